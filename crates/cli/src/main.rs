@@ -1,0 +1,2 @@
+//! Postern cli.
+fn main() {}

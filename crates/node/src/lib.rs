@@ -1,0 +1,5 @@
+//! Postern's messaging runtime.
+
+pub mod identity;
+pub mod secure_channel;
+pub mod vault;

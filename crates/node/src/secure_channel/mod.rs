@@ -1,0 +1,4 @@
+//! Secure channels.
+
+mod handshake;
+mod record;

@@ -1,0 +1,2 @@
+//! Postern xtask.
+fn main() {}
