@@ -1,0 +1,139 @@
+//! A [`Context`] is a mailbox with an address: what a worker, or a plain program, sends and receives with.
+
+use crate::address::Address;
+use crate::error::{Error, Result};
+use crate::message::{Message, Routed};
+use crate::node::Core;
+use crate::route::Route;
+use crate::router::{Delivery, Envelope, Registration, Undeliverable};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Messages a mailbox holds.
+pub const MAILBOX: usize = 256;
+/// Messages that a context sets aside while it waits for another mailbox, before it gives up.
+const SET_ASIDE: usize = 16 * MAILBOX;
+/// How long [`Context::send_and_receive`] and [`Context::receive`] wait by default.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A mailbox with an address in a node. Dropping it frees the address.
+pub struct Context {
+    core: Arc<Core>,
+    address: Address,
+    inbox: mpsc::Receiver<Envelope>,
+    /// What arrived while this context was waiting to send: the reason why two workers that send to each other
+    /// cannot wait for each other.
+    set_aside: VecDeque<Envelope>,
+    stop: CancellationToken,
+    registration: Registration,
+}
+
+impl Context {
+    pub(crate) fn open(core: &Arc<Core>, address: Address, stop: CancellationToken) -> Result<Self> {
+        let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        let registration = core.router.add_mailbox(address.clone(), mailbox)?;
+        Ok(Self { core: core.clone(), address, inbox, set_aside: VecDeque::new(), stop, registration })
+    }
+
+    /// The address that others reach this context at.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Sends a message along a route, with this context as the place for answers.
+    ///
+    /// That it was sent does not mean that it arrived. Where the next mailbox or connection is full this waits,
+    /// at most 5 seconds.
+    ///
+    /// # Errors
+    /// [`Error::Undeliverable`] when the first hop does not exist, is closed, or stays full.
+    pub async fn send(&mut self, route: impl Into<Route>, message: impl Message) -> Result<()> {
+        let (onward, return_route) = (route.into(), self.address.clone().into());
+        self.dispatch(Envelope { onward, return_route, payload: message.encode(), source: None }).await
+    }
+
+    async fn dispatch(&mut self, envelope: Envelope) -> Result<()> {
+        let delivery = self.core.router.dispatch_local(envelope)?;
+        self.settle(delivery).await.map_err(Error::from)
+    }
+
+    /// Waits with the delivery, and takes in what arrives meanwhile.
+    async fn settle(&mut self, delivery: Delivery) -> Result<(), Undeliverable> {
+        let settled = delivery.settle();
+        tokio::pin!(settled);
+        loop {
+            tokio::select! {
+                biased;
+                settled = &mut settled => return settled,
+                Some(envelope) = self.inbox.recv() => {
+                    if self.set_aside.len() == SET_ASIDE {
+                        return Err(Undeliverable::Full);
+                    }
+                    self.set_aside.push_back(envelope);
+                }
+                () = self.stop.cancelled() => return Err(Undeliverable::Closed),
+            }
+        }
+    }
+
+    /// Sends a message from a fresh address and waits for the answer that comes back there.
+    ///
+    /// # Errors
+    /// [`Error::Undeliverable`] as for [`send`](Self::send), [`Error::Timeout`] after [`DEFAULT_TIMEOUT`],
+    /// [`Error::Decode`] when the answer is of another type.
+    pub async fn send_and_receive<R: Message>(&self, route: impl Into<Route>, message: impl Message) -> Result<Routed<R>> {
+        self.send_and_receive_within(DEFAULT_TIMEOUT, route, message).await
+    }
+
+    /// [`send_and_receive`](Self::send_and_receive) with a time of its own.
+    pub async fn send_and_receive_within<R: Message>(
+        &self,
+        timeout: Duration,
+        route: impl Into<Route>,
+        message: impl Message,
+    ) -> Result<Routed<R>> {
+        let route = route.into();
+        let mut reply = Self::open(&self.core, Address::random(), self.stop.clone())?;
+        if let Some(flow) = route.as_ref().front().and_then(|front| self.core.router.flow_of(front)) {
+            self.core.router.open(&reply.address, flow);
+        }
+        let answered = async {
+            reply.send(route, message).await?;
+            reply.receive_any().await
+        };
+        tokio::time::timeout(timeout, answered).await.map_err(|_| Error::Timeout(timeout))?
+    }
+
+    /// Waits for the next message, at most [`DEFAULT_TIMEOUT`].
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::Stopped`], or [`Error::Decode`] when it is of another type (it is lost then).
+    pub async fn receive<M: Message>(&mut self) -> Result<Routed<M>> {
+        let received = tokio::time::timeout(DEFAULT_TIMEOUT, self.receive_any()).await;
+        received.map_err(|_| Error::Timeout(DEFAULT_TIMEOUT))?
+    }
+
+    async fn receive_any<M: Message>(&mut self) -> Result<Routed<M>> {
+        Ok(Routed::decode(self.next().await.ok_or(Error::Stopped)?)?)
+    }
+
+    pub(crate) async fn next(&mut self) -> Option<Envelope> {
+        if let Some(envelope) = self.set_aside.pop_front() {
+            return Some(envelope);
+        }
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            envelope = self.inbox.recv() => envelope,
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.core.router.release(&self.address, self.registration);
+    }
+}

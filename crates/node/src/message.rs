@@ -1,0 +1,204 @@
+//! What workers say to each other: a [`Message`] has a payload encoding, and arrives [`Routed`].
+
+use crate::address::Address;
+use crate::identity::{Attributes, Identifier};
+use crate::route::Route;
+use crate::router::Envelope;
+use crate::wire::bare;
+use bytes::Bytes;
+
+/// A payload was not what its type says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the payload is not a {expected}")]
+pub struct DecodeError {
+    /// The type that was expected.
+    pub expected: &'static str,
+}
+
+impl DecodeError {
+    /// A failure to read a `T`.
+    pub fn of<T>() -> Self {
+        Self { expected: std::any::type_name::<T>() }
+    }
+}
+
+/// Anything that can be a payload (`docs/wire.md` §5.1).
+///
+/// Texts travel as BARE strings, bytes as they are, and any serde type in BARE when wrapped in [`Bare`].
+pub trait Message: Sized + Send + 'static {
+    /// The payload.
+    fn encode(self) -> Bytes;
+
+    /// Reads a payload.
+    fn decode(payload: Bytes) -> Result<Self, DecodeError>;
+}
+
+impl Message for String {
+    fn encode(self) -> Bytes {
+        self.as_str().encode_text()
+    }
+
+    fn decode(payload: Bytes) -> Result<Self, DecodeError> {
+        bare::read_only_string(&payload).map(str::to_owned).ok_or_else(DecodeError::of::<Self>)
+    }
+}
+
+impl Message for &'static str {
+    fn encode(self) -> Bytes {
+        self.encode_text()
+    }
+
+    fn decode(_: Bytes) -> Result<Self, DecodeError> {
+        Err(DecodeError::of::<Self>())
+    }
+}
+
+trait Text {
+    fn encode_text(&self) -> Bytes;
+}
+
+impl Text for str {
+    fn encode_text(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.len() + bare::MAX_UINT);
+        bare::push_data(&mut out, self.as_bytes());
+        out.into()
+    }
+}
+
+/// The payload is empty; any payload is accepted.
+impl Message for () {
+    fn encode(self) -> Bytes {
+        Bytes::new()
+    }
+
+    fn decode(_: Bytes) -> Result<Self, DecodeError> {
+        Ok(())
+    }
+}
+
+/// The payload as it is.
+impl Message for Bytes {
+    fn encode(self) -> Bytes {
+        self
+    }
+
+    fn decode(payload: Bytes) -> Result<Self, DecodeError> {
+        Ok(payload)
+    }
+}
+
+/// The payload as it is.
+impl Message for Vec<u8> {
+    fn encode(self) -> Bytes {
+        self.into()
+    }
+
+    fn decode(payload: Bytes) -> Result<Self, DecodeError> {
+        Ok(payload.into())
+    }
+}
+
+/// A serde type that travels in BARE, as `ockam::Message` types do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bare<T>(pub T);
+
+impl<T> Message for Bare<T>
+where
+    T: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
+{
+    /// A value that BARE cannot express (a map without a known length, for instance) becomes an empty payload.
+    fn encode(self) -> Bytes {
+        serde_bare::to_vec(&self.0).unwrap_or_default().into()
+    }
+
+    fn decode(payload: Bytes) -> Result<Self, DecodeError> {
+        serde_bare::from_slice(&payload).map(Self).map_err(|_| DecodeError::of::<T>())
+    }
+}
+
+/// A message as it arrived: with the way it came, and from whom.
+#[derive(Clone)]
+pub struct Routed<M> {
+    body: M,
+    envelope: Envelope,
+}
+
+impl<M: Message> Routed<M> {
+    pub(crate) fn decode(envelope: Envelope) -> Result<Self, DecodeError> {
+        Ok(Self { body: M::decode(envelope.payload.clone())?, envelope })
+    }
+}
+
+impl<M> Routed<M> {
+    /// What it says.
+    pub fn body(&self) -> &M {
+        &self.body
+    }
+
+    /// What it says, owned.
+    pub fn into_body(self) -> M {
+        self.body
+    }
+
+    /// The payload as it came.
+    pub fn payload(&self) -> &Bytes {
+        &self.envelope.payload
+    }
+
+    /// Where answers go.
+    pub fn return_route(&self) -> &Route {
+        &self.envelope.return_route
+    }
+
+    /// Where it was going; the front is the receiver's own address.
+    pub fn onward_route(&self) -> &Route {
+        &self.envelope.onward
+    }
+
+    /// The address of the receiver that it came to.
+    pub fn address(&self) -> Option<Address> {
+        self.envelope.onward.front()
+    }
+
+    /// Who sent it, if it came through a secure channel.
+    pub fn peer(&self) -> Option<&Identifier> {
+        Some(&self.envelope.source.as_ref()?.peer.as_ref()?.identifier)
+    }
+
+    /// What an authority says about who sent it, if they presented a valid credential.
+    pub fn attributes(&self) -> Option<&Attributes> {
+        self.envelope.source.as_ref()?.peer.as_ref()?.attributes.as_ref()
+    }
+
+    pub(crate) fn source(&self) -> Option<&std::sync::Arc<crate::router::Source>> {
+        self.envelope.source.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn snapshots() {
+        assert_eq!(hex::encode("hello".encode()), "0568656c6c6f");
+        assert_eq!(hex::encode(String::from("hello").encode()), "0568656c6c6f");
+        assert_eq!(hex::encode(vec![1u8, 2].encode()), "0102");
+        assert_eq!(hex::encode(Bare((7u16, true)).encode()), "070001");
+        assert!(().encode().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn texts_round_trip(text: String) {
+            prop_assert_eq!(String::decode(text.clone().encode()), Ok(text));
+        }
+
+        #[test]
+        fn hostile_payloads_are_only_refused(data: Vec<u8>) {
+            let data = Bytes::from(data);
+            let _ = (String::decode(data.clone()), Bare::<(u32, String)>::decode(data));
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! The router: which address leads where in this node, and who may send there.
+//!
+//! A message is either an [`Envelope`] (owned; from and for workers) or a [`Parcel`] (borrowed from the buffer it
+//! was read into). Targets are mailboxes, or [`Endpoint`]s that take a parcel at once, on the task that read it.
+//! What an endpoint cannot pass on quickly enough comes back in the [`Delivery`], and the sender waits.
+
+use crate::address::{Address, AddressRef};
+use crate::identity::VerifiedPeer;
+use crate::route::{Route, RouteRef};
+use crate::sync::{Gate, lock, read, write};
+use crate::tcp::Flush;
+use bytes::Bytes;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Local targets a message may pass inside one delivery, so that nested channels cannot exhaust the stack.
+const MAX_DEPTH: u8 = 16;
+/// How long a sender waits for room in a full mailbox or on a congested connection before the message is dropped.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Names where messages come from: a connection, a channel, or the listener that made them.
+///
+/// A remote side reaches an address only if the address was exposed to its flow or to its listener's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowId(u64);
+
+impl FlowId {
+    pub(crate) fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Anything that remote messages come from, and that an address can therefore be exposed to.
+pub trait Flow {
+    /// The flow of its messages.
+    fn flow(&self) -> FlowId;
+}
+
+impl Flow for FlowId {
+    fn flow(&self) -> FlowId {
+        *self
+    }
+}
+
+/// Where a remote message came from.
+pub(crate) struct Source {
+    pub(crate) flow: FlowId,
+    /// The listener's flow, if one accepted this connection or channel.
+    pub(crate) spawner: Option<FlowId>,
+    /// Goes on the front of the return route: what answers must be sent to.
+    pub(crate) sender: Address,
+    /// Who is at the other end, if a secure channel says so.
+    pub(crate) peer: Option<Arc<VerifiedPeer>>,
+    /// Set once a secure channel was made over it: larger frames are allowed then.
+    pub(crate) authenticated: AtomicBool,
+    /// Cancelled when nothing more will come from there.
+    pub(crate) ended: CancellationToken,
+    /// Cancelled when the connection that carries it ends: what was on the way is then lost.
+    pub(crate) carrier: CancellationToken,
+}
+
+/// An owned message in this node.
+#[derive(Clone)]
+pub(crate) struct Envelope {
+    pub(crate) onward: Route,
+    pub(crate) return_route: Route,
+    pub(crate) payload: Bytes,
+    pub(crate) source: Option<Arc<Source>>,
+}
+
+/// A payload, and the room around it that its taker may overwrite.
+pub(crate) struct Body<'a> {
+    pub(crate) buffer: &'a mut [u8],
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl<'a> Body<'a> {
+    /// A payload with no room around it.
+    pub(crate) fn exactly(buffer: &'a mut [u8]) -> Self {
+        let end = buffer.len();
+        Self { buffer, start: 0, end }
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+}
+
+/// A message on its way through this node, borrowed from whoever read it.
+pub(crate) struct Parcel<'a> {
+    pub(crate) onward: RouteRef<'a>,
+    pub(crate) return_route: RouteRef<'a>,
+    pub(crate) body: Body<'a>,
+    /// Set on what came from outside; its sender then belongs on the front of the return route.
+    pub(crate) source: Option<&'a Arc<Source>>,
+    pub(crate) depth: u8,
+}
+
+impl Parcel<'_> {
+    pub(crate) fn via(&self) -> Option<&Address> {
+        self.source.map(|source| &source.sender)
+    }
+
+    /// The return route as a worker sees it.
+    pub(crate) fn full_return_route(&self) -> Route {
+        self.return_route.behind(self.via())
+    }
+
+    fn to_envelope(&self) -> Envelope {
+        Envelope {
+            onward: self.onward.behind(None),
+            return_route: self.full_return_route(),
+            payload: Bytes::copy_from_slice(self.body.payload()),
+            source: self.source.cloned(),
+        }
+    }
+}
+
+/// Why a message went nowhere. It is dropped and counted; nobody is told (`docs/wire.md` §2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Undeliverable {
+    /// The onward route is empty.
+    #[error("the message has no onward route")]
+    NoRoute,
+    /// No such address in this node.
+    #[error("no worker, connection or channel has that address")]
+    UnknownAddress,
+    /// The address was not exposed to where the message came from.
+    #[error("the address is not exposed to where the message came from")]
+    Denied,
+    /// What has the address is closed or closing.
+    #[error("the worker, connection or channel is closed")]
+    Closed,
+    /// The message is not one that its taker understands or accepts now.
+    #[error("the message is malformed or came at the wrong time")]
+    Malformed,
+    /// The message is larger than what takes it allows.
+    #[error("the message is too large")]
+    TooLarge,
+    /// A limit on what may wait or be open at once is reached.
+    #[error("too much is waiting or open there")]
+    Full,
+    /// The message passes too many local hops.
+    #[error("the route passes too many local hops")]
+    TooDeep,
+}
+
+/// What is left to do when a message was taken: to flush it, and to wait before sending more.
+#[derive(Default)]
+#[must_use]
+pub(crate) struct Delivery {
+    flush: Option<Flush>,
+    pressure: Pressure,
+}
+
+#[derive(Default)]
+enum Pressure {
+    #[default]
+    None,
+    /// What took the message may be over its budget.
+    Gate(Arc<Gate>),
+    /// The mailbox is full; the message comes back with the place to put it.
+    Mailbox(mpsc::Sender<Envelope>, Box<Envelope>),
+}
+
+impl Delivery {
+    /// A frame was queued on a connection.
+    pub(crate) fn sent(flush: Option<Flush>, gate: &Arc<Gate>) -> Self {
+        Self { flush, pressure: Pressure::Gate(gate.clone()) }
+    }
+
+    /// The message was taken by something that wants no more until `gate` opens.
+    pub(crate) fn held_by(gate: &Arc<Gate>) -> Self {
+        Self { flush: None, pressure: Pressure::Gate(gate.clone()) }
+    }
+
+    /// Flushes, and waits until more may be sent, at most [`PATIENCE`]; a message that found no room in a mailbox
+    /// until then is dropped.
+    pub(crate) async fn settle(self) -> Result<(), Undeliverable> {
+        drop(self.flush);
+        self.pressure.relieve().await
+    }
+
+    /// Like [`settle`](Self::settle), but where nothing needs to be waited for the flush is left to the caller.
+    pub(crate) async fn hold(self, unflushed: &mut Vec<Flush>) -> Result<(), Undeliverable> {
+        unflushed.extend(self.flush);
+        match &self.pressure {
+            Pressure::None => return Ok(()),
+            Pressure::Gate(gate) if !gate.is_closed() => return Ok(()),
+            _ => unflushed.clear(),
+        }
+        self.pressure.relieve().await
+    }
+}
+
+impl Pressure {
+    async fn relieve(self) -> Result<(), Undeliverable> {
+        match self {
+            Self::None => Ok(()),
+            Self::Gate(gate) => {
+                if gate.is_closed() {
+                    let _ = tokio::time::timeout(PATIENCE, gate.opened()).await;
+                }
+                Ok(())
+            }
+            Self::Mailbox(mailbox, envelope) => match mailbox.send_timeout(*envelope, PATIENCE).await {
+                Ok(()) => Ok(()),
+                Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Undeliverable::Full),
+                Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Undeliverable::Closed),
+            },
+        }
+    }
+}
+
+/// Something with an address that takes messages at once, on the sender's task.
+pub(crate) trait Endpoint: Send + Sync {
+    /// Takes a parcel whose onward front is this endpoint's address. Must not block.
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable>;
+
+    /// The flow that answers to messages sent here will come from.
+    fn flow(&self) -> Option<FlowId> {
+        None
+    }
+
+    /// Cancelled when the connection that carries what is sent here ends.
+    fn carrier(&self) -> Option<CancellationToken> {
+        None
+    }
+}
+
+#[derive(Clone)]
+enum Target {
+    Mailbox(mpsc::Sender<Envelope>),
+    Endpoint(Arc<dyn Endpoint>),
+}
+
+struct Entry {
+    target: Target,
+    registration: Registration,
+    access: Access,
+    open_to: HashSet<FlowId>,
+}
+
+/// Who may send to an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// This node, and the flows it was opened to.
+    Exposed,
+    /// Anybody: what is there authenticates every message itself.
+    Public,
+}
+
+/// Tells one holder of an address from the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Registration(FlowId);
+
+/// The address is in use in this node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the address `{0}` is already taken in this node")]
+pub struct AddressTaken(pub Address);
+
+/// The table of addresses of one node.
+#[derive(Default)]
+pub(crate) struct Router {
+    entries: RwLock<HashMap<Address, Entry>>,
+    /// Which addresses were opened to a flow: undone when the flow ends.
+    opened: Mutex<HashMap<FlowId, HashSet<Address>>>,
+}
+
+impl Router {
+    pub(crate) fn add_mailbox(
+        &self,
+        address: Address,
+        mailbox: mpsc::Sender<Envelope>,
+    ) -> Result<Registration, AddressTaken> {
+        self.add(address, Target::Mailbox(mailbox), Access::Exposed)
+    }
+
+    pub(crate) fn add_endpoint(
+        &self,
+        address: Address,
+        endpoint: Arc<dyn Endpoint>,
+    ) -> Result<Registration, AddressTaken> {
+        self.add(address, Target::Endpoint(endpoint), Access::Exposed)
+    }
+
+    /// Adds an endpoint that anybody may send to, as it authenticates every message itself.
+    pub(crate) fn add_public_endpoint(
+        &self,
+        address: Address,
+        endpoint: Arc<dyn Endpoint>,
+    ) -> Result<Registration, AddressTaken> {
+        self.add(address, Target::Endpoint(endpoint), Access::Public)
+    }
+
+    fn add(&self, address: Address, target: Target, access: Access) -> Result<Registration, AddressTaken> {
+        let registration = Registration(FlowId::fresh());
+        let mut entries = write(&self.entries);
+        if entries.contains_key(&address) {
+            return Err(AddressTaken(address));
+        }
+        entries.insert(address, Entry { target, registration, access, open_to: HashSet::new() });
+        Ok(registration)
+    }
+
+    /// Puts another endpoint in the place of the one that has the address.
+    pub(crate) fn replace(&self, address: &Address, endpoint: Arc<dyn Endpoint>) {
+        let replaced = match write(&self.entries).get_mut(address) {
+            Some(entry) => Some(std::mem::replace(&mut entry.target, Target::Endpoint(endpoint))),
+            None => None,
+        };
+        drop(replaced);
+    }
+
+    /// Removes an address, whoever has it. Says whether there was anything.
+    pub(crate) fn remove(&self, address: &Address) -> bool {
+        self.remove_if(address, |_| true)
+    }
+
+    /// Removes an address if it is still that holder's.
+    pub(crate) fn release(&self, address: &Address, registration: Registration) -> bool {
+        self.remove_if(address, |entry| entry.registration == registration)
+    }
+
+    fn remove_if(&self, address: &Address, condition: impl FnOnce(&Entry) -> bool) -> bool {
+        // What had the address is dropped behind this statement, not under the lock.
+        let removed = {
+            let mut entries = write(&self.entries);
+            if entries.get(address).is_some_and(condition) { entries.remove(address) } else { None }
+        };
+        let Some(entry) = removed else { return false };
+        let mut opened = lock(&self.opened);
+        for flow in &entry.open_to {
+            if let Some(addresses) = opened.get_mut(flow) {
+                addresses.remove(address);
+                if addresses.is_empty() {
+                    opened.remove(flow);
+                }
+            }
+        }
+        true
+    }
+
+    pub(crate) fn contains(&self, address: &Address) -> bool {
+        read(&self.entries).contains_key(address)
+    }
+
+    /// Lets messages of `flow` reach `address` until either ends. Says whether the address exists.
+    pub(crate) fn open(&self, address: &Address, flow: FlowId) -> bool {
+        match read(&self.entries).get(address) {
+            None => return false,
+            Some(entry) if entry.open_to.contains(&flow) => return true,
+            Some(_) => {}
+        }
+        let mut entries = write(&self.entries);
+        let Some(entry) = entries.get_mut(address) else { return false };
+        entry.open_to.insert(flow);
+        lock(&self.opened).entry(flow).or_default().insert(address.clone());
+        true
+    }
+
+    /// Withdraws everything that was opened to `flow`.
+    pub(crate) fn close_flow(&self, flow: FlowId) {
+        let mut entries = write(&self.entries);
+        for address in lock(&self.opened).remove(&flow).into_iter().flatten() {
+            if let Some(entry) = entries.get_mut(&address) {
+                entry.open_to.remove(&flow);
+            }
+        }
+    }
+
+    /// The flow that answers to messages for `address` will come from.
+    pub(crate) fn flow_of(&self, address: AddressRef<'_>) -> Option<FlowId> {
+        match &read(&self.entries).get(address.encoded())?.target {
+            Target::Endpoint(endpoint) => endpoint.flow(),
+            Target::Mailbox(_) => None,
+        }
+    }
+
+    /// Cancelled when the connection that carries messages for `address` ends.
+    pub(crate) fn carrier_of(&self, address: AddressRef<'_>) -> Option<CancellationToken> {
+        match &read(&self.entries).get(address.encoded())?.target {
+            Target::Endpoint(endpoint) => endpoint.carrier(),
+            Target::Mailbox(_) => None,
+        }
+    }
+
+    fn find(&self, address: AddressRef<'_>, source: Option<&Arc<Source>>) -> Result<Target, Undeliverable> {
+        let entries = read(&self.entries);
+        let entry = entries.get(address.encoded()).ok_or(Undeliverable::UnknownAddress)?;
+        let allowed = entry.access == Access::Public
+            || source.is_none_or(|source| {
+                entry.open_to.contains(&source.flow) || source.spawner.is_some_and(|flow| entry.open_to.contains(&flow))
+            });
+        if allowed { Ok(entry.target.clone()) } else { Err(Undeliverable::Denied) }
+    }
+
+    /// Delivers to the front of the onward route.
+    pub(crate) fn dispatch(&self, mut parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        if parcel.depth == MAX_DEPTH {
+            return Err(Undeliverable::TooDeep);
+        }
+        parcel.depth += 1;
+        let front = parcel.onward.front().ok_or(Undeliverable::NoRoute)?;
+        match self.find(front, parcel.source)? {
+            Target::Endpoint(endpoint) => endpoint.deliver(parcel),
+            Target::Mailbox(mailbox) => offer(&mailbox, parcel.to_envelope()),
+        }
+    }
+
+    /// Delivers an owned message from this node.
+    pub(crate) fn dispatch_local(&self, mut envelope: Envelope) -> Result<Delivery, Undeliverable> {
+        let front = envelope.onward.as_ref().front().ok_or(Undeliverable::NoRoute)?;
+        match self.find(front, None)? {
+            Target::Mailbox(mailbox) => {
+                envelope.source = None;
+                offer(&mailbox, envelope)
+            }
+            Target::Endpoint(endpoint) => {
+                let mut payload = Vec::from(envelope.payload);
+                endpoint.deliver(Parcel {
+                    onward: envelope.onward.as_ref(),
+                    return_route: envelope.return_route.as_ref(),
+                    body: Body::exactly(&mut payload),
+                    source: None,
+                    depth: 1,
+                })
+            }
+        }
+    }
+}
+
+fn offer(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Result<Delivery, Undeliverable> {
+    match mailbox.try_send(envelope) {
+        Ok(()) => Ok(Delivery::default()),
+        Err(mpsc::error::TrySendError::Full(envelope)) => Ok(Delivery { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) }),
+        Err(mpsc::error::TrySendError::Closed(_)) => Err(Undeliverable::Closed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route;
+
+    fn source(flow: FlowId, spawner: Option<FlowId>) -> Arc<Source> {
+        Arc::new(Source { flow, spawner, sender: "sender".into(), peer: None, authenticated: AtomicBool::new(false), ended: CancellationToken::new(), carrier: CancellationToken::new() })
+    }
+
+    fn send(router: &Router, to: &Route, source: Option<&Arc<Source>>) -> Result<(), Undeliverable> {
+        let mut payload = b"hi".to_vec();
+        let parcel = Parcel {
+            onward: to.as_ref(),
+            return_route: RouteRef::default(),
+            body: Body::exactly(&mut payload),
+            source,
+            depth: 0,
+        };
+        router.dispatch(parcel).map(drop)
+    }
+
+    #[test]
+    fn remote_sides_reach_only_what_was_exposed_to_them() {
+        let (router, flow, listener) = (Router::default(), FlowId::fresh(), FlowId::fresh());
+        let (mailbox, mut inbox) = mpsc::channel(4);
+        router.add_mailbox("echo".into(), mailbox).unwrap();
+        let (to, remote) = (route!["echo"], source(flow, Some(listener)));
+        assert_eq!(send(&router, &to, Some(&remote)), Err(Undeliverable::Denied));
+        assert_eq!(send(&router, &to, None), Ok(()));
+        for exposed in [flow, listener] {
+            assert!(router.open(&"echo".into(), exposed));
+            assert_eq!(send(&router, &to, Some(&remote)), Ok(()));
+            router.close_flow(exposed);
+            assert_eq!(send(&router, &to, Some(&remote)), Err(Undeliverable::Denied));
+        }
+        assert_eq!(inbox.try_recv().unwrap().return_route, route![]);
+        assert_eq!(inbox.try_recv().unwrap().return_route, route!["sender"]);
+    }
+
+    #[test]
+    fn addresses_are_taken_once_and_forgotten_whole() {
+        let (router, flow) = (Router::default(), FlowId::fresh());
+        let (mailbox, _inbox) = mpsc::channel(1);
+        router.add_mailbox("a".into(), mailbox.clone()).unwrap();
+        assert_eq!(router.add_mailbox("a".into(), mailbox.clone()), Err(AddressTaken("a".into())));
+        router.open(&"a".into(), flow);
+        assert!(router.remove(&"a".into()) && !router.remove(&"a".into()));
+        assert!(lock(&router.opened).is_empty());
+        router.add_mailbox("a".into(), mailbox).unwrap();
+        assert_eq!(send(&router, &route!["a"], Some(&source(flow, None))), Err(Undeliverable::Denied));
+        assert_eq!(send(&router, &route!["b"], None), Err(Undeliverable::UnknownAddress));
+        assert_eq!(send(&router, &route![], None), Err(Undeliverable::NoRoute));
+    }
+}

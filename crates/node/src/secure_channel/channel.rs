@@ -1,0 +1,346 @@
+//! An open channel: two [`Endpoint`]s, one that seals what is sent through it and one that opens what comes.
+
+use super::handshake::Keys;
+use super::plaintext::{self, PADDING, Plaintext};
+use super::record::{CLOSE_PLAINTEXT, NONCE_LEN, OVERHEAD, Opener, Sealer, TAG_LEN};
+use super::{ChannelError, SecureChannelOptions};
+use crate::address::Address;
+use crate::identity::{CredentialRefresh, Timestamp, VerifiedPeer};
+use crate::node::Core;
+use crate::route::{Route, RouteRef};
+use crate::router::{Body, Delivery, Endpoint, FlowId, Parcel, Source, Undeliverable};
+use crate::sync::{lock, read, write};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+
+/// Both ends have one; which of them decides how the route to the other end is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Keeps the route it learned in the handshake.
+    Initiator,
+    /// Follows the route that the newest record came by (`docs/wire.md` §7.6).
+    Responder,
+}
+
+pub(crate) struct Channel {
+    core: Arc<Core>,
+    role: Role,
+    encryptor: Address,
+    decryptor: Address,
+    sealing: Mutex<Sealing>,
+    opening: Mutex<Opening>,
+    /// Where the messages that come out of the channel come from. Made anew when the peer refreshes its
+    /// credentials, or comes over another connection.
+    source: RwLock<Arc<Source>>,
+    options: Arc<SecureChannelOptions>,
+    last_heard: AtomicU64,
+}
+
+struct Sealing {
+    sealer: Sealer,
+    /// To the peer's decryptor.
+    route: Route,
+}
+
+struct Opening {
+    opener: Opener,
+    newest: u64,
+    /// The way the newest record came, and where it ends.
+    came_by: Route,
+    peer_decryptor: Address,
+}
+
+/// What a handshake leaves behind.
+pub(super) struct Opened {
+    pub(super) keys: Keys,
+    pub(super) peer: VerifiedPeer,
+    /// To the peer's decryptor, as the handshake message that ended it came back.
+    pub(super) route: Route,
+    pub(super) decryptor: Address,
+    pub(super) listener: Option<FlowId>,
+    pub(super) carrier: CancellationToken,
+}
+
+impl Channel {
+    /// Opens the channel. The caller puts its [`Decryptor`] in place.
+    pub(super) fn open(
+        core: &Arc<Core>,
+        role: Role,
+        opened: Opened,
+        options: Arc<SecureChannelOptions>,
+    ) -> Result<Arc<Self>, ChannelError> {
+        let encryptor = Address::random();
+        let source = Source {
+            flow: FlowId::fresh(),
+            spawner: opened.listener,
+            sender: encryptor.clone(),
+            peer: Some(Arc::new(opened.peer)),
+            authenticated: AtomicBool::new(true),
+            ended: core.stopping.child_token(),
+            carrier: opened.carrier,
+        };
+        let channel = Arc::new(Self {
+            core: core.clone(),
+            role,
+            encryptor: encryptor.clone(),
+            decryptor: opened.decryptor,
+            opening: Mutex::new(Opening {
+                opener: Opener::new(&opened.keys.receive),
+                newest: 0,
+                peer_decryptor: opened.route.back().ok_or(ChannelError::NoRoute)?,
+                came_by: Route::new(),
+            }),
+            sealing: Mutex::new(Sealing { sealer: Sealer::new(&opened.keys.send), route: opened.route }),
+            source: RwLock::new(Arc::new(source)),
+            options,
+            last_heard: AtomicU64::new(core.uptime_ms()),
+        });
+        core.router
+            .add_endpoint(encryptor, Arc::new(Encryptor(channel.clone())))
+            .map_err(|_| ChannelError::AddressInUse)?;
+        core.stats.channels.add(1);
+        Ok(channel)
+    }
+
+    pub(super) fn encryptor(&self) -> &Address {
+        &self.encryptor
+    }
+
+    pub(crate) fn source(&self) -> Arc<Source> {
+        read(&self.source).clone()
+    }
+
+    pub(super) fn peer(&self) -> Arc<VerifiedPeer> {
+        // A channel's source always has a peer: `open` and `replace_source` are all that make one.
+        self.source().peer.clone().unwrap_or_else(|| unreachable!())
+    }
+
+    /// Milliseconds since something was heard from the peer.
+    pub(super) fn silence_ms(&self) -> u64 {
+        self.core.uptime_ms().saturating_sub(self.last_heard.load(Ordering::Relaxed))
+    }
+
+    /// Whether the connection that carried it last is gone.
+    pub(super) fn is_cut(&self) -> bool {
+        read(&self.source).carrier.is_cancelled()
+    }
+
+    pub(super) fn ended(&self) -> CancellationToken {
+        read(&self.source).ended.clone()
+    }
+
+    /// Tells the peer and ends this half.
+    pub(super) fn close(&self) {
+        if !self.ended().is_cancelled() {
+            let mut record = room_for(&CLOSE_PLAINTEXT);
+            let _ = self.seal(record_body(&mut record), 0);
+        }
+        self.end();
+    }
+
+    fn end(&self) {
+        let source = self.source();
+        if source.ended.is_cancelled() && !self.core.router.contains(&self.encryptor) {
+            return;
+        }
+        source.ended.cancel();
+        if self.core.router.remove(&self.encryptor) {
+            self.core.stats.channels.sub(1);
+        }
+        self.core.router.remove(&self.decryptor);
+        self.core.router.close_flow(source.flow);
+    }
+
+    /// Presents new credentials to the peer.
+    pub(super) fn refresh(&self, refresh: &CredentialRefresh) -> Result<(), Undeliverable> {
+        let mut record = room_for(&plaintext::refresh(&refresh.encode()));
+        self.seal(record_body(&mut record), 0).map(drop)
+    }
+
+    /// Seals the plaintext in the body, which has room for nonce and tag around it, and sends the record.
+    ///
+    /// The record is queued under the lock that numbers it, so records leave in the order of their numbers.
+    fn seal(&self, body: Body<'_>, depth: u8) -> Result<Delivery, Undeliverable> {
+        let Body { buffer, start, end } = body;
+        let mut sealing = lock(&self.sealing);
+        let (nonce, tag) = sealing.sealer.seal(&mut buffer[start..end]).map_err(|_| Undeliverable::Closed)?;
+        buffer[start - NONCE_LEN..start].copy_from_slice(&nonce);
+        buffer[end..end + TAG_LEN].copy_from_slice(&tag);
+        self.core.router.dispatch(Parcel {
+            onward: sealing.route.as_ref(),
+            return_route: RouteRef::default(),
+            body: Body { buffer, start: start - NONCE_LEN, end: end + TAG_LEN },
+            source: None,
+            depth,
+        })
+    }
+
+    fn deliver_opened(&self, plaintext: &mut [u8], depth: u8) -> Result<Delivery, Undeliverable> {
+        match Plaintext::read(plaintext).ok_or(Undeliverable::Malformed)? {
+            Plaintext::Payload(payload) => {
+                let (head, body) = plaintext.split_at_mut(payload.start);
+                let (onward, return_route) = plaintext::read_routes(head).ok_or(Undeliverable::Malformed)?;
+                self.deliver_message(onward, return_route, &mut body[..payload.len()], depth)
+            }
+            Plaintext::OddPayload(onward, return_route, mut payload) => {
+                self.deliver_message(onward.as_ref(), return_route.as_ref(), &mut payload, depth)
+            }
+            Plaintext::Refresh(body) => self.take_refresh(&plaintext[body]),
+            Plaintext::Close => {
+                self.end();
+                Ok(Delivery::default())
+            }
+        }
+    }
+
+    fn deliver_message(
+        &self,
+        onward: RouteRef<'_>,
+        return_route: RouteRef<'_>,
+        payload: &mut [u8],
+        depth: u8,
+    ) -> Result<Delivery, Undeliverable> {
+        let source = self.source();
+        let body = Body::exactly(payload);
+        self.core.router.dispatch(Parcel { onward, return_route, body, source: Some(&source), depth })
+    }
+
+    fn take_refresh(&self, body: &[u8]) -> Result<Delivery, Undeliverable> {
+        let peer = self.peer().identifier;
+        let verified = CredentialRefresh::decode(body).and_then(|refresh| {
+            refresh.verify(peer, &self.options.authorities, &self.core.known, Timestamp::now())
+        });
+        match verified {
+            Ok(peer) => self.replace_source(|source| Source { peer: Some(Arc::new(peer)), ..source }),
+            Err(error) => tracing::warn!(%peer, %error, "new credentials do not count"),
+        }
+        Ok(Delivery::default())
+    }
+
+    fn replace_source(&self, change: impl FnOnce(Source) -> Source) {
+        let mut current = write(&self.source);
+        let copy = Source {
+            flow: current.flow,
+            spawner: current.spawner,
+            sender: current.sender.clone(),
+            peer: current.peer.clone(),
+            authenticated: AtomicBool::new(true),
+            ended: current.ended.clone(),
+            carrier: current.carrier.clone(),
+        };
+        *current = Arc::new(change(copy));
+    }
+
+    /// Follows the peer to the connection that its newest record came over.
+    fn follow(&self, opening: &mut Opening, parcel: &Parcel<'_>, nonce: u64) {
+        if self.role == Role::Initiator || nonce <= opening.newest {
+            return;
+        }
+        opening.newest = nonce;
+        let Some(outer) = parcel.source else { return };
+        let came_by = &opening.came_by;
+        if came_by.front().as_ref() == Some(&outer.sender)
+            && came_by.as_ref().rest().encoded() == parcel.return_route.encoded()
+        {
+            return;
+        }
+        opening.came_by = parcel.full_return_route();
+        lock(&self.sealing).route = opening.came_by.clone().then(&opening.peer_decryptor);
+        self.replace_source(|source| Source { carrier: outer.carrier.clone(), ..source });
+    }
+}
+
+/// Takes plain messages and sends them as records.
+pub(super) struct Encryptor(Arc<Channel>);
+
+thread_local! {
+    /// Where headers and records are built. Taken while in use: a channel inside a channel then makes its own.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A scratch buffer larger than this is not kept.
+const KEEP: usize = 512 * 1024;
+
+fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let result = work(&mut scratch);
+    if scratch.capacity() <= KEEP {
+        SCRATCH.set(scratch);
+    }
+    result
+}
+
+impl Endpoint for Encryptor {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let channel = &*self.0;
+        if read(&channel.source).ended.is_cancelled() {
+            return Err(Undeliverable::Closed);
+        }
+        with_scratch(|scratch| {
+            scratch.extend_from_slice(&[0; NONCE_LEN]);
+            let via = parcel.via();
+            let payload = parcel.body.len();
+            plaintext::push_header(scratch, parcel.onward.rest(), via, parcel.return_route, payload);
+            let Body { buffer, start, end } = parcel.body;
+            let has_room = start >= scratch.len() && buffer.len() - end >= PADDING.len() + TAG_LEN;
+            if has_room {
+                let header = start - scratch.len();
+                buffer[header..start].copy_from_slice(scratch);
+                buffer[end..end + PADDING.len()].copy_from_slice(&PADDING);
+                let body = Body { buffer, start: header + NONCE_LEN, end: end + PADDING.len() };
+                return channel.seal(body, parcel.depth);
+            }
+            scratch.extend_from_slice(&buffer[start..end]);
+            scratch.extend_from_slice(&PADDING);
+            scratch.extend_from_slice(&[0; TAG_LEN]);
+            channel.seal(record_body(scratch), parcel.depth)
+        })
+    }
+
+    fn flow(&self) -> Option<FlowId> {
+        Some(read(&self.0.source).flow)
+    }
+
+    fn carrier(&self) -> Option<CancellationToken> {
+        Some(read(&self.0.source).carrier.clone())
+    }
+}
+
+/// A plaintext with room for nonce and tag around it.
+fn room_for(plaintext: &[u8]) -> Vec<u8> {
+    [&[0; NONCE_LEN], plaintext, &[0; TAG_LEN]].concat()
+}
+
+/// The plaintext inside such a buffer.
+fn record_body(buffer: &mut [u8]) -> Body<'_> {
+    let end = buffer.len() - TAG_LEN;
+    Body { buffer, start: NONCE_LEN, end }
+}
+
+/// Takes records and delivers what they hold.
+pub(super) struct Decryptor(pub(super) Arc<Channel>);
+
+impl Endpoint for Decryptor {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let channel = &*self.0;
+        if parcel.body.len() < OVERHEAD || parcel.onward.len() != 1 {
+            return Err(Undeliverable::Malformed);
+        }
+        let mut opening = lock(&channel.opening);
+        let nonce = parcel.body.payload().first_chunk().map_or(0, |nonce| u64::from_be_bytes(*nonce));
+        let Body { start, end, .. } = parcel.body;
+        let Parcel { body, .. } = parcel;
+        let plaintext = opening.opener.open(&mut body.buffer[start..end]).map_err(|error| {
+            tracing::debug!(%error, "a record was refused");
+            Undeliverable::Malformed
+        })?;
+        let outer = Parcel { body: Body { buffer: &mut [], start: 0, end: 0 }, ..parcel };
+        channel.follow(&mut opening, &outer, nonce);
+        drop(opening);
+        channel.last_heard.store(channel.core.uptime_ms(), Ordering::Relaxed);
+        channel.deliver_opened(plaintext, parcel.depth)
+    }
+}

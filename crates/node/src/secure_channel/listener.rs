@@ -1,0 +1,255 @@
+//! Accepting channels: the side that answers (`docs/wire.md` §7.3).
+
+use super::channel::{Channel, Decryptor, Opened, Role};
+use super::handshake::{Responder, ResponderSentM2};
+use super::initiator::carrier;
+use super::key::ChannelKey;
+use super::{ChannelError, HANDSHAKE_TIMEOUT, SecureChannelOptions};
+use crate::address::Address;
+use crate::error::Result;
+use crate::identity::{Identity, IdentityProof, Timestamp};
+use crate::node::Core;
+use crate::route::Route;
+use crate::router::{Body, Delivery, Endpoint, Flow, FlowId, Parcel, Undeliverable};
+use crate::sync::lock;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often unfinished handshakes and abandoned channels are looked for.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long a channel whose connection is gone waits for its initiator to come back over another.
+pub const ROUTE_GRACE: Duration = Duration::from_secs(60);
+
+/// Accepts secure channels at an address until it is closed or its node is shut down.
+///
+/// Expose an address to it, and everyone who opens a channel through it reaches that address.
+#[derive(Clone)]
+pub struct SecureChannelListener(Arc<Listener>);
+
+impl SecureChannelListener {
+    /// Where it listens.
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// Stops accepting. Open channels stay.
+    pub fn close(&self) {
+        self.0.closed.cancel();
+        self.0.core.router.remove(&self.0.address);
+    }
+}
+
+impl From<&SecureChannelListener> for Address {
+    fn from(listener: &SecureChannelListener) -> Self {
+        listener.address().clone()
+    }
+}
+
+impl Flow for SecureChannelListener {
+    fn flow(&self) -> FlowId {
+        self.0.flow
+    }
+}
+
+struct Listener {
+    core: Arc<Core>,
+    address: Address,
+    flow: FlowId,
+    key: ChannelKey,
+    options: Arc<SecureChannelOptions>,
+    held: Mutex<Held>,
+    closed: CancellationToken,
+}
+
+#[derive(Default)]
+struct Held {
+    handshakes: HashMap<Address, Instant>,
+    channels: Vec<Weak<Channel>>,
+}
+
+pub(super) async fn listen(
+    core: &Arc<Core>,
+    identity: &Identity,
+    address: Address,
+    options: SecureChannelOptions,
+) -> Result<SecureChannelListener> {
+    let listener = Arc::new(Listener {
+        core: core.clone(),
+        address: address.clone(),
+        flow: FlowId::fresh(),
+        key: ChannelKey::create(identity, options.credentials.clone()).await?,
+        options: Arc::new(options),
+        held: Mutex::default(),
+        closed: core.stopping.child_token(),
+    });
+    core.router.add_endpoint(address, Arc::new(Accepting(listener.clone())))?;
+    core.tasks.spawn(listener.clone().sweep());
+    Ok(SecureChannelListener(listener))
+}
+
+/// The listener's endpoint: takes the first message of a handshake.
+struct Accepting(Arc<Listener>);
+
+impl Endpoint for Accepting {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let listener = &self.0;
+        let address = Address::random();
+        listener.admit(&address)?;
+        let answered = listener.answer(&address, &parcel);
+        if answered.is_err() {
+            listener.give_up(&address);
+        }
+        answered
+    }
+}
+
+impl Listener {
+    /// Counts a handshake in, if the limits allow one more.
+    fn admit(&self, address: &Address) -> Result<(), Undeliverable> {
+        let limits = &self.core.limits;
+        let mut held = lock(&self.held);
+        if held.handshakes.len() >= limits.handshakes || held.channels.len() >= limits.channels {
+            self.core.stats.refused.add(1);
+            return Err(Undeliverable::Full);
+        }
+        held.handshakes.insert(address.clone(), Instant::now());
+        Ok(())
+    }
+
+    fn answer(self: &Arc<Self>, address: &Address, parcel: &Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let refused = |_| Undeliverable::Malformed;
+        let responder = Responder::new(&self.key.secret).map_err(refused)?;
+        let responder = responder.read_m1(parcel.body.payload()).map_err(refused)?;
+        let (responder, mut m2) = responder.write_m2(&self.key.proof).map_err(refused)?;
+        let route = parcel.full_return_route();
+        let responding = Responding {
+            listener: self.clone(),
+            address: address.clone(),
+            state: Mutex::new(State::Waiting(responder, route.clone())),
+        };
+        let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
+        taken.map_err(|_| Undeliverable::Full)?;
+        self.core.router.dispatch(Parcel {
+            onward: route.as_ref(),
+            return_route: Route::from(address).as_ref(),
+            body: Body::exactly(&mut m2),
+            source: None,
+            depth: parcel.depth,
+        })
+    }
+
+    fn give_up(&self, address: &Address) {
+        lock(&self.held).handshakes.remove(address);
+        self.core.router.remove(address);
+        self.core.stats.failed_handshakes.add(1);
+    }
+
+    fn keep(&self, address: &Address, channel: &Arc<Channel>) {
+        let mut held = lock(&self.held);
+        held.handshakes.remove(address);
+        held.channels.push(Arc::downgrade(channel));
+    }
+
+    /// Ends handshakes that take too long, and channels that nobody comes back to.
+    async fn sweep(self: Arc<Self>) {
+        let mut cut: HashMap<Address, Instant> = HashMap::new();
+        let mut every = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = self.closed.cancelled() => return,
+                _ = every.tick() => {}
+            }
+            let now = Instant::now();
+            let late: Vec<Address> = {
+                let held = lock(&self.held);
+                let late = held.handshakes.iter().filter(|(_, begun)| now - **begun > HANDSHAKE_TIMEOUT);
+                late.map(|(address, _)| address.clone()).collect()
+            };
+            late.iter().for_each(|address| self.give_up(address));
+            let channels: Vec<Arc<Channel>> = {
+                let mut held = lock(&self.held);
+                held.channels.retain(|channel| channel.upgrade().is_some_and(|it| !it.ended().is_cancelled()));
+                held.channels.iter().filter_map(Weak::upgrade).collect()
+            };
+            cut.retain(|address, _| channels.iter().any(|it| it.is_cut() && it.encryptor() == address));
+            for channel in channels.iter().filter(|channel| channel.is_cut()) {
+                let since = *cut.entry(channel.encryptor().clone()).or_insert(now);
+                if now - since > ROUTE_GRACE {
+                    channel.close();
+                }
+            }
+        }
+    }
+}
+
+/// Waits at the responder's address for the third message of the handshake.
+struct Responding {
+    listener: Arc<Listener>,
+    address: Address,
+    state: Mutex<State>,
+}
+
+enum State {
+    Waiting(ResponderSentM2, Route),
+    Open(Arc<Channel>),
+    Over,
+}
+
+impl Endpoint for Responding {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let mut state = lock(&self.state);
+        let (waiting, route) = match std::mem::replace(&mut *state, State::Over) {
+            State::Waiting(waiting, route) => (waiting, route),
+            State::Over => return Err(Undeliverable::Closed),
+            State::Open(channel) => {
+                *state = State::Open(channel.clone());
+                drop(state);
+                return Decryptor(channel).deliver(parcel);
+            }
+        };
+        match self.finish(waiting, route, &parcel) {
+            Ok(channel) => {
+                *state = State::Open(channel.clone());
+                self.listener.keep(&self.address, &channel);
+                self.listener.core.router.replace(&self.address, Arc::new(Decryptor(channel)));
+                Ok(Delivery::default())
+            }
+            Err(error) => {
+                tracing::info!(%error, "a handshake failed");
+                self.listener.give_up(&self.address);
+                Err(Undeliverable::Malformed)
+            }
+        }
+    }
+}
+
+impl Responding {
+    fn finish(
+        &self,
+        waiting: ResponderSentM2,
+        route: Route,
+        parcel: &Parcel<'_>,
+    ) -> Result<Arc<Channel>, ChannelError> {
+        let Listener { core, options, .. } = &*self.listener;
+        let (peer, keys) = waiting.read_m3(parcel.body.payload())?;
+        let proof = IdentityProof::decode(&peer.payload)?;
+        let peer =
+            proof.verify(&peer.static_key, &options.trust, &options.authorities, &core.known, Timestamp::now())?;
+        let opened = Opened {
+            keys,
+            peer,
+            route,
+            decryptor: self.address.clone(),
+            listener: Some(self.listener.flow),
+            carrier: carrier(parcel.source),
+        };
+        let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
+        if let Some(source) = parcel.source {
+            source.authenticated.store(true, Ordering::Relaxed);
+        }
+        Ok(channel)
+    }
+}

@@ -1,0 +1,76 @@
+//! Locks that outlive a panic, and the [`Gate`] that makes fast senders wait for slow takers.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::Notify;
+
+/// Locks; a panic elsewhere does not spread, as no lock here is held over code that leaves a half-made state.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closed while a queue is over its budget; whoever fills the queue waits until it opens.
+#[derive(Default)]
+pub(crate) struct Gate {
+    closed: AtomicBool,
+    opened: Notify,
+}
+
+impl Gate {
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn open(&self) {
+        if self.closed.swap(false, Ordering::AcqRel) {
+            self.opened.notify_waiters();
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits until the gate is open.
+    pub(crate) async fn opened(&self) {
+        let opened = self.opened.notified();
+        tokio::pin!(opened);
+        loop {
+            opened.as_mut().enable();
+            if !self.is_closed() {
+                return;
+            }
+            opened.as_mut().await;
+            opened.set(self.opened.notified());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn a_closed_gate_holds_and_an_open_one_does_not() {
+        let gate = Arc::new(Gate::default());
+        gate.opened().await;
+        gate.close();
+        let waiting = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.opened().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        gate.open();
+        waiting.await.unwrap();
+    }
+}

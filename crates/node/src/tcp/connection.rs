@@ -1,0 +1,281 @@
+//! One TCP connection: an [`Endpoint`] that writes frames, and a task that reads them.
+
+use super::outbox::Outbox;
+use super::reader::FrameBuffer;
+use super::{CONNECT_TIMEOUT, MAX_FRAME, MAX_FRAME_UNAUTHENTICATED, TcpError};
+use crate::address::Address;
+use crate::node::Core;
+use crate::route::{Route, RouteRef};
+use crate::router::{Body, Endpoint, Flow, FlowId, Parcel, Delivery, Source, Undeliverable};
+use crate::wire::frame::{self, Frame, TAIL, VERSION};
+use std::cell::RefCell;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// Idle seconds before keep-alive probes, seconds between them, and how many go unanswered.
+const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
+/// Bytes that the system holds unsent at most, so that a small message is not behind a full socket buffer.
+#[cfg(target_os = "linux")]
+const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
+/// Reads after which a busy connection lets others run.
+const TURN: usize = 8;
+/// Idle time after which a connection gives its large buffer back.
+const BUFFER_IDLE: Duration = Duration::from_secs(1);
+
+/// A connection to another node.
+///
+/// As a hop of a [`Route`] it is the way over this connection. Dropping the handle leaves the connection open.
+#[derive(Clone)]
+pub struct TcpConnection(Arc<Connection>);
+
+impl TcpConnection {
+    /// The address that sends over this connection.
+    pub fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    /// The other end.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.0.peer
+    }
+
+    /// Whether it has ended.
+    pub fn is_closed(&self) -> bool {
+        self.0.source.ended.is_cancelled()
+    }
+
+    /// Waits until it has ended, for whatever reason.
+    pub async fn closed(&self) {
+        self.0.source.ended.cancelled().await;
+    }
+
+    /// Ends it at once.
+    pub fn close(&self) {
+        self.0.source.ended.cancel();
+    }
+}
+
+impl From<&TcpConnection> for Address {
+    fn from(connection: &TcpConnection) -> Self {
+        connection.address().clone()
+    }
+}
+
+impl From<&TcpConnection> for Route {
+    fn from(connection: &TcpConnection) -> Self {
+        connection.address().clone().into()
+    }
+}
+
+impl Flow for TcpConnection {
+    fn flow(&self) -> FlowId {
+        self.0.source.flow
+    }
+}
+
+pub(crate) struct Connection {
+    address: Address,
+    peer: SocketAddr,
+    socket: Arc<TcpStream>,
+    outbox: Arc<Outbox>,
+    source: Arc<Source>,
+    core: Arc<Core>,
+}
+
+impl Connection {
+    /// Connects to `host:port`, trying every address the name resolves to.
+    pub(crate) async fn connect(core: &Arc<Core>, address: &str) -> Result<TcpConnection, TcpError> {
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+        let socket = connected
+            .map_err(|_| TcpError::Timeout { address: address.to_owned() })?
+            .and_then(|socket| Self::start(core, socket, None))
+            .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?;
+        Ok(TcpConnection(socket))
+    }
+
+    /// Starts the tasks of a connected socket.
+    pub(crate) fn start(core: &Arc<Core>, socket: TcpStream, listener: Option<FlowId>) -> io::Result<Arc<Self>> {
+        prepare(&socket)?;
+        let socket = Arc::new(socket);
+        let address = Address::random();
+        let ended = core.stopping.child_token();
+        let connection = Arc::new(Self {
+            address: address.clone(),
+            peer: socket.peer_addr()?,
+            outbox: Arc::new(Outbox::new(socket.clone())),
+            socket,
+            source: Arc::new(Source {
+                flow: FlowId::fresh(),
+                spawner: listener,
+                sender: address.clone(),
+                peer: None,
+                authenticated: AtomicBool::new(false),
+                carrier: ended.clone(),
+                ended,
+            }),
+            core: core.clone(),
+        });
+        drop(connection.outbox.push(&[&[VERSION]]).map_err(io::Error::other)?);
+        core.router.add_endpoint(address, connection.clone()).map_err(io::Error::other)?;
+        core.stats.connections.add(1);
+        core.tasks.spawn(connection.clone().run());
+        Ok(connection)
+    }
+
+    async fn run(self: Arc<Self>) {
+        let ended = tokio::select! {
+            () = self.source.ended.cancelled() => {
+                let _ = tokio::time::timeout(BUFFER_IDLE, self.outbox.flushed()).await;
+                None
+            }
+            error = self.outbox.run() => Some(error),
+            error = self.read() => Some(error),
+        };
+        self.source.ended.cancel();
+        self.outbox.close();
+        self.core.router.remove(&self.address);
+        self.core.router.close_flow(self.source.flow);
+        self.core.stats.connections.sub(1);
+        match ended {
+            Some(reason) => tracing::debug!(peer = %self.peer, %reason, "connection ended"),
+            None => tracing::debug!(peer = %self.peer, "connection closed"),
+        }
+    }
+
+    /// Reads and delivers until the connection ends.
+    async fn read(&self) -> io::Error {
+        let mut inbox = FrameBuffer::default();
+        let mut greeted = false;
+        loop {
+            if let Err(error) = self.readable(&mut inbox).await {
+                return error;
+            }
+            for _ in 0..TURN {
+                match inbox.read(|room| self.socket.try_read(room)) {
+                    Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return error,
+                }
+                if !greeted {
+                    match inbox.take_byte() {
+                        Some(VERSION) => greeted = true,
+                        Some(_) => return io::Error::other("the peer speaks another version of the protocol"),
+                        None => continue,
+                    }
+                }
+                if let ControlFlow::Break(error) = self.take_frames(&mut inbox).await {
+                    return error;
+                }
+            }
+            tokio::task::consume_budget().await;
+        }
+    }
+
+    async fn readable(&self, inbox: &mut FrameBuffer) -> io::Result<()> {
+        if inbox.is_large() {
+            match tokio::time::timeout(BUFFER_IDLE, self.socket.readable()).await {
+                Ok(readable) => return readable,
+                Err(_) => inbox.give_back(),
+            }
+        }
+        self.socket.readable().await
+    }
+
+    /// Takes all whole frames. What they make this node send is flushed once, behind the last.
+    async fn take_frames(&self, inbox: &mut FrameBuffer) -> ControlFlow<io::Error> {
+        let mut unflushed = Vec::new();
+        loop {
+            let authenticated = self.source.authenticated.load(Ordering::Relaxed);
+            let max = if authenticated { MAX_FRAME } else { MAX_FRAME_UNAUTHENTICATED };
+            let frame = match inbox.next(max) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return ControlFlow::Continue(()),
+                Err(error) => return ControlFlow::Break(io::Error::other(error)),
+            };
+            self.core.stats.frames.add(1);
+            self.core.stats.bytes.add(frame.len() as u64);
+            let delivered = match self.take(frame) {
+                None => return ControlFlow::Break(io::Error::other("a frame is not a message")),
+                Some(Ok(delivery)) => delivery.hold(&mut unflushed).await,
+                Some(Err(reason)) => Err(reason),
+            };
+            if let Err(reason) = delivered {
+                self.core.dropped(reason);
+            }
+        }
+    }
+
+    /// Delivers one frame; nothing if it is none.
+    fn take(&self, bytes: &mut [u8]) -> Option<Result<Delivery, Undeliverable>> {
+        // The routes stay borrowed while the payload is opened in place: they are split from it.
+        if let Some(payload) = Frame::read(bytes).map(|frame| frame.payload) {
+            let (head, body) = bytes.split_at_mut(payload.start);
+            let (onward, return_route) = frame::read_routes(head)?;
+            return Some(self.dispatch(onward, return_route, &mut body[..payload.len()]));
+        }
+        let (onward, return_route, mut payload) = frame::canonical(bytes)?;
+        Some(self.dispatch(onward.as_ref(), return_route.as_ref(), &mut payload))
+    }
+
+    fn dispatch(
+        &self,
+        onward: RouteRef<'_>,
+        return_route: RouteRef<'_>,
+        payload: &mut [u8],
+    ) -> Result<Delivery, Undeliverable> {
+        if onward.len() == 0 {
+            return Ok(Delivery::default());
+        }
+        let body = Body::exactly(payload);
+        self.core.router.dispatch(Parcel { onward, return_route, body, source: Some(&self.source), depth: 0 })
+    }
+}
+
+thread_local! {
+    /// Where headers are built; they are written or copied before anything else runs on the thread.
+    static HEADER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Endpoint for Connection {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        if parcel.body.len() > MAX_FRAME - 4096 {
+            return Err(Undeliverable::TooLarge);
+        }
+        HEADER.with_borrow_mut(|header| {
+            header.clear();
+            let payload = parcel.body.payload();
+            frame::push_header(header, parcel.onward.rest(), parcel.via(), parcel.return_route, payload.len());
+            let flush = self.outbox.push(&[header, payload, &TAIL])?;
+            Ok(Delivery::sent(flush, self.outbox.gate()))
+        })
+    }
+
+    fn flow(&self) -> Option<FlowId> {
+        Some(self.source.flow)
+    }
+
+    fn carrier(&self) -> Option<CancellationToken> {
+        Some(self.source.carrier.clone())
+    }
+}
+
+fn prepare(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let (idle, interval, retries) = KEEP_ALIVE;
+    let keep_alive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(idle))
+        .with_interval(Duration::from_secs(interval))
+        .with_retries(retries);
+    let socket = socket2::SockRef::from(socket);
+    socket.set_tcp_keepalive(&keep_alive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! The TCP transport (`docs/wire.md` §3): frames between two nodes.
+//!
+//! ```text
+//! sender ─► Connection::deliver ─► Outbox ═► socket            socket ═► reader task ─► Router::dispatch
+//!           (builds the header)    (the sender flushes)                   (frames are taken where they lie)
+//! ```
+//!
+//! There is no mailbox on either way: whoever has a message writes it, and whoever reads one delivers it.
+
+mod connection;
+mod listener;
+mod outbox;
+mod reader;
+
+pub use connection::TcpConnection;
+pub use listener::TcpListener;
+pub(crate) use connection::Connection;
+pub(crate) use outbox::Flush;
+
+use std::time::Duration;
+
+/// Largest frame from a peer that has authenticated itself with a secure channel, in bytes.
+pub const MAX_FRAME: usize = 16 * 1024 * 1024;
+/// Largest frame from anybody else, in bytes.
+pub const MAX_FRAME_UNAUTHENTICATED: usize = 1024 * 1024;
+/// Longest wait for a connection to be made.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that takes nothing for this long while something waits is closed.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What can go wrong when a connection or a listener is made.
+#[derive(Debug, thiserror::Error)]
+pub enum TcpError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// As it was given.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Nobody answers there, or not as expected.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// As it was given.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No answer within [`CONNECT_TIMEOUT`].
+    #[error("no answer from {address} within {} seconds: is it running, and reachable from here?", CONNECT_TIMEOUT.as_secs())]
+    Timeout {
+        /// As it was given.
+        address: String,
+    },
+}

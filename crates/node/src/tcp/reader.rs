@@ -1,0 +1,149 @@
+//! The buffer a connection is read into, and the frames in it.
+
+use crate::wire::frame::LENGTH;
+use std::io;
+use std::ops::Range;
+
+/// Room for reading when the flow is small.
+const SMALL: usize = 4 * 1024;
+/// Room for reading when the flow is large.
+const LARGE: usize = 256 * 1024;
+
+/// Bytes read and not yet taken. The room grows with the flow and is given back when the flow ends.
+#[derive(Default)]
+pub(crate) struct FrameBuffer {
+    buffer: Vec<u8>,
+    filled: Range<usize>,
+    /// Size of the next read's room.
+    room: usize,
+}
+
+/// A frame longer than allowed was announced.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a frame of {0} bytes was announced, more than allowed")]
+pub(crate) struct FrameTooLong(pub(crate) usize);
+
+impl FrameBuffer {
+    /// Reads once. `Ok(0)` is the end.
+    pub(crate) fn read(&mut self, try_read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        self.make_room();
+        let read = try_read(&mut self.buffer[self.filled.end..])?;
+        let available = self.buffer.len() - self.filled.end;
+        self.filled.end += read;
+        self.room = match read {
+            _ if read == available => (self.room * 4).min(LARGE),
+            _ if read < self.room / 8 => (self.room / 2).max(SMALL),
+            _ => self.room,
+        };
+        Ok(read)
+    }
+
+    fn make_room(&mut self) {
+        self.room = self.room.clamp(SMALL, LARGE);
+        if self.filled.is_empty() {
+            self.filled = 0..0;
+        } else if self.filled.start > 0 && self.buffer.len() - self.filled.end < self.room / 2 {
+            self.buffer.copy_within(self.filled.clone(), 0);
+            self.filled = 0..self.filled.len();
+        }
+        let wanted = self.filled.end + self.room / 2;
+        if self.buffer.len() < wanted {
+            self.buffer.resize(self.filled.end + self.room, 0);
+        }
+    }
+
+    /// Takes the next whole frame, without its length, if it is there.
+    pub(crate) fn next(&mut self, max: usize) -> Result<Option<&mut [u8]>, FrameTooLong> {
+        let Some((length, rest)) = self.buffer[self.filled.clone()].split_first_chunk::<LENGTH>() else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes(*length) as usize;
+        if length > max {
+            return Err(FrameTooLong(length));
+        }
+        if rest.len() < length {
+            return Ok(None);
+        }
+        let start = self.filled.start + LENGTH;
+        self.filled.start = start + length;
+        Ok(Some(&mut self.buffer[start..start + length]))
+    }
+
+    /// Takes the first byte of the connection, if it is there.
+    pub(crate) fn take_byte(&mut self) -> Option<u8> {
+        let byte = *self.buffer[self.filled.clone()].first()?;
+        self.filled.start += 1;
+        Some(byte)
+    }
+
+    /// Whether the flow has left more room than an idle connection should hold.
+    pub(crate) fn is_large(&self) -> bool {
+        self.filled.is_empty() && self.buffer.len() > SMALL
+    }
+
+    /// Gives the room back, if nothing waits in it.
+    pub(crate) fn give_back(&mut self) {
+        if self.filled.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn feed(buffer: &mut FrameBuffer, mut bytes: &[u8], chunk: usize) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        while !bytes.is_empty() {
+            let read = buffer.read(|room| {
+                let n = bytes.len().min(room.len()).min(chunk);
+                room[..n].copy_from_slice(&bytes[..n]);
+                Ok(n)
+            });
+            bytes = &bytes[read.unwrap()..];
+            while let Some(frame) = buffer.next(1 << 20).unwrap() {
+                frames.push(frame.to_vec());
+            }
+        }
+        frames
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_out_as_they_went_in(sizes in prop::collection::vec(0usize..70_000, 0..20), chunk in 1usize..300_000) {
+            let frames: Vec<Vec<u8>> = sizes.iter().enumerate().map(|(i, &n)| vec![i as u8; n]).collect();
+            let mut bytes = Vec::new();
+            for frame in &frames {
+                bytes.extend_from_slice(&(frame.len() as u32).to_be_bytes());
+                bytes.extend_from_slice(frame);
+            }
+            // A chunk of a few bytes would read a megabyte a million times.
+            let chunk = chunk.max(bytes.len() / 2000);
+            prop_assert_eq!(feed(&mut FrameBuffer::default(), &bytes, chunk), frames);
+        }
+    }
+
+    #[test]
+    fn a_frame_too_long_is_refused_before_it_is_read_and_memory_follows_the_bytes() {
+        let mut buffer = FrameBuffer::default();
+        buffer.read(|room| {
+            room[..4].copy_from_slice(&(1u32 << 20).to_be_bytes());
+            Ok(4)
+        }).unwrap();
+        assert_eq!(buffer.next((1 << 20) - 1), Err(FrameTooLong(1 << 20)));
+        assert_eq!(buffer.next(1 << 20), Ok(None));
+        assert!(buffer.buffer.len() <= SMALL);
+    }
+
+    #[test]
+    fn room_is_given_back() {
+        let mut buffer = FrameBuffer::default();
+        let bytes = [&100_000u32.to_be_bytes()[..], &[0; 100_000]].concat();
+        assert_eq!(feed(&mut buffer, &bytes, usize::MAX).len(), 1);
+        assert!(buffer.is_large());
+        buffer.give_back();
+        assert_eq!(buffer.buffer.capacity(), 0);
+    }
+}

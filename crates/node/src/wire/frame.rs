@@ -1,0 +1,198 @@
+//! TCP frames (`docs/wire.md` §3): a 4-byte big-endian length, then a CBOR array of onward route, return route,
+//! payload and, always from us, an empty tracing context.
+//!
+//! ```text
+//! u32 length | 84 | onward route | return route | byte string payload | 62 7b7d
+//! ```
+
+use super::cbor;
+use crate::address::Address;
+use crate::route::{MAX_HOPS, Route, RouteRef};
+use std::ops::Range;
+
+/// The byte each side sends once, before its first frame.
+pub(crate) const VERSION: u8 = 1;
+/// Bytes of the length in front of a frame.
+pub(crate) const LENGTH: usize = 4;
+/// Behind the payload: the text `{}`, a tracing context without entries.
+pub(crate) const TAIL: [u8; 3] = *b"\x62{}";
+
+/// A frame's parts, in place. The payload is given by its range, so that its owner may open it there.
+pub(crate) struct Frame<'a> {
+    pub(crate) onward: RouteRef<'a>,
+    pub(crate) return_route: RouteRef<'a>,
+    pub(crate) payload: Range<usize>,
+}
+
+impl<'a> Frame<'a> {
+    /// Reads the CBOR of a frame (without its length) in canonical form.
+    pub(crate) fn read(input: &'a [u8]) -> Option<Self> {
+        let (3.., rest) = cbor::read_head(input, cbor::ARRAY)? else { return None };
+        let (onward, rest) = RouteRef::read(rest)?;
+        let (return_route, rest) = RouteRef::read(rest)?;
+        let (payload, rest) = cbor::read_bytes(rest)?;
+        let end = input.len() - rest.len();
+        Some(Self { onward, return_route, payload: end - payload.len()..end })
+    }
+}
+
+/// Reads the routes of a frame that [`Frame::read`] has accepted, from the bytes before its payload.
+pub(crate) fn read_routes(head: &[u8]) -> Option<(RouteRef<'_>, RouteRef<'_>)> {
+    let (_, rest) = cbor::read_head(head, cbor::ARRAY)?;
+    let (onward, rest) = RouteRef::read(rest)?;
+    Some((onward, RouteRef::read(rest)?.0))
+}
+
+/// Builds everything of a frame that stands before its payload of `payload` bytes.
+///
+/// `via` is put in front of the return route.
+pub(crate) fn push_header(
+    out: &mut Vec<u8>,
+    onward: RouteRef<'_>,
+    via: Option<&Address>,
+    return_route: RouteRef<'_>,
+    payload: usize,
+) {
+    let start = out.len();
+    out.extend_from_slice(&[0; LENGTH]);
+    cbor::push_head(out, cbor::ARRAY, 4);
+    push_routes(out, onward, via, return_route);
+    cbor::push_head(out, cbor::BYTES, payload);
+    let length = out.len() - start - LENGTH + payload + TAIL.len();
+    out[start..start + LENGTH].copy_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+}
+
+/// Appends the two routes of a message, `via` in front of the return route.
+pub(crate) fn push_routes(out: &mut Vec<u8>, onward: RouteRef<'_>, via: Option<&Address>, return_route: RouteRef<'_>) {
+    cbor::push_head(out, cbor::ARRAY, onward.len());
+    out.extend_from_slice(onward.encoded());
+    cbor::push_head(out, cbor::ARRAY, return_route.len() + usize::from(via.is_some()));
+    if let Some(via) = via {
+        out.extend_from_slice(via.as_ref().encoded());
+    }
+    out.extend_from_slice(return_route.encoded());
+}
+
+/// Reads a message that is CBOR but not canonical, as `docs/wire.md` §1.1 asks of a decoder, and gives its parts.
+pub(crate) fn canonical(input: &[u8]) -> Option<(Route, Route, Vec<u8>)> {
+    read_tolerantly(&mut minicbor::Decoder::new(input)).ok().flatten()
+}
+
+type Tolerant<T> = Result<Option<T>, minicbor::decode::Error>;
+
+fn read_tolerantly(decoder: &mut minicbor::Decoder<'_>) -> Tolerant<(Route, Route, Vec<u8>)> {
+    decoder.array()?;
+    let (Some(onward), Some(return_route)) = (read_route(decoder)?, read_route(decoder)?) else { return Ok(None) };
+    Ok(Some((onward, return_route, decoder.bytes()?.to_vec())))
+}
+
+fn read_route(decoder: &mut minicbor::Decoder<'_>) -> Tolerant<Route> {
+    let mut hops = decoder.array()?;
+    let mut route = Route::new();
+    while hops != Some(0) && !(hops.is_none() && at_break(decoder)?) {
+        if route.len() == MAX_HOPS {
+            return Ok(None);
+        }
+        route.push_back(read_address(decoder)?);
+        hops = hops.map(|left| left - 1);
+    }
+    Ok(Some(route))
+}
+
+fn read_address(decoder: &mut minicbor::Decoder<'_>) -> Result<Address, minicbor::decode::Error> {
+    let fields = decoder.array()?;
+    let address = Address::new(decoder.u8()?, decoder.bytes()?);
+    match fields {
+        Some(fields) => (2..fields).try_for_each(|_| decoder.skip())?,
+        None => {
+            while !at_break(decoder)? {
+                decoder.skip()?;
+            }
+        }
+    }
+    Ok(address)
+}
+
+/// Whether an indefinite array ends here; if so its end is taken.
+fn at_break(decoder: &mut minicbor::Decoder<'_>) -> Result<bool, minicbor::decode::Error> {
+    let ends = decoder.datatype()? == minicbor::data::Type::Break;
+    if ends {
+        decoder.skip()?;
+    }
+    Ok(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route;
+    use proptest::prelude::*;
+
+    fn encode(onward: &Route, return_route: &Route, payload: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        push_header(&mut out, onward.as_ref(), None, return_route.as_ref(), payload.len());
+        out.extend_from_slice(payload);
+        out.extend_from_slice(&TAIL);
+        out
+    }
+
+    #[test]
+    fn snapshot_of_the_documented_example() {
+        let frame = encode(&route!["echoer"], &route!["app"], b"\x05hello");
+        assert_eq!(hex::encode(frame), "0000001c84818200466563686f657281820043617070460568656c6c6f627b7d");
+    }
+
+    #[test]
+    fn snapshot_of_the_vectors() {
+        let vectors: serde_json::Value = serde_json::from_str(include_str!("../../vectors/vectors.json")).unwrap();
+        let message1 = hex::decode(vectors["message1"].as_str().unwrap()).unwrap();
+        let frame = encode(&route!["listener"], &route!["decryptor_i"], &message1);
+        assert_eq!(hex::encode(frame), vectors["tcp_frame_of_message1"].as_str().unwrap());
+    }
+
+    #[test]
+    fn frames_without_tracing_context_or_with_more_are_read() {
+        let frame = encode(&route!["a"], &route![], b"x");
+        let mut three = frame[LENGTH..frame.len() - TAIL.len()].to_vec();
+        three[0] = 0x83;
+        assert_eq!(Frame::read(&three).unwrap().payload, three.len() - 1..three.len());
+        let mut five = frame[LENGTH..].to_vec();
+        five[0] = 0x85;
+        five.push(0xf6);
+        assert!(Frame::read(&five).is_some());
+    }
+
+    #[test]
+    fn other_ways_to_write_the_same_are_read_tolerantly() {
+        // Indefinite arrays, long integers, a third element in an address.
+        let odd = hex::decode("9f9f83180046656368 6f6572f6ff9f9f004178ffff4568656c6c6fff".replace(' ', "")).unwrap();
+        assert!(Frame::read(&odd).is_none());
+        assert_eq!(canonical(&odd), Some((route!["echoer"], route!["x"], b"hello".to_vec())));
+        assert_eq!(canonical(b"\x84\x80"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(onward in prop::collection::vec("[a-z#]{0,30}", 0..8), back in prop::collection::vec(".{0,30}", 0..8), payload: Vec<u8>) {
+            let onward: Route = onward.iter().map(|hop| Address::from(hop.as_str())).collect();
+            let back: Route = back.iter().map(|hop| Address::from(hop.as_str())).collect();
+            let wire = encode(&onward, &back, &payload);
+            let length = u32::from_be_bytes(wire[..LENGTH].try_into().unwrap()) as usize;
+            prop_assert_eq!(length, wire.len() - LENGTH);
+            let body = &wire[LENGTH..];
+            let frame = Frame::read(body).unwrap();
+            prop_assert_eq!(frame.onward.behind(None), onward.clone());
+            prop_assert_eq!(frame.return_route.behind(None), back.clone());
+            prop_assert_eq!(&body[frame.payload.clone()], &payload[..]);
+            prop_assert_eq!(canonical(body), Some((onward, back, payload)));
+            for cut in 0..body.len() - TAIL.len() {
+                prop_assert!(Frame::read(&body[..cut]).is_none() && canonical(&body[..cut]).is_none());
+            }
+        }
+
+        #[test]
+        fn hostile_input_is_only_refused(data: Vec<u8>) {
+            let _ = (Frame::read(&data), canonical(&data));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A [`Worker`] is an address with a mailbox and a task that handles what arrives there, one message at a time.
+
+use crate::Result;
+use crate::address::Address;
+use crate::context::Context;
+use crate::message::{Message, Routed};
+use std::future::Future;
+
+/// Handles the messages of one address.
+///
+/// An error from [`handle_message`](Self::handle_message) is logged and the worker goes on; one from
+/// [`initialize`](Self::initialize) stops it. Messages that are not a `Message` are dropped and logged.
+pub trait Worker: Send + 'static {
+    /// What it understands; [`bytes::Bytes`] for anything.
+    type Message: Message;
+
+    /// Runs before the first message.
+    fn initialize(&mut self, _context: &mut Context) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Runs for every message, in the order of their arrival.
+    fn handle_message(
+        &mut self,
+        context: &mut Context,
+        message: Routed<Self::Message>,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Runs when the worker or its node is stopped.
+    fn shutdown(&mut self, _context: &mut Context) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+}
+
+pub(crate) async fn run<W: Worker>(mut worker: W, mut context: Context) {
+    let address = context.address().clone();
+    match worker.initialize(&mut context).await {
+        Ok(()) => serve(&mut worker, &mut context, &address).await,
+        Err(error) => tracing::error!(%address, %error, "the worker could not start"),
+    }
+    worker.shutdown(&mut context).await;
+}
+
+async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Address) {
+    while let Some(envelope) = context.next().await {
+        match Routed::decode(envelope) {
+            Ok(message) => {
+                if let Err(error) = worker.handle_message(context, message).await {
+                    tracing::warn!(%address, %error, "a worker failed on a message");
+                }
+            }
+            Err(error) => tracing::debug!(%address, %error, "a message was dropped"),
+        }
+    }
+}
+
+/// Sends every message back the way it came, payload untouched.
+///
+/// ```
+/// # use postern_node::{Echoer, Node, route};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> postern_node::Result<()> {
+/// let node = Node::new();
+/// node.start_worker("echoer", Echoer)?;
+/// let reply: String = node.context()?.send_and_receive(route!["echoer"], "hello").await?.into_body();
+/// assert_eq!(reply, "hello");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Echoer;
+
+impl Worker for Echoer {
+    type Message = bytes::Bytes;
+
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<bytes::Bytes>) -> Result<()> {
+        context.send(message.return_route().clone(), message.into_body()).await
+    }
+}
+
+/// Sends every text back in upper case.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Uppercase;
+
+impl Worker for Uppercase {
+    type Message = String;
+
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+        context.send(message.return_route().clone(), message.body().to_uppercase()).await
+    }
+}
