@@ -1,4 +1,5 @@
 //! Secure channels.
 
-mod handshake;
-mod record;
+pub mod crypto;
+pub mod handshake;
+pub mod record;
