@@ -1,1 +1,322 @@
-//! The Noise XX handshake.
+//! The Noise XX handshake, as pure state: bytes in, bytes out (`docs/wire.md §7.1, §7.2`).
+//!
+//! ```text
+//! Initiator                                          Responder
+//!   write_m1 ──────────── e ───────────────────────►  read_m1
+//!   read_m2  ◄─────────── e, ee, s, es, payload ────  write_m2
+//!   (the caller verifies the peer)
+//!   write_m3 ──────────── s, se, payload ──────────►  read_m3
+//!   Keys                                              (the caller verifies the peer) Keys
+//! ```
+//!
+//! Every step consumes its state, so a handshake that failed once cannot go on. Noise proves
+//! only that the peer owns its static key: whose key that is, the caller learns from the payload,
+//! and must check before it goes further. Timeouts are the caller's too.
+
+use snow::params::{
+    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifierList, HandshakePattern,
+    HashChoice, NoiseParams,
+};
+use snow::{Builder, HandshakeState};
+use zeroize::Zeroize;
+
+use super::crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
+use super::record::RecordKey;
+
+/// Name mixed into every key; not the standard Noise name (`docs/wire.md §7.1`).
+const PROTOCOL_NAME: &str = "OCKAM_XX_25519_AES256_GCM_SHA256";
+
+/// Most bytes any handshake message may have (`docs/wire.md §7.2`).
+pub const MAX_MESSAGE_LEN: usize = 65535;
+
+/// Length in bytes of message 1: an ephemeral key and nothing else (`docs/wire.md §7.2`).
+pub const M1_LEN: usize = KEY_LEN;
+
+/// Bytes that message 2 adds around its payload.
+const M2_OVERHEAD: usize = KEY_LEN + KEY_LEN + TAG_LEN + TAG_LEN;
+
+/// Bytes that message 3 adds around its payload.
+const M3_OVERHEAD: usize = KEY_LEN + TAG_LEN + TAG_LEN;
+
+/// Why a handshake ended; nothing about it is ever told to the peer (`docs/wire.md §7.2`).
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum HandshakeError {
+    /// A message, ours or the peer's, is longer than [`MAX_MESSAGE_LEN`] bytes.
+    #[error("handshake message of {length} bytes is longer than {MAX_MESSAGE_LEN}")]
+    TooLong {
+        /// Bytes in the message.
+        length: usize,
+    },
+    /// A message is too short to hold its keys and tags.
+    #[error("handshake message of {length} bytes is cut short")]
+    Truncated {
+        /// Bytes in the message.
+        length: usize,
+    },
+    /// Message 1 carries a payload, which would be neither secret nor authentic.
+    #[error("first handshake message of {length} bytes carries a payload")]
+    UnexpectedPayload {
+        /// Bytes in the message.
+        length: usize,
+    },
+    /// A message was altered on its way, or the two sides disagree on a key.
+    #[error("handshake message failed authentication")]
+    Forged,
+    /// The peer's public key leads to a shared secret that everybody knows.
+    #[error("peer sent a weak public key")]
+    WeakKey,
+    /// The operating system gave no random bytes.
+    #[error("no random bytes available")]
+    Random,
+    /// The state machine refused a step that should have been possible: a bug.
+    #[error("handshake state machine failed")]
+    Internal(#[source] snow::Error),
+}
+
+impl From<snow::Error> for HandshakeError {
+    fn from(error: snow::Error) -> Self {
+        match error {
+            snow::Error::Decrypt => Self::Forged,
+            snow::Error::Dh => Self::WeakKey,
+            snow::Error::Rng => Self::Random,
+            other => Self::Internal(other),
+        }
+    }
+}
+
+/// What a handshake message told about the peer, still to be judged by the caller.
+///
+/// The peer owns `static_key`; the payload must prove to whom that key belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The X25519 key the peer proved to own.
+    pub static_key: [u8; KEY_LEN],
+    /// The peer's identity and credentials, authenticated but not yet decoded (`docs/wire.md §7.2`).
+    pub payload: Vec<u8>,
+}
+
+/// The two keys of the data phase, each with its direction as seen from this side.
+#[derive(Debug)]
+pub struct Keys {
+    /// Seals what this side sends.
+    pub send: RecordKey,
+    /// Opens what the peer sends.
+    pub receive: RecordKey,
+}
+
+/// The side that asks for a channel, before it sent anything.
+#[derive(Debug)]
+pub struct Initiator {
+    noise: HandshakeState,
+}
+
+impl Initiator {
+    /// Starts a handshake that will prove `static_key`.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Internal`] if the handshake cannot be set up.
+    pub fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
+        let noise = builder(static_key)?.build_initiator()?;
+        Ok(Self { noise })
+    }
+
+    /// Writes message 1.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Random`] if no ephemeral key could be drawn.
+    pub fn write_m1(mut self) -> Result<(InitiatorSentM1, Vec<u8>), HandshakeError> {
+        let m1 = write(&mut self.noise, M1_LEN, &[])?;
+        Ok((InitiatorSentM1 { noise: self.noise }, m1))
+    }
+}
+
+/// An initiator that waits for message 2.
+#[derive(Debug)]
+pub struct InitiatorSentM1 {
+    noise: HandshakeState,
+}
+
+impl InitiatorSentM1 {
+    /// Reads message 2; verify the [`Peer`] before going on.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
+    /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
+    pub fn read_m2(mut self, m2: &[u8]) -> Result<(InitiatorReadM2, Peer), HandshakeError> {
+        let peer = read(&mut self.noise, M2_OVERHEAD, m2)?;
+        Ok((InitiatorReadM2 { noise: self.noise }, peer))
+    }
+}
+
+/// An initiator that knows its peer and has not yet shown itself; drop it to refuse the peer.
+#[derive(Debug)]
+pub struct InitiatorReadM2 {
+    noise: HandshakeState,
+}
+
+impl InitiatorReadM2 {
+    /// Writes message 3, which reveals our identity in `payload`, and ends the handshake.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooLong`] if `payload` does not fit, or
+    /// [`WeakKey`](HandshakeError::WeakKey).
+    pub fn write_m3(mut self, payload: &[u8]) -> Result<(Vec<u8>, Keys), HandshakeError> {
+        let m3 = write(&mut self.noise, M3_OVERHEAD, payload)?;
+        let (k1, k2) = split(&mut self.noise);
+        // The reverse of Noise: the initiator sends with the second key (docs/wire.md §7.2).
+        let keys = Keys {
+            send: k2,
+            receive: k1,
+        };
+        Ok((m3, keys))
+    }
+}
+
+/// The side that is asked for a channel, before it read anything.
+#[derive(Debug)]
+pub struct Responder {
+    noise: HandshakeState,
+}
+
+impl Responder {
+    /// Starts a handshake that will prove `static_key`.
+    ///
+    /// # Errors
+    /// [`HandshakeError::Internal`] if the handshake cannot be set up.
+    pub fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
+        let noise = builder(static_key)?.build_responder()?;
+        Ok(Self { noise })
+    }
+
+    /// Reads message 1, which says nothing about who sent it.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated) or
+    /// [`UnexpectedPayload`](HandshakeError::UnexpectedPayload).
+    pub fn read_m1(mut self, m1: &[u8]) -> Result<ResponderReadM1, HandshakeError> {
+        let length = m1.len();
+        check_length(length, M1_LEN)?;
+        if length > M1_LEN {
+            return Err(HandshakeError::UnexpectedPayload { length });
+        }
+        self.noise.read_message(m1, &mut [])?;
+        Ok(ResponderReadM1 { noise: self.noise })
+    }
+}
+
+/// A responder that owes message 2.
+#[derive(Debug)]
+pub struct ResponderReadM1 {
+    noise: HandshakeState,
+}
+
+impl ResponderReadM1 {
+    /// Writes message 2, which reveals our identity in `payload` to whoever sent message 1.
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooLong`] if `payload` does not fit,
+    /// [`WeakKey`](HandshakeError::WeakKey) or [`Random`](HandshakeError::Random).
+    pub fn write_m2(
+        mut self,
+        payload: &[u8],
+    ) -> Result<(ResponderSentM2, Vec<u8>), HandshakeError> {
+        let m2 = write(&mut self.noise, M2_OVERHEAD, payload)?;
+        Ok((ResponderSentM2 { noise: self.noise }, m2))
+    }
+}
+
+/// A responder that waits for message 3.
+#[derive(Debug)]
+pub struct ResponderSentM2 {
+    noise: HandshakeState,
+}
+
+impl ResponderSentM2 {
+    /// Reads message 3 and ends the handshake; verify the [`Peer`] before using the [`Keys`].
+    ///
+    /// # Errors
+    /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
+    /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
+    pub fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), HandshakeError> {
+        let peer = read(&mut self.noise, M3_OVERHEAD, m3)?;
+        let (k1, k2) = split(&mut self.noise);
+        let keys = Keys {
+            send: k1,
+            receive: k2,
+        };
+        Ok((peer, keys))
+    }
+}
+
+fn params() -> NoiseParams {
+    NoiseParams::new(
+        PROTOCOL_NAME.to_owned(),
+        BaseChoice::Noise,
+        HandshakeChoice {
+            pattern: HandshakePattern::XX,
+            modifiers: HandshakeModifierList { list: Vec::new() },
+        },
+        DHChoice::Curve25519,
+        CipherChoice::AESGCM,
+        HashChoice::SHA256,
+    )
+}
+
+fn builder(static_key: &StaticKey) -> Result<Builder<'_>, HandshakeError> {
+    let builder = Builder::with_resolver(params(), Box::new(AwsLc));
+    Ok(builder.local_private_key(static_key.secret())?)
+}
+
+fn check_length(length: usize, least: usize) -> Result<(), HandshakeError> {
+    if length > MAX_MESSAGE_LEN {
+        Err(HandshakeError::TooLong { length })
+    } else if length < least {
+        Err(HandshakeError::Truncated { length })
+    } else {
+        Ok(())
+    }
+}
+
+fn write(
+    noise: &mut HandshakeState,
+    overhead: usize,
+    payload: &[u8],
+) -> Result<Vec<u8>, HandshakeError> {
+    let length = overhead.saturating_add(payload.len());
+    check_length(length, overhead)?;
+    // snow wants room for a tag even after message 1, which has none.
+    let mut message = vec![0; length + TAG_LEN];
+    let written = noise.write_message(payload, &mut message)?;
+    message.truncate(written);
+    Ok(message)
+}
+
+fn read(
+    noise: &mut HandshakeState,
+    overhead: usize,
+    message: &[u8],
+) -> Result<Peer, HandshakeError> {
+    check_length(message.len(), overhead)?;
+    let mut payload = vec![0; message.len() - overhead];
+    let length = noise.read_message(message, &mut payload)?;
+    payload.truncate(length);
+    let static_key = noise
+        .get_remote_static()
+        .and_then(|key| key.try_into().ok())
+        .ok_or(HandshakeError::Internal(snow::Error::Input))?;
+    Ok(Peer {
+        static_key,
+        payload,
+    })
+}
+
+fn split(noise: &mut HandshakeState) -> (RecordKey, RecordKey) {
+    let (mut k1, mut k2) = noise.dangerously_get_raw_split();
+    let keys = (RecordKey::from_bytes(&k1), RecordKey::from_bytes(&k2));
+    k1.zeroize();
+    k2.zeroize();
+    keys
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The node's side: asking a hub for a relay.
+
+use super::service::is_valid_name;
+use super::{FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, RelayError, STATIC_FORWARDING_SERVICE};
+use crate::address::Address;
+use crate::error::Result;
+use crate::message::Message;
+use crate::node::{Core, Node};
+use crate::route::Route;
+use crate::router::{Delivery, Endpoint, Envelope, Parcel, Undeliverable};
+use crate::sync::lock;
+use crate::wire::bare;
+use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
+
+/// A relay on a hub that forwards to this node, until the connection or channel to the hub ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relay {
+    address: Address,
+}
+
+impl Relay {
+    /// Its address on the hub: what others put into their routes.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl Node {
+    /// Registers a relay at the hub that `hub` leads to: a connection, or a secure channel with the hub.
+    ///
+    /// Without a name the hub chooses a random one. What others are to reach through the relay must be
+    /// [exposed](Self::expose) to the same connection or channel.
+    ///
+    /// # Errors
+    /// [`RelayError`], or the first hop of `hub` is not there.
+    pub async fn create_relay(&self, hub: impl Into<Route>, name: Option<&str>) -> Result<Relay> {
+        register(self.core(), hub.into(), name, Address::random()).await
+    }
+}
+
+/// Registers, with the confirmation sent to `bearer`: who knows that address may replace the relay later.
+pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, bearer: Address) -> Result<Relay> {
+    let (service, text) = match name {
+        None => (FORWARDING_SERVICE, REGISTER.to_owned()),
+        Some(name) if is_valid_name(name) => (STATIC_FORWARDING_SERVICE, name.to_owned()),
+        Some(name) => Err(RelayError::InvalidName(name.to_owned()))?,
+    };
+    let (confirm, confirmed) = oneshot::channel();
+    let endpoint = Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
+    let registration = core.router.add_endpoint(bearer.clone(), Arc::new(endpoint))?;
+    if let Some(flow) = hub.as_ref().front().and_then(|front| core.router.flow_of(front)) {
+        core.router.open(&bearer, flow);
+    }
+    let carrier = hub.as_ref().front().and_then(|front| core.router.carrier_of(front)).unwrap_or_default();
+    let request = Envelope {
+        onward: hub.then(service),
+        return_route: bearer.clone().into(),
+        payload: text.encode(),
+        source: None,
+    };
+    let asked = async {
+        core.router.dispatch_local(request)?.settle().await?;
+        tokio::select! {
+            () = carrier.cancelled() => Err(RelayError::Disconnected.into()),
+            confirmed = tokio::time::timeout(REGISTER_TIMEOUT, confirmed) => match confirmed {
+                Ok(Ok(address)) => Ok(Relay { address }),
+                _ => Err(RelayError::NotConfirmed.into()),
+            },
+        }
+    };
+    let relay = asked.await;
+    core.router.release(&bearer, registration);
+    relay
+}
+
+/// Waits for the confirmation. Old hubs keep this address in the relay's route, so messages may pass through it.
+struct Registering {
+    core: Arc<Core>,
+    alias: Option<String>,
+    confirm: Mutex<Option<oneshot::Sender<Address>>>,
+}
+
+impl Endpoint for Registering {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let rest = parcel.onward.rest();
+        if rest.len() > 0 {
+            let itself = rest.front() == parcel.onward.front();
+            let passed_on = Parcel { onward: rest, ..parcel };
+            return if itself { Err(Undeliverable::Denied) } else { self.core.router.dispatch(passed_on) };
+        }
+        let name = bare::read_only_string(parcel.body.payload()).ok_or(Undeliverable::Malformed)?;
+        if self.alias.as_ref().is_some_and(|alias| !name.ends_with(alias.as_str())) {
+            return Err(Undeliverable::Malformed);
+        }
+        let address = parcel.full_return_route().back().filter(|address| address.kind() == Address::LOCAL);
+        let confirm = lock(&self.confirm).take().ok_or(Undeliverable::Closed)?;
+        let _ = confirm.send(address.ok_or(Undeliverable::Malformed)?);
+        Ok(Delivery::default())
+    }
+}

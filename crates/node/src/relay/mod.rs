@@ -1,0 +1,46 @@
+//! Relays (`docs/wire.md` §8): an address on a hub that forwards to a node which nobody can connect to.
+//!
+//! ```text
+//! node ── register "bob" ──► service          client ──► [bob, listener] ──► Relay ──► [connection, listener]
+//!      ◄────── "bob" ────── Relay (at "bob")                                            over the node's own connection
+//! ```
+//!
+//! A relay belongs to who registered it, and ends with the connection or channel it was registered over. Relays
+//! cannot take the address of anything else in the hub's node, and nothing else can take theirs.
+
+mod client;
+mod service;
+
+pub use client::Relay;
+pub use service::{MAX_NAME, RelayService, RelayServiceOptions};
+
+/// Worker address where nodes register relays with random names.
+pub const FORWARDING_SERVICE: &str = "forwarding_service";
+/// Worker address where nodes register relays with names that they choose.
+pub const STATIC_FORWARDING_SERVICE: &str = "static_forwarding_service";
+/// What a node says to get a relay with a random name.
+const REGISTER: &str = "register";
+
+use std::time::Duration;
+
+/// How long a registration waits for its confirmation. A hub that refuses says nothing.
+pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no relay.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// The hub did not confirm; hubs do not say why they refuse.
+    #[error(
+        "the hub did not confirm the relay within {} seconds: its name may belong to somebody else, \
+         or there is no relay service",
+        REGISTER_TIMEOUT.as_secs()
+    )]
+    NotConfirmed,
+    /// The name is not one that a relay can have.
+    #[error("`{0}` cannot be a relay's name: use 1 to {MAX_NAME} letters, digits, or . _ - : / + =")]
+    InvalidName(String),
+    /// The connection ended meanwhile.
+    #[error("the connection to the hub ended")]
+    Disconnected,
+}
