@@ -10,7 +10,7 @@ use crate::tcp::{Connection, TcpConnection, TcpListener};
 use crate::vault::{MemoryVault, Vault};
 use crate::worker::{self, Worker};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -56,9 +56,15 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) known: KnownIdentities,
+    started: Instant,
 }
 
 impl Core {
+    /// Milliseconds since the node was made.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
     /// Counts a message that went nowhere.
     pub(crate) fn dropped(&self, reason: Undeliverable) {
         self.stats.dropped.add(1);
@@ -97,6 +103,7 @@ impl Node {
             limits,
             vault,
             known: KnownIdentities::default(),
+            started: Instant::now(),
         };
         Self { core: Arc::new(core) }
     }
@@ -155,7 +162,7 @@ impl Node {
     /// # Errors
     /// [`TcpError::Connect`](crate::tcp::TcpError::Connect) and [`TcpError::Timeout`](crate::tcp::TcpError::Timeout).
     pub async fn tcp_connect(&self, address: impl AsRef<str>) -> Result<TcpConnection> {
-        Ok(Connection::connect(&self.core, address.as_ref()).await?)
+        Ok(Connection::connect(&self.core, address.as_ref(), None).await?)
     }
 
     /// Makes a new identity, with its key in the node's vault.

@@ -48,11 +48,12 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
     };
     let (confirm, confirmed) = oneshot::channel();
     let endpoint = Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
+    core.router.remove(&bearer);
     let registration = core.router.add_endpoint(bearer.clone(), Arc::new(endpoint))?;
     if let Some(flow) = hub.as_ref().front().and_then(|front| core.router.flow_of(front)) {
         core.router.open(&bearer, flow);
     }
-    let carrier = hub.as_ref().front().and_then(|front| core.router.carrier_of(front)).unwrap_or_default();
+    let carrier = hub.as_ref().front().and_then(|front| core.router.carrier_of(front)).unwrap_or_else(|| core.stopping.clone());
     let request = Envelope {
         onward: hub.then(service),
         return_route: bearer.clone().into(),
@@ -70,7 +71,16 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
         }
     };
     let relay = asked.await;
-    core.router.release(&bearer, registration);
+    if relay.is_err() {
+        core.router.release(&bearer, registration);
+        return relay;
+    }
+    // Old hubs keep the address in the relay's route: it stays as long as the relay can.
+    let (core, tasks) = (core.clone(), core.tasks.clone());
+    tasks.spawn(async move {
+        carrier.cancelled().await;
+        core.router.release(&bearer, registration);
+    });
     relay
 }
 

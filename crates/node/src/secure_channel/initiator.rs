@@ -40,7 +40,7 @@ pub(super) async fn open(
     open_with(core, key, route, Arc::new(options)).await
 }
 
-pub(super) async fn open_with(
+pub(crate) async fn open_with(
     core: &Arc<Core>,
     key: Arc<ChannelKey>,
     route: Route,

@@ -5,14 +5,14 @@ use super::crypto::StaticKey;
 use crate::identity::{CredentialAndPurposeKey, Identity, IdentityProof, Timestamp};
 
 /// A fresh channel key with the proof whose it is. Its secret lives in memory only and dies with it.
-pub(super) struct ChannelKey {
-    pub(super) secret: StaticKey,
+pub(crate) struct ChannelKey {
+    pub(crate) secret: StaticKey,
     /// The handshake payload.
-    pub(super) proof: Vec<u8>,
+    pub(crate) proof: Vec<u8>,
 }
 
 impl ChannelKey {
-    pub(super) async fn create(
+    pub(crate) async fn create(
         identity: &Identity,
         credentials: Vec<CredentialAndPurposeKey>,
     ) -> Result<Self, ChannelError> {

@@ -22,6 +22,8 @@ mod listener;
 mod plaintext;
 mod record;
 
+pub(crate) use initiator::open_with;
+pub(crate) use key::ChannelKey;
 pub use handshake::HandshakeError;
 pub use listener::{ROUTE_GRACE, SecureChannelListener};
 pub use record::{REKEY_INTERVAL, WINDOW};

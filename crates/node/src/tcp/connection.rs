@@ -89,18 +89,23 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to `host:port`, trying every address the name resolves to.
-    pub(crate) async fn connect(core: &Arc<Core>, address: &str) -> Result<TcpConnection, TcpError> {
+    /// Connects to `host:port`, trying every address the name resolves to. What is exposed to `session` is reached
+    /// over the connection.
+    pub(crate) async fn connect(
+        core: &Arc<Core>,
+        address: &str,
+        session: Option<FlowId>,
+    ) -> Result<TcpConnection, TcpError> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
         let socket = connected
             .map_err(|_| TcpError::Timeout { address: address.to_owned() })?
-            .and_then(|socket| Self::start(core, socket, None))
+            .and_then(|socket| Self::start(core, socket, session))
             .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?;
         Ok(TcpConnection(socket))
     }
 
     /// Starts the tasks of a connected socket.
-    pub(crate) fn start(core: &Arc<Core>, socket: TcpStream, listener: Option<FlowId>) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(core: &Arc<Core>, socket: TcpStream, spawner: Option<FlowId>) -> io::Result<Arc<Self>> {
         prepare(&socket)?;
         let socket = Arc::new(socket);
         let address = Address::random();
@@ -112,7 +117,7 @@ impl Connection {
             socket,
             source: Arc::new(Source {
                 flow: FlowId::fresh(),
-                spawner: listener,
+                spawner,
                 sender: address.clone(),
                 peer: None,
                 authenticated: AtomicBool::new(false),

@@ -1,0 +1,359 @@
+//! Sessions: what keeps itself up. A [`HubSession`] holds a connection to a hub, with a relay if it has a name for
+//! one; a [`ChannelSession`] holds a secure channel through such a connection.
+//!
+//! ```text
+//! HubSession      connect ─► register relay ─► Up ─── connection ends ──► Down ─ backoff ─► connect …
+//! ChannelSession  hub is Up ─► handshakes, one a second ─► Up ─── cut, or suspected dead ─► handshakes …
+//! ```
+
+use crate::address::Address;
+use crate::error::{Error, Result};
+use crate::identity::Identity;
+use crate::node::{Core, Node};
+use crate::relay::{self, Relay, RelayError};
+use crate::route::Route;
+use crate::router::{Flow, FlowId};
+use crate::secure_channel::{ChannelKey, SecureChannel, SecureChannelOptions, open_with};
+use crate::tcp::{Connection, TcpConnection};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// First wait before a session tries again. Every wait is shortened by a random part of up to a half.
+pub const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// Longest wait before a session tries again.
+pub const LAST_RETRY: Duration = Duration::from_secs(1);
+/// A handshake that is not answered is joined by another one this often.
+pub const HANDSHAKE_EVERY: Duration = Duration::from_secs(1);
+/// Handshakes of one session that wait for an answer at once.
+const MAX_HANDSHAKES: usize = 10;
+
+/// Waits that double, with jitter, so that many nodes do not come back to a hub in step.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(FIRST_RETRY)
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = self.0.mul_f32(1.0 - rand::random::<f32>() / 2.0);
+        self.0 = (self.0 * 2).min(LAST_RETRY);
+        wait
+    }
+}
+
+/// How a session is doing.
+#[derive(Debug, Clone)]
+pub enum State<T> {
+    /// It is trying; nothing has failed yet.
+    Connecting,
+    /// It is up.
+    Up(T),
+    /// It is trying again, because of this.
+    Down(Arc<Error>),
+}
+
+impl<T> State<T> {
+    /// What it holds, if it is up.
+    pub fn up(&self) -> Option<&T> {
+        match self {
+            Self::Up(it) => Some(it),
+            _ => None,
+        }
+    }
+}
+
+/// A connection to a hub that is up.
+#[derive(Clone)]
+pub struct HubUp {
+    /// The connection now.
+    pub connection: TcpConnection,
+    /// The relay registered over it, if one was asked for.
+    pub relay: Option<Relay>,
+}
+
+/// Keeps a connection to a hub, and a relay there if one is asked for, until it is dropped or its node stops.
+///
+/// An address [exposed](Node::expose) to it is exposed to every connection it makes.
+pub struct HubSession {
+    core: Arc<Core>,
+    flow: FlowId,
+    state: watch::Receiver<State<HubUp>>,
+    stop: CancellationToken,
+}
+
+impl HubSession {
+    /// How it is doing now.
+    pub fn state(&self) -> State<HubUp> {
+        self.state.borrow().clone()
+    }
+
+    /// Follows how it is doing.
+    pub fn watch(&self) -> watch::Receiver<State<HubUp>> {
+        self.state.clone()
+    }
+
+    /// Waits until it is up.
+    ///
+    /// # Errors
+    /// Why it is not, when the first attempt fails; it goes on trying.
+    pub async fn up(&self) -> Result<HubUp, Arc<Error>> {
+        first_outcome(self.state.clone()).await
+    }
+}
+
+impl Flow for HubSession {
+    fn flow(&self) -> FlowId {
+        self.flow
+    }
+}
+
+impl Drop for HubSession {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.core.router.close_flow(self.flow);
+    }
+}
+
+/// Waits for the first state that is not `Connecting`.
+async fn first_outcome<T: Clone>(mut state: watch::Receiver<State<T>>) -> Result<T, Arc<Error>> {
+    match state.wait_for(|state| !matches!(state, State::Connecting)).await.as_deref() {
+        Ok(State::Up(it)) => Ok(it.clone()),
+        Ok(State::Down(reason)) => Err(reason.clone()),
+        _ => Err(Arc::new(Error::Stopped)),
+    }
+}
+
+impl Node {
+    /// Keeps a connection to the hub at `host:port`, and a relay of that name there.
+    pub fn keep_connected(&self, hub: impl Into<String>, relay: Option<String>) -> HubSession {
+        let (report, state) = watch::channel(State::Connecting);
+        let core = self.core().clone();
+        let session = HubSession { flow: FlowId::fresh(), state, stop: core.stopping.child_token(), core };
+        let hub = HubLoop {
+            core: session.core.clone(),
+            hub: hub.into(),
+            relay,
+            bearer: Address::random(),
+            flow: session.flow,
+            report,
+        };
+        let stop = session.stop.clone();
+        session.core.tasks.spawn(async move { stop.run_until_cancelled(hub.run()).await });
+        session
+    }
+
+    /// Keeps a secure channel, as `identity`, to the listener that `route` ends at, through a kept connection.
+    ///
+    /// The route begins behind the connection: `route!["bob", "listener"]`.
+    ///
+    /// # Errors
+    /// The vault refuses to attest the channel's key.
+    pub async fn keep_channel(
+        &self,
+        hub: &HubSession,
+        identity: &Identity,
+        route: impl Into<Route>,
+        options: SecureChannelOptions,
+    ) -> Result<ChannelSession> {
+        let (report, state) = watch::channel(State::Connecting);
+        let core = self.core().clone();
+        let session = ChannelSession { state, suspect: Arc::default(), stop: core.stopping.child_token() };
+        let channel = ChannelLoop {
+            key: Arc::new(ChannelKey::create(identity, options.credentials.clone()).await?),
+            hub: hub.watch(),
+            route: route.into(),
+            options: Arc::new(options),
+            suspect: session.suspect.clone(),
+            report,
+            core: core.clone(),
+        };
+        let stop = session.stop.clone();
+        core.tasks.spawn(async move { stop.run_until_cancelled(channel.run()).await });
+        Ok(session)
+    }
+}
+
+struct HubLoop {
+    core: Arc<Core>,
+    hub: String,
+    relay: Option<String>,
+    bearer: Address,
+    flow: FlowId,
+    report: watch::Sender<State<HubUp>>,
+}
+
+impl HubLoop {
+    async fn run(self) {
+        let mut backoff = Backoff::new();
+        loop {
+            match self.connect().await {
+                Ok(up) => {
+                    tracing::info!(hub = %self.hub, "connected to the hub");
+                    backoff = Backoff::new();
+                    let connection = up.connection.clone();
+                    self.report.send_replace(State::Up(up));
+                    connection.closed().await;
+                    tracing::info!(hub = %self.hub, "the connection to the hub ended");
+                    self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
+                }
+                Err(error) => {
+                    tracing::debug!(hub = %self.hub, %error, "the hub cannot be used");
+                    self.report.send_replace(State::Down(Arc::new(error)));
+                }
+            }
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<HubUp> {
+        let connection = Connection::connect(&self.core, &self.hub, Some(self.flow)).await?;
+        let Some(name) = &self.relay else { return Ok(HubUp { connection, relay: None }) };
+        match relay::register(&self.core, Route::from(&connection), Some(name), self.bearer.clone()).await {
+            Ok(relay) => Ok(HubUp { connection, relay: Some(relay) }),
+            Err(error) => {
+                connection.close();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Keeps a secure channel until it is dropped or its node stops.
+pub struct ChannelSession {
+    state: watch::Receiver<State<SecureChannel>>,
+    suspect: Arc<Notify>,
+    stop: CancellationToken,
+}
+
+impl ChannelSession {
+    /// How it is doing now.
+    pub fn state(&self) -> State<SecureChannel> {
+        self.state.borrow().clone()
+    }
+
+    /// Follows how it is doing.
+    pub fn watch(&self) -> watch::Receiver<State<SecureChannel>> {
+        self.state.clone()
+    }
+
+    /// Waits until it is up.
+    ///
+    /// # Errors
+    /// Why it is not, when the first attempt fails; it goes on trying.
+    pub async fn up(&self) -> Result<SecureChannel, Arc<Error>> {
+        first_outcome(self.state.clone()).await
+    }
+
+    /// Says that the channel seems dead: a new one is made, and takes its place once it is open.
+    pub fn suspect(&self) {
+        self.suspect.notify_one();
+    }
+}
+
+impl Drop for ChannelSession {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let State::Up(channel) = &*self.state.borrow() {
+            channel.close();
+        }
+    }
+}
+
+struct ChannelLoop {
+    core: Arc<Core>,
+    key: Arc<ChannelKey>,
+    hub: watch::Receiver<State<HubUp>>,
+    route: Route,
+    options: Arc<SecureChannelOptions>,
+    suspect: Arc<Notify>,
+    report: watch::Sender<State<SecureChannel>>,
+}
+
+impl ChannelLoop {
+    async fn run(mut self) {
+        while let Some(connection) = self.connection().await {
+            let Some(channel) = self.open(&connection).await else { continue };
+            let old = self.report.send_replace(State::Up(channel.clone()));
+            if let State::Up(old) = old {
+                old.close();
+            }
+            tokio::select! {
+                () = channel.cut() => {
+                    channel.close();
+                    self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
+                }
+                () = self.suspect.notified() => tracing::info!("the channel seems dead; making another"),
+            }
+        }
+    }
+
+    /// Waits for the hub's connection. Until then the hub's reason is ours.
+    async fn connection(&mut self) -> Option<TcpConnection> {
+        loop {
+            match &*self.hub.borrow_and_update() {
+                State::Up(up) if !up.connection.is_closed() => return Some(up.connection.clone()),
+                State::Down(reason) => {
+                    self.report.send_replace(State::Down(reason.clone()));
+                }
+                _ => {}
+            }
+            self.hub.changed().await.ok()?;
+        }
+    }
+
+    /// Begins a handshake every second until one is answered or the connection ends.
+    async fn open(&self, connection: &TcpConnection) -> Option<SecureChannel> {
+        let mut route = Route::from(connection);
+        route.append(&self.route);
+        let mut handshakes = JoinSet::new();
+        let mut every = tokio::time::interval(HANDSHAKE_EVERY);
+        let begun = Instant::now();
+        loop {
+            tokio::select! {
+                () = connection.closed() => return None,
+                Some(opened) = handshakes.join_next() => match opened {
+                    Ok(Ok(channel)) => return Some(channel),
+                    Ok(Err(error)) => self.failed(error.into()),
+                    Err(_) => {}
+                },
+                _ = every.tick(), if handshakes.len() < MAX_HANDSHAKES => {
+                    if begun.elapsed() > HANDSHAKE_EVERY && !matches!(&*self.report.borrow(), State::Down(_)) {
+                        self.failed(crate::secure_channel::ChannelError::Timeout(HANDSHAKE_EVERY).into());
+                    }
+                    let (core, key) = (self.core.clone(), self.key.clone());
+                    let (route, options) = (route.clone(), self.options.clone());
+                    handshakes.spawn(async move { open_with(&core, key, route, options).await });
+                }
+            }
+        }
+    }
+
+    fn failed(&self, error: Error) {
+        tracing::debug!(%error, "no channel");
+        if let State::Up(old) = self.report.send_replace(State::Down(Arc::new(error))) {
+            old.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_with_jitter_up_to_the_last() {
+        let mut backoff = Backoff::new();
+        let mut base = FIRST_RETRY;
+        for _ in 0..20 {
+            let wait = backoff.next();
+            assert!(wait <= base && wait >= base / 2, "{wait:?} of {base:?}");
+            base = (base * 2).min(LAST_RETRY);
+        }
+        assert_eq!(base, LAST_RETRY);
+    }
+}
