@@ -1,1 +1,5 @@
 //! Identities.
+
+mod key;
+
+pub use key::{PublicKey, Signature};
