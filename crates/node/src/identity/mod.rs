@@ -55,3 +55,6 @@ pub use proof::{
 };
 pub use timestamp::{CLOCK_SKEW, Timestamp};
 pub use trust::TrustPolicy;
+
+#[cfg(test)]
+mod tests;
