@@ -1,5 +1,7 @@
+mod forgery;
 mod format;
 mod history;
+mod hostile;
 mod peers;
 mod vectors;
 
