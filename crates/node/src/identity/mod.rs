@@ -1,1 +1,60 @@
-//! Identities.
+//! Identities: self-certifying key histories, and what they attest.
+//!
+//! An [`Identity`] is a signing key in a vault and the [`ChangeHistory`] of all its keys. It is
+//! named by an [`Identifier`], the hash of the history's first change, so whoever knows the name
+//! can check the keys. The latest key signs [`PurposeKeyAttestation`]s (the X25519 key of a secure
+//! channel, the key that signs credentials) and, for others, [`Credential`]s.
+//!
+//! ```text
+//! identifier ─hash of─► change 0 ─signs─► change 1 ─► … ─► latest key
+//!                                                            │ attests (5 years)
+//!                                     X25519 key of channels ◄┴► credential key
+//!                                                                   │ signs
+//!                                                                   ▼
+//!                                                     attributes about a subject
+//! ```
+//!
+//! In a handshake each side presents an [`IdentityProof`] and gets a [`VerifiedPeer`] about the
+//! other. [`KnownIdentities`] remembers every accepted history, so that a key rotated away, perhaps
+//! because it leaked, is refused from then on.
+//!
+//! Signatures are always checked over the bytes received, never over a re-encoding. Nothing here
+//! reads the clock: callers pass a [`Timestamp`]. The format is `docs/wire.md §6`.
+
+mod attestation;
+mod attributes;
+mod cbor;
+mod change;
+mod credential;
+mod error;
+mod identifier;
+mod key;
+mod owned;
+mod peers;
+mod proof;
+mod timestamp;
+mod trust;
+mod versioned;
+
+pub use attestation::{AttestedKey, PURPOSE_KEY_LIFETIME, PurposeKey, PurposeKeyAttestation};
+pub use attributes::{ATTRIBUTES_MAX, Attributes};
+pub use change::{
+    CHANGES_MAX, ChangeHash, ChangeHistory, Comparison, HISTORY_SIZE_MAX, KEY_LIFETIME,
+};
+pub use credential::{
+    CREDENTIAL_SIZE_MAX, Credential, CredentialAndPurposeKey, VerifiedCredential,
+};
+pub use error::{ChainFault, Error, Signed};
+pub use identifier::Identifier;
+pub use key::{PublicKey, Signature};
+pub use owned::Identity;
+pub use peers::{KNOWN_SIZE_MAX, KnownIdentities};
+pub use proof::{
+    CREDENTIALS_MAX, CredentialRefresh, IdentityProof, PROOF_SIZE_MAX, REFRESH_SIZE_MAX,
+    VerifiedPeer,
+};
+pub use timestamp::{CLOCK_SKEW, Timestamp};
+pub use trust::TrustPolicy;
+
+#[cfg(test)]
+mod tests;

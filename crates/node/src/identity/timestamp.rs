@@ -1,0 +1,59 @@
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Signed};
+
+/// How far another's clock may be ahead of ours (`docs/wire.md §6.4`).
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// Seconds since 1970-01-01 00:00 UTC.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
+#[cbor(transparent)]
+#[serde(transparent)]
+pub struct Timestamp(#[n(0)] pub u64);
+
+impl Timestamp {
+    /// What the system's clock says; for the edge of a program, the rest is given the time.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self(since.unwrap_or_default().as_secs())
+    }
+
+    /// This much later, whole seconds only, at most the end of time.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_secs()))
+    }
+
+    /// Checks that something was signed by now and has not yet expired.
+    pub(super) fn within(self, what: Signed, created: Self, expires: Self) -> Result<(), Error> {
+        if created > self.plus(CLOCK_SKEW) {
+            return Err(Error::FromTheFuture {
+                what,
+                created,
+                now: self,
+            });
+        }
+        if expires < self {
+            return Err(Error::Expired {
+                what,
+                expires,
+                now: self,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,60 @@
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use super::Identifier;
+
+/// Who may be at the other end of a secure channel.
+#[derive(Clone)]
+pub enum TrustPolicy {
+    /// Whoever proves to be somebody; something else must decide what they may do.
+    Anyone,
+    /// Only these.
+    Only(BTreeSet<Identifier>),
+    /// Whoever the function accepts; it runs during handshakes and must not block.
+    Custom(Arc<dyn Fn(&Identifier) -> bool + Send + Sync>),
+}
+
+impl TrustPolicy {
+    /// Accepts these identities and nobody else.
+    pub fn only(identifiers: impl IntoIterator<Item = Identifier>) -> Self {
+        Self::Only(identifiers.into_iter().collect())
+    }
+
+    /// Whether the policy accepts the identity.
+    pub fn accepts(&self, identifier: &Identifier) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Only(identifiers) => identifiers.contains(identifier),
+            Self::Custom(accepts) => accepts(identifier),
+        }
+    }
+}
+
+impl fmt::Debug for TrustPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anyone => f.write_str("Anyone"),
+            Self::Only(identifiers) => f.debug_tuple("Only").field(identifiers).finish(),
+            Self::Custom(_) => f.write_str("Custom(..)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_policy_accepts_whom_it_says() {
+        let (one, two) = (
+            Identifier::from_bytes([1; 32]),
+            Identifier::from_bytes([2; 32]),
+        );
+        assert!(TrustPolicy::Anyone.accepts(&one));
+        let only = TrustPolicy::only([one]);
+        assert!(only.accepts(&one) && !only.accepts(&two));
+        assert!(!TrustPolicy::only([]).accepts(&one));
+        let custom = TrustPolicy::Custom(Arc::new(move |who| *who == two));
+        assert!(!custom.accepts(&one) && custom.accepts(&two));
+        assert_eq!(format!("{custom:?}"), "Custom(..)");
+    }
+}
