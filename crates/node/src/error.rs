@@ -1,14 +1,14 @@
 //! What can go wrong in a node.
 
 use crate::address::Address;
-use crate::identity::IdentityError;
+use crate::identity::Error as IdentityError;
 use crate::message::DecodeError;
 use crate::portal::PortalError;
 use crate::relay::RelayError;
 use crate::router::{AddressTaken, Undeliverable};
 use crate::secure_channel::ChannelError;
 use crate::tcp::TcpError;
-use crate::vault::VaultError;
+use crate::vault::Error as VaultError;
 use std::time::Duration;
 
 /// The result of most of what a node does.

@@ -1,7 +1,7 @@
 //! What workers say to each other: a [`Message`] has a payload encoding, and arrives [`Routed`].
 
 use crate::address::Address;
-use crate::identity::{Attributes, Identifier};
+use crate::identity::{Attributes, Identifier, Timestamp};
 use crate::route::Route;
 use crate::router::Envelope;
 use crate::wire::bare;
@@ -167,11 +167,7 @@ impl<M> Routed<M> {
 
     /// What an authority says about who sent it, if they presented a valid credential.
     pub fn attributes(&self) -> Option<&Attributes> {
-        self.envelope.source.as_ref()?.peer.as_ref()?.attributes.as_ref()
-    }
-
-    pub(crate) fn source(&self) -> Option<&std::sync::Arc<crate::router::Source>> {
-        self.envelope.source.as_ref()
+        self.envelope.source.as_ref()?.peer.as_ref()?.attributes(Timestamp::now())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::identity::{Identity, KnownIdentities};
+use crate::identity::{Identity, KnownIdentities, Timestamp};
 use crate::router::{Flow, Router, Undeliverable};
 use crate::stats::Stats;
 use crate::tcp::{Connection, TcpConnection, TcpListener};
@@ -90,7 +90,7 @@ impl Default for Node {
 impl Node {
     /// A node with its secrets in memory.
     pub fn new() -> Self {
-        Self::with(Arc::new(MemoryVault::default()), Limits::default())
+        Self::with(Arc::new(MemoryVault::in_memory()), Limits::default())
     }
 
     /// A node with a vault and limits of its own.
@@ -170,7 +170,7 @@ impl Node {
     /// # Errors
     /// [`Error::Vault`] when the vault refuses.
     pub async fn create_identity(&self) -> Result<Identity> {
-        Ok(Identity::create(self.core.vault.clone()).await?)
+        Ok(Identity::create(self.core.vault.clone(), Timestamp::now()).await?)
     }
 
     /// The histories of the identities that this node has met.

@@ -5,7 +5,7 @@
 //! What an endpoint cannot pass on quickly enough comes back in the [`Delivery`], and the sender waits.
 
 use crate::address::{Address, AddressRef};
-use crate::identity::VerifiedPeer;
+use crate::identity::{Identifier, VerifiedPeer};
 use crate::route::{Route, RouteRef};
 use crate::sync::{Gate, lock, read, write};
 use crate::tcp::Flush;
@@ -191,6 +191,15 @@ impl Delivery {
         self.pressure.relieve().await
     }
 
+    /// Flushes; what must be waited for before more is sent is left to the caller.
+    pub(crate) async fn flush(self) -> Result<Option<Arc<Gate>>, Undeliverable> {
+        drop(self.flush);
+        match self.pressure {
+            Pressure::Gate(gate) => Ok(gate.is_closed().then_some(gate)),
+            pressure => pressure.relieve().await.map(|()| None),
+        }
+    }
+
     /// Like [`settle`](Self::settle), but where nothing needs to be waited for the flush is left to the caller.
     pub(crate) async fn hold(self, unflushed: &mut Vec<Flush>) -> Result<(), Undeliverable> {
         unflushed.extend(self.flush);
@@ -229,6 +238,11 @@ pub(crate) trait Endpoint: Send + Sync {
 
     /// The flow that answers to messages sent here will come from.
     fn flow(&self) -> Option<FlowId> {
+        None
+    }
+
+    /// Who is at the other end, if this is a secure channel.
+    fn peer(&self) -> Option<Identifier> {
         None
     }
 
@@ -381,16 +395,22 @@ impl Router {
 
     /// The flow that answers to messages for `address` will come from.
     pub(crate) fn flow_of(&self, address: AddressRef<'_>) -> Option<FlowId> {
-        match &read(&self.entries).get(address.encoded())?.target {
-            Target::Endpoint(endpoint) => endpoint.flow(),
-            Target::Mailbox(_) => None,
-        }
+        self.endpoint(address)?.flow()
+    }
+
+    /// Who is at the other end of the secure channel at `address`.
+    pub(crate) fn peer_of(&self, address: AddressRef<'_>) -> Option<Identifier> {
+        self.endpoint(address)?.peer()
     }
 
     /// Cancelled when the connection that carries messages for `address` ends.
     pub(crate) fn carrier_of(&self, address: AddressRef<'_>) -> Option<CancellationToken> {
+        self.endpoint(address)?.carrier()
+    }
+
+    fn endpoint(&self, address: AddressRef<'_>) -> Option<Arc<dyn Endpoint>> {
         match &read(&self.entries).get(address.encoded())?.target {
-            Target::Endpoint(endpoint) => endpoint.carrier(),
+            Target::Endpoint(endpoint) => Some(endpoint.clone()),
             Target::Mailbox(_) => None,
         }
     }

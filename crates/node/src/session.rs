@@ -13,7 +13,7 @@ use crate::node::{Core, Node};
 use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
 use crate::router::{Flow, FlowId};
-use crate::secure_channel::{ChannelKey, SecureChannel, SecureChannelOptions, open_with};
+use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChannelOptions, open_with};
 use crate::tcp::{Connection, TcpConnection};
 use std::sync::Arc;
 use std::time::Duration;
@@ -310,7 +310,7 @@ impl ChannelLoop {
     async fn open(&self, connection: &TcpConnection) -> Option<SecureChannel> {
         let mut route = Route::from(connection);
         route.append(&self.route);
-        let mut handshakes = JoinSet::new();
+        let mut handshakes: JoinSet<Result<SecureChannel, ChannelError>> = JoinSet::new();
         let mut every = tokio::time::interval(HANDSHAKE_EVERY);
         let begun = Instant::now();
         loop {
@@ -323,7 +323,7 @@ impl ChannelLoop {
                 },
                 _ = every.tick(), if handshakes.len() < MAX_HANDSHAKES => {
                     if begun.elapsed() > HANDSHAKE_EVERY && !matches!(&*self.report.borrow(), State::Down(_)) {
-                        self.failed(crate::secure_channel::ChannelError::Timeout(HANDSHAKE_EVERY).into());
+                        self.failed(ChannelError::Timeout(HANDSHAKE_EVERY).into());
                     }
                     let (core, key) = (self.core.clone(), self.key.clone());
                     let (route, options) = (route.clone(), self.options.clone());

@@ -12,6 +12,7 @@ mod client;
 mod service;
 
 pub use client::Relay;
+pub(crate) use client::register;
 pub use service::{MAX_NAME, RelayService, RelayServiceOptions};
 
 /// Worker address where nodes register relays with random names.

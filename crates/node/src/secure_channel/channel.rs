@@ -5,7 +5,7 @@ use super::plaintext::{self, PADDING, Plaintext};
 use super::record::{CLOSE_PLAINTEXT, NONCE_LEN, OVERHEAD, Opener, Sealer, TAG_LEN};
 use super::{ChannelError, SecureChannelOptions};
 use crate::address::Address;
-use crate::identity::{CredentialRefresh, Timestamp, VerifiedPeer};
+use crate::identity::{CredentialRefresh, Identifier, Timestamp, VerifiedPeer};
 use crate::node::Core;
 use crate::route::{Route, RouteRef};
 use crate::router::{Body, Delivery, Endpoint, FlowId, Parcel, Source, Undeliverable};
@@ -302,6 +302,10 @@ impl Endpoint for Encryptor {
 
     fn flow(&self) -> Option<FlowId> {
         Some(read(&self.0.source).flow)
+    }
+
+    fn peer(&self) -> Option<Identifier> {
+        Some(self.0.peer().identifier)
     }
 
     fn carrier(&self) -> Option<CancellationToken> {

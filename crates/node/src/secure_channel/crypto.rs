@@ -15,10 +15,10 @@ use snow::types::{Cipher, Dh, Hash, Random};
 use zeroize::Zeroizing;
 
 /// Length in bytes of an X25519 secret, an X25519 public key and an AES-256 key.
-pub const KEY_LEN: usize = 32;
+pub(crate) const KEY_LEN: usize = 32;
 
 /// Length in bytes of an AES-256-GCM tag.
-pub const TAG_LEN: usize = 16;
+pub(crate) const TAG_LEN: usize = 16;
 
 const HASH_LEN: usize = 32;
 const HASH_BLOCK_LEN: usize = 64;
@@ -26,12 +26,12 @@ const HASH_BLOCK_LEN: usize = 64;
 /// The operating system gave no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no random bytes available")]
-pub struct RandomError;
+pub(crate) struct RandomError;
 
 /// The long-lived X25519 key pair that a node proves in every handshake (`docs/wire.md §7.2`).
 ///
 /// The secret is wiped when the value is dropped and never shown by `Debug`.
-pub struct StaticKey {
+pub(crate) struct StaticKey {
     // Boxed, so that moving the key leaves no unwiped copy behind.
     secret: Box<Zeroizing<[u8; KEY_LEN]>>,
     public: [u8; KEY_LEN],
@@ -42,7 +42,7 @@ impl StaticKey {
     ///
     /// # Errors
     /// [`RandomError`] if the system has no randomness to give.
-    pub fn generate() -> Result<Self, RandomError> {
+    pub(crate) fn generate() -> Result<Self, RandomError> {
         let mut secret = Zeroizing::new([0; KEY_LEN]);
         rand::fill(secret.as_mut()).map_err(|_| RandomError)?;
         Ok(Self::from_bytes(&secret))
@@ -50,7 +50,7 @@ impl StaticKey {
 
     /// Restores a key pair from its 32 secret bytes, which may have any value.
     #[must_use]
-    pub fn from_bytes(secret: &[u8; KEY_LEN]) -> Self {
+    pub(crate) fn from_bytes(secret: &[u8; KEY_LEN]) -> Self {
         let (_, public) = key_pair(secret).expect("any 32 bytes are an X25519 secret");
         Self {
             secret: Box::new(Zeroizing::new(*secret)),
@@ -60,7 +60,7 @@ impl StaticKey {
 
     /// The 32 bytes the peer will see, and which the purpose key attestation names.
     #[must_use]
-    pub fn public(&self) -> &[u8; KEY_LEN] {
+    pub(crate) fn public(&self) -> &[u8; KEY_LEN] {
         &self.public
     }
 

@@ -27,10 +27,10 @@ use super::record::RecordKey;
 const PROTOCOL_NAME: &str = "OCKAM_XX_25519_AES256_GCM_SHA256";
 
 /// Most bytes any handshake message may have (`docs/wire.md §7.2`).
-pub const MAX_MESSAGE_LEN: usize = 65535;
+pub(crate) const MAX_MESSAGE_LEN: usize = 65535;
 
 /// Length in bytes of message 1: an ephemeral key and nothing else (`docs/wire.md §7.2`).
-pub const M1_LEN: usize = KEY_LEN;
+pub(crate) const M1_LEN: usize = KEY_LEN;
 
 /// Bytes that message 2 adds around its payload.
 const M2_OVERHEAD: usize = KEY_LEN + KEY_LEN + TAG_LEN + TAG_LEN;
@@ -88,7 +88,7 @@ impl From<snow::Error> for HandshakeError {
 ///
 /// The peer owns `static_key`; the payload must prove to whom that key belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The X25519 key the peer proved to own.
     pub static_key: [u8; KEY_LEN],
     /// The peer's identity and credentials, authenticated but not yet decoded (`docs/wire.md §7.2`).
@@ -97,7 +97,7 @@ pub struct Peer {
 
 /// The two keys of the data phase, each with its direction as seen from this side.
 #[derive(Debug)]
-pub struct Keys {
+pub(crate) struct Keys {
     /// Seals what this side sends.
     pub send: RecordKey,
     /// Opens what the peer sends.
@@ -106,7 +106,7 @@ pub struct Keys {
 
 /// The side that asks for a channel, before it sent anything.
 #[derive(Debug)]
-pub struct Initiator {
+pub(crate) struct Initiator {
     noise: HandshakeState,
 }
 
@@ -115,7 +115,7 @@ impl Initiator {
     ///
     /// # Errors
     /// [`HandshakeError::Internal`] if the handshake cannot be set up.
-    pub fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
+    pub(crate) fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
         let noise = builder(static_key)?.build_initiator()?;
         Ok(Self { noise })
     }
@@ -124,7 +124,7 @@ impl Initiator {
     ///
     /// # Errors
     /// [`HandshakeError::Random`] if no ephemeral key could be drawn.
-    pub fn write_m1(mut self) -> Result<(InitiatorSentM1, Vec<u8>), HandshakeError> {
+    pub(crate) fn write_m1(mut self) -> Result<(InitiatorSentM1, Vec<u8>), HandshakeError> {
         let m1 = write(&mut self.noise, M1_LEN, &[])?;
         Ok((InitiatorSentM1 { noise: self.noise }, m1))
     }
@@ -132,7 +132,7 @@ impl Initiator {
 
 /// An initiator that waits for message 2.
 #[derive(Debug)]
-pub struct InitiatorSentM1 {
+pub(crate) struct InitiatorSentM1 {
     noise: HandshakeState,
 }
 
@@ -142,7 +142,7 @@ impl InitiatorSentM1 {
     /// # Errors
     /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
     /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
-    pub fn read_m2(mut self, m2: &[u8]) -> Result<(InitiatorReadM2, Peer), HandshakeError> {
+    pub(crate) fn read_m2(mut self, m2: &[u8]) -> Result<(InitiatorReadM2, Peer), HandshakeError> {
         let peer = read(&mut self.noise, M2_OVERHEAD, m2)?;
         Ok((InitiatorReadM2 { noise: self.noise }, peer))
     }
@@ -150,7 +150,7 @@ impl InitiatorSentM1 {
 
 /// An initiator that knows its peer and has not yet shown itself; drop it to refuse the peer.
 #[derive(Debug)]
-pub struct InitiatorReadM2 {
+pub(crate) struct InitiatorReadM2 {
     noise: HandshakeState,
 }
 
@@ -160,7 +160,7 @@ impl InitiatorReadM2 {
     /// # Errors
     /// [`HandshakeError::TooLong`] if `payload` does not fit, or
     /// [`WeakKey`](HandshakeError::WeakKey).
-    pub fn write_m3(mut self, payload: &[u8]) -> Result<(Vec<u8>, Keys), HandshakeError> {
+    pub(crate) fn write_m3(mut self, payload: &[u8]) -> Result<(Vec<u8>, Keys), HandshakeError> {
         let m3 = write(&mut self.noise, M3_OVERHEAD, payload)?;
         let (k1, k2) = split(&mut self.noise);
         // The reverse of Noise: the initiator sends with the second key (docs/wire.md §7.2).
@@ -174,7 +174,7 @@ impl InitiatorReadM2 {
 
 /// The side that is asked for a channel, before it read anything.
 #[derive(Debug)]
-pub struct Responder {
+pub(crate) struct Responder {
     noise: HandshakeState,
 }
 
@@ -183,7 +183,7 @@ impl Responder {
     ///
     /// # Errors
     /// [`HandshakeError::Internal`] if the handshake cannot be set up.
-    pub fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
+    pub(crate) fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
         let noise = builder(static_key)?.build_responder()?;
         Ok(Self { noise })
     }
@@ -193,7 +193,7 @@ impl Responder {
     /// # Errors
     /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated) or
     /// [`UnexpectedPayload`](HandshakeError::UnexpectedPayload).
-    pub fn read_m1(mut self, m1: &[u8]) -> Result<ResponderReadM1, HandshakeError> {
+    pub(crate) fn read_m1(mut self, m1: &[u8]) -> Result<ResponderReadM1, HandshakeError> {
         let length = m1.len();
         check_length(length, M1_LEN)?;
         if length > M1_LEN {
@@ -206,7 +206,7 @@ impl Responder {
 
 /// A responder that owes message 2.
 #[derive(Debug)]
-pub struct ResponderReadM1 {
+pub(crate) struct ResponderReadM1 {
     noise: HandshakeState,
 }
 
@@ -216,7 +216,7 @@ impl ResponderReadM1 {
     /// # Errors
     /// [`HandshakeError::TooLong`] if `payload` does not fit,
     /// [`WeakKey`](HandshakeError::WeakKey) or [`Random`](HandshakeError::Random).
-    pub fn write_m2(
+    pub(crate) fn write_m2(
         mut self,
         payload: &[u8],
     ) -> Result<(ResponderSentM2, Vec<u8>), HandshakeError> {
@@ -227,7 +227,7 @@ impl ResponderReadM1 {
 
 /// A responder that waits for message 3.
 #[derive(Debug)]
-pub struct ResponderSentM2 {
+pub(crate) struct ResponderSentM2 {
     noise: HandshakeState,
 }
 
@@ -237,7 +237,7 @@ impl ResponderSentM2 {
     /// # Errors
     /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
     /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
-    pub fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), HandshakeError> {
+    pub(crate) fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), HandshakeError> {
         let peer = read(&mut self.noise, M3_OVERHEAD, m3)?;
         let (k1, k2) = split(&mut self.noise);
         let keys = Keys {

@@ -31,11 +31,11 @@ pub use record::{REKEY_INTERVAL, WINDOW};
 use crate::address::Address;
 use crate::error::Result;
 use crate::identity::{
-    CredentialAndPurposeKey, CredentialRefresh, Identifier, Identity, IdentityError, TrustPolicy, VerifiedPeer,
+    CredentialAndPurposeKey, CredentialRefresh, Error as IdentityError, Identifier, Identity, TrustPolicy, VerifiedPeer,
 };
 use crate::node::Node;
 use crate::route::Route;
-use crate::router::{Flow, FlowId, Undeliverable};
+use crate::router::{Flow, FlowId, Source, Undeliverable};
 use channel::Channel;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -148,6 +148,10 @@ impl SecureChannel {
         self.0.ended().cancelled_owned().await;
     }
 
+    pub(crate) fn source(&self) -> Arc<Source> {
+        self.0.source()
+    }
+
     /// Waits until the channel ends or the connection that carries it does.
     pub(crate) async fn cut(&self) {
         let source = self.0.source();
@@ -166,12 +170,6 @@ impl SecureChannel {
 impl From<&SecureChannel> for Address {
     fn from(channel: &SecureChannel) -> Self {
         channel.address().clone()
-    }
-}
-
-impl From<&SecureChannel> for Route {
-    fn from(channel: &SecureChannel) -> Self {
-        channel.address().clone().into()
     }
 }
 

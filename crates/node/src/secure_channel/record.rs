@@ -16,14 +16,14 @@ use std::fmt;
 use aws_lc_rs::aead::{Aad, LessSafeKey};
 use zeroize::Zeroizing;
 
-pub use super::crypto::TAG_LEN;
+pub(crate) use super::crypto::TAG_LEN;
 use super::crypto::{KEY_LEN, expand, nonce};
 
 /// Length in bytes of the nonce in front of a record (`docs/wire.md §7.4`).
-pub const NONCE_LEN: usize = 8;
+pub(crate) const NONCE_LEN: usize = 8;
 
 /// Bytes a record adds to its plaintext: [`NONCE_LEN`] in front, [`TAG_LEN`] behind.
-pub const OVERHEAD: usize = NONCE_LEN + TAG_LEN;
+pub(crate) const OVERHEAD: usize = NONCE_LEN + TAG_LEN;
 
 /// Records sealed with one key (`docs/wire.md §7.5`).
 pub const REKEY_INTERVAL: u64 = 32;
@@ -32,7 +32,7 @@ pub const REKEY_INTERVAL: u64 = 32;
 pub const WINDOW: u64 = 32;
 
 /// The plaintext that closes a channel, sent once and never answered (`docs/wire.md §7.4`).
-pub const CLOSE_PLAINTEXT: [u8; 5] = [0x82, 0x82, 0x02, 0x80, 0x40];
+pub(crate) const CLOSE_PLAINTEXT: [u8; 5] = [0x82, 0x82, 0x02, 0x80, 0x40];
 
 /// Reserved for deriving keys, so it never numbers a record (`docs/wire.md §7.5`).
 const REKEY_NONCE: u64 = u64::MAX;
@@ -78,7 +78,7 @@ pub enum RecordError {
 }
 
 /// The first key of one direction, as the handshake made it; wiped when dropped.
-pub struct RecordKey(Box<Zeroizing<[u8; KEY_LEN]>>);
+pub(crate) struct RecordKey(Box<Zeroizing<[u8; KEY_LEN]>>);
 
 impl RecordKey {
     pub(super) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
@@ -126,7 +126,7 @@ fn interval(nonce: u64) -> u64 {
 }
 
 /// Seals one direction's records, in order.
-pub struct Sealer {
+pub(crate) struct Sealer {
     key: IntervalKey,
     interval: u64,
     next: u64,
@@ -135,7 +135,7 @@ pub struct Sealer {
 impl Sealer {
     /// Starts at nonce 0 with the handshake's key.
     #[must_use]
-    pub fn new(key: &RecordKey) -> Self {
+    pub(crate) fn new(key: &RecordKey) -> Self {
         Self {
             key: IntervalKey::new(key),
             interval: 0,
@@ -148,7 +148,7 @@ impl Sealer {
     /// # Errors
     /// [`RecordError::Exhausted`] or [`RecordError::TooLong`]; after an error `plaintext` must not
     /// be sent.
-    pub fn seal(
+    pub(crate) fn seal(
         &mut self,
         plaintext: &mut [u8],
     ) -> Result<([u8; NONCE_LEN], [u8; TAG_LEN]), RecordError> {
@@ -184,7 +184,7 @@ impl fmt::Debug for Sealer {
 }
 
 /// Opens the other direction's records, each once, in any order within [`WINDOW`].
-pub struct Opener {
+pub(crate) struct Opener {
     /// Absent only in the first interval.
     previous: Option<IntervalKey>,
     /// The key of the interval that `highest` lies in.
@@ -197,7 +197,7 @@ pub struct Opener {
 impl Opener {
     /// Starts at nonce 0 with the handshake's key.
     #[must_use]
-    pub fn new(key: &RecordKey) -> Self {
+    pub(crate) fn new(key: &RecordKey) -> Self {
         Self {
             previous: None,
             current: IntervalKey::new(key),
@@ -213,7 +213,7 @@ impl Opener {
     /// [`Replayed`](RecordError::Replayed), [`Forged`](RecordError::Forged) or
     /// [`Exhausted`](RecordError::Exhausted). The opener is then as before the call, while the
     /// bytes of `record` are lost.
-    pub fn open<'a>(&mut self, record: &'a mut [u8]) -> Result<&'a mut [u8], RecordError> {
+    pub(crate) fn open<'a>(&mut self, record: &'a mut [u8]) -> Result<&'a mut [u8], RecordError> {
         let length = record.len();
         let Some((number, sealed)) = record
             .split_first_chunk_mut::<NONCE_LEN>()

@@ -5,9 +5,9 @@ use super::reader::FrameBuffer;
 use super::{CONNECT_TIMEOUT, MAX_FRAME, MAX_FRAME_UNAUTHENTICATED, TcpError};
 use crate::address::Address;
 use crate::node::Core;
-use crate::route::{Route, RouteRef};
+use crate::route::RouteRef;
 use crate::router::{Body, Endpoint, Flow, FlowId, Parcel, Delivery, Source, Undeliverable};
-use crate::wire::frame::{self, Frame, TAIL, VERSION};
+use crate::wire::frame::{self, TAIL, VERSION};
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -30,7 +30,7 @@ const BUFFER_IDLE: Duration = Duration::from_secs(1);
 
 /// A connection to another node.
 ///
-/// As a hop of a [`Route`] it is the way over this connection. Dropping the handle leaves the connection open.
+/// As a hop of a [`Route`](crate::Route) it is the way over this connection. Dropping the handle leaves the connection open.
 #[derive(Clone)]
 pub struct TcpConnection(Arc<Connection>);
 
@@ -64,12 +64,6 @@ impl TcpConnection {
 impl From<&TcpConnection> for Address {
     fn from(connection: &TcpConnection) -> Self {
         connection.address().clone()
-    }
-}
-
-impl From<&TcpConnection> for Route {
-    fn from(connection: &TcpConnection) -> Self {
-        connection.address().clone().into()
     }
 }
 
@@ -219,8 +213,7 @@ impl Connection {
 
     /// Delivers one frame; nothing if it is none.
     fn take(&self, bytes: &mut [u8]) -> Option<Result<Delivery, Undeliverable>> {
-        // The routes stay borrowed while the payload is opened in place: they are split from it.
-        if let Some(payload) = Frame::read(bytes).map(|frame| frame.payload) {
+        if let Some(payload) = frame::find_payload(bytes) {
             let (head, body) = bytes.split_at_mut(payload.start);
             let (onward, return_route) = frame::read_routes(head)?;
             return Some(self.dispatch(onward, return_route, &mut body[..payload.len()]));

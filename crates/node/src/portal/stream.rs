@@ -1,0 +1,508 @@
+//! One end of one TCP connection through a portal.
+//!
+//! ```text
+//! socket ─ read ─► [head-room│data│tail-room] ─► router ─► encryptor (seals in place) ─► connection
+//! connection ─► decryptor (opens in place) ─► Stream::deliver ─ write ─► socket
+//!                                             what the socket does not take waits in `pending`
+//! ```
+//!
+//! The stream's task reads its socket and writes what is pending; the task that reads the connection writes to the
+//! socket directly as long as nothing is pending. With a peer of ours, what may be pending is bounded by the credit
+//! that was given; with another, its connection is held up, and in the end the stream is.
+
+use super::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
+use crate::address::Address;
+use crate::identity::Identifier;
+use crate::node::Core;
+use crate::route::Route;
+use crate::router::{Body, Delivery, Endpoint, Parcel, Undeliverable};
+use crate::sync::{Gate, lock};
+use std::cell::RefCell;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes that one end of a stream takes from the other beyond what its socket has taken.
+pub const WINDOW: u64 = 512 * 1024;
+/// Bytes that may be sent to a peer of ours before its first answer.
+pub(super) const EARLY: u64 = 64 * 1024;
+/// Bytes that may be pending from a peer of another kind before its connection is held up.
+pub const PLAIN_BUFFER: usize = 1024 * 1024;
+/// Bytes that may be pending from a peer of another kind before the stream is ended.
+const PLAIN_BUFFER_MAX: usize = 16 * 1024 * 1024;
+/// How long a stream may take to open, the connection to the service included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A pending buffer larger than this is given back when it is empty.
+const KEEP: usize = 16 * 1024;
+/// Reads after which a busy stream lets others run.
+const TURN: usize = 8;
+/// Room for the headers in front of what is read from a socket, and for the tag behind it.
+const HEAD_ROOM: usize = 512;
+const TAIL_ROOM: usize = 64;
+
+pub(super) struct Stream {
+    core: Arc<Core>,
+    address: Address,
+    /// Who is at the other end of the channel; every message must come from them.
+    peer: Option<Identifier>,
+    socket: OnceLock<TcpStream>,
+    inner: Mutex<Inner>,
+    wake: Notify,
+    gate: Arc<Gate>,
+}
+
+struct Inner {
+    /// To the other end of the stream, once that is known.
+    onward: Option<Arc<Route>>,
+    opened: bool,
+    /// The other end speaks our extension.
+    ours: bool,
+    pending: Pending,
+    received: u64,
+    /// What the socket has taken, and what the other end may send in all.
+    taken: u64,
+    granted: u64,
+    next_counter: u16,
+    /// The other end sends no more.
+    finished: bool,
+    /// What we may send in all.
+    limit: u64,
+    ended: Option<EndReason>,
+    /// The end came from the other side, so it need not be told.
+    told: bool,
+}
+
+/// Bytes that wait for the socket.
+#[derive(Default)]
+struct Pending {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Pending {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+
+    fn take(&mut self, count: usize) {
+        self.start += count;
+        if self.start == self.bytes.len() {
+            self.start = 0;
+            self.bytes.clear();
+            if self.bytes.capacity() > KEEP {
+                self.bytes = Vec::new();
+            }
+        } else if self.start > self.bytes.len() / 2 {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+    }
+}
+
+/// What the stream's own task knows about its sending.
+#[derive(Default)]
+struct Sending {
+    sent: u64,
+    counter: u16,
+    finished: bool,
+    gate: Option<Arc<Gate>>,
+}
+
+/// What came of reading the socket once.
+enum Read {
+    Sent(Delivery),
+    Nothing,
+    Finished,
+}
+
+thread_local! {
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; HEAD_ROOM + MAX_PAYLOAD + PAYLOAD_TAIL + TAIL_ROOM]);
+}
+
+impl Stream {
+    /// A stream end at `address`, not yet known to the router.
+    pub(super) fn new(core: &Arc<Core>, address: Address, peer: Option<Identifier>, ours: bool) -> Arc<Self> {
+        Arc::new(Self {
+            core: core.clone(),
+            address,
+            peer,
+            socket: OnceLock::new(),
+            inner: Mutex::new(Inner {
+                onward: None,
+                opened: false,
+                ours,
+                pending: Pending::default(),
+                received: 0,
+                taken: 0,
+                granted: WINDOW,
+                next_counter: 0,
+                finished: false,
+                limit: 0,
+                ended: None,
+                told: false,
+            }),
+            wake: Notify::new(),
+            gate: Arc::default(),
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Gives the stream its socket.
+    pub(super) fn attach(&self, socket: TcpStream) {
+        let _ = socket.set_nodelay(true);
+        let _ = self.socket.set(socket);
+    }
+
+    /// Sets where the other end is and how much may be sent there.
+    pub(super) fn aim(&self, onward: Route, limit: u64) {
+        let mut inner = lock(&self.inner);
+        inner.onward = Some(Arc::new(onward));
+        inner.limit = limit;
+    }
+
+    pub(super) fn set_opened(&self) {
+        lock(&self.inner).opened = true;
+    }
+
+    pub(super) fn is_opened(&self) -> bool {
+        lock(&self.inner).opened
+    }
+
+    /// Whether the other end speaks our extension.
+    pub(super) fn is_ours(&self) -> bool {
+        lock(&self.inner).ours
+    }
+
+    /// Waits until the other end has answered or ended the stream.
+    pub(super) async fn answered(&self) -> Result<(), EndReason> {
+        loop {
+            {
+                let inner = lock(&self.inner);
+                match inner.ended {
+                    Some(reason) => return Err(reason),
+                    None if inner.opened => return Ok(()),
+                    None if inner.finished => return Err(EndReason::Unspecified),
+                    None => {}
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// Sends a message other than a payload to the other end.
+    pub(super) fn say(&self, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let onward = lock(&self.inner).onward.clone().ok_or(Undeliverable::NoRoute)?;
+        self.send(&onward, Body::exactly(&mut message.encode()))
+    }
+
+    fn send(&self, onward: &Route, body: Body<'_>) -> Result<Delivery, Undeliverable> {
+        let return_route = Route::from(&self.address);
+        self.core.router.dispatch(Parcel {
+            onward: onward.as_ref(),
+            return_route: return_route.as_ref(),
+            body,
+            source: None,
+            depth: 0,
+        })
+    }
+
+    /// Moves bytes both ways until both sides have finished or the stream ends early.
+    ///
+    /// An early end resets the socket, so that nobody takes a part for the whole, and is told to the other end.
+    pub(super) async fn run(&self, carrier: CancellationToken, ended: CancellationToken) -> Result<(), EndReason> {
+        let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
+        self.core.stats.streams.add(1);
+        let result = tokio::select! {
+            result = self.pump(socket) => result,
+            () = carrier.cancelled() => Err(EndReason::Disconnected),
+            () = ended.cancelled() => Err(EndReason::Disconnected),
+        };
+        self.core.stats.streams.sub(1);
+        let (told, ours) = {
+            let mut inner = lock(&self.inner);
+            inner.ended.get_or_insert(EndReason::Unspecified);
+            inner.pending = Pending::default();
+            (inner.told, inner.ours)
+        };
+        self.gate.open();
+        self.core.router.remove(&self.address);
+        match result {
+            Ok(()) if !ours && !told => drop(self.say(&PortalMessage::Disconnect(EndReason::Unspecified))),
+            Ok(()) => {}
+            Err(reason) => {
+                if !told {
+                    let reason = if ours { reason } else { EndReason::Unspecified };
+                    drop(self.say(&PortalMessage::Disconnect(reason)));
+                }
+                reset(socket);
+            }
+        }
+        result
+    }
+
+    async fn pump(&self, socket: &TcpStream) -> Result<(), EndReason> {
+        let mut sending = Sending::default();
+        loop {
+            let interest = {
+                let inner = lock(&self.inner);
+                if let Some(reason) = inner.ended {
+                    return Err(reason);
+                }
+                let nothing_pending = inner.pending.rest().is_empty();
+                let both_finished = inner.finished && sending.finished;
+                // Other peers end both directions at once.
+                let either_finished = !inner.ours && (inner.finished || sending.finished);
+                if nothing_pending && (both_finished || either_finished) {
+                    return Ok(());
+                }
+                let may_send = !sending.finished && sending.gate.is_none() && inner.limit > sending.sent;
+                match (may_send, nothing_pending) {
+                    (true, true) => Some(Interest::READABLE),
+                    (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+                    (false, false) => Some(Interest::WRITABLE),
+                    (false, true) => None,
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = opened(&sending.gate), if sending.gate.is_some() => sending.gate = None,
+                ready = socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                    let ready = ready.map_err(|_| EndReason::Reset)?;
+                    if ready.is_writable() {
+                        self.write_pending(socket);
+                    }
+                    if ready.is_readable() || ready.is_read_closed() {
+                        self.read(socket, &mut sending).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the socket and sends, as long as both go.
+    async fn read(&self, socket: &TcpStream, sending: &mut Sending) -> Result<(), EndReason> {
+        for _ in 0..TURN {
+            let (onward, limit, ours) = {
+                let inner = lock(&self.inner);
+                (inner.onward.clone(), inner.limit, inner.ours)
+            };
+            let Some(onward) = onward.filter(|_| limit > sending.sent && sending.gate.is_none()) else { return Ok(()) };
+            match self.read_once(socket, &onward, limit, sending)? {
+                Read::Nothing => return Ok(()),
+                Read::Sent(delivery) => {
+                    sending.gate = delivery.flush().await.map_err(|_| EndReason::Disconnected)?;
+                }
+                Read::Finished => {
+                    sending.finished = true;
+                    if ours {
+                        let told = self.say(&PortalMessage::Finish(sending.sent));
+                        told.map_err(|_| EndReason::Disconnected)?.flush().await.map_err(|_| EndReason::Disconnected)?;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    fn read_once(
+        &self,
+        socket: &TcpStream,
+        onward: &Route,
+        limit: u64,
+        sending: &mut Sending,
+    ) -> Result<Read, EndReason> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let room = usize::try_from(limit - sending.sent).unwrap_or(MAX_PAYLOAD).min(MAX_PAYLOAD);
+            let read = match socket.try_read(&mut buffer[HEAD_ROOM..HEAD_ROOM + room]) {
+                Ok(0) => return Ok(Read::Finished),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+                Err(_) => return Err(EndReason::Reset),
+            };
+            let (head, len) = payload_head(read);
+            let (start, end) = (HEAD_ROOM - len, HEAD_ROOM + read);
+            buffer[start..HEAD_ROOM].copy_from_slice(&head[..len]);
+            buffer[end..end + PAYLOAD_TAIL].copy_from_slice(&payload_tail(sending.counter));
+            sending.counter = sending.counter.wrapping_add(1);
+            sending.sent += read as u64;
+            let body = Body { buffer, start, end: end + PAYLOAD_TAIL };
+            self.send(onward, body).map(Read::Sent).map_err(|_| EndReason::Disconnected)
+        })
+    }
+
+    /// Writes what is pending, as far as the socket takes it now.
+    fn write_pending(&self, socket: &TcpStream) {
+        let mut inner = lock(&self.inner);
+        while !inner.pending.rest().is_empty() {
+            match socket.try_write(inner.pending.rest()) {
+                Ok(written) => {
+                    inner.pending.take(written);
+                    inner.taken += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => return end(&mut inner, EndReason::Reset),
+            }
+        }
+        if inner.pending.rest().is_empty() {
+            if inner.finished {
+                finish(socket);
+            }
+            self.gate.open();
+        }
+        self.give_credit(inner);
+    }
+
+    /// Lets the other end send more when enough has been taken.
+    fn give_credit(&self, mut inner: MutexGuard<'_, Inner>) -> Option<Delivery> {
+        let limit = inner.taken + WINDOW;
+        if !inner.ours || inner.finished || limit - inner.granted < WINDOW / 4 {
+            return None;
+        }
+        inner.granted = limit;
+        drop(inner);
+        self.say(&PortalMessage::Credit(limit)).ok()
+    }
+
+    /// Takes data from the other end.
+    fn take(&self, data: &[u8], counter: Option<u16>) -> Result<Delivery, Undeliverable> {
+        let mut inner = lock(&self.inner);
+        if inner.ended.is_some() || inner.finished {
+            return Err(Undeliverable::Closed);
+        }
+        inner.received += data.len() as u64;
+        let in_order = counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
+        let overfull = match inner.ours {
+            true => inner.received > inner.granted,
+            false => inner.pending.rest().len() + data.len() > PLAIN_BUFFER_MAX,
+        };
+        if !in_order || overfull {
+            end(&mut inner, EndReason::Lost);
+            self.wake.notify_one();
+            return Err(Undeliverable::Malformed);
+        }
+        inner.next_counter = inner.next_counter.wrapping_add(1);
+        let written = match self.socket.get().filter(|_| inner.pending.rest().is_empty()) {
+            None => 0,
+            Some(socket) => match socket.try_write(data) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(_) => {
+                    end(&mut inner, EndReason::Reset);
+                    self.wake.notify_one();
+                    return Ok(Delivery::default());
+                }
+            },
+        };
+        inner.taken += written as u64;
+        if written < data.len() {
+            inner.pending.push(&data[written..]);
+            self.wake.notify_one();
+            if !inner.ours && inner.pending.rest().len() > PLAIN_BUFFER {
+                self.gate.close();
+                return Ok(Delivery::held_by(&self.gate));
+            }
+        }
+        Ok(self.give_credit(inner).unwrap_or_default())
+    }
+
+    /// The other end sends no more; `total` bytes must have come.
+    fn take_finish(&self, total: u64) {
+        let mut inner = lock(&self.inner);
+        if inner.received != total {
+            end(&mut inner, EndReason::Lost);
+        } else if !inner.finished {
+            inner.finished = true;
+            if let Some(socket) = self.socket.get().filter(|_| inner.pending.rest().is_empty()) {
+                finish(socket);
+            }
+        }
+        self.wake.notify_one();
+    }
+
+    fn take_disconnect(&self, reason: EndReason) {
+        let mut inner = lock(&self.inner);
+        inner.told = true;
+        if inner.ours || !inner.opened {
+            inner.ended.get_or_insert(reason);
+        } else {
+            inner.finished = true;
+        }
+        self.wake.notify_one();
+    }
+
+    /// The other end has answered: it is where the answer came from.
+    fn take_pong(&self, window: Option<u64>, onward: Route) {
+        let mut inner = lock(&self.inner);
+        if inner.opened {
+            return;
+        }
+        inner.opened = true;
+        inner.ours = window.is_some();
+        inner.limit = window.unwrap_or(u64::MAX);
+        inner.onward = Some(Arc::new(onward));
+        self.wake.notify_one();
+    }
+
+    /// Ends the stream early, for a reason that the other end is told.
+    pub(super) fn end(&self, reason: EndReason) {
+        end(&mut lock(&self.inner), reason);
+        self.wake.notify_one();
+    }
+}
+
+impl Endpoint for Stream {
+    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+        let from = parcel.source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
+        if parcel.onward.len() != 1 || from != self.peer {
+            return Err(Undeliverable::Denied);
+        }
+        match PortalMessage::read(parcel.body.payload()).ok_or(Undeliverable::Malformed)? {
+            PortalMessage::Payload { data, counter } => return self.take(data, counter),
+            PortalMessage::Credit(limit) => {
+                let mut inner = lock(&self.inner);
+                inner.limit = inner.limit.max(limit);
+                self.wake.notify_one();
+            }
+            PortalMessage::Finish(total) => self.take_finish(total),
+            PortalMessage::Disconnect(reason) => self.take_disconnect(reason),
+            PortalMessage::Pong(window) => self.take_pong(window, parcel.full_return_route()),
+            PortalMessage::Ping(_) | PortalMessage::Probe(_) | PortalMessage::Alive(_) => {
+                return Err(Undeliverable::Malformed);
+            }
+        }
+        Ok(Delivery::default())
+    }
+}
+
+async fn opened(gate: &Option<Arc<Gate>>) {
+    if let Some(gate) = gate {
+        gate.opened().await;
+    }
+}
+
+fn end(inner: &mut Inner, reason: EndReason) {
+    inner.ended.get_or_insert(reason);
+}
+
+/// Tells the program at the socket that nothing more comes.
+fn finish(socket: &TcpStream) {
+    let _ = socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Write);
+}
+
+/// Makes the program at the socket see an error, not an end.
+pub(super) fn reset(socket: &TcpStream) {
+    let _ = socket2::SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
