@@ -2,7 +2,7 @@
 //!
 //! Each room here is one noun: [`prerequisites`] are the programs the tests need, a [`suite`] is one run of
 //! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
-//! the dependencies and [`bench`] the measurements. [`cargo`] starts cargo for all of them.
+//! the dependencies and [`mod@bench`] the measurements. [`cargo`] starts cargo for all of them.
 
 use std::process::ExitCode;
 
