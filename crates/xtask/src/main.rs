@@ -1,2 +1,67 @@
-//! Postern xtask.
-fn main() {}
+//! `cargo xtask`: everything one does with this repository, as commands anyone can run.
+//!
+//! Each room here is one noun: [`prerequisites`] are the programs the tests need, a [`suite`] is one run of
+//! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
+//! the dependencies and [`mod@bench`] the measurements. [`cargo`] starts cargo for all of them.
+
+use std::process::ExitCode;
+
+mod bench;
+mod cargo;
+mod ci;
+mod counts;
+mod deny;
+mod prerequisites;
+mod steps;
+mod suite;
+
+const HELP: &str = "\
+Usage: cargo xtask <COMMAND> [ARGUMENTS]
+
+Commands:
+  run   [ARGS]    start Postern (until the window exists, this is the demo)
+  demo  [ARGS]    hub, owner and friend on this machine: share a service and tell what happens
+                  (`--once` fetches through it, verifies and exits; `--help` tells the rest)
+  test  [FILTER]  install what the tests need, build, and run every test; arguments go to `cargo test`
+  ci              what CI runs: format, lints, documentation, dependencies, every test
+  bench [ARGS]    build for release and measure
+  help            print this
+
+`test` and `ci` install missing Debian packages when they may (as root or through sudo), and otherwise say which.
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_else(|| "help".into());
+    let rest: Vec<String> = arguments.collect();
+
+    let result = match command.as_str() {
+        "run" => {
+            println!("There is no window yet: `cargo xtask run` starts the demo.");
+            demo(&rest)
+        }
+        "demo" => demo(&rest),
+        "test" => suite::test(&rest),
+        "ci" => ci::run(),
+        "bench" => bench::run(&rest),
+        "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => {
+            eprint!("There is no command `{other}`.\n\n{HELP}");
+            Ok(ExitCode::from(2))
+        }
+    };
+
+    result.unwrap_or_else(|error| {
+        eprintln!("Error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds and runs `postern demo`, which takes this program's place.
+fn demo(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let mut command = cargo::command(&["run", "--package", "postern-cli", "--bin", "postern"]);
+    cargo::hand_over(command.args(["--", "demo"]).args(arguments))
+}

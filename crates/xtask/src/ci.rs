@@ -1,0 +1,74 @@
+//! What CI runs, in order.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+
+use crate::counts::Counts;
+use crate::steps::{Outcome, Steps};
+use crate::{cargo, deny, prerequisites, suite};
+
+/// `cargo xtask ci`: every step, then what each cost, then the closing line.
+///
+/// # Errors
+/// None of its own: a step that fails is in the table and in the exit code.
+pub(crate) fn run() -> Result<ExitCode> {
+    let mut steps = Steps::default();
+    let mut counts = Counts::default();
+
+    steps.take("prerequisites", || done(prerequisites::provide()));
+    steps.take("format", || {
+        done(cargo::run(&mut cargo::command(&[
+            "fmt", "--all", "--check",
+        ])))
+    });
+    steps.take("lints", || {
+        let clippy = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        done(cargo::run(&mut cargo::command(&clippy)))
+    });
+    steps.take("documentation", || {
+        let mut doc = cargo::command(&["doc", "--workspace", "--no-deps"]);
+        done(cargo::run(doc.env("RUSTDOCFLAGS", "-D warnings")))
+    });
+    steps.take("cargo-deny", || done(deny::provide().map(drop)));
+    steps.take("dependencies", deny::dependencies);
+    steps.take("advisories", deny::advisories);
+    steps.take("programs", || done(suite::build_programs()));
+    steps.take("tests", || tests(&mut suite::workspace(), &mut counts));
+    // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
+    let interop = cargo::root().join("tests/interop/Cargo.toml");
+    if interop.is_file() {
+        steps.take("interop", || {
+            let mut test = cargo::command(&["test", "--no-fail-fast", "--manifest-path"]);
+            tests(test.arg(interop), &mut counts)
+        });
+    }
+
+    println!("\n{steps}\n{counts}");
+    Ok(if steps.failed() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn done(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::Passed)
+}
+
+/// Runs a suite and adds what it counted to `counts`.
+fn tests(suite: &mut std::process::Command, counts: &mut Counts) -> Result<Outcome> {
+    let counted = suite::run(suite)?;
+    *counts += counted;
+    ensure!(counted.failed == 0, "{counted}");
+    ensure!(counted.passed > 0, "no test ran");
+    Ok(Outcome::Passed)
+}

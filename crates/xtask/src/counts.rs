@@ -1,0 +1,114 @@
+//! How many tests passed, failed and were skipped.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+/// What one or more runs of `cargo test` add up to; displayed as CI's closing line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) passed: u64,
+    pub(crate) failed: u64,
+    pub(crate) skipped: u64,
+}
+
+impl Counts {
+    /// Adds what a line of `cargo test`'s output reports, if it is one of the lines that report anything:
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
+    pub(crate) fn read(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else {
+            return;
+        };
+        let Some((_, report)) = result.split_once(". ") else {
+            return;
+        };
+        for part in report.split("; ") {
+            let Some((Ok(number), what)) = part
+                .split_once(' ')
+                .map(|(n, what)| (n.parse::<u64>(), what))
+            else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_up_every_result_line() {
+        let output = "\
+running 3 tests
+test counts::tests::one ... ok
+test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
+
+test result: FAILED. 1 passed; 2 failed; 4 ignored; 9 measured; 7 filtered out; finished in 12.30s
+all doctests ran in 0.25s; merged doctests compilation took 0.23s
+";
+        let mut counts = Counts::default();
+        output.lines().for_each(|line| counts.read(line));
+        let expected = Counts {
+            passed: 4,
+            failed: 2,
+            skipped: 4,
+        };
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn reads_nothing_else() {
+        let mut counts = Counts::default();
+        for line in [
+            "",
+            "test result: ",
+            "test result: ok.",
+            "test result: ok. many passed; -1 failed; ignored",
+            "  test result: ok. 1 passed; 1 failed",
+            "said `test result: ok. 1 passed; 1 failed`",
+            "9 passed; 9 failed",
+        ] {
+            counts.read(line);
+        }
+        assert_eq!(counts, Counts::default());
+    }
+
+    #[test]
+    fn closes_with_what_there_is_to_say() {
+        let mut counts = Counts {
+            passed: 12,
+            ..Counts::default()
+        };
+        assert_eq!(counts.to_string(), "12 passed, 0 failed");
+        counts += Counts {
+            passed: 1,
+            failed: 2,
+            skipped: 3,
+        };
+        assert_eq!(counts.to_string(), "13 passed, 2 failed, 3 skipped");
+    }
+}

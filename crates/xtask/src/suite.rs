@@ -1,0 +1,73 @@
+//! A suite: one run of `cargo test`, shown as it happens and counted.
+
+use std::io::{BufRead, BufReader, Write, stdout};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::cargo;
+use crate::counts::Counts;
+use crate::prerequisites;
+
+/// `cargo xtask test`: prerequisites, programs, tests, and the closing line.
+///
+/// # Errors
+/// When a prerequisite cannot be had or the workspace does not build.
+pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
+    prerequisites::provide()?;
+    build_programs()?;
+    let counts = run(workspace().args(arguments))?;
+    println!("{counts}");
+    Ok(if counts.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds the programs that the black-box tests start.
+///
+/// # Errors
+/// When they do not build.
+pub(crate) fn build_programs() -> Result<()> {
+    cargo::run(&mut cargo::command(&["build", "--workspace", "--bins"]))
+}
+
+/// Every test of the workspace.
+pub(crate) fn workspace() -> Command {
+    cargo::command(&["test", "--workspace", "--no-fail-fast"])
+}
+
+/// Runs `cargo test` to its end, whatever fails in it, and counts what it reports.
+///
+/// A run that ends badly without naming a failed test (it did not compile, or a test program died) counts as
+/// one failure.
+///
+/// # Errors
+/// When cargo cannot be started or its output cannot be read.
+pub(crate) fn run(command: &mut Command) -> Result<Counts> {
+    let shown = cargo::shown(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("Failed to start {shown}"))?;
+    let output = child.stdout.take().context("Failed to read from cargo")?;
+
+    let mut counts = Counts::default();
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    // By bytes, not by `lines()`: what a test prints need not be UTF-8.
+    while output.read_until(b'\n', &mut line)? > 0 {
+        stdout().write_all(&line)?;
+        counts.read(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    let status = child.wait()?;
+    if !status.success() && counts.failed == 0 {
+        println!(
+            "{shown} ended with {status} without naming a failed test: counted as one failure."
+        );
+        counts.failed = 1;
+    }
+    Ok(counts)
+}
