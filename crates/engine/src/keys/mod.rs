@@ -1,0 +1,254 @@
+//! Where a person's secrets rest.
+//!
+//! ```text
+//!                        ┌─ os      the desktop's keychain: Secret Service, Apple keychain, Windows credentials
+//! get / put / delete ─►  ├─ file    one file encrypted with a passphrase, for headless machines
+//!        (Keychain)      └─ memory  nothing outlives the process, for tests and demonstrations
+//! ```
+//!
+//! A secret has a short name and at most [`MAX_SECRET`] bytes. `Ok(None)` means that the keychain was open and holds no such
+//! secret; only then may a caller make a new one. A keychain that is locked, missing or failing is always an error, so that
+//! nobody gets a new identity because an old one could not be read.
+//!
+//! All work that may block (D-Bus, a password window, scrypt, the disk) runs off the async threads, one operation at a time
+//! for each keychain. An operation that has started is carried through even if its future is dropped.
+
+mod error;
+mod file;
+mod os;
+pub mod passphrase;
+mod profile;
+mod secrets;
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use zeroize::Zeroizing;
+
+pub use self::{error::KeychainError, passphrase::Passphrase, profile::Profile};
+use self::{file::SecretFile, os::OsKeychain, secrets::Secrets};
+
+/// The longest secret a keychain takes, in bytes: Windows allows 2560 and we store two characters for each byte.
+pub const MAX_SECRET: usize = 1024;
+
+/// The longest name of a secret, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// A person's keychain; clones share it.
+///
+/// Its `Debug` form shows the kind of keychain and never a secret.
+#[derive(Clone)]
+pub struct Keychain {
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Os(Arc<Mutex<OsKeychain>>),
+    File(Arc<Mutex<SecretFile>>),
+    Memory(Arc<Mutex<Secrets>>),
+}
+
+impl Keychain {
+    /// The desktop's keychain, holding the secrets of `profile`; it is first touched by the first operation.
+    #[must_use]
+    pub fn os(profile: Profile) -> Self {
+        Self {
+            place: Place::Os(shared(OsKeychain::new(profile))),
+        }
+    }
+
+    /// A keychain that forgets everything when its last clone is dropped.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self {
+            place: Place::Memory(shared(Secrets::default())),
+        }
+    }
+
+    /// Opens the encrypted file at `path` (about half a second of work, 128 MiB of memory).
+    ///
+    /// # Errors
+    /// [`KeychainError::FileMissing`], [`KeychainError::WrongPassphrase`], [`KeychainError::FileDamaged`] or
+    /// [`KeychainError::FileFailed`]; the file is untouched in each case.
+    pub async fn open_file(
+        path: impl Into<PathBuf>,
+        passphrase: Passphrase,
+    ) -> Result<Self, KeychainError> {
+        let path = path.into();
+        let file = file::off_thread(move || SecretFile::open(&path, passphrase)).await?;
+        Ok(Self {
+            place: Place::File(shared(file)),
+        })
+    }
+
+    /// Creates an encrypted file at `path`, readable by its owner only, in a directory that exists.
+    ///
+    /// # Errors
+    /// [`KeychainError::FileExists`] if anything is there already, which is then untouched; [`KeychainError::FileFailed`].
+    pub async fn create_file(
+        path: impl Into<PathBuf>,
+        passphrase: Passphrase,
+    ) -> Result<Self, KeychainError> {
+        let path = path.into();
+        let file = file::off_thread(move || SecretFile::create(&path, passphrase)).await?;
+        Ok(Self {
+            place: Place::File(shared(file)),
+        })
+    }
+
+    /// The secret called `name`, or `None` if the keychain was open and holds none.
+    ///
+    /// The desktop may ask the person to unlock the keychain first, for as long as they take to answer.
+    ///
+    /// # Errors
+    /// Every [`KeychainError`] that says why the keychain could not tell; none of them means "absent".
+    pub async fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
+        let name = checked(name)?;
+        match &self.place {
+            Place::Os(os) => os::off_thread(lock(os).await, move |os| os.get(&name)).await,
+            Place::File(file) => Ok(file.lock().await.get(&name)),
+            Place::Memory(secrets) => Ok(secrets.lock().await.get(&name)),
+        }
+    }
+
+    /// Stores `secret` under `name`, replacing what was there; when this returns `Ok` the secret is safely stored.
+    ///
+    /// # Errors
+    /// [`KeychainError::TooLong`] above [`MAX_SECRET`] bytes, and every [`KeychainError`] that says why it was not stored.
+    pub async fn put(&self, name: &str, secret: &[u8]) -> Result<(), KeychainError> {
+        let name = checked(name)?;
+        if secret.len() > MAX_SECRET {
+            return Err(KeychainError::TooLong);
+        }
+        let secret = Zeroizing::new(secret.to_vec());
+        match &self.place {
+            Place::Os(os) => os::off_thread(lock(os).await, move |os| os.put(&name, &secret)).await,
+            Place::File(file) => {
+                let mut file = lock(file).await;
+                file::off_thread(move || file.put(&name, secret)).await
+            }
+            Place::Memory(secrets) => {
+                secrets.lock().await.put(&name, secret);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the secret called `name`; removing one that is not there succeeds.
+    ///
+    /// # Errors
+    /// Every [`KeychainError`] that says why the secret may still be there.
+    pub async fn delete(&self, name: &str) -> Result<(), KeychainError> {
+        let name = checked(name)?;
+        match &self.place {
+            Place::Os(os) => os::off_thread(lock(os).await, move |os| os.delete(&name)).await,
+            Place::File(file) => {
+                let mut file = lock(file).await;
+                file::off_thread(move || file.delete(&name)).await
+            }
+            Place::Memory(secrets) => {
+                secrets.lock().await.delete(&name);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Keychain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.place {
+            Place::Os(_) => "Keychain(os)",
+            Place::File(_) => "Keychain(file)",
+            Place::Memory(_) => "Keychain(memory)",
+        })
+    }
+}
+
+fn shared<T>(place: T) -> Arc<Mutex<T>> {
+    Arc::new(Mutex::new(place))
+}
+
+/// A lock that travels with the work, so that an abandoned operation still keeps the next one waiting.
+async fn lock<T>(place: &Arc<Mutex<T>>) -> OwnedMutexGuard<T> {
+    Arc::clone(place).lock_owned().await
+}
+
+/// Names end up in attributes, labels and account names on three systems: keep to what all of them carry unchanged.
+fn checked(name: &str) -> Result<String, KeychainError> {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.' | b'/');
+    if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(plain) {
+        return Err(KeychainError::BadName);
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn memory_keeps_replaces_and_forgets() {
+        let keychain = Keychain::memory();
+        assert_eq!(keychain.get("identity").await.unwrap(), None);
+        keychain.put("identity", b"\0one\xff").await.unwrap();
+        assert_eq!(
+            keychain
+                .clone()
+                .get("identity")
+                .await
+                .unwrap()
+                .unwrap()
+                .as_slice(),
+            b"\0one\xff"
+        );
+        keychain.put("identity", b"two").await.unwrap();
+        assert_eq!(
+            keychain.get("identity").await.unwrap().unwrap().as_slice(),
+            b"two"
+        );
+        keychain.delete("identity").await.unwrap();
+        keychain.delete("identity").await.unwrap();
+        assert_eq!(keychain.get("identity").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn names_and_sizes_are_bounded() {
+        let keychain = Keychain::memory();
+        let long = "n".repeat(MAX_NAME + 1);
+        for name in ["", " ", "a b", "a\0b", "ü", long.as_str()] {
+            assert_eq!(
+                keychain.get(name).await.unwrap_err().code(),
+                "keychain-bad-name",
+                "{name:?}"
+            );
+            assert_eq!(
+                keychain.put(name, b"x").await.unwrap_err().code(),
+                "keychain-bad-name",
+                "{name:?}"
+            );
+            assert_eq!(
+                keychain.delete(name).await.unwrap_err().code(),
+                "keychain-bad-name",
+                "{name:?}"
+            );
+        }
+        keychain.put("full", &[7; MAX_SECRET]).await.unwrap();
+        assert_eq!(
+            keychain
+                .put("full", &[8; MAX_SECRET + 1])
+                .await
+                .unwrap_err()
+                .code(),
+            "keychain-too-long"
+        );
+        assert_eq!(keychain.get("full").await.unwrap().unwrap()[0], 7);
+    }
+
+    #[tokio::test]
+    async fn debug_shows_no_secret() {
+        let keychain = Keychain::memory();
+        keychain.put("identity", b"swordfish").await.unwrap();
+        assert_eq!(format!("{keychain:?}"), "Keychain(memory)");
+    }
+}

@@ -1,0 +1,214 @@
+//! Nodes that send each other messages: directly, through channels, and through a hub.
+
+use postern_node::relay::{RelayService, RelayServiceOptions};
+use postern_node::secure_channel::ChannelError;
+use postern_node::tcp::TcpConnection;
+use postern_node::{
+    Context, Echoer, Error, Flow, Node, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker, route,
+};
+use std::time::Duration;
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A hub: a node that relays for whoever connects.
+async fn hub() -> (Node, TcpListener) {
+    let hub = Node::new();
+    let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
+    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    (hub, listener)
+}
+
+async fn connect(node: &Node, hub: &TcpListener) -> TcpConnection {
+    node.tcp_connect(hub.local_addr().to_string()).await.unwrap()
+}
+
+async fn echo(node: &Node, route: impl Into<Route>) -> Result<String> {
+    let context = node.context()?;
+    Ok(context.send_and_receive_within::<String>(SHORT * 10, route, "hello").await?.into_body())
+}
+
+#[tokio::test]
+async fn workers_of_one_node_talk() {
+    let node = Node::new();
+    node.start_worker("echoer", Echoer).unwrap();
+    assert_eq!(echo(&node, route!["echoer"]).await.unwrap(), "hello");
+    assert!(matches!(node.start_worker("echoer", Echoer), Err(Error::AddressTaken(_))));
+    assert!(node.stop("echoer"));
+    assert!(matches!(echo(&node, route!["echoer"]).await, Err(Error::Undeliverable(_))));
+    node.start_worker("echoer", Echoer).unwrap();
+    assert_eq!(echo(&node, route!["echoer"]).await.unwrap(), "hello");
+}
+
+/// Answers every number with two messages to a partner, so that full mailboxes meet each other.
+struct Ponder(Route);
+
+impl Worker for Ponder {
+    type Message = String;
+
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+        let left: u32 = message.body().parse().unwrap_or(0);
+        if left == 0 {
+            return Ok(());
+        }
+        for _ in 0..2 {
+            context.send(self.0.clone(), (left - 1).to_string()).await?;
+        }
+        if left == 11 {
+            context.send(route!["done"], "done").await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_workers_that_flood_each_other_do_not_deadlock() {
+    let node = Node::new();
+    let mut done = node.context_at("done").unwrap();
+    node.start_worker("a", Ponder(route!["b"])).unwrap();
+    node.start_worker("b", Ponder(route!["a"])).unwrap();
+    let mut context = node.context().unwrap();
+    for _ in 0..4 {
+        context.send(route!["a"], "11").await.unwrap();
+    }
+    for _ in 0..4 {
+        done.receive::<String>().await.unwrap();
+    }
+    node.start_worker("echoer", Echoer).unwrap();
+    assert_eq!(echo(&node, route!["echoer"]).await.unwrap(), "hello");
+}
+
+#[tokio::test]
+async fn a_remote_node_reaches_only_what_is_exposed() {
+    let (near, far) = (Node::new(), Node::new());
+    let listener = far.tcp_listen("127.0.0.1:0").await.unwrap();
+    far.start_worker("echoer", Echoer).unwrap();
+    let connection = connect(&near, &listener).await;
+    let context = near.context().unwrap();
+    let refused = context.send_and_receive_within::<String>(SHORT, route![&connection, "echoer"], "hello").await;
+    assert!(matches!(refused, Err(Error::Timeout(_))));
+    far.expose("echoer", &listener).unwrap();
+    assert_eq!(echo(&near, route![&connection, "echoer"]).await.unwrap(), "hello");
+    // And nothing of the near side is open to the far one, but for the replies it asked for.
+    near.start_worker("private", Echoer).unwrap();
+    let to_private = route!["private"];
+    far.start_worker("hop", Hop(to_private)).unwrap();
+    far.expose("hop", &listener).unwrap();
+    let refused = context.send_and_receive_within::<String>(SHORT, route![&connection, "hop"], "hello").await;
+    assert!(matches!(refused, Err(Error::Timeout(_))));
+}
+
+/// Sends what it gets back over the connection it came by, but to another worker there.
+struct Hop(Route);
+
+impl Worker for Hop {
+    type Message = String;
+
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+        let mut route = Route::from(message.return_route().front().unwrap());
+        route.append(&self.0);
+        context.send(route, message.into_body()).await
+    }
+}
+
+#[tokio::test]
+async fn a_channel_through_a_hub_carries_messages_and_says_who_sent_them() {
+    let (_hub, listener) = hub().await;
+    let (alice, bob) = (Node::new(), Node::new());
+    let bob_identity = bob.create_identity().await.unwrap();
+    let at_bob =
+        bob.create_secure_channel_listener(&bob_identity, "listener", SecureChannelOptions::trust_anyone()).await.unwrap();
+    bob.start_worker("whoami", WhoAmI).unwrap();
+    bob.expose("whoami", &at_bob).unwrap();
+    let to_hub = connect(&bob, &listener).await;
+    let relay = bob.create_relay(&to_hub, None).await.unwrap();
+    bob.expose("listener", &to_hub).unwrap();
+
+    let identity = alice.create_identity().await.unwrap();
+    let hub = connect(&alice, &listener).await;
+    let options = SecureChannelOptions::trust_only([bob_identity.identifier()]);
+    let through = route![&hub, relay.address(), "listener"];
+    let channel = alice.create_secure_channel(&identity, through.clone(), options).await.unwrap();
+    assert_eq!(channel.peer().identifier, bob_identity.identifier());
+    for _ in 0..200 {
+        assert_eq!(echo(&alice, route![&channel, "whoami"]).await.unwrap(), identity.identifier().to_string());
+    }
+    // Whoever is not trusted is refused by the one who asks.
+    let strangers = SecureChannelOptions::trust_only([identity.identifier()]);
+    let refused = alice.create_secure_channel(&identity, through, strangers).await;
+    assert!(matches!(refused, Err(Error::Channel(ChannelError::Identity(_)))), "{:?}", refused.err());
+    // Closing ends both halves.
+    assert_eq!(bob.stats().channels.get(), 1);
+    channel.close();
+    while bob.stats().channels.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(echo(&alice, route![&channel, "whoami"]).await, Err(Error::Undeliverable(_))));
+}
+
+struct WhoAmI;
+
+impl Worker for WhoAmI {
+    type Message = String;
+
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+        let peer = message.peer().map(ToString::to_string).unwrap_or_default();
+        context.send(message.return_route().clone(), peer).await
+    }
+}
+
+#[tokio::test]
+async fn a_channel_inside_a_channel() {
+    let (near, far) = (Node::new(), Node::new());
+    let tcp = far.tcp_listen("127.0.0.1:0").await.unwrap();
+    let (a, b) = (near.create_identity().await.unwrap(), far.create_identity().await.unwrap());
+    let any = SecureChannelOptions::trust_anyone;
+    let outer = far.create_secure_channel_listener(&b, "outer", any()).await.unwrap();
+    let inner = far.create_secure_channel_listener(&b, "inner", any()).await.unwrap();
+    far.start_worker("echoer", Echoer).unwrap();
+    far.expose("outer", &tcp).unwrap();
+    far.expose("inner", &outer).unwrap();
+    far.expose("echoer", &inner).unwrap();
+    let connection = connect(&near, &tcp).await;
+    let outer = near.create_secure_channel(&a, route![&connection, "outer"], any()).await.unwrap();
+    let inner = near.create_secure_channel(&a, route![&outer, "inner"], any()).await.unwrap();
+    for _ in 0..100 {
+        assert_eq!(echo(&near, route![&inner, "echoer"]).await.unwrap(), "hello");
+    }
+    let context = near.context().unwrap();
+    let refused = context.send_and_receive_within::<String>(SHORT, route![&outer, "echoer"], "hello").await;
+    assert!(matches!(refused, Err(Error::Timeout(_))));
+}
+
+#[tokio::test]
+async fn relay_names_belong_to_who_registered_them() {
+    let (hub, listener) = hub().await;
+    hub.start_worker("private", Echoer).unwrap();
+    let (bob, mallory) = (Node::new(), Node::new());
+    let (bob_hub, mallory_hub) = (connect(&bob, &listener).await, connect(&mallory, &listener).await);
+    bob.create_relay(&bob_hub, Some("bob")).await.unwrap();
+    for name in ["bob", "private", "forwarding_service"] {
+        let refused = mallory.create_relay(&mallory_hub, Some(name));
+        assert!(tokio::time::timeout(SHORT, refused).await.is_err(), "{name}");
+    }
+    assert!(matches!(bob.create_relay(&bob_hub, Some("a#b")).await, Err(Error::Relay(_))));
+    assert_eq!(hub.stats().relays.get(), 1);
+    bob_hub.close();
+    while hub.stats().relays.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+    mallory.create_relay(&mallory_hub, Some("bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_stops_everything() {
+    let (hub, listener) = hub().await;
+    let node = Node::new();
+    let connection = connect(&node, &listener).await;
+    node.start_worker("echoer", Echoer).unwrap();
+    node.shutdown().await;
+    connection.closed().await;
+    assert!(matches!(echo(&node, route!["echoer"]).await, Err(Error::Undeliverable(_) | Error::Stopped)));
+    while hub.stats().connections.get() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
