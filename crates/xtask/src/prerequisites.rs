@@ -5,9 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
-
-use crate::cargo;
+use anyhow::{Context, Result, bail};
 
 /// A program the tests run, and the packages that bring it.
 struct Prerequisite {
@@ -53,22 +51,23 @@ pub(crate) fn provide() -> Result<()> {
         "apt-get update && apt-get install -y --no-install-recommends {}",
         packages.join(" ")
     );
-    println!(
-        "Missing: {}. Installing {}.",
-        names(&programs),
-        packages.join(", ")
-    );
-
     let Some(mut shell) = privileged_shell() else {
         bail!(
             "the tests need {}. Install them as root:\n\n  {by_hand}\n",
             names(&programs)
         );
     };
+    println!(
+        "Missing: {}. Installing {}.",
+        names(&programs),
+        packages.join(", ")
+    );
     let script = include_str!("install.sh");
-    let installed = cargo::run(shell.args(["-c", script, "install"]).args(&packages));
+    shell.args(["-c", script, "install"]).args(&packages);
+    // What is there afterwards counts; why something is not, apt-get has said itself.
+    let _ = shell.status().context("Failed to start a shell")?;
     let still = missing();
-    if installed.is_err() || !still.is_empty() {
+    if !still.is_empty() {
         bail!(
             "{} could not be installed. By hand, as root:\n\n  {by_hand}\n",
             names(&still)

@@ -272,7 +272,8 @@ mod tests {
         #[test]
         fn round_trip(window: u64, counter: u16, data: Vec<u8>) {
             for message in all(window, counter, &data) {
-                prop_assert_eq!(PortalMessage::read(&message.encode()), Some(message));
+                let encoded = message.encode();
+                prop_assert_eq!(PortalMessage::read(&encoded), Some(message));
             }
         }
 

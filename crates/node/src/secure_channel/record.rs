@@ -39,7 +39,7 @@ const REKEY_NONCE: u64 = u64::MAX;
 
 /// Why a record was neither sealed nor opened; the state is as it was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
+pub(crate) enum RecordError {
     /// The record has no room for a nonce and a tag.
     #[error("record of {length} bytes is shorter than {OVERHEAD}")]
     TooShort {
