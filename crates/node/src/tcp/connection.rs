@@ -138,6 +138,8 @@ impl Connection {
         };
         self.source.ended.cancel();
         self.outbox.close();
+        // Handles may outlive the connection: the peer must not wait for them.
+        let _ = socket2::SockRef::from(&*self.socket).shutdown(std::net::Shutdown::Both);
         self.core.router.remove(&self.address);
         self.core.router.close_flow(self.source.flow);
         self.core.stats.connections.sub(1);

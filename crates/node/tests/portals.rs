@@ -1,0 +1,262 @@
+//! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
+
+use postern_node::portal::{EndReason, InletRoute, OutletOptions};
+use postern_node::relay::{RelayService, RelayServiceOptions};
+use postern_node::session::{ChannelSession, HubSession};
+use postern_node::{Flow, Node, SecureChannelOptions, route};
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const LONG: Duration = Duration::from_secs(20);
+
+async fn start_hub(address: &str) -> (Node, SocketAddr) {
+    let hub = Node::new();
+    let listener = loop {
+        // The port of a hub that was just shut down may need a moment.
+        match hub.tcp_listen(address).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    (hub, listener.local_addr())
+}
+
+struct World {
+    hub: Node,
+    hub_address: SocketAddr,
+    owner: Node,
+    friend: Node,
+    _owner_session: HubSession,
+    _friend_session: HubSession,
+    inlet: SocketAddr,
+}
+
+impl World {
+    async fn with_target(target: &str) -> Self {
+        let (hub, hub_address) = start_hub("127.0.0.1:0").await;
+        let (owner, friend) = (Node::new(), Node::new());
+        let identity = owner.create_identity().await.unwrap();
+        let any = SecureChannelOptions::trust_anyone;
+        let listener = owner.create_secure_channel_listener(&identity, "listener", any()).await.unwrap();
+        owner.create_outlet("outlet", target, OutletOptions::default()).unwrap();
+        owner.expose("outlet", &listener).unwrap();
+        let owner_session = owner.keep_connected(hub_address.to_string(), Some("owner".into()));
+        owner.expose("listener", &owner_session).unwrap();
+        owner_session.up().await.unwrap();
+
+        let me = friend.create_identity().await.unwrap();
+        let friend_session = friend.keep_connected(hub_address.to_string(), None);
+        let only = SecureChannelOptions::trust_only([identity.identifier()]);
+        let channel: ChannelSession =
+            friend.keep_channel(&friend_session, &me, route!["owner", "listener"], only).await.unwrap();
+        channel.up().await.unwrap();
+        let inlet = friend.create_inlet("127.0.0.1:0", InletRoute::Kept(channel, "outlet".into())).await.unwrap();
+        Self {
+            hub,
+            hub_address,
+            owner,
+            friend,
+            _owner_session: owner_session,
+            _friend_session: friend_session,
+            inlet: inlet.local_addr(),
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.inlet).await.unwrap()
+    }
+}
+
+/// Sends one byte through a fresh connection and takes one back.
+async fn ask(inlet: SocketAddr, byte: u8) -> io::Result<u8> {
+    let mut client = TcpStream::connect(inlet).await?;
+    client.write_u8(byte).await?;
+    client.read_u8().await
+}
+
+/// A service that answers everything it got once its client has finished.
+async fn echo_after_end() -> String {
+    serve(|mut socket| async move {
+        let mut all = Vec::new();
+        socket.read_to_end(&mut all).await?;
+        socket.write_all(&all).await
+    })
+    .await
+}
+
+async fn echo() -> String {
+    serve(|mut socket| async move {
+        let (mut read, mut write) = socket.split();
+        tokio::io::copy(&mut read, &mut write).await?;
+        write.shutdown().await
+    })
+    .await
+}
+
+async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
+    handle: impl Fn(TcpStream) -> F + Send + Sync + 'static,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(handle(socket));
+        }
+    });
+    address
+}
+
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}
+
+async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LONG, work).await.expect("in time")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn megabytes_both_ways_at_once() {
+    let world = World::with_target(&echo().await).await;
+    in_time(async {
+        let data = bytes(32 << 20);
+        let (mut read, mut write) = world.connect().await.into_split();
+        let sent = data.clone();
+        tokio::spawn(async move {
+            write.write_all(&sent).await.unwrap();
+            write.shutdown().await.unwrap();
+        });
+        let mut back = Vec::new();
+        read.read_to_end(&mut back).await.unwrap();
+        assert!(back == data);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_has_finished_sending_still_gets_its_answer() {
+    let world = World::with_target(&echo_after_end().await).await;
+    in_time(async {
+        for len in [0, 1, 100_000, 4 << 20] {
+            let mut client = world.connect().await;
+            client.write_all(&bytes(len)).await.unwrap();
+            client.shutdown().await.unwrap();
+            let mut back = Vec::new();
+            client.read_to_end(&mut back).await.unwrap();
+            assert!(back == bytes(len), "{len}: {}", back.len());
+        }
+        while world.owner.stats().streams.get() + world.friend.stats().streams.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_an_error_at_once() {
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let world = World::with_target(&nowhere.to_string()).await;
+    for _ in 0..3 {
+        let mut client = world.connect().await;
+        let refused = in_time(client.read(&mut [0; 1])).await;
+        assert_eq!(refused.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
+    }
+    assert_eq!(EndReason::Refused.to_string(), "the service refused the connection: is it running?");
+}
+
+#[tokio::test]
+async fn a_reset_is_carried() {
+    let service = serve(|socket| async move {
+        socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+        Ok(())
+    });
+    let world = World::with_target(&service.await).await;
+    let mut client = world.connect().await;
+    let reset = in_time(client.read(&mut [0; 1])).await;
+    assert_eq!(reset.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_streams_stall_nobody_else_and_hold_bounded_memory() {
+    let service = serve(|mut socket| async move {
+        let kind = socket.read_u8().await?;
+        if kind == b'e' {
+            let (mut read, mut write) = socket.split();
+            return tokio::io::copy(&mut read, &mut write).await.map(drop);
+        }
+        let chunk = vec![7; 64 * 1024];
+        loop {
+            socket.write_all(&chunk).await?;
+        }
+    });
+    let world = World::with_target(&service.await).await;
+    in_time(async {
+        let mut stalled = Vec::new();
+        for _ in 0..64 {
+            let mut client = world.connect().await;
+            client.write_all(b"s").await.unwrap();
+            stalled.push(client);
+        }
+        let mut live = world.connect().await;
+        live.write_all(b"e").await.unwrap();
+        for round in 0..200u32 {
+            live.write_all(&round.to_be_bytes()).await.unwrap();
+            assert_eq!(live.read_u32().await.unwrap(), round);
+        }
+        // New connections open too.
+        let mut another = world.connect().await;
+        another.write_all(b"ex").await.unwrap();
+        assert_eq!(another.read_u8().await.unwrap(), b'x');
+        // And the stalled ones go on where they stopped.
+        for mut client in stalled {
+            let mut some = vec![0; 1 << 20];
+            client.read_exact(&mut some).await.unwrap();
+            assert!(some.iter().all(|byte| *byte == 7));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hub_that_dies_ends_streams_with_an_error_and_comes_back_without_a_restart() {
+    let world = World::with_target(&echo().await).await;
+    in_time(async {
+        let mut client = world.connect().await;
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'x');
+        world.hub.shutdown().await;
+        let ended = client.read(&mut [0; 1]).await;
+        assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
+        // While it is down an inlet refuses at once.
+        assert!(ask(world.inlet, b'y').await.is_err());
+
+        let (_hub, _) = start_hub(&world.hub_address.to_string()).await;
+        while ask(world.inlet, b'y').await.is_err() {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_connections_at_once() {
+    let world = World::with_target(&echo().await).await;
+    in_time(async {
+        let mut clients = tokio::task::JoinSet::new();
+        for number in 0..200u32 {
+            let mut client = world.connect().await;
+            clients.spawn(async move {
+                let data = bytes(100_000 + number as usize);
+                let (mut read, mut write) = client.split();
+                let mut back = vec![0; data.len()];
+                let (sent, got) = tokio::join!(write.write_all(&data), read.read_exact(&mut back));
+                sent.unwrap();
+                got.unwrap();
+                assert!(back == data);
+            });
+        }
+        clients.join_all().await;
+    })
+    .await;
+}
