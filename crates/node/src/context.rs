@@ -97,8 +97,8 @@ impl Context {
     ) -> Result<Routed<R>> {
         let route = route.into();
         let mut reply = Self::open(&self.core, Address::random(), self.stop.clone())?;
-        if let Some(flow) = route.as_ref().front().and_then(|front| self.core.router.flow_of(front)) {
-            self.core.router.open(&reply.address, flow);
+        if let Some(source) = route.as_ref().front().and_then(|front| self.core.router.source_of(front)) {
+            self.core.router.open(&reply.address, source.flow);
         }
         let answered = async {
             reply.send(route, message).await?;

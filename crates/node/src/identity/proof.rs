@@ -10,8 +10,8 @@ use super::{
 
 /// The most credentials a peer may present.
 pub const CREDENTIALS_MAX: usize = 16;
-/// The most bytes an [`IdentityProof`] may have: it travels in a Noise message.
-pub const PROOF_SIZE_MAX: usize = 65_535;
+/// The most bytes an [`IdentityProof`] may have: what a Noise message of 65,535 bytes has room for.
+pub const PROOF_SIZE_MAX: usize = 65_535 - 32 - 48 - 16;
 /// The most bytes a [`CredentialRefresh`] may have.
 pub const REFRESH_SIZE_MAX: usize = 1024 * 1024;
 
