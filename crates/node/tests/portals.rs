@@ -291,6 +291,8 @@ async fn a_service_that_is_slow_to_accept_does_not_cost_the_streams_that_run() {
     let world = World::with_target(&service).await;
     in_time(async {
         let mut live = world.connect().await;
+        live.write_u32(7).await.unwrap();
+        assert_eq!(live.read_u32().await.unwrap(), 7);
         let mut waiting = Vec::new();
         let begun = tokio::time::Instant::now();
         let mut round = 0u32;
