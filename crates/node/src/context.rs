@@ -84,7 +84,11 @@ impl Context {
     /// # Errors
     /// [`Error::Undeliverable`] as for [`send`](Self::send), [`Error::Timeout`] after [`DEFAULT_TIMEOUT`],
     /// [`Error::Decode`] when the answer is of another type.
-    pub async fn send_and_receive<R: Message>(&self, route: impl Into<Route>, message: impl Message) -> Result<Routed<R>> {
+    pub async fn send_and_receive<R: Message>(
+        &self,
+        route: impl Into<Route>,
+        message: impl Message,
+    ) -> Result<Routed<R>> {
         self.send_and_receive_within(DEFAULT_TIMEOUT, route, message).await
     }
 

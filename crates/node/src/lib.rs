@@ -30,6 +30,6 @@ pub use node::{Limits, Node, SHUTDOWN_TIMEOUT};
 pub use route::{MAX_HOPS, Route};
 pub use router::{AddressTaken, Flow, FlowId, Undeliverable};
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
-pub use tcp::{TcpConnection, TcpListener};
 pub use stats::{Counter, Stats};
+pub use tcp::{TcpConnection, TcpListener};
 pub use worker::{Echoer, Uppercase, Worker};

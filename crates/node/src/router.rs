@@ -219,7 +219,10 @@ impl Pressure {
         match self {
             Self::None => Ok(()),
             Self::Gate(gate) => {
-                if gate.is_closed() && !gate.is_given_up() && tokio::time::timeout(PATIENCE, gate.opened()).await.is_err() {
+                if gate.is_closed()
+                    && !gate.is_given_up()
+                    && tokio::time::timeout(PATIENCE, gate.opened()).await.is_err()
+                {
                     gate.give_up();
                 }
                 Ok(())
@@ -442,7 +445,9 @@ impl Router {
 fn offer(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Result<Delivery, Undeliverable> {
     match mailbox.try_send(envelope) {
         Ok(()) => Ok(Delivery::default()),
-        Err(mpsc::error::TrySendError::Full(envelope)) => Ok(Delivery { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) }),
+        Err(mpsc::error::TrySendError::Full(envelope)) => {
+            Ok(Delivery { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) })
+        }
         Err(mpsc::error::TrySendError::Closed(_)) => Err(Undeliverable::Closed),
     }
 }
@@ -453,7 +458,16 @@ mod tests {
     use crate::route;
 
     fn source(flow: FlowId, spawner: Option<FlowId>) -> Arc<Source> {
-        Arc::new(Source { flow, spawner, sender: "sender".into(), peer: None, authenticated: AtomicBool::new(false), ended: CancellationToken::new(), carrier: CancellationToken::new(), kept_alive: Arc::default() })
+        Arc::new(Source {
+            flow,
+            spawner,
+            sender: "sender".into(),
+            peer: None,
+            authenticated: AtomicBool::new(false),
+            ended: CancellationToken::new(),
+            carrier: CancellationToken::new(),
+            kept_alive: Arc::default(),
+        })
     }
 
     fn send(router: &Router, to: &Route, source: Option<&Arc<Source>>) -> Result<(), Undeliverable> {

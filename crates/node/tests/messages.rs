@@ -125,8 +125,10 @@ async fn a_channel_through_a_hub_carries_messages_and_says_who_sent_them() {
     let (_hub, listener) = hub().await;
     let (alice, bob) = (Node::new(), Node::new());
     let bob_identity = bob.create_identity().await.unwrap();
-    let at_bob =
-        bob.create_secure_channel_listener(&bob_identity, "listener", SecureChannelOptions::trust_anyone()).await.unwrap();
+    let at_bob = bob
+        .create_secure_channel_listener(&bob_identity, "listener", SecureChannelOptions::trust_anyone())
+        .await
+        .unwrap();
     bob.start_worker("whoami", WhoAmI).unwrap();
     bob.expose("whoami", &at_bob).unwrap();
     let to_hub = connect(&bob, &listener).await;

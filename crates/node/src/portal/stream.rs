@@ -330,7 +330,10 @@ impl Stream {
                     sending.finished = true;
                     if ours {
                         let told = self.say(&PortalMessage::Finish(sending.sent));
-                        told.map_err(|_| EndReason::Disconnected)?.flush().await.map_err(|_| EndReason::Disconnected)?;
+                        told.map_err(|_| EndReason::Disconnected)?
+                            .flush()
+                            .await
+                            .map_err(|_| EndReason::Disconnected)?;
                     }
                     return Ok(());
                 }
@@ -406,7 +409,8 @@ impl Stream {
             return Err(Undeliverable::Closed);
         }
         inner.received += data.len() as u64;
-        let in_order = counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
+        let in_order =
+            counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
         let overfull = match inner.ours {
             true => inner.received > inner.granted,
             false => inner.pending.rest().len() + data.len() > PLAIN_BUFFER_MAX || self.gate.is_given_up(),

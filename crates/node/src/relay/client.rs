@@ -47,7 +47,8 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
         Some(name) => Err(RelayError::InvalidName(name.to_owned()))?,
     };
     let (confirm, confirmed) = oneshot::channel();
-    let endpoint = Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
+    let endpoint =
+        Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
     core.router.remove(&bearer);
     let registration = core.router.add_endpoint(bearer.clone(), Arc::new(endpoint))?;
     let source = hub.as_ref().front().and_then(|front| core.router.source_of(front));

@@ -222,9 +222,8 @@ impl Channel {
 
     fn take_refresh(&self, body: &[u8]) -> Result<Delivery, Undeliverable> {
         let peer = self.peer().identifier;
-        let verified = CredentialRefresh::decode(body).and_then(|refresh| {
-            refresh.verify(peer, &self.options.authorities, &self.core.known, Timestamp::now())
-        });
+        let verified = CredentialRefresh::decode(body)
+            .and_then(|refresh| refresh.verify(peer, &self.options.authorities, &self.core.known, Timestamp::now()));
         match verified {
             Ok(peer) => self.replace_source(|source| Source { peer: Some(Arc::new(peer)), ..source }),
             Err(error) => tracing::warn!(%peer, %error, "new credentials do not count"),
@@ -256,7 +255,9 @@ impl Channel {
         let Some(outer) = parcel.source else { return };
         // A channel never moves into another one: so no channel can come to lead through itself.
         let outside = outer.peer.is_none().then_some(&outer.sender);
-        if opening.inside.is_none() != outside.is_some() || opening.inside.as_ref().is_some_and(|it| *it != outer.sender) {
+        if opening.inside.is_none() != outside.is_some()
+            || opening.inside.as_ref().is_some_and(|it| *it != outer.sender)
+        {
             return;
         }
         let came_by = &opening.came_by;

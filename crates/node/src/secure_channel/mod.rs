@@ -22,9 +22,9 @@ mod listener;
 mod plaintext;
 mod record;
 
+pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub(crate) use key::ChannelKey;
-pub use handshake::HandshakeError;
 pub use listener::{ROUTE_GRACE, SecureChannelListener};
 pub use record::{REKEY_INTERVAL, WINDOW};
 

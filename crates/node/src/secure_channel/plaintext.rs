@@ -110,7 +110,10 @@ mod tests {
     #[test]
     fn snapshots() {
         let plaintext = payload(&route!["echoer"], &route!["app"], b"\x05hello");
-        assert_eq!(hex::encode(&plaintext), "8282008183818200466563686f6572818200436170704605 68656c6c6f40".replace(' ', ""));
+        assert_eq!(
+            hex::encode(&plaintext),
+            "8282008183818200466563686f6572818200436170704605 68656c6c6f40".replace(' ', "")
+        );
         let range = plaintext.len() - 7..plaintext.len() - 1;
         assert_eq!(Plaintext::read(&plaintext), Some(Plaintext::Payload(range)));
         assert_eq!(Plaintext::read(&hex::decode("8282028040").unwrap()), Some(Plaintext::Close));

@@ -6,7 +6,7 @@ use super::{CONNECT_TIMEOUT, GREETING_TIMEOUT, MAX_FRAME, MAX_FRAME_SENT, MAX_FR
 use crate::address::Address;
 use crate::node::Core;
 use crate::route::{MAX_HOPS, RouteRef};
-use crate::router::{Body, Endpoint, Flow, FlowId, Parcel, Delivery, Source, Undeliverable};
+use crate::router::{Body, Delivery, Endpoint, Flow, FlowId, Parcel, Source, Undeliverable};
 use crate::wire::frame::{self, TAIL, VERSION};
 use std::cell::RefCell;
 use std::io;

@@ -12,9 +12,9 @@ mod listener;
 mod outbox;
 mod reader;
 
+pub(crate) use connection::Connection;
 pub use connection::TcpConnection;
 pub use listener::TcpListener;
-pub(crate) use connection::Connection;
 pub(crate) use outbox::Flush;
 
 use std::time::Duration;

@@ -49,13 +49,7 @@ pub(crate) struct Flush(Arc<Outbox>);
 
 impl Outbox {
     pub(crate) fn new(socket: Arc<TcpStream>) -> Self {
-        Self {
-            socket,
-            state: Mutex::default(),
-            gate: Arc::default(),
-            handed_over: Notify::new(),
-            idle: Notify::new(),
-        }
+        Self { socket, state: Mutex::default(), gate: Arc::default(), handed_over: Notify::new(), idle: Notify::new() }
     }
 
     /// Closed while more waits than the budget allows.
