@@ -25,7 +25,7 @@ struct Initiating {
 }
 
 enum State {
-    Waiting(InitiatorSentM1, oneshot::Sender<Result<Arc<Channel>, ChannelError>>),
+    Waiting(Box<InitiatorSentM1>, oneshot::Sender<Result<Arc<Channel>, ChannelError>>),
     Open(Arc<Channel>),
     Over,
 }
@@ -55,7 +55,7 @@ pub(crate) async fn open_with(
         address: address.clone(),
         key,
         options,
-        state: Mutex::new(State::Waiting(initiator, done)),
+        state: Mutex::new(State::Waiting(Box::new(initiator), done)),
     });
     core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
     let mut unfinished = Unfinished(Some(initiating.clone()));
@@ -111,7 +111,11 @@ impl Endpoint for Initiating {
 
 impl Initiating {
     /// Reads the second message, decides whether the peer is the one, and sends the third.
-    fn finish(&self, waiting: InitiatorSentM1, parcel: &Parcel<'_>) -> Result<(Arc<Channel>, Delivery), ChannelError> {
+    fn finish(
+        &self,
+        waiting: Box<InitiatorSentM1>,
+        parcel: &Parcel<'_>,
+    ) -> Result<(Arc<Channel>, Delivery), ChannelError> {
         let (initiator, peer) = waiting.read_m2(parcel.body.payload())?;
         let proof = IdentityProof::decode(&peer.payload)?;
         let peer = proof.verify(

@@ -128,7 +128,7 @@ impl Listener {
         let responding = Responding {
             listener: self.clone(),
             address: address.clone(),
-            state: Mutex::new(State::Waiting(responder, route.clone())),
+            state: Mutex::new(State::Waiting(Box::new(responder), route.clone())),
         };
         let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
         taken.map_err(|_| Undeliverable::Full)?;
@@ -197,7 +197,7 @@ struct Responding {
 }
 
 enum State {
-    Waiting(ResponderSentM2, Route),
+    Waiting(Box<ResponderSentM2>, Route),
     Open(Arc<Channel>),
     Over,
 }
@@ -233,7 +233,7 @@ impl Endpoint for Responding {
 impl Responding {
     fn finish(
         &self,
-        waiting: ResponderSentM2,
+        waiting: Box<ResponderSentM2>,
         route: Route,
         parcel: &Parcel<'_>,
     ) -> Result<Arc<Channel>, ChannelError> {

@@ -30,10 +30,8 @@ pub(super) enum Plaintext {
 
 impl Plaintext {
     pub(super) fn read(input: &[u8]) -> Option<Self> {
-        if let Some(rest) = input.strip_prefix(&PAYLOAD) {
-            if let Some(range) = payload_range(input.len(), rest) {
-                return Some(Self::Payload(range));
-            }
+        if let Some(range) = input.strip_prefix(&PAYLOAD).and_then(|rest| payload_range(input.len(), rest)) {
+            return Some(Self::Payload(range));
         }
         if let Some(body) = input.strip_prefix(&REFRESH) {
             let mut decoder = minicbor::Decoder::new(body);
