@@ -41,7 +41,7 @@ const M3_OVERHEAD: usize = KEY_LEN + TAG_LEN + TAG_LEN;
 /// Why a handshake ended; nothing about it is ever told to the peer (`docs/wire.md §7.2`).
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum HandshakeError {
-    /// A message, ours or the peer's, is longer than [`MAX_MESSAGE_LEN`] bytes.
+    /// A message, ours or the peer's, is longer than 65,535 bytes.
     #[error("handshake message of {length} bytes is longer than {MAX_MESSAGE_LEN}")]
     TooLong {
         /// Bytes in the message.
