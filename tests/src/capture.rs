@@ -48,11 +48,7 @@ impl Capture {
 
     #[track_caller]
     fn start(target: SocketAddr, record: Option<TempDir>) -> Self {
-        let wire = Arc::new(Wire {
-            target: Mutex::new(target),
-            record,
-            carried: AtomicU64::new(0),
-        });
+        let wire = Arc::new(Wire { target: Mutex::new(target), record, carried: AtomicU64::new(0) });
         let connections = Connections::serve({
             let wire = Arc::clone(&wire);
             move |connection, client| wire.forward(connection, client)
@@ -103,9 +99,7 @@ impl Capture {
     #[must_use]
     pub fn contains(&self, needle: &[u8]) -> bool {
         let files = self.wire.files();
-        files
-            .iter()
-            .any(|path| contains(path, needle).expect("Failed to read the record"))
+        files.iter().any(|path| contains(path, needle).expect("Failed to read the record"))
     }
 
     /// What each direction of each connection carried: first what the client sent, then what it was sent.
@@ -130,8 +124,7 @@ impl Wire {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let back = thread::spawn({
-            let (wire, client, server) =
-                (Arc::clone(self), client.try_clone()?, server.try_clone()?);
+            let (wire, client, server) = (Arc::clone(self), client.try_clone()?, server.try_clone()?);
             move || wire.pump(server, client, &format!("{number:06}-b"))
         });
         let forth = self.pump(client, server, &format!("{number:06}-a"));
@@ -158,12 +151,7 @@ impl Wire {
         }
     }
 
-    fn copy(
-        &self,
-        from: &mut TcpStream,
-        to: &mut TcpStream,
-        mut record: Option<&mut File>,
-    ) -> io::Result<()> {
+    fn copy(&self, from: &mut TcpStream, to: &mut TcpStream, mut record: Option<&mut File>) -> io::Result<()> {
         let mut buffer = vec![0; CHUNK];
         loop {
             let count = from.read(&mut buffer)?;

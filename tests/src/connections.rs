@@ -54,9 +54,7 @@ impl Drop for Connection {
 impl Connections {
     /// Listens on a free port of 127.0.0.1 and gives each connection to `serve` on a thread of its own. An error ends that connection.
     #[track_caller]
-    pub(crate) fn serve(
-        serve: impl Fn(&Connection, TcpStream) -> io::Result<()> + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn serve(serve: impl Fn(&Connection, TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("Failed to listen");
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared::default());
@@ -65,11 +63,7 @@ impl Connections {
             let serve = Arc::new(serve);
             move || shared.accept(&listener, &serve)
         });
-        Self {
-            address,
-            shared,
-            accepting: Some(accepting),
-        }
+        Self { address, shared, accepting: Some(accepting) }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -121,10 +115,7 @@ impl Shared {
                 continue;
             };
             self.live().insert(number, vec![kept]);
-            let connection = Connection {
-                number,
-                shared: Arc::clone(self),
-            };
+            let connection = Connection { number, shared: Arc::clone(self) };
             let serve = Arc::clone(serve);
             thread::spawn(move || {
                 // The other side's view of a failed connection is what a test looks at.

@@ -42,16 +42,11 @@ pub(crate) fn on_free_port<T>(mut start: impl FnMut(u16) -> Option<T>) -> T {
     let mut attempts = (0..10).filter_map(|_| {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
         let listener = listener.expect("Failed to find a free port");
-        let port = listener
-            .local_addr()
-            .expect("a bound socket has an address")
-            .port();
+        let port = listener.local_addr().expect("a bound socket has an address").port();
         drop(listener);
         start(port)
     });
-    attempts
-        .next()
-        .expect("the server did not start on any of ten ports")
+    attempts.next().expect("the server did not start on any of ten ports")
 }
 
 /// The numeric user (`-u`) or group (`-g`) of `user`, or of this process without one.

@@ -43,8 +43,5 @@ pub use wait::{eventually, within};
 /// When it cannot be made.
 #[must_use]
 pub fn temp_dir() -> tempfile::TempDir {
-    tempfile::Builder::new()
-        .prefix("postern-")
-        .tempdir()
-        .expect("Failed to make a temporary directory")
+    tempfile::Builder::new().prefix("postern-").tempdir().expect("Failed to make a temporary directory")
 }

@@ -33,10 +33,7 @@ impl Payload {
     /// Reads it from the beginning.
     #[must_use]
     pub fn reader(self) -> impl Read + Send {
-        Reader {
-            payload: self,
-            position: 0,
-        }
+        Reader { payload: self, position: 0 }
     }
 
     /// All of it in memory.
@@ -46,9 +43,7 @@ impl Payload {
     #[must_use]
     pub fn bytes(self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.reader()
-            .read_to_end(&mut bytes)
-            .expect("a payload can be read");
+        self.reader().read_to_end(&mut bytes).expect("a payload can be read");
         bytes
     }
 
@@ -65,8 +60,7 @@ impl Payload {
 
     /// The eight bytes at `8 * index`, by the SplitMix64 generator.
     const fn word(self, index: u64) -> [u8; 8] {
-        let mut z =
-            self.seed.rotate_left(32) ^ index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed.rotate_left(32) ^ index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (z ^ (z >> 31)).to_le_bytes()
@@ -81,9 +75,7 @@ struct Reader {
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.payload.length - self.position;
-        let count = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let mut rest = &mut buffer[..count];
         while !rest.is_empty() {
             let word = self.payload.word(self.position / 8);

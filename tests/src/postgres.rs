@@ -36,48 +36,26 @@ impl Postgres {
         let data = directory.path().join("data");
 
         let mut initdb = debian::command("initdb");
-        initdb.args([
-            "--username",
-            "postern",
-            "--auth",
-            "trust",
-            "--encoding",
-            "UTF8",
-        ]);
-        initdb
-            .args(["--locale", "C", "--no-sync", "--pgdata"])
-            .arg(&data);
+        initdb.args(["--username", "postern", "--auth", "trust", "--encoding", "UTF8"]);
+        initdb.args(["--locale", "C", "--no-sync", "--pgdata"]).arg(&data);
         let made = Process::run(account.apply(&mut initdb, directory.path()), START);
         let _ = made.success();
 
         let (server, port) = debian::on_free_port(|port| {
             let mut postgres = debian::command("postgres");
-            postgres
-                .arg("-D")
-                .arg(&data)
-                .arg("-k")
-                .arg(directory.path());
+            postgres.arg("-D").arg(&data).arg("-k").arg(directory.path());
             postgres.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
             // Nothing here outlives the test, so nothing need reach the disk.
             postgres.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
             postgres.args(["-c", "shared_buffers=32MB", "-c", "max_connections=300"]);
             let server = Process::spawn(account.apply(&mut postgres, directory.path()));
-            let outcome = server.wait_for_line(
-                |line| line.contains("ready to accept connections") || line.contains("FATAL"),
-                START,
-            );
+            let outcome = server
+                .wait_for_line(|line| line.contains("ready to accept connections") || line.contains("FATAL"), START);
             let taken = outcome.contains("could not create any TCP/IP sockets");
-            assert!(
-                taken || outcome.contains("ready"),
-                "PostgreSQL did not start: {outcome}"
-            );
+            assert!(taken || outcome.contains("ready"), "PostgreSQL did not start: {outcome}");
             (!taken).then_some((server, port))
         });
-        Self {
-            server,
-            address: (Ipv4Addr::LOCALHOST, port).into(),
-            directory,
-        }
+        Self { server, address: (Ipv4Addr::LOCALHOST, port).into(), directory }
     }
 
     /// Where it listens.
@@ -99,15 +77,9 @@ impl Postgres {
     #[must_use]
     pub fn client(&self, program: &str, via: SocketAddr) -> Command {
         let mut client = debian::command(program);
-        client
-            .env("PGHOST", via.ip().to_string())
-            .env("PGPORT", via.port().to_string());
-        client
-            .env("PGUSER", "postern")
-            .env("PGDATABASE", "postgres");
-        client
-            .env("PGSSLMODE", "disable")
-            .env("PGCONNECT_TIMEOUT", "20");
+        client.env("PGHOST", via.ip().to_string()).env("PGPORT", via.port().to_string());
+        client.env("PGUSER", "postern").env("PGDATABASE", "postgres");
+        client.env("PGSSLMODE", "disable").env("PGCONNECT_TIMEOUT", "20");
         client
     }
 }

@@ -48,11 +48,7 @@ impl Finished {
     #[track_caller]
     #[must_use]
     pub fn success(self) -> Self {
-        let Self {
-            status,
-            stdout,
-            stderr,
-        } = &self;
+        let Self { status, stdout, stderr } = &self;
         assert!(status.success(), "ended with {status}\n{stdout}\n{stderr}");
         self
     }
@@ -68,11 +64,7 @@ impl Process {
     #[must_use]
     pub fn spawn(command: &mut Command) -> Self {
         let program = Path::new(command.get_program());
-        let name = program
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut child = command
             .process_group(0)
             .stdin(Stdio::piped())
@@ -106,11 +98,7 @@ impl Process {
     pub fn run(command: &mut Command, timeout: Duration) -> Finished {
         let process = Self::spawn(command);
         process.end_input();
-        Finished {
-            status: process.wait(timeout),
-            stdout: process.stdout(),
-            stderr: process.stderr(),
-        }
+        Finished { status: process.wait(timeout), stdout: process.stdout(), stderr: process.stderr() }
     }
 
     /// Its process id.
@@ -126,9 +114,7 @@ impl Process {
     /// When there is none within `timeout`, or the program ended without it.
     #[track_caller]
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, timeout: Duration) -> String {
-        let line = self.log.take(timeout, |line| {
-            wanted(&line.text).then(|| line.text.clone())
-        });
+        let line = self.log.take(timeout, |line| wanted(&line.text).then(|| line.text.clone()));
         line.unwrap_or_else(|why| panic!("{} did not say what was waited for: {why}", self.name))
     }
 
@@ -291,11 +277,7 @@ struct Heard {
 
 impl Default for Log {
     fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            heard: Mutex::default(),
-            changed: Condvar::new(),
-        }
+        Self { started: Instant::now(), heard: Mutex::default(), changed: Condvar::new() }
     }
 }
 
@@ -370,18 +352,9 @@ impl Log {
     fn shown(&self, name: &str) -> String {
         let mut shown = format!("── what {name} said");
         for line in &locked(&self.heard).lines {
-            let mark = if line.source == Source::Stdout {
-                ' '
-            } else {
-                '!'
-            };
+            let mark = if line.source == Source::Stdout { ' ' } else { '!' };
             // Writing to a string does not fail.
-            let _ = write!(
-                shown,
-                "\n{:9.3}{mark} {}",
-                line.after.as_secs_f64(),
-                line.text
-            );
+            let _ = write!(shown, "\n{:9.3}{mark} {}", line.after.as_secs_f64(), line.text);
         }
         shown
     }

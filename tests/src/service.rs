@@ -133,17 +133,10 @@ impl Sink {
             };
             let sha256 = hash.finish();
             // Nobody may be waiting for it any more.
-            let _ = sender.send(Received {
-                bytes,
-                sha256,
-                error,
-            });
+            let _ = sender.send(Received { bytes, sha256, error });
             Ok(())
         });
-        Self {
-            service,
-            received: Mutex::new(receiver),
-        }
+        Self { service, received: Mutex::new(receiver) }
     }
 
     /// Where it listens.
@@ -182,24 +175,16 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut line = String::new();
     request.read_line(&mut line)?;
     let mut words = line.split_ascii_whitespace().map(str::to_owned);
-    let (method, path) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
 
     let mut length = 0;
     loop {
         line.clear();
         request.read_line(&mut line)?;
         let header = line.trim_end().to_ascii_lowercase();
-        match header
-            .split_once(':')
-            .map(|(name, value)| (name, value.trim()))
-        {
+        match header.split_once(':').map(|(name, value)| (name, value.trim())) {
             Some(("content-length", value)) => length = value.parse().unwrap_or_default(),
-            Some(("expect", "100-continue")) => {
-                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?
-            }
+            Some(("expect", "100-continue")) => stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?,
             Some(_) => {}
             None if header.is_empty() => break,
             None => return head(&mut stream, "400 Bad Request", 0),
@@ -222,8 +207,5 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
 }
 
 fn head(stream: &mut TcpStream, status: &str, length: u64) -> io::Result<()> {
-    write!(
-        stream,
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    )
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
 }

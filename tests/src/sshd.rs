@@ -37,9 +37,7 @@ impl Sshd {
         let client_key = make_key(home, "client");
         fs::write(home.join("known_hosts"), format!("{HOST} {host_key}")).expect(WRITE);
         fs::write(home.join("authorized_keys"), client_key).expect(WRITE);
-        let user = Process::run(Command::new("id").arg("-un"), START)
-            .success()
-            .stdout;
+        let user = Process::run(Command::new("id").arg("-un"), START).success().stdout;
         let user = user.trim().to_owned();
         if user == "root" {
             // Debian's service would have made it.
@@ -49,24 +47,14 @@ impl Sshd {
         let (server, port) = debian::on_free_port(|port| {
             fs::write(home.join("sshd_config"), configuration(home, port)).expect(WRITE);
             let mut sshd = debian::command("sshd");
-            let server =
-                Process::spawn(sshd.args(["-D", "-e", "-f"]).arg(home.join("sshd_config")));
+            let server = Process::spawn(sshd.args(["-D", "-e", "-f"]).arg(home.join("sshd_config")));
             let outcome = server.wait_for_line(
-                |line| {
-                    line.contains("Server listening") || line.contains("Cannot bind any address")
-                },
+                |line| line.contains("Server listening") || line.contains("Cannot bind any address"),
                 START,
             );
-            outcome
-                .contains("Server listening")
-                .then_some((server, port))
+            outcome.contains("Server listening").then_some((server, port))
         });
-        Self {
-            _server: server,
-            address: (Ipv4Addr::LOCALHOST, port).into(),
-            user,
-            directory,
-        }
+        Self { _server: server, address: (Ipv4Addr::LOCALHOST, port).into(), user, directory }
     }
 
     /// Where it listens.
@@ -120,9 +108,7 @@ const WRITE: &str = "Failed to write a file of the SSH server";
 fn make_key(directory: &Path, name: &str) -> String {
     let path = directory.join(name);
     let mut keygen = debian::command("ssh-keygen");
-    keygen
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
-        .arg(&path);
+    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&path);
     let _ = Process::run(&mut keygen, START).success();
     fs::read_to_string(path.with_extension("pub")).expect("ssh-keygen writes the public key")
 }

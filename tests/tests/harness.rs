@@ -7,8 +7,7 @@ use std::time::Duration;
 use std::{fs, panic};
 
 use postern_tests::{
-    Capture, Payload, Postgres, Process, Service, Sink, Sshd, debian, eventually, program, sha256,
-    temp_dir, within,
+    Capture, Payload, Postgres, Process, Service, Sink, Sshd, debian, eventually, program, sha256, temp_dir, within,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -21,9 +20,7 @@ fn shell(script: &str) -> Command {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
-    stream
-        .set_read_timeout(Some(SOON))
-        .expect("a timeout can be set");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
     stream
 }
 
@@ -49,8 +46,7 @@ fn the_workspaces_programs_are_found() {
 
 #[test]
 fn lines_are_waited_for_in_any_order_and_taken_once() {
-    let script =
-        "echo one; echo two >&2; echo one again; echo '{\"port\": 7}'; read answer; echo $answer";
+    let script = "echo one; echo two >&2; echo one again; echo '{\"port\": 7}'; read answer; echo $answer";
     let process = Process::spawn(&mut shell(script));
     let json = process.json_line(|json| json["port"].is_u64(), SOON);
     assert_eq!(json["port"], 7);
@@ -98,16 +94,12 @@ fn what_a_process_started_ends_with_it() {
     let grandchild = dropped.wait_for_line(|_| true, SOON);
     assert!(alive(&grandchild));
     drop(dropped);
-    eventually("the grandchild to end", SOON, || {
-        (!alive(&grandchild)).then_some(())
-    });
+    eventually("the grandchild to end", SOON, || (!alive(&grandchild)).then_some(()));
 
     let ended = Process::spawn(&mut shell("sleep 3600 & echo $!"));
     let grandchild = ended.wait_for_line(|_| true, SOON);
     assert!(ended.wait(SOON).success());
-    eventually("the grandchild to end", SOON, || {
-        (!alive(&grandchild)).then_some(())
-    });
+    eventually("the grandchild to end", SOON, || (!alive(&grandchild)).then_some(()));
 }
 
 #[test]
@@ -125,10 +117,7 @@ fn services_keep_their_word() {
     assert_eq!(ask(late.address(), &question), question);
 
     let digest = Service::digest();
-    assert_eq!(
-        ask(digest.address(), &question),
-        sha256(&question).into_bytes()
-    );
+    assert_eq!(ask(digest.address(), &question), sha256(&question).into_bytes());
 
     let payload = Payload::new(5_000_001).seeded(9);
     let source = Service::source(payload);
@@ -160,16 +149,12 @@ fn curl_and_the_web_server_understand_each_other() {
     let payload = Payload::new(20_000_000);
 
     let mut get = debian::command("curl");
-    get.args(["-sSf", "-o"])
-        .arg(&file)
-        .arg(format!("http://{}/20000000", http.address()));
+    get.args(["-sSf", "-o"]).arg(&file).arg(format!("http://{}/20000000", http.address()));
     let _ = Process::run(&mut get, SOON).success();
     assert_eq!(sha256(&fs::read(&file).unwrap()), payload.sha256());
 
     let mut put = debian::command("curl");
-    put.arg("-sSfT")
-        .arg(&file)
-        .arg(format!("http://{}/", http.address()));
+    put.arg("-sSfT").arg(&file).arg(format!("http://{}/", http.address()));
     let answer = Process::run(&mut put, SOON).success();
     assert_eq!(answer.stdout.trim_end(), payload.sha256());
 }
@@ -192,9 +177,7 @@ fn a_capture_cuts_both_ends_and_takes_new_connections() {
     let capture = Capture::counting(sink.address());
     let mut stream = connect(capture.address());
     stream.write_all(b"cut after this").unwrap();
-    eventually("the bytes", SOON, || {
-        (capture.carried() == 14).then_some(())
-    });
+    eventually("the bytes", SOON, || (capture.carried() == 14).then_some(()));
     capture.cut();
     assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
     assert_eq!(sink.next(SOON).bytes, 14);
