@@ -8,17 +8,16 @@ use postern_tests::{Postgres, Process, SOON, Trio};
 fn psql_queries_through_a_portal() {
     let postgres = Postgres::start();
     let trio = Trio::around(postgres.address());
-    let query = |sql: &str| {
-        let mut psql = postgres.client("psql", trio.address());
+    let query = |via, sql: &str| {
+        let mut psql = postgres.client("psql", via);
         Process::run(psql.args(["-Atc", sql]), SOON).success().stdout
     };
-    assert_eq!(query("select 6 * 7"), "42\n");
-    assert_eq!(query("select length(repeat('x', 20000000))"), "20000000\n");
+    assert_eq!(query(trio.address(), "select 6 * 7"), "42\n");
 
-    let rows = query("select i, md5(i::text) from generate_series(1, 100000) i");
-    assert_eq!(rows.lines().count(), 100_000);
-    assert!(rows.starts_with("1|c4ca4238a0b923820dcc509a6f75849b\n"));
-    assert!(rows.ends_with("\n100000|f5bb0c8de146c67b44babbf4e6584cc0\n"));
+    let rows = "select i, md5(i::text) from generate_series(1, 100000) i";
+    let answer = query(trio.address(), rows);
+    assert_eq!(answer.lines().count(), 100_000);
+    assert!(answer == query(postgres.address(), rows), "the portal changed the answer");
 }
 
 #[test]
