@@ -12,6 +12,7 @@
 //! - [`Service`] and [`Sink`] are small TCP services in this process; [`Payload`] is the bytes they carry.
 //! - [`Capture`] stands between two programs: it records every byte, counts, and cuts.
 //! - [`Postgres`] and [`Sshd`] are the real servers, each with its own directory, keys and port.
+//! - [`Trio`] is hub, outlet and inlet around a service, the three as processes.
 //! - [`eventually`] waits for a state. Nothing here waits for time.
 //!
 //! Everything ends when it is dropped. What goes wrong panics, at the caller's line: these are tests.
@@ -19,6 +20,7 @@
 #![cfg(unix)]
 
 mod capture;
+pub mod client;
 mod connections;
 pub mod debian;
 mod payload;
@@ -27,6 +29,7 @@ mod process;
 pub mod program;
 mod service;
 mod sshd;
+pub mod trio;
 mod wait;
 
 pub use capture::Capture;
@@ -35,7 +38,11 @@ pub use postgres::Postgres;
 pub use process::{Finished, Process};
 pub use service::{Received, Service, Sink};
 pub use sshd::Sshd;
+pub use trio::{Hub, Inlet, Outlet, Trio};
 pub use wait::{eventually, within};
+
+/// How long anything may take that is no question of speed: long enough for a busy machine.
+pub const SOON: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A new empty directory, removed with everything in it when dropped.
 ///

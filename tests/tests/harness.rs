@@ -1,37 +1,21 @@
 //! The harness itself, tried on real programs before anything is tried with it.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 use std::{fs, panic};
 
+use postern_tests::client::{ask, connect};
 use postern_tests::{
-    Capture, Payload, Postgres, Process, Service, Sink, Sshd, debian, eventually, program, sha256, temp_dir, within,
+    Capture, Payload, Postgres, Process, SOON, Service, Sink, Sshd, debian, eventually, program, sha256, temp_dir,
+    within,
 };
-
-const SOON: Duration = Duration::from_secs(20);
 
 fn shell(script: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", script]);
     shell
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
-    stream
-}
-
-/// Sends everything, shuts down the sending side, and reads everything.
-fn ask(address: SocketAddr, question: &[u8]) -> Vec<u8> {
-    let mut stream = connect(address);
-    stream.write_all(question).expect("it reads");
-    stream.shutdown(Shutdown::Write).expect("it is connected");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("it answers");
-    answer
 }
 
 fn alive(pid: &str) -> bool {
@@ -114,17 +98,17 @@ fn services_keep_their_word() {
     assert_eq!(&answer, b"at once");
 
     let late = Service::echo_after_end();
-    assert_eq!(ask(late.address(), &question), question);
+    assert_eq!(ask(late.address(), &question).unwrap(), question);
 
     let digest = Service::digest();
-    assert_eq!(ask(digest.address(), &question), sha256(&question).into_bytes());
+    assert_eq!(ask(digest.address(), &question).unwrap(), sha256(&question).into_bytes());
 
     let payload = Payload::new(5_000_001).seeded(9);
     let source = Service::source(payload);
-    assert_eq!(sha256(&ask(source.address(), b"")), payload.sha256());
+    assert_eq!(sha256(&ask(source.address(), b"").unwrap()), payload.sha256());
 
     let sink = Sink::start();
-    assert_eq!(ask(sink.address(), &question), b"");
+    assert_eq!(ask(sink.address(), &question).unwrap(), b"");
     let received = sink.next(SOON);
     assert_eq!((received.bytes, received.error), (300_000, None));
     assert_eq!(received.sha256, sha256(&question));
@@ -163,7 +147,7 @@ fn curl_and_the_web_server_understand_each_other() {
 fn a_capture_records_both_ways_and_keeps_connections_half_closed() {
     let late = Service::echo_after_end();
     let capture = Capture::before(late.address());
-    assert_eq!(ask(capture.address(), b"a plain secret"), b"a plain secret");
+    assert_eq!(ask(capture.address(), b"a plain secret").unwrap(), b"a plain secret");
     assert_eq!(capture.carried(), 28);
     assert!(capture.contains(b"plain secret"));
     assert!(!capture.contains(b"secreta plain"));
@@ -184,7 +168,7 @@ fn a_capture_cuts_both_ends_and_takes_new_connections() {
 
     let other = Service::echo_after_end();
     capture.retarget(other.address());
-    assert_eq!(ask(capture.address(), b"again"), b"again");
+    assert_eq!(ask(capture.address(), b"again").unwrap(), b"again");
     let gone = other.address();
     drop(other);
     capture.retarget(gone);

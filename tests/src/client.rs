@@ -1,0 +1,50 @@
+//! A TCP client that gives up in time.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+
+use crate::SOON;
+
+/// Connects, with [`SOON`] as the longest that a read or a write may take.
+///
+/// # Panics
+/// When nobody listens there.
+#[track_caller]
+#[must_use]
+pub fn connect(address: SocketAddr) -> TcpStream {
+    open(address).unwrap_or_else(|error| panic!("Failed to connect to {address}: {error}"))
+}
+
+/// Sends everything, shuts down the sending side, and meanwhile reads everything.
+///
+/// # Errors
+/// When the connection is refused, ends with an error, or stalls for [`SOON`].
+pub fn ask(address: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
+    exchange(&open(address)?, question)
+}
+
+/// As [`ask`] does, over a connection that there is.
+///
+/// # Errors
+/// When the connection ends with an error or stalls for [`SOON`].
+pub fn exchange(mut stream: &TcpStream, question: &[u8]) -> io::Result<Vec<u8>> {
+    thread::scope(|scope| {
+        let sending = scope.spawn(move || {
+            stream.write_all(question)?;
+            stream.shutdown(Shutdown::Write)
+        });
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        // A thread that panicked has said so itself.
+        sending.join().unwrap_or(Ok(()))?;
+        Ok(answer)
+    })
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(SOON))?;
+    stream.set_write_timeout(Some(SOON))?;
+    Ok(stream)
+}

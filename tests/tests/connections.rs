@@ -1,0 +1,207 @@
+//! TCP as it is: many at once, half closed, refused, slow.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postern_tests::client::{ask, connect, exchange};
+use postern_tests::{Payload, SOON, Service, Sha256, Trio, eventually, sha256};
+
+/// What a refused or broken connection may take: no timeout is in it.
+const AT_ONCE: Duration = Duration::from_secs(2);
+/// More than every buffer between two ends holds.
+const LARGE: u64 = 64 << 20;
+
+/// How a connection ends on which nothing is sent.
+fn end_of(address: SocketAddr) -> Result<usize, ErrorKind> {
+    connect(address).read(&mut [0]).map_err(|error| error.kind())
+}
+
+#[test]
+fn two_hundred_at_once_do_not_mix() {
+    let service = Service::echo();
+    let trio = Trio::around(service.address());
+    let clients: Vec<TcpStream> = (0..200).map(|_| connect(trio.address())).collect();
+    for (number, mut client) in (0..=u8::MAX).zip(&clients) {
+        client.write_all(&[number]).unwrap();
+    }
+    for (number, mut client) in (0..=u8::MAX).zip(&clients) {
+        let mut answer = [0];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [number]);
+    }
+    assert_eq!(service.live(), 200);
+
+    thread::scope(|scope| {
+        for (number, client) in (0..).zip(&clients) {
+            scope.spawn(move || {
+                let question = Payload::new(200_000 + number).seeded(number).bytes();
+                let answer = exchange(client, &question).unwrap();
+                assert_eq!(sha256(&answer), sha256(&question), "connection {number}");
+            });
+        }
+    });
+    eventually("the service to be left alone", SOON, || (service.live() == 0).then_some(()));
+}
+
+#[test]
+fn a_client_that_has_finished_gets_its_answer() {
+    let service = Service::echo_after_end();
+    let trio = Trio::around(service.address());
+    for length in [0, 1, 100_000, 8 << 20] {
+        let question = Payload::new(length).bytes();
+        assert!(ask(trio.address(), &question).unwrap() == question, "{length} bytes came back otherwise");
+    }
+}
+
+#[test]
+fn a_service_that_has_finished_goes_on_listening() {
+    let (heard, hear) = mpsc::channel();
+    let service = Service::serve(move |mut stream| {
+        stream.write_all(b"I have said all")?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut rest = Vec::new();
+        let ended = stream.read_to_end(&mut rest).map_err(|error| error.kind());
+        heard.send((rest, ended)).map_err(io::Error::other)
+    });
+    let trio = Trio::around(service.address());
+    let mut client = connect(trio.address());
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"I have said all");
+
+    let question = Payload::new(4 << 20).bytes();
+    client.write_all(&question).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let (rest, ended) = hear.recv_timeout(SOON).unwrap();
+    assert_eq!(ended, Ok(question.len()));
+    assert!(rest == question, "other bytes arrived");
+}
+
+#[test]
+fn a_service_that_is_not_there_refuses_at_once_until_it_is() {
+    let place = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = place.local_addr().unwrap();
+    drop(place);
+    let trio = Trio::around(target);
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert_eq!(end_of(trio.address()), Err(ErrorKind::ConnectionReset));
+        assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    }
+
+    let service = TcpListener::bind(target).unwrap();
+    thread::spawn(move || {
+        let (stream, _) = service.accept().unwrap();
+        io::copy(&mut &stream, &mut &stream).unwrap();
+    });
+    assert_eq!(ask(trio.address(), b"at last").unwrap(), b"at last");
+}
+
+#[test]
+fn a_service_that_breaks_off_is_no_clean_end() {
+    // Not a `Service`, which ends a connection before it closes it.
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let trio = Trio::around(service.local_addr().unwrap());
+    thread::spawn(move || {
+        // Closing with unread bytes resets the connection.
+        let (stream, _) = service.accept().unwrap();
+        stream.peek(&mut [0]).unwrap();
+    });
+    let mut client = connect(trio.address());
+    client.write_all(b"never read").unwrap();
+    let ended = client.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(ended, Err(ErrorKind::ConnectionReset));
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_nobody() {
+    let payload = Payload::new(LARGE);
+    let service = Service::source(payload);
+    let trio = Trio::around(service.address());
+    let slow = connect(trio.address());
+    slow.peek(&mut [0]).unwrap();
+
+    let fast = ask(trio.address(), b"").unwrap();
+    assert_eq!(sha256(&fast), payload.sha256());
+    let late = exchange(&slow, b"").unwrap();
+    assert_eq!(sha256(&late), payload.sha256());
+}
+
+#[test]
+fn a_service_that_does_not_read_holds_up_nobody() {
+    let (open, gate) = mpsc::channel();
+    let gate = Mutex::new(gate);
+    // The first byte says whether this connection waits.
+    let service = Service::serve(move |mut stream| {
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        if kind == *b"w" {
+            gate.lock().map_or(Ok(()), |gate| gate.recv()).map_err(io::Error::other)?;
+        }
+        let mut hash = Sha256::default();
+        io::copy(&mut stream, &mut hash)?;
+        stream.write_all(hash.finish().as_bytes())
+    });
+    let trio = Trio::around(service.address());
+    let payload = Payload::new(LARGE).bytes();
+    let sum = sha256(&payload);
+
+    let send = |kind: &[u8]| {
+        let mut client = connect(trio.address());
+        client.write_all(kind).unwrap();
+        String::from_utf8(exchange(&client, &payload).unwrap()).unwrap()
+    };
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| send(b"w"));
+        assert_eq!(send(b"-"), sum);
+        open.send(()).unwrap();
+        assert_eq!(slow.join().unwrap(), sum);
+    });
+}
+
+#[test]
+fn a_small_question_is_answered_beside_a_large_transfer() {
+    let echo = Service::serve(|mut stream| {
+        let mut kind = [0];
+        stream.read_exact(&mut kind)?;
+        if kind == *b"e" {
+            return io::copy(&mut &stream, &mut &stream).map(drop);
+        }
+        // For as long as the client stays.
+        let chunk = [7; 64 << 10];
+        loop {
+            stream.write_all(&chunk)?;
+        }
+    });
+    let trio = Trio::around(echo.address());
+    let mut bulk = connect(trio.address());
+    bulk.write_all(b"b").unwrap();
+    let mut small = connect(trio.address());
+    small.write_all(b"e").unwrap();
+    let done = mpsc::channel();
+    thread::scope(|scope| {
+        let (stop, stopped) = done;
+        let reading = scope.spawn(move || {
+            let mut chunk = [0; 64 << 10];
+            let mut carried = 0;
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                carried += bulk.read(&mut chunk).unwrap();
+            }
+            carried
+        });
+        let started = Instant::now();
+        for number in 0..100_u32 {
+            small.write_all(&number.to_be_bytes()).unwrap();
+            let mut answer = [0; 4];
+            small.read_exact(&mut answer).unwrap();
+            assert_eq!(u32::from_be_bytes(answer), number);
+        }
+        let each = started.elapsed() / 100;
+        stop.send(()).unwrap();
+        assert!(reading.join().unwrap() > 0);
+        assert!(each < Duration::from_millis(50), "a round trip beside a transfer took {each:?}");
+    });
+}

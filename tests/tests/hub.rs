@@ -1,0 +1,209 @@
+//! The hub, and what becomes of everybody when one of the three dies.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postern_tests::client::{ask, connect};
+use postern_tests::trio::event;
+use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, SOON, Service, Sink, Trio, eventually, within};
+
+/// How long open streams may outlive the hub, and how long a hub that is back may be of no use.
+const STATED: Duration = Duration::from_secs(2);
+/// More than any test lets through.
+const ENDLESS: Payload = Payload::new(1 << 40);
+const NEVER_ENDS: &str = "the payload is longer than any transfer";
+/// Enough that the transfer is well under way.
+const UNDER_WAY: u64 = 8 << 20;
+
+/// How a transfer ended.
+struct Ended {
+    bytes: u64,
+    how: Result<(), ErrorKind>,
+    after: Instant,
+}
+
+/// Reads the beginning of `payload` until the connection ends, and compares every byte.
+fn read_prefix(mut stream: TcpStream, payload: Payload, so_far: &AtomicU64) -> Ended {
+    let mut expected = payload.reader();
+    let [mut chunk, mut wanted] = [(); 2].map(|()| vec![0; 64 << 10]);
+    loop {
+        let how = match stream.read(&mut chunk) {
+            Ok(0) => Ok(()),
+            Ok(count) => {
+                expected.read_exact(&mut wanted[..count]).expect(NEVER_ENDS);
+                assert!(chunk[..count] == wanted[..count], "wrong bytes after {so_far:?}");
+                so_far.fetch_add(count as u64, Ordering::Relaxed);
+                continue;
+            }
+            Err(error) => Err(error.kind()),
+        };
+        return Ended { bytes: so_far.load(Ordering::Relaxed), how, after: Instant::now() };
+    }
+}
+
+/// Writes `payload` until the connection ends.
+fn write_prefix(mut stream: TcpStream, payload: Payload, so_far: &AtomicU64) -> Ended {
+    let mut source = payload.reader();
+    let mut chunk = vec![0; 64 << 10];
+    loop {
+        source.read_exact(&mut chunk).expect(NEVER_ENDS);
+        if let Err(error) = stream.write_all(&chunk) {
+            let bytes = so_far.load(Ordering::Relaxed);
+            return Ended { bytes, how: Err(error.kind()), after: Instant::now() };
+        }
+        so_far.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// Runs a transfer on a thread, does `disaster` when it is well under way, and tells how long after that it ended.
+fn interrupted(transfer: impl FnOnce(&AtomicU64) -> Ended + Send, disaster: impl FnOnce()) -> (Ended, Duration) {
+    let so_far = AtomicU64::new(0);
+    thread::scope(|scope| {
+        let transfer = scope.spawn(|| transfer(&so_far));
+        eventually("the transfer", SOON, || (so_far.load(Ordering::Relaxed) > UNDER_WAY).then_some(()));
+        let struck = Instant::now();
+        disaster();
+        let ended = transfer.join().expect("the transfer panicked");
+        let took = ended.after.saturating_duration_since(struck);
+        (ended, took)
+    })
+}
+
+/// Whether a connection through `inlet` works now: one answer, within the stated time.
+fn works(inlet: SocketAddr) -> bool {
+    let attempt = || -> io::Result<bool> {
+        let mut stream = TcpStream::connect(inlet)?;
+        stream.set_read_timeout(Some(STATED))?;
+        stream.write_all(b"?")?;
+        let mut answer = [0];
+        stream.read_exact(&mut answer)?;
+        Ok(answer == *b"?")
+    };
+    attempt().unwrap_or(false)
+}
+
+/// Tries connection after connection until one works, and fails when that takes longer than it may.
+#[track_caller]
+fn works_again_in_time(inlet: SocketAddr) {
+    let back = Instant::now();
+    assert!(within(STATED, || works(inlet).then_some(())).is_some(), "no connection works {STATED:?} later");
+    assert!(back.elapsed() <= STATED, "{:?}", back.elapsed());
+}
+
+#[test]
+fn a_hub_killed_during_a_download_leaves_a_true_prefix_and_an_error() {
+    let service = Service::source(ENDLESS);
+    let trio = Trio::around(service.address());
+    let client = connect(trio.address());
+    let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.hub.process().kill());
+    assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes", ended.bytes);
+    assert!(took < STATED, "{took:?}");
+    eventually("the service to be let go", STATED, || (service.live() == 0).then_some(()));
+}
+
+#[test]
+fn a_hub_killed_during_an_upload_leaves_a_true_prefix_and_an_error() {
+    let sink = Sink::start();
+    let trio = Trio::around(sink.address());
+    let client = connect(trio.address());
+    let (ended, took) = interrupted(|so_far| write_prefix(client, ENDLESS, so_far), || trio.hub.process().kill());
+    assert!(ended.how.is_err());
+    assert!(took < STATED, "{took:?}");
+
+    let received = sink.next(STATED);
+    assert_eq!(received.error, Some(ErrorKind::ConnectionReset), "after {} bytes", received.bytes);
+    assert!(received.bytes > 0);
+    assert_eq!(received.sha256, Payload::new(received.bytes).sha256());
+}
+
+#[test]
+fn a_hub_that_is_back_serves_new_connections_without_a_restart() {
+    let service = Service::echo();
+    let Trio { inlet, outlet, hub } = Trio::around(service.address());
+    let mut hub = hub;
+    for _ in 0..3 {
+        assert!(works(inlet.address()));
+        let mut open = connect(inlet.address());
+        open.write_all(b"?").unwrap();
+        open.read_exact(&mut [0]).unwrap();
+
+        let struck = Instant::now();
+        hub.process().kill();
+        assert_eq!(open.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+        assert!(struck.elapsed() < STATED, "{:?}", struck.elapsed());
+        let _ = event(inlet.process(), "down");
+        // While it is gone, nobody is left waiting.
+        assert_eq!(
+            connect(inlet.address()).read(&mut [0]).map_err(|error| error.kind()),
+            Err(ErrorKind::ConnectionReset)
+        );
+
+        hub = Hub::start_at(hub.address());
+        works_again_in_time(inlet.address());
+        let _ = event(inlet.process(), "up");
+        let _ = event(outlet.process(), "up");
+    }
+    assert!(inlet.process().ended().is_none() && outlet.process().ended().is_none());
+}
+
+#[test]
+fn a_hub_that_was_long_gone_is_found_as_fast() {
+    let service = Service::echo();
+    let hub = Hub::start();
+    let capture = Capture::before(hub.address());
+    let outlet = Outlet::start(service.address(), capture.address());
+    let inlet = Inlet::start(outlet.route(), outlet.identifier());
+    assert!(works(inlet.address()));
+
+    hub.process().kill();
+    // Enough attempts that both wait as long between them as they ever will.
+    let attempts = capture.accepted() + 24;
+    eventually("both to have tried in vain", SOON, || (capture.accepted() >= attempts).then_some(()));
+    let hub = Hub::start();
+    capture.retarget(hub.address());
+    works_again_in_time(inlet.address());
+}
+
+#[test]
+fn an_owner_killed_during_a_download_leaves_a_true_prefix_and_an_error() {
+    let service = Service::source(ENDLESS);
+    let trio = Trio::around(service.address());
+    let client = connect(trio.address());
+    let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.outlet.process().kill());
+    assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes", ended.bytes);
+    assert!(took < SOON, "{took:?}");
+}
+
+#[test]
+fn the_status_port_tells_of_health_and_figures() {
+    let service = Service::echo_after_end();
+    let trio = Trio::around(service.address());
+    assert_eq!(trio.hub.status("/healthz").unwrap().0, 200);
+
+    let figures = || {
+        let (code, figures) = trio.hub.status("/metrics").unwrap();
+        assert_eq!(code, 200);
+        figures
+    };
+    let before = figures();
+    assert!(before.lines().any(|line| line.starts_with("# TYPE ")), "{before}");
+    let _ = ask(trio.address(), &Payload::new(1 << 20).bytes()).unwrap();
+    let after = figures();
+    assert_ne!(before, after);
+    // Names of relays and people are nobody's business who reads figures.
+    assert!(!after.contains(trio.outlet.relay()) && !after.contains(trio.outlet.identifier()), "{after}");
+    assert_eq!(trio.hub.status("/nothing-there").unwrap().0, 404);
+}
+
+#[test]
+fn a_hub_that_is_told_to_end_drains_and_exits_with_0() {
+    let service = Service::echo();
+    let trio = Trio::around(service.address());
+    assert!(works(trio.address()));
+    trio.hub.process().terminate();
+    assert_eq!(trio.hub.process().wait(SOON).code(), Some(0));
+    assert!(TcpStream::connect(trio.hub.address()).is_err());
+}

@@ -1,0 +1,44 @@
+//! A real PostgreSQL, shared.
+
+use std::time::Duration;
+
+use postern_tests::{Postgres, Process, SOON, Trio};
+
+#[test]
+fn psql_queries_through_a_portal() {
+    let postgres = Postgres::start();
+    let trio = Trio::around(postgres.address());
+    let query = |via, sql: &str| {
+        let mut psql = postgres.client("psql", via);
+        Process::run(psql.args(["-Atc", sql]), SOON).success().stdout
+    };
+    assert_eq!(query(trio.address(), "select 6 * 7"), "42\n");
+
+    let rows = "select i, md5(i::text) from generate_series(1, 100000) i";
+    let answer = query(trio.address(), rows);
+    assert_eq!(answer.lines().count(), 100_000);
+    assert!(answer == query(postgres.address(), rows), "the portal changed the answer");
+}
+
+#[test]
+fn pgbench_runs_without_a_failed_transaction() {
+    let postgres = Postgres::start();
+    let trio = Trio::around(postgres.address());
+    let pgbench = |arguments: &[&str]| {
+        let mut pgbench = postgres.client("pgbench", trio.address());
+        Process::run(pgbench.args(arguments), Duration::from_secs(60)).success().stdout
+    };
+    let _ = pgbench(&["-i", "--quiet"]);
+    let report = pgbench(&["-c", "8", "-T", "5"]);
+
+    assert!(report.contains("\nnumber of clients: 8\n"), "{report}");
+    assert!(report.contains("\nnumber of failed transactions: 0 "), "{report}");
+    let processed = report.lines().find_map(|line| line.strip_prefix("number of transactions actually processed: "));
+    let processed: u64 = processed.unwrap().parse().unwrap();
+    assert!(processed > 0);
+
+    // The database itself must agree: each transaction left a line of history.
+    let mut psql = postgres.client("psql", postgres.address());
+    let history = Process::run(psql.args(["-Atc", "select count(*) from pgbench_history"]), SOON).success();
+    assert_eq!(history.stdout.trim_end().parse(), Ok(processed));
+}
