@@ -186,6 +186,12 @@ impl Delivery {
         Self { flush: None, pressure: Pressure::Gate(gate.clone()) }
     }
 
+    /// The same with nothing to wait for: what a node says by itself while it reads (credit, answers, handshakes) is
+    /// bounded otherwise. A node that stopped reading because it cannot write would stop its peers, and they it.
+    pub(crate) fn without_waiting(self) -> Self {
+        Self { flush: self.flush, pressure: Pressure::None }
+    }
+
     /// Flushes, and waits until more may be sent, at most [`PATIENCE`]; a message that found no room in a mailbox
     /// until then is dropped.
     pub(crate) async fn settle(self) -> Result<(), Undeliverable> {

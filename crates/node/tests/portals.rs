@@ -348,3 +348,26 @@ async fn closing_an_end_resets_its_streams_and_leaves_nothing_behind() {
     }
     hub.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_ways_full_at_once_do_not_wait_for_each_other() {
+    let world = World::with_target(&echo().await).await;
+    in_time(async {
+        let mut clients = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let client = world.connect().await;
+            clients.spawn(async move {
+                let data = bytes(1 << 20);
+                let (mut read, mut write) = client.into_split();
+                let sent = data.clone();
+                let sending = tokio::spawn(async move { write.write_all(&sent).await.map(|()| write) });
+                let mut back = vec![0; data.len()];
+                read.read_exact(&mut back).await.unwrap();
+                drop(sending.await.unwrap().unwrap());
+                assert!(back == data);
+            });
+        }
+        clients.join_all().await;
+    })
+    .await;
+}

@@ -369,17 +369,25 @@ impl Probing {
             let suspicious = tokio::select! {
                 () = inlet.closed.cancelled() => break,
                 () = inlet.suspicion.notified() => true,
-                _ = every.tick() => false,
+                _ = every.tick(), if lost == 0 => false,
+                () = std::future::ready(()), if lost > 0 => false,
             };
-            let State::Up(channel) = session.state() else { continue };
+            let State::Up(channel) = session.state() else {
+                lost = 0;
+                continue;
+            };
             let ours = lock(&inlet.ours).as_ref() == Some(channel.address());
             if !ours && !suspicious {
                 continue;
             }
             lost = if self.is_answered(&channel).await { 0 } else { lost + 1 };
             if lost >= PROBES_LOST || (suspicious && lost > 0) {
-                lost = 0;
                 session.suspect(channel.address());
+            }
+            if lost >= PROBES_LOST {
+                // Streams on it would wait for ever: they learn now that it is over.
+                channel.close();
+                lost = 0;
             }
         }
         inlet.core.router.remove(&self.address);

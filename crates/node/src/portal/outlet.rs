@@ -147,13 +147,14 @@ impl Listening {
     }
 
     fn answer(&self, message: &PortalMessage<'_>, onward: &Route) -> Result<Delivery, Undeliverable> {
-        self.core.router.dispatch(Parcel {
+        let answered = self.core.router.dispatch(Parcel {
             onward: onward.as_ref(),
             return_route: Route::new().as_ref(),
             body: Body::exactly(&mut message.encode()),
             source: None,
             depth: 1,
-        })
+        });
+        answered.map(Delivery::without_waiting)
     }
 
     async fn connect(&self) -> Result<TcpStream, EndReason> {

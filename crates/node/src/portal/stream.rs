@@ -399,7 +399,7 @@ impl Stream {
         }
         inner.granted = limit;
         drop(inner);
-        self.say(&PortalMessage::Credit(limit)).ok()
+        self.say(&PortalMessage::Credit(limit)).ok().map(Delivery::without_waiting)
     }
 
     /// Takes data from the other end.

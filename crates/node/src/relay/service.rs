@@ -138,13 +138,14 @@ impl Table {
         }
         tracing::debug!(%name, "relay registered");
         let mut confirmed = name.encode().to_vec();
-        self.core.router.dispatch(Parcel {
+        let confirmed = self.core.router.dispatch(Parcel {
             onward: return_route.as_ref(),
             return_route: Route::from(&address).as_ref(),
             body: Body::exactly(&mut confirmed),
             source: None,
             depth,
-        })
+        });
+        confirmed.map(Delivery::without_waiting)
     }
 
     /// Puts the relay in its place; the flow of the one that was there before.

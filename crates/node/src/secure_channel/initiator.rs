@@ -151,7 +151,7 @@ impl Initiating {
             source: None,
             depth: parcel.depth,
         });
-        sent.map(|delivery| (channel.clone(), delivery)).map_err(|error| {
+        sent.map(|delivery| (channel.clone(), delivery.without_waiting())).map_err(|error| {
             channel.close();
             error.into()
         })

@@ -132,13 +132,14 @@ impl Listener {
         };
         let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
         taken.map_err(|_| Undeliverable::Full)?;
-        self.core.router.dispatch(Parcel {
+        let answered = self.core.router.dispatch(Parcel {
             onward: route.as_ref(),
             return_route: Route::from(address).as_ref(),
             body: Body::exactly(&mut m2),
             source: None,
             depth: parcel.depth,
-        })
+        });
+        answered.map(Delivery::without_waiting)
     }
 
     fn give_up(&self, address: &Address) {
