@@ -199,11 +199,11 @@ impl Delivery {
         self.pressure.relieve().await
     }
 
-    /// Flushes; what must be waited for before more is sent is left to the caller.
+    /// Flushes, and gives the gate that the sender is to mind before it sends more.
     pub(crate) async fn flush(self) -> Result<Option<Arc<Gate>>, Undeliverable> {
         drop(self.flush);
         match self.pressure {
-            Pressure::Gate(gate) => Ok(gate.is_closed().then_some(gate)),
+            Pressure::Gate(gate) => Ok(Some(gate)),
             pressure => pressure.relieve().await.map(|()| None),
         }
     }

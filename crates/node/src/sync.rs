@@ -21,7 +21,7 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 #[derive(Default)]
 pub(crate) struct Gate {
     closed: AtomicBool,
-    /// Somebody has waited too long: until the gate opens nobody else waits, and what comes is refused.
+    /// Somebody has waited too long: nobody else does until the gate opens.
     given_up: AtomicBool,
     opened: Notify,
 }
@@ -51,17 +51,13 @@ impl Gate {
         self.is_closed() && self.given_up.load(Ordering::Acquire)
     }
 
-    /// Waits until the gate is open.
+    /// Waits until the gate is open, or has been: whoever was faster may have closed it again.
     pub(crate) async fn opened(&self) {
         let opened = self.opened.notified();
         tokio::pin!(opened);
-        loop {
-            opened.as_mut().enable();
-            if !self.is_closed() {
-                return;
-            }
-            opened.as_mut().await;
-            opened.set(self.opened.notified());
+        opened.as_mut().enable();
+        if self.is_closed() {
+            opened.await;
         }
     }
 }

@@ -133,7 +133,14 @@ struct Sending {
     sent: u64,
     counter: u16,
     finished: bool,
+    /// Closed while what carries the stream is over its budget.
     gate: Option<Arc<Gate>>,
+}
+
+impl Sending {
+    fn is_held(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.is_closed())
+    }
 }
 
 /// What came of reading the socket once.
@@ -289,7 +296,7 @@ impl Stream {
                 if nothing_pending && (both_finished || either_finished) {
                     return Ok(());
                 }
-                let may_send = !sending.finished && sending.gate.is_none() && inner.limit > sending.sent;
+                let may_send = !sending.finished && !sending.is_held() && inner.limit > sending.sent;
                 match (may_send, nothing_pending) {
                     (true, true) => Some(Interest::READABLE),
                     (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
@@ -299,7 +306,7 @@ impl Stream {
             };
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = opened(&sending.gate), if sending.gate.is_some() => sending.gate = None,
+                () = opened(&sending.gate), if sending.is_held() => {}
                 ready = socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
                     let ready = ready.map_err(|_| EndReason::Reset)?;
                     if ready.is_writable() {
@@ -320,7 +327,7 @@ impl Stream {
                 let inner = lock(&self.inner);
                 (inner.onward.clone(), inner.limit, inner.ours)
             };
-            let Some(onward) = onward.filter(|_| limit > sending.sent && sending.gate.is_none()) else { return Ok(()) };
+            let Some(onward) = onward.filter(|_| limit > sending.sent && !sending.is_held()) else { return Ok(()) };
             match self.read_once(socket, &onward, limit, sending)? {
                 Read::Nothing => return Ok(()),
                 Read::Sent(delivery) => {
@@ -399,7 +406,12 @@ impl Stream {
         }
         inner.granted = limit;
         drop(inner);
-        self.say(&PortalMessage::Credit(limit)).ok().map(Delivery::without_waiting)
+        let said = self.say(&PortalMessage::Credit(limit));
+        if said.is_err() {
+            // The other end would wait for it for ever.
+            self.end(EndReason::Disconnected);
+        }
+        said.ok().map(Delivery::without_waiting)
     }
 
     /// Takes data from the other end.

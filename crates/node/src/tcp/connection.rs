@@ -108,7 +108,7 @@ impl Connection {
         let connection = Arc::new(Self {
             address: address.clone(),
             peer: socket.peer_addr()?,
-            outbox: Arc::new(Outbox::new(socket.clone())),
+            outbox: Arc::new(Outbox::new(socket.clone(), ended.clone())),
             socket,
             source: Arc::new(Source {
                 flow: FlowId::fresh(),

@@ -12,10 +12,11 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Queued bytes above which senders are asked to wait.
 pub(crate) const BUDGET: usize = 256 * 1024;
-/// Queued bytes above which messages are refused, whoever sends them.
+/// Queued bytes above which the connection is ended: somebody sends without minding the gate.
 pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// An emptied buffer larger than this is given back.
 const KEEP: usize = 64 * 1024;
@@ -28,6 +29,8 @@ pub(crate) struct Outbox {
     gate: Arc<Gate>,
     handed_over: Notify,
     idle: Notify,
+    /// The connection: ended when it takes too little, so that everything on it ends instead of missing a part.
+    ended: CancellationToken,
 }
 
 #[derive(Default)]
@@ -48,8 +51,15 @@ struct State {
 pub(crate) struct Flush(Arc<Outbox>);
 
 impl Outbox {
-    pub(crate) fn new(socket: Arc<TcpStream>) -> Self {
-        Self { socket, state: Mutex::default(), gate: Arc::default(), handed_over: Notify::new(), idle: Notify::new() }
+    pub(crate) fn new(socket: Arc<TcpStream>, ended: CancellationToken) -> Self {
+        Self {
+            socket,
+            state: Mutex::default(),
+            gate: Arc::default(),
+            handed_over: Notify::new(),
+            idle: Notify::new(),
+            ended,
+        }
     }
 
     /// Closed while more waits than the budget allows.
@@ -65,6 +75,7 @@ impl Outbox {
         }
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
         if state.queue.len() + bytes > MAX_QUEUED || self.gate.is_given_up() {
+            self.ended.cancel();
             return Err(Undeliverable::Full);
         }
         parts.iter().for_each(|part| state.queue.extend_from_slice(part));
@@ -188,7 +199,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn many_senders_and_a_slow_reader_lose_and_mix_nothing() {
         let (near, mut far) = pair().await;
-        let outbox = Arc::new(Outbox::new(near));
+        let outbox = Arc::new(Outbox::new(near, CancellationToken::new()));
         let writer = tokio::spawn({
             let outbox = outbox.clone();
             async move { outbox.run().await }
@@ -223,7 +234,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_outbox_closes_its_gate_and_then_refuses() {
         let (near, _far) = pair().await;
-        let outbox = Arc::new(Outbox::new(near));
+        let outbox = Arc::new(Outbox::new(near, CancellationToken::new()));
         let frame = vec![0; 1024 * 1024];
         let refused = (0..64).find_map(|_| outbox.push(&[&frame]).err());
         assert_eq!(refused, Some(Undeliverable::Full));
