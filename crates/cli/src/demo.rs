@@ -24,11 +24,27 @@ pub(crate) struct DemoArguments {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
-    Service { target: &'a str },
-    Hub { address: &'a str },
-    Owner { identifier: &'a str, relay: &'a str },
-    Friend { identifier: &'a str, address: &'a str },
-    Fetched { bytes: usize, milliseconds: u128, megabytes_per_second: f64, round_trip_microseconds: u128, path: &'a str },
+    Service {
+        target: &'a str,
+    },
+    Hub {
+        address: &'a str,
+    },
+    Owner {
+        identifier: &'a str,
+        relay: &'a str,
+    },
+    Friend {
+        identifier: &'a str,
+        address: &'a str,
+    },
+    Fetched {
+        bytes: usize,
+        milliseconds: u128,
+        megabytes_per_second: f64,
+        round_trip_microseconds: u128,
+        path: &'a str,
+    },
 }
 
 pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> {

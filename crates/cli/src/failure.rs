@@ -53,9 +53,9 @@ fn classify(error: &anyhow::Error) -> (u8, String) {
             Some(postern_node::Error::Tcp(postern_node::tcp::TcpError::Listen { .. })) => {
                 return (FAILED, "address-in-use".to_owned());
             }
-            Some(
-                postern_node::Error::Tcp(_) | postern_node::Error::Channel(_) | postern_node::Error::Relay(_),
-            ) => return (UNREACHABLE, "unreachable".to_owned()),
+            Some(postern_node::Error::Tcp(_) | postern_node::Error::Channel(_) | postern_node::Error::Relay(_)) => {
+                return (UNREACHABLE, "unreachable".to_owned());
+            }
             _ => {}
         }
     }

@@ -16,7 +16,7 @@ pub(crate) struct HubArguments {
     /// Where /healthz and /metrics are served.
     #[arg(long, value_name = "HOST:PORT")]
     status: Option<String>,
-    /// A TOML file with listen, status, relay_prefix, drain_seconds and [limits]; arguments win over it.
+    /// A TOML file with listen, status, relay_prefix, drain_seconds and a table of limits; arguments win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

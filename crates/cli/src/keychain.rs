@@ -121,7 +121,9 @@ impl KeychainArguments {
 impl Owned {
     /// Gives the identity a new key. The old one signs the change and is then deleted.
     pub(crate) async fn rotate(&mut self) -> Result<()> {
-        let Some(record) = &self.record else { bail!("an identity in memory cannot be rotated: it is gone in a moment") };
+        let Some(record) = &self.record else {
+            bail!("an identity in memory cannot be rotated: it is gone in a moment")
+        };
         let retired = self.identity.rotate(Timestamp::now()).await?;
         write_record(record, &self.identity)?;
         self.vault.delete(&retired).await?;

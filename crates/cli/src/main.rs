@@ -1,7 +1,7 @@
 //! `postern`: the hub, the two ends of a portal, identities and the demo, on the command line.
 //!
 //! Every command that prints state prints it for people, or with `--json` as one JSON object a line. Logs go to
-//! the standard error (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
+//! the standard error in the same form (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
 
 mod demo;
 mod failure;
@@ -43,7 +43,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    init_log();
+    init_log(arguments.json);
     let output = Output::new(arguments.json);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -64,10 +64,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn init_log() {
+fn init_log(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match json {
+        true => log.json().init(),
+        false => log.init(),
+    }
 }
 
 /// Resolves when the process is asked to stop: Ctrl-C, or SIGTERM.

@@ -8,10 +8,7 @@
 //! The second process is needed because the bus is found through environment variables, which a process cannot change safely for
 //! itself. Each question is a process of its own, so every read is also a read after a restart of the program.
 #![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, in its helpers too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::{
     fs,
@@ -24,8 +21,7 @@ use std::{
 use futures_util::StreamExt;
 use postern_engine::keys::{Keychain, Profile};
 
-const INSTALL: &str =
-    "install it: apt-get install -y --no-install-recommends dbus gnome-keyring libsecret-tools";
+const INSTALL: &str = "install it: apt-get install -y --no-install-recommends dbus gnome-keyring libsecret-tools";
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECRET: &[u8] = b"\0a secret of Postern's tests\xff\xfe";
 const ANSWER: &str = "the keychain answers: ";
@@ -62,53 +58,26 @@ struct Session {
 
 impl Session {
     async fn without_bus() -> Self {
-        let home = tempfile::Builder::new()
-            .prefix("postern")
-            .tempdir()
-            .unwrap();
+        let home = tempfile::Builder::new().prefix("postern").tempdir().unwrap();
         for folder in ["run", "config", "data", "cache", "ann", "ben"] {
             fs::create_dir(home.path().join(folder)).unwrap();
         }
-        Self {
-            keyring: None,
-            watch: None,
-            bus: None,
-            home,
-        }
+        Self { keyring: None, watch: None, bus: None, home }
     }
 
     async fn without_keyring() -> Self {
         let mut session = Self::without_bus().await;
         let config = session.home.path().join("bus.conf");
-        fs::write(
-            &config,
-            BUS.replace("SOCKET", session.socket().to_str().unwrap()),
-        )
-        .unwrap();
+        fs::write(&config, BUS.replace("SOCKET", session.socket().to_str().unwrap())).unwrap();
         let mut command = session.command("dbus-daemon");
-        command.arg("--config-file").arg(&config).args([
-            "--nofork",
-            "--nopidfile",
-            "--print-address=1",
-        ]);
+        command.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile", "--print-address=1"]);
         let mut bus = start(command.stdout(Stdio::piped()));
         // The first line is the bus's address, printed when it listens.
         let mut line = String::new();
-        std::io::BufRead::read_line(
-            &mut std::io::BufReader::new(bus.0.stdout.take().unwrap()),
-            &mut line,
-        )
-        .unwrap();
-        assert!(
-            line.starts_with("unix:"),
-            "dbus-daemon did not start: {line:?}"
-        );
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(bus.0.stdout.take().unwrap()), &mut line).unwrap();
+        assert!(line.starts_with("unix:"), "dbus-daemon did not start: {line:?}");
         let address = format!("unix:path={}", session.socket().display());
-        let watch = zbus::connection::Builder::address(address.as_str())
-            .unwrap()
-            .build()
-            .await
-            .unwrap();
+        let watch = zbus::connection::Builder::address(address.as_str()).unwrap().build().await.unwrap();
         session.bus = Some(bus);
         session.watch = Some(watch);
         session
@@ -122,49 +91,28 @@ impl Session {
 
     /// Starts the keyring daemon, unlocked if there is a password, and waits until it owns its name on the bus.
     async fn start_keyring(&mut self, password: Option<&str>) {
-        let proxy = zbus::fdo::DBusProxy::new(self.watch.as_ref().unwrap())
-            .await
-            .unwrap();
-        let mut owners = proxy
-            .receive_name_owner_changed_with_args(&[(0, "org.freedesktop.secrets")])
-            .await
-            .unwrap();
+        let proxy = zbus::fdo::DBusProxy::new(self.watch.as_ref().unwrap()).await.unwrap();
+        let mut owners = proxy.receive_name_owner_changed_with_args(&[(0, "org.freedesktop.secrets")]).await.unwrap();
         let mut command = self.command("gnome-keyring-daemon");
-        command
-            .args(["--foreground", "--components=secrets"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null());
+        command.args(["--foreground", "--components=secrets"]).stdin(Stdio::piped()).stdout(Stdio::null());
         if password.is_some() {
             command.arg("--unlock");
         }
         let mut keyring = start(&mut command);
         let mut input = keyring.0.stdin.take().unwrap();
-        input
-            .write_all(password.unwrap_or_default().as_bytes())
-            .unwrap();
+        input.write_all(password.unwrap_or_default().as_bytes()).unwrap();
         drop(input);
         self.keyring = Some(keyring);
         let started = tokio::time::timeout(PATIENCE, owners.next()).await;
-        assert!(
-            started.is_ok(),
-            "gnome-keyring-daemon did not appear on the bus"
-        );
+        assert!(started.is_ok(), "gnome-keyring-daemon did not appear on the bus");
     }
 
     async fn stop_keyring(&mut self) {
-        let proxy = zbus::fdo::DBusProxy::new(self.watch.as_ref().unwrap())
-            .await
-            .unwrap();
-        let mut owners = proxy
-            .receive_name_owner_changed_with_args(&[(0, "org.freedesktop.secrets")])
-            .await
-            .unwrap();
+        let proxy = zbus::fdo::DBusProxy::new(self.watch.as_ref().unwrap()).await.unwrap();
+        let mut owners = proxy.receive_name_owner_changed_with_args(&[(0, "org.freedesktop.secrets")]).await.unwrap();
         self.keyring = None;
         let stopped = tokio::time::timeout(PATIENCE, owners.next()).await;
-        assert!(
-            stopped.is_ok(),
-            "gnome-keyring-daemon did not leave the bus"
-        );
+        assert!(stopped.is_ok(), "gnome-keyring-daemon did not leave the bus");
     }
 
     fn socket(&self) -> PathBuf {
@@ -175,22 +123,13 @@ impl Session {
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let home = self.home.path();
         let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", home);
-        for (name, folder) in [
-            ("RUNTIME_DIR", "run"),
-            ("CONFIG_HOME", "config"),
-            ("DATA_HOME", "data"),
-            ("CACHE_HOME", "cache"),
-        ] {
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home);
+        for (name, folder) in
+            [("RUNTIME_DIR", "run"), ("CONFIG_HOME", "config"), ("DATA_HOME", "data"), ("CACHE_HOME", "cache")]
+        {
             command.env(format!("XDG_{name}"), home.join(folder));
         }
-        command.env(
-            "DBUS_SESSION_BUS_ADDRESS",
-            format!("unix:path={}", self.socket().display()),
-        );
+        command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.socket().display()));
         command.stdin(Stdio::null()).stderr(Stdio::null());
         command
     }
@@ -198,29 +137,13 @@ impl Session {
     /// What a new process of this session gets to hear from the keychain of `person`.
     async fn ask(&self, person: &str, question: &str) -> String {
         let mut command = self.command(std::env::current_exe().unwrap());
-        command.args([
-            "--exact",
-            "asks_the_keychain",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ]);
-        command
-            .env("POSTERN_TEST_QUESTION", question)
-            .env("POSTERN_TEST_DATA_DIR", self.home.path().join(person));
-        let child = tokio::process::Command::from(command)
-            .kill_on_drop(true)
-            .output();
-        let output = tokio::time::timeout(PATIENCE, child)
-            .await
-            .expect("an answer in time")
-            .unwrap();
+        command.args(["--exact", "asks_the_keychain", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env("POSTERN_TEST_QUESTION", question).env("POSTERN_TEST_DATA_DIR", self.home.path().join(person));
+        let child = tokio::process::Command::from(command).kill_on_drop(true).output();
+        let output = tokio::time::timeout(PATIENCE, child).await.expect("an answer in time").unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let answer = text.lines().find_map(|line| line.split_once(ANSWER));
-        answer
-            .unwrap_or_else(|| panic!("{person}: {question} got no answer:\n{text}"))
-            .1
-            .to_owned()
+        answer.unwrap_or_else(|| panic!("{person}: {question} got no answer:\n{text}")).1.to_owned()
     }
 
     fn assert_no_secret_in_clear(&self) {
@@ -234,44 +157,25 @@ impl Session {
                     folders.push(entry.path());
                 } else if kind.is_file() {
                     let bytes = fs::read(entry.path()).unwrap();
-                    for clear in [
-                        SECRET,
-                        &SECRET[1..20],
-                        hex.as_bytes(),
-                        hex.to_uppercase().as_bytes(),
-                    ] {
+                    for clear in [SECRET, &SECRET[1..20], hex.as_bytes(), hex.to_uppercase().as_bytes()] {
                         let found = bytes.windows(clear.len()).any(|window| window == clear);
-                        assert!(
-                            !found,
-                            "the secret is in clear in {}",
-                            entry.path().display()
-                        );
+                        assert!(!found, "the secret is in clear in {}", entry.path().display());
                     }
                     seen += 1;
                 }
             }
         }
-        assert!(
-            seen > 1,
-            "the bus's configuration and a keyring should have been searched"
-        );
+        assert!(seen > 1, "the bus's configuration and a keyring should have been searched");
     }
 
     fn has_keyring_file(&self) -> bool {
-        self.home
-            .path()
-            .join("data/keyrings/login.keyring")
-            .exists()
+        self.home.path().join("data/keyrings/login.keyring").exists()
     }
 }
 
 fn start(command: &mut Command) -> Running {
     let program = Path::new(command.get_program()).display().to_string();
-    Running(
-        command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program} did not start ({error}); {INSTALL}")),
-    )
+    Running(command.spawn().unwrap_or_else(|error| panic!("{program} did not start ({error}); {INSTALL}")))
 }
 
 /// The second process: asks one question and prints the answer. Without a question (`cargo test -- --ignored`) it does nothing.
@@ -290,28 +194,15 @@ async fn asks_the_keychain() {
             Some(secret) if secret.as_slice() == b"another" => "another".to_owned(),
             Some(_) => "something else".to_owned(),
         }),
-        "put" => keychain
-            .put("identity", SECRET)
-            .await
-            .map(|()| "done".to_owned()),
-        "put another" => keychain
-            .put("identity", b"another")
-            .await
-            .map(|()| "done".to_owned()),
-        "delete" => keychain
-            .delete("identity")
-            .await
-            .map(|()| "done".to_owned()),
+        "put" => keychain.put("identity", SECRET).await.map(|()| "done".to_owned()),
+        "put another" => keychain.put("identity", b"another").await.map(|()| "done".to_owned()),
+        "delete" => keychain.delete("identity").await.map(|()| "done".to_owned()),
         _ => panic!("no such question: {question}"),
     };
     let answer = answer.unwrap_or_else(|error| {
         let told = format!("{error} {error:?}");
         assert!(!told.contains("secret of Postern"), "{told}");
-        if error.code() == "keychain-failed" {
-            told
-        } else {
-            error.code().to_owned()
-        }
+        if error.code() == "keychain-failed" { told } else { error.code().to_owned() }
     });
     println!("\n{ANSWER}{answer}");
 }
@@ -369,11 +260,7 @@ async fn locked_is_not_absent() {
 
     session.stop_keyring().await;
     session.start_keyring(Some("login password")).await;
-    assert_eq!(
-        session.ask("ann", "get").await,
-        "the secret",
-        "nothing was changed while it was locked"
-    );
+    assert_eq!(session.ask("ann", "get").await, "the secret", "nothing was changed while it was locked");
     assert_eq!(session.ask("ben", "get").await, "nothing");
 }
 
@@ -398,11 +285,7 @@ async fn no_default_keyring_cannot_store() {
 async fn no_secret_service() {
     let session = Session::without_keyring().await;
     for question in ["get", "put", "delete"] {
-        assert_eq!(
-            session.ask("ann", question).await,
-            "keychain-no-service",
-            "{question}"
-        );
+        assert_eq!(session.ask("ann", question).await, "keychain-no-service", "{question}");
     }
 }
 
@@ -410,11 +293,7 @@ async fn no_secret_service() {
 async fn no_bus() {
     let session = Session::without_bus().await;
     for question in ["get", "put", "delete"] {
-        assert_eq!(
-            session.ask("ann", question).await,
-            "keychain-no-bus",
-            "{question}"
-        );
+        assert_eq!(session.ask("ann", question).await, "keychain-no-bus", "{question}");
     }
 }
 

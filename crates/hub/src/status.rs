@@ -16,11 +16,7 @@ struct Status {
 }
 
 /// Serves the status until the node stops; where it really listens.
-pub(crate) async fn serve(
-    address: &str,
-    node: Node,
-    draining: watch::Receiver<bool>,
-) -> Result<SocketAddr, HubError> {
+pub(crate) async fn serve(address: &str, node: Node, draining: watch::Receiver<bool>) -> Result<SocketAddr, HubError> {
     let failed = |source| HubError::Status { address: address.to_owned(), source };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;

@@ -84,7 +84,11 @@ impl Context {
     /// # Errors
     /// [`Error::Undeliverable`] as for [`send`](Self::send), [`Error::Timeout`] after [`DEFAULT_TIMEOUT`],
     /// [`Error::Decode`] when the answer is of another type.
-    pub async fn send_and_receive<R: Message>(&self, route: impl Into<Route>, message: impl Message) -> Result<Routed<R>> {
+    pub async fn send_and_receive<R: Message>(
+        &self,
+        route: impl Into<Route>,
+        message: impl Message,
+    ) -> Result<Routed<R>> {
         self.send_and_receive_within(DEFAULT_TIMEOUT, route, message).await
     }
 
@@ -97,8 +101,8 @@ impl Context {
     ) -> Result<Routed<R>> {
         let route = route.into();
         let mut reply = Self::open(&self.core, Address::random(), self.stop.clone())?;
-        if let Some(flow) = route.as_ref().front().and_then(|front| self.core.router.flow_of(front)) {
-            self.core.router.open(&reply.address, flow);
+        if let Some(source) = route.as_ref().front().and_then(|front| self.core.router.source_of(front)) {
+            self.core.router.open(&reply.address, source.flow);
         }
         let answered = async {
             reply.send(route, message).await?;

@@ -5,7 +5,7 @@
 //! What an endpoint cannot pass on quickly enough comes back in the [`Delivery`], and the sender waits.
 
 use crate::address::{Address, AddressRef};
-use crate::identity::{Identifier, VerifiedPeer};
+use crate::identity::VerifiedPeer;
 use crate::route::{Route, RouteRef};
 use crate::sync::{Gate, lock, read, write};
 use crate::tcp::Flush;
@@ -62,6 +62,8 @@ pub(crate) struct Source {
     pub(crate) ended: CancellationToken,
     /// Cancelled when the connection that carries it ends: what was on the way is then lost.
     pub(crate) carrier: CancellationToken,
+    /// Set once the other end is known to ask regularly whether we are there: its silence then means something.
+    pub(crate) kept_alive: Arc<AtomicBool>,
 }
 
 /// An owned message in this node.
@@ -217,8 +219,11 @@ impl Pressure {
         match self {
             Self::None => Ok(()),
             Self::Gate(gate) => {
-                if gate.is_closed() {
-                    let _ = tokio::time::timeout(PATIENCE, gate.opened()).await;
+                if gate.is_closed()
+                    && !gate.is_given_up()
+                    && tokio::time::timeout(PATIENCE, gate.opened()).await.is_err()
+                {
+                    gate.give_up();
                 }
                 Ok(())
             }
@@ -236,18 +241,8 @@ pub(crate) trait Endpoint: Send + Sync {
     /// Takes a parcel whose onward front is this endpoint's address. Must not block.
     fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable>;
 
-    /// The flow that answers to messages sent here will come from.
-    fn flow(&self) -> Option<FlowId> {
-        None
-    }
-
-    /// Who is at the other end, if this is a secure channel.
-    fn peer(&self) -> Option<Identifier> {
-        None
-    }
-
-    /// Cancelled when the connection that carries what is sent here ends.
-    fn carrier(&self) -> Option<CancellationToken> {
+    /// Where answers to what is sent here come from.
+    fn source(&self) -> Option<Arc<Source>> {
         None
     }
 }
@@ -393,24 +388,11 @@ impl Router {
         }
     }
 
-    /// The flow that answers to messages for `address` will come from.
-    pub(crate) fn flow_of(&self, address: AddressRef<'_>) -> Option<FlowId> {
-        self.endpoint(address)?.flow()
-    }
-
-    /// Who is at the other end of the secure channel at `address`.
-    pub(crate) fn peer_of(&self, address: AddressRef<'_>) -> Option<Identifier> {
-        self.endpoint(address)?.peer()
-    }
-
-    /// Cancelled when the connection that carries messages for `address` ends.
-    pub(crate) fn carrier_of(&self, address: AddressRef<'_>) -> Option<CancellationToken> {
-        self.endpoint(address)?.carrier()
-    }
-
-    fn endpoint(&self, address: AddressRef<'_>) -> Option<Arc<dyn Endpoint>> {
-        match &read(&self.entries).get(address.encoded())?.target {
-            Target::Endpoint(endpoint) => Some(endpoint.clone()),
+    /// Where answers to messages for `address` will come from.
+    pub(crate) fn source_of(&self, address: AddressRef<'_>) -> Option<Arc<Source>> {
+        let target = read(&self.entries).get(address.encoded())?.target.clone();
+        match target {
+            Target::Endpoint(endpoint) => endpoint.source(),
             Target::Mailbox(_) => None,
         }
     }
@@ -463,7 +445,9 @@ impl Router {
 fn offer(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Result<Delivery, Undeliverable> {
     match mailbox.try_send(envelope) {
         Ok(()) => Ok(Delivery::default()),
-        Err(mpsc::error::TrySendError::Full(envelope)) => Ok(Delivery { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) }),
+        Err(mpsc::error::TrySendError::Full(envelope)) => {
+            Ok(Delivery { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) })
+        }
         Err(mpsc::error::TrySendError::Closed(_)) => Err(Undeliverable::Closed),
     }
 }
@@ -474,7 +458,16 @@ mod tests {
     use crate::route;
 
     fn source(flow: FlowId, spawner: Option<FlowId>) -> Arc<Source> {
-        Arc::new(Source { flow, spawner, sender: "sender".into(), peer: None, authenticated: AtomicBool::new(false), ended: CancellationToken::new(), carrier: CancellationToken::new() })
+        Arc::new(Source {
+            flow,
+            spawner,
+            sender: "sender".into(),
+            peer: None,
+            authenticated: AtomicBool::new(false),
+            ended: CancellationToken::new(),
+            carrier: CancellationToken::new(),
+            kept_alive: Arc::default(),
+        })
     }
 
     fn send(router: &Router, to: &Route, source: Option<&Arc<Source>>) -> Result<(), Undeliverable> {

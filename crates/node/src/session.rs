@@ -17,7 +17,7 @@ use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChann
 use crate::tcp::{Connection, TcpConnection};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,8 @@ pub const FIRST_RETRY: Duration = Duration::from_millis(100);
 pub const LAST_RETRY: Duration = Duration::from_secs(1);
 /// A handshake that is not answered is joined by another one this often.
 pub const HANDSHAKE_EVERY: Duration = Duration::from_secs(1);
+/// A channel that was replaced is closed when nothing was heard over it for this long.
+pub const RETIRE_AFTER: Duration = Duration::from_secs(60);
 /// Handshakes of one session that wait for an answer at once.
 const MAX_HANDSHAKES: usize = 10;
 
@@ -162,13 +164,14 @@ impl Node {
     ) -> Result<ChannelSession> {
         let (report, state) = watch::channel(State::Connecting);
         let core = self.core().clone();
-        let session = ChannelSession { state, suspect: Arc::default(), stop: core.stopping.child_token() };
+        let (suspect, suspected) = watch::channel(None);
+        let session = ChannelSession { state, suspect, stop: core.stopping.child_token() };
         let channel = ChannelLoop {
             key: Arc::new(ChannelKey::create(identity, options.credentials.clone()).await?),
             hub: hub.watch(),
             route: route.into(),
             options: Arc::new(options),
-            suspect: session.suspect.clone(),
+            suspect: suspected,
             report,
             core: core.clone(),
         };
@@ -226,7 +229,7 @@ impl HubLoop {
 /// Keeps a secure channel until it is dropped or its node stops.
 pub struct ChannelSession {
     state: watch::Receiver<State<SecureChannel>>,
-    suspect: Arc<Notify>,
+    suspect: watch::Sender<Option<Address>>,
     stop: CancellationToken,
 }
 
@@ -249,9 +252,9 @@ impl ChannelSession {
         first_outcome(self.state.clone()).await
     }
 
-    /// Says that the channel seems dead: a new one is made, and takes its place once it is open.
-    pub fn suspect(&self) {
-        self.suspect.notify_one();
+    /// Says that this channel seems dead: a new one is made, and takes its place once it is open.
+    pub fn suspect(&self, channel: &Address) {
+        self.suspect.send_replace(Some(channel.clone()));
     }
 }
 
@@ -270,7 +273,7 @@ struct ChannelLoop {
     hub: watch::Receiver<State<HubUp>>,
     route: Route,
     options: Arc<SecureChannelOptions>,
-    suspect: Arc<Notify>,
+    suspect: watch::Receiver<Option<Address>>,
     report: watch::Sender<State<SecureChannel>>,
 }
 
@@ -278,16 +281,15 @@ impl ChannelLoop {
     async fn run(mut self) {
         while let Some(connection) = self.connection().await {
             let Some(channel) = self.open(&connection).await else { continue };
-            let old = self.report.send_replace(State::Up(channel.clone()));
-            if let State::Up(old) = old {
-                old.close();
+            if let State::Up(old) = self.report.send_replace(State::Up(channel.clone())) {
+                self.core.tasks.spawn(retire(old, self.core.stopping.clone()));
             }
             tokio::select! {
                 () = channel.cut() => {
                     channel.close();
                     self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
                 }
-                () = self.suspect.notified() => tracing::info!("the channel seems dead; making another"),
+                () = self.suspected(channel.address()) => tracing::info!("the channel seems dead; making another"),
             }
         }
     }
@@ -317,7 +319,16 @@ impl ChannelLoop {
             tokio::select! {
                 () = connection.closed() => return None,
                 Some(opened) = handshakes.join_next() => match opened {
-                    Ok(Ok(channel)) => return Some(channel),
+                    Ok(Ok(channel)) => {
+                        // Others that are answered at the same moment are not needed.
+                        handshakes.abort_all();
+                        while let Some(other) = handshakes.join_next().await {
+                            if let Ok(Ok(other)) = other {
+                                other.close();
+                            }
+                        }
+                        return Some(channel);
+                    }
                     Ok(Err(error)) => self.failed(error.into()),
                     Err(_) => {}
                 },
@@ -333,12 +344,37 @@ impl ChannelLoop {
         }
     }
 
+    /// Says why there is no channel, unless one that was only suspected is there all the same.
     fn failed(&self, error: Error) {
         tracing::debug!(%error, "no channel");
-        if let State::Up(old) = self.report.send_replace(State::Down(Arc::new(error))) {
-            old.close();
+        self.report.send_if_modified(|state| {
+            let down = state.up().is_none_or(SecureChannel::is_cut);
+            if down {
+                *state = State::Down(Arc::new(error));
+            }
+            down
+        });
+    }
+
+    async fn suspected(&mut self, channel: &Address) {
+        while self.suspect.borrow_and_update().as_ref() != Some(channel) {
+            if self.suspect.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
+}
+
+/// Lets a channel that was replaced live as long as something is heard over it: streams may still run there.
+async fn retire(channel: SecureChannel, stopping: CancellationToken) {
+    while channel.silence() < RETIRE_AFTER {
+        tokio::select! {
+            () = channel.cut() => break,
+            () = stopping.cancelled() => break,
+            () = tokio::time::sleep(RETIRE_AFTER) => {}
+        }
+    }
+    channel.close();
 }
 
 #[cfg(test)]

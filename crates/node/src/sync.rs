@@ -21,6 +21,8 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 #[derive(Default)]
 pub(crate) struct Gate {
     closed: AtomicBool,
+    /// Somebody has waited too long: until the gate opens nobody else waits, and what comes is refused.
+    given_up: AtomicBool,
     opened: Notify,
 }
 
@@ -31,12 +33,22 @@ impl Gate {
 
     pub(crate) fn open(&self) {
         if self.closed.swap(false, Ordering::AcqRel) {
+            self.given_up.store(false, Ordering::Release);
             self.opened.notify_waiters();
         }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Release);
+    }
+
+    /// Whether it is closed and has been for longer than anybody should wait.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.is_closed() && self.given_up.load(Ordering::Acquire)
     }
 
     /// Waits until the gate is open.

@@ -46,7 +46,7 @@ async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Addre
         match Routed::decode(envelope) {
             Ok(message) => {
                 if let Err(error) = worker.handle_message(context, message).await {
-                    tracing::warn!(%address, %error, "a worker failed on a message");
+                    tracing::debug!(%address, %error, "a worker failed on a message");
                 }
             }
             Err(error) => tracing::debug!(%address, %error, "a message was dropped"),

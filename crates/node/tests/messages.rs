@@ -1,4 +1,5 @@
 //! Nodes that send each other messages: directly, through channels, and through a hub.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
@@ -7,6 +8,7 @@ use postern_node::{
     Context, Echoer, Error, Flow, Node, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker, route,
 };
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -25,6 +27,15 @@ async fn connect(node: &Node, hub: &TcpListener) -> TcpConnection {
 async fn echo(node: &Node, route: impl Into<Route>) -> Result<String> {
     let context = node.context()?;
     Ok(context.send_and_receive_within::<String>(SHORT * 10, route, "hello").await?.into_body())
+}
+
+async fn eventually(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SHORT * 20, waiting).await.expect("in time");
 }
 
 #[tokio::test]
@@ -115,8 +126,10 @@ async fn a_channel_through_a_hub_carries_messages_and_says_who_sent_them() {
     let (_hub, listener) = hub().await;
     let (alice, bob) = (Node::new(), Node::new());
     let bob_identity = bob.create_identity().await.unwrap();
-    let at_bob =
-        bob.create_secure_channel_listener(&bob_identity, "listener", SecureChannelOptions::trust_anyone()).await.unwrap();
+    let at_bob = bob
+        .create_secure_channel_listener(&bob_identity, "listener", SecureChannelOptions::trust_anyone())
+        .await
+        .unwrap();
     bob.start_worker("whoami", WhoAmI).unwrap();
     bob.expose("whoami", &at_bob).unwrap();
     let to_hub = connect(&bob, &listener).await;
@@ -139,9 +152,7 @@ async fn a_channel_through_a_hub_carries_messages_and_says_who_sent_them() {
     // Closing ends both halves.
     assert_eq!(bob.stats().channels.get(), 1);
     channel.close();
-    while bob.stats().channels.get() > 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| bob.stats().channels.get() == 0).await;
     assert!(matches!(echo(&alice, route![&channel, "whoami"]).await, Err(Error::Undeliverable(_))));
 }
 
@@ -193,9 +204,7 @@ async fn relay_names_belong_to_who_registered_them() {
     assert!(matches!(bob.create_relay(&bob_hub, Some("a#b")).await, Err(Error::Relay(_))));
     assert_eq!(hub.stats().relays.get(), 1);
     bob_hub.close();
-    while hub.stats().relays.get() > 0 {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| hub.stats().relays.get() == 0).await;
     mallory.create_relay(&mallory_hub, Some("bob")).await.unwrap();
 }
 
@@ -208,7 +217,40 @@ async fn shutdown_stops_everything() {
     node.shutdown().await;
     connection.closed().await;
     assert!(matches!(echo(&node, route!["echoer"]).await, Err(Error::Undeliverable(_) | Error::Stopped)));
-    while hub.stats().connections.get() > 0 {
-        tokio::task::yield_now().await;
+    eventually(|| hub.stats().connections.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_route_too_long_to_pass_on_costs_nobody_their_connection() {
+    let (hub, listener) = hub().await;
+    let (bob, mallory) = (Node::new(), Node::new());
+    let to_bob = connect(&bob, &listener).await;
+    bob.start_worker("echoer", Echoer).unwrap();
+    bob.create_relay(&to_bob, Some("bob")).await.unwrap();
+    bob.expose("echoer", &to_bob).unwrap();
+    let connection = connect(&mallory, &listener).await;
+    let to_bob_echoer = route![&connection, "bob", "echoer"];
+    assert_eq!(echo(&mallory, to_bob_echoer.clone()).await.unwrap(), "hello");
+
+    // As many hops back as a message may have, and then the one that the hub adds.
+    let mut frame = vec![0x84, 0x82];
+    for name in ["bob", "echoer"] {
+        frame.extend_from_slice(&[0x82, 0, 0x40 | name.len() as u8]);
+        frame.extend_from_slice(name.as_bytes());
     }
+    frame.extend_from_slice(&[0x98, postern_node::MAX_HOPS as u8]);
+    (0..postern_node::MAX_HOPS).for_each(|_| frame.extend_from_slice(b"\x82\0\x41x"));
+    frame.extend_from_slice(b"\x40\x62{}");
+    let mut raw = tokio::net::TcpStream::connect(listener.local_addr()).await.unwrap();
+    let length = (frame.len() as u32).to_be_bytes();
+    raw.write_all(&[&[1], &length[..], &frame].concat()).await.unwrap();
+    // As large as a message may be, and then the address that the hub adds.
+    let mut context = mallory.context().unwrap();
+    context.send(to_bob_echoer.clone(), vec![0u8; 1024 * 1024 - 75]).await.unwrap();
+    let too_far = (0..postern_node::MAX_HOPS).fold(to_bob_echoer.clone(), |route, _| route.then("x"));
+    assert!(context.send(too_far, "hello").await.is_err());
+
+    eventually(|| hub.stats().dropped.get() >= 2).await;
+    assert_eq!(echo(&mallory, to_bob_echoer).await.unwrap(), "hello");
+    assert!(!to_bob.is_closed() && !connection.is_closed());
 }

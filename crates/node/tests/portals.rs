@@ -1,4 +1,5 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::portal::{EndReason, InletRoute, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
@@ -259,4 +260,91 @@ async fn two_hundred_connections_at_once() {
         clients.join_all().await;
     })
     .await;
+}
+
+/// A service that takes one connection and no more, so that further ones wait for ever to be made.
+async fn only_one() -> (String, impl Drop) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
+    socket.listen(0).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(socket.into()).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await?;
+        let (mut read, mut write) = socket.split();
+        tokio::io::copy(&mut read, &mut write).await?;
+        drop(listener);
+        io::Result::Ok(())
+    });
+    struct Abort(tokio::task::AbortHandle);
+    impl Drop for Abort {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+    (address, Abort(serving.abort_handle()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_is_slow_to_accept_does_not_cost_the_streams_that_run() {
+    let (service, _serving) = only_one().await;
+    let world = World::with_target(&service).await;
+    in_time(async {
+        let mut live = world.connect().await;
+        live.write_u32(7).await.unwrap();
+        assert_eq!(live.read_u32().await.unwrap(), 7);
+        let mut waiting = Vec::new();
+        let begun = tokio::time::Instant::now();
+        let mut round = 0u32;
+        while begun.elapsed() < Duration::from_secs(5) {
+            if waiting.len() < 8 {
+                waiting.push(world.connect().await);
+            }
+            live.write_u32(round).await.unwrap();
+            assert_eq!(live.read_u32().await.unwrap(), round);
+            round += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(world.owner.stats().channels.get(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn closing_an_end_resets_its_streams_and_leaves_nothing_behind() {
+    let (hub, address) = start_hub("127.0.0.1:0").await;
+    let (owner, friend) = (Node::new(), Node::new());
+    let any = SecureChannelOptions::trust_anyone;
+    let (a, b) = (owner.create_identity().await.unwrap(), friend.create_identity().await.unwrap());
+    let listener = owner.create_secure_channel_listener(&a, "listener", any()).await.unwrap();
+    let to_hub = owner.tcp_connect(address.to_string()).await.unwrap();
+    let relay = owner.create_relay(&to_hub, None).await.unwrap();
+    owner.expose("listener", &to_hub).unwrap();
+    let connection = friend.tcp_connect(address.to_string()).await.unwrap();
+    let channel =
+        friend.create_secure_channel(&b, route![&connection, relay.address(), "listener"], any()).await.unwrap();
+    for closed in ["inlet", "outlet", "channel"] {
+        let outlet = owner.create_outlet("outlet", echo().await, OutletOptions::default()).unwrap();
+        owner.expose("outlet", &listener).unwrap();
+        let inlet = friend.create_inlet("127.0.0.1:0", route![&channel, "outlet"]).await.unwrap();
+        let mut client = TcpStream::connect(inlet.local_addr()).await.unwrap();
+        client.write_u8(7).await.unwrap();
+        assert_eq!(in_time(client.read_u8()).await.unwrap(), 7);
+        match closed {
+            "inlet" => inlet.close(),
+            "outlet" => outlet.close(),
+            _ => channel.close(),
+        }
+        let reset = in_time(client.read_u8()).await.map_err(|error| error.kind());
+        assert_eq!(reset, Err(io::ErrorKind::ConnectionReset), "{closed}");
+        in_time(async {
+            while owner.stats().streams.get() + friend.stats().streams.get() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        outlet.close();
+    }
+    hub.shutdown().await;
 }

@@ -24,9 +24,7 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 /// # Errors
 /// When it cannot be started or exits with anything but 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("Failed to start {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("Failed to start {}", shown(command)))?;
     ensure!(status.success(), "{} ended with {status}", shown(command));
     Ok(())
 }
@@ -43,9 +41,7 @@ pub(crate) fn hand_over(command: &mut Command) -> Result<ExitCode> {
     }
     #[cfg(not(unix))]
     {
-        let status = command
-            .status()
-            .with_context(|| format!("Failed to start {}", shown(command)))?;
+        let status = command.status().with_context(|| format!("Failed to start {}", shown(command)))?;
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     }
@@ -56,8 +52,5 @@ pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(name).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -17,21 +17,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut counts = Counts::default();
 
     steps.take("prerequisites", || done(prerequisites::provide()));
-    steps.take("format", || {
-        done(cargo::run(&mut cargo::command(&[
-            "fmt", "--all", "--check",
-        ])))
-    });
+    steps.take("format", || done(cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))));
     steps.take("lints", || {
-        let clippy = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         done(cargo::run(&mut cargo::command(&clippy)))
     });
     steps.take("documentation", || {
@@ -53,11 +41,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     }
 
     println!("\n{steps}\n{counts}");
-    Ok(if steps.failed() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if steps.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn done(result: Result<()>) -> Result<Outcome> {

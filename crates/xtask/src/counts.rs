@@ -22,10 +22,7 @@ impl Counts {
             return;
         };
         for part in report.split("; ") {
-            let Some((Ok(number), what)) = part
-                .split_once(' ')
-                .map(|(n, what)| (n.parse::<u64>(), what))
-            else {
+            let Some((Ok(number), what)) = part.split_once(' ').map(|(n, what)| (n.parse::<u64>(), what)) else {
                 continue;
             };
             match what {
@@ -72,11 +69,7 @@ all doctests ran in 0.25s; merged doctests compilation took 0.23s
 ";
         let mut counts = Counts::default();
         output.lines().for_each(|line| counts.read(line));
-        let expected = Counts {
-            passed: 4,
-            failed: 2,
-            skipped: 4,
-        };
+        let expected = Counts { passed: 4, failed: 2, skipped: 4 };
         assert_eq!(counts, expected);
     }
 
@@ -99,16 +92,9 @@ all doctests ran in 0.25s; merged doctests compilation took 0.23s
 
     #[test]
     fn closes_with_what_there_is_to_say() {
-        let mut counts = Counts {
-            passed: 12,
-            ..Counts::default()
-        };
+        let mut counts = Counts { passed: 12, ..Counts::default() };
         assert_eq!(counts.to_string(), "12 passed, 0 failed");
-        counts += Counts {
-            passed: 1,
-            failed: 2,
-            skipped: 3,
-        };
+        counts += Counts { passed: 1, failed: 2, skipped: 3 };
         assert_eq!(counts.to_string(), "13 passed, 2 failed, 3 skipped");
     }
 }

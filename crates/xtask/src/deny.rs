@@ -32,11 +32,7 @@ pub(crate) fn provide() -> Result<PathBuf> {
         .env("CARGO_PROFILE_RELEASE_LTO", "false")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
     cargo::run(&mut install)?;
-    ensure!(
-        works(&program),
-        "{} was built but does not run",
-        program.display()
-    );
+    ensure!(works(&program), "{} was built but does not run", program.display());
     Ok(program)
 }
 
@@ -54,11 +50,7 @@ pub(crate) fn dependencies() -> Result<Outcome> {
 /// # Errors
 /// When a dependency has one.
 pub(crate) fn advisories() -> Result<Outcome> {
-    let fetched = deny()?
-        .args(["fetch", "db"])
-        .stderr(Stdio::null())
-        .status()
-        .context("Failed to start cargo-deny")?;
+    let fetched = deny()?.args(["fetch", "db"]).stderr(Stdio::null()).status().context("Failed to start cargo-deny")?;
     if !fetched.success() {
         let why = "the advisory database cannot be reached from this machine";
         println!("Skipped: {why}.");
@@ -82,11 +74,7 @@ fn works(program: &PathBuf) -> bool {
 /// Where built tools are kept: the user's cache directory, or the build directory of one who has none.
 fn cache() -> PathBuf {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let cache = variable("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")));
-    cache.map_or_else(
-        || cargo::root().join("target/tools"),
-        |cache| cache.join("postern/tools"),
-    )
+    let cache =
+        variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")));
+    cache.map_or_else(|| cargo::root().join("target/tools"), |cache| cache.join("postern/tools"))
 }

@@ -47,42 +47,25 @@ pub(crate) fn provide() -> Result<()> {
         return Ok(());
     }
     let packages = packages_of(&programs);
-    let by_hand = format!(
-        "apt-get update && apt-get install -y --no-install-recommends {}",
-        packages.join(" ")
-    );
+    let by_hand = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
     let Some(mut shell) = privileged_shell() else {
-        bail!(
-            "the tests need {}. Install them as root:\n\n  {by_hand}\n",
-            names(&programs)
-        );
+        bail!("the tests need {}. Install them as root:\n\n  {by_hand}\n", names(&programs));
     };
-    println!(
-        "Missing: {}. Installing {}.",
-        names(&programs),
-        packages.join(", ")
-    );
+    println!("Missing: {}. Installing {}.", names(&programs), packages.join(", "));
     let script = include_str!("install.sh");
     shell.args(["-c", script, "install"]).args(&packages);
     // What is there afterwards counts; why something is not, apt-get has said itself.
     let _ = shell.status().context("Failed to start a shell")?;
     let still = missing();
     if !still.is_empty() {
-        bail!(
-            "{} could not be installed. By hand, as root:\n\n  {by_hand}\n",
-            names(&still)
-        );
+        bail!("{} could not be installed. By hand, as root:\n\n  {by_hand}\n", names(&still));
     }
     Ok(())
 }
 
 fn missing() -> Vec<&'static Prerequisite> {
     let places = places();
-    let is_missing = |needed: &&Prerequisite| {
-        !places
-            .iter()
-            .any(|place| place.join(needed.program).is_file())
-    };
+    let is_missing = |needed: &&Prerequisite| !places.iter().any(|place| place.join(needed.program).is_file());
     PREREQUISITES.iter().filter(is_missing).collect()
 }
 
@@ -99,11 +82,7 @@ fn places() -> Vec<PathBuf> {
 
 /// The packages of some programs, each once.
 fn packages_of(programs: &[&Prerequisite]) -> Vec<&'static str> {
-    let mut packages: Vec<_> = programs
-        .iter()
-        .flat_map(|needed| needed.packages)
-        .copied()
-        .collect();
+    let mut packages: Vec<_> = programs.iter().flat_map(|needed| needed.packages).copied().collect();
     packages.sort_unstable();
     packages.dedup();
     packages
@@ -132,10 +111,7 @@ fn privileged_shell() -> Option<Command> {
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
-    let quiet = command
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    let quiet = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
 }
 
@@ -147,13 +123,7 @@ mod tests {
     fn a_package_is_installed_once() {
         let all: Vec<_> = PREREQUISITES.iter().collect();
         let packages = packages_of(&all);
-        assert_eq!(
-            packages
-                .iter()
-                .filter(|name| **name == "postgresql")
-                .count(),
-            1
-        );
+        assert_eq!(packages.iter().filter(|name| **name == "postgresql").count(), 1);
         assert!(packages.contains(&"libc6-dev"));
     }
 }

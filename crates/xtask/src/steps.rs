@@ -34,11 +34,7 @@ impl Steps {
         if let Err(error) = &result {
             println!("{name} failed: {error:#}");
         }
-        self.taken.push(Step {
-            name: name.into(),
-            took: started.elapsed(),
-            result,
-        });
+        self.taken.push(Step { name: name.into(), took: started.elapsed(), result });
     }
 
     pub(crate) fn failed(&self) -> bool {

@@ -18,11 +18,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
     build_programs()?;
     let counts = run(workspace().args(arguments))?;
     println!("{counts}");
-    Ok(if counts.failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Builds the programs that the black-box tests start.
@@ -47,10 +43,7 @@ pub(crate) fn workspace() -> Command {
 /// When cargo cannot be started or its output cannot be read.
 pub(crate) fn run(command: &mut Command) -> Result<Counts> {
     let shown = cargo::shown(command);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("Failed to start {shown}"))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("Failed to start {shown}"))?;
     let output = child.stdout.take().context("Failed to read from cargo")?;
 
     let mut counts = Counts::default();
@@ -64,9 +57,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Counts> {
     }
     let status = child.wait()?;
     if !status.success() && counts.failed == 0 {
-        println!(
-            "{shown} ended with {status} without naming a failed test: counted as one failure."
-        );
+        println!("{shown} ended with {status} without naming a failed test: counted as one failure.");
         counts.failed = 1;
     }
     Ok(counts)

@@ -30,9 +30,7 @@ pub enum KeychainError {
     )]
     NoDefault,
     /// The system or the person refused access.
-    #[error(
-        "Access to the keychain was refused. Allow it for Postern and try again, or choose `--keychain file`."
-    )]
+    #[error("Access to the keychain was refused. Allow it for Postern and try again, or choose `--keychain file`.")]
     Denied,
     /// More than one item answers to the secret's name.
     #[error(
@@ -53,16 +51,10 @@ pub enum KeychainError {
         reason: String,
     },
     /// The secret is longer than [`MAX_SECRET`](super::MAX_SECRET).
-    #[error(
-        "The secret is too long for a keychain. Store at most {} bytes.",
-        super::MAX_SECRET
-    )]
+    #[error("The secret is too long for a keychain. Store at most {} bytes.", super::MAX_SECRET)]
     TooLong,
     /// The name is empty, longer than [`MAX_NAME`](super::MAX_NAME), or has other characters than `a-z A-Z 0-9 - _ . /`.
-    #[error(
-        "That is no name for a secret. Use up to {} letters, digits and `-_./`.",
-        super::MAX_NAME
-    )]
+    #[error("That is no name for a secret. Use up to {} letters, digits and `-_./`.", super::MAX_NAME)]
     BadName,
     /// The passphrase does not open the file.
     #[error("That passphrase does not open the key file. Try again; the file was not changed.")]
@@ -133,9 +125,7 @@ impl KeychainError {
 
     /// A failure in the system's own words, cut to 200 characters.
     pub(super) fn failed(reason: impl ToString) -> Self {
-        Self::Failed {
-            reason: reason.to_string().chars().take(200).collect(),
-        }
+        Self::Failed { reason: reason.to_string().chars().take(200).collect() }
     }
 }
 
@@ -164,10 +154,7 @@ mod tests {
             KeychainError::FileExists { path: path.clone() },
             KeychainError::FileDamaged { path: path.clone() },
             KeychainError::FileChanged { path: path.clone() },
-            KeychainError::FileFailed {
-                path,
-                source: io::ErrorKind::StorageFull.into(),
-            },
+            KeychainError::FileFailed { path, source: io::ErrorKind::StorageFull.into() },
         ];
         let codes: HashSet<_> = all.iter().map(KeychainError::code).collect();
         assert_eq!(codes.len(), all.len());
@@ -175,10 +162,7 @@ mod tests {
             assert!(error.code().starts_with("keychain-"));
             let text = error.to_string();
             assert!(text.ends_with('.') && text.len() < 400, "{text}");
-            assert!(
-                text.contains(". ") || text.contains("; "),
-                "what happened, then what to do: {text}"
-            );
+            assert!(text.contains(". ") || text.contains("; "), "what happened, then what to do: {text}");
         }
     }
 }

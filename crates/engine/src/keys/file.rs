@@ -44,78 +44,47 @@ pub(super) struct SecretFile {
 pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeychainError> + Send + 'static,
 ) -> Result<T, KeychainError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(KeychainError::failed(error)))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(KeychainError::failed(error)))
 }
 
 impl SecretFile {
     pub(super) fn open(path: &Path, passphrase: Passphrase) -> Result<Self, KeychainError> {
         // Through a symbolic link, the file is replaced and not the link.
-        let path = path
-            .canonicalize()
-            .map_err(|error| missing_or_failed(path, error))?;
+        let path = path.canonicalize().map_err(|error| missing_or_failed(path, error))?;
         let sealed = read(&path)?;
         let secrets = unseal(&sealed, &passphrase).map_err(|unsealing| match unsealing {
             Unsealing::WrongPassphrase => KeychainError::WrongPassphrase,
             Unsealing::Damaged => KeychainError::FileDamaged { path: path.clone() },
         })?;
-        Ok(Self {
-            path,
-            passphrase,
-            work_factor: WORK_FACTOR,
-            secrets,
-            on_disk: Sha256::digest(&sealed).into(),
-        })
+        Ok(Self { path, passphrase, work_factor: WORK_FACTOR, secrets, on_disk: Sha256::digest(&sealed).into() })
     }
 
     pub(super) fn create(path: &Path, passphrase: Passphrase) -> Result<Self, KeychainError> {
         Self::create_with(path, passphrase, WORK_FACTOR)
     }
 
-    fn create_with(
-        path: &Path,
-        passphrase: Passphrase,
-        work_factor: u8,
-    ) -> Result<Self, KeychainError> {
+    fn create_with(path: &Path, passphrase: Passphrase, work_factor: u8) -> Result<Self, KeychainError> {
         // Checked before the slow part for a quick answer, and once more by the rename itself.
         if path.symlink_metadata().is_ok() {
-            return Err(KeychainError::FileExists {
-                path: path.to_owned(),
-            });
+            return Err(KeychainError::FileExists { path: path.to_owned() });
         }
         let secrets = Secrets::default();
-        let sealed =
-            seal(&secrets, &passphrase, work_factor).map_err(|error| failed(path, error))?;
+        let sealed = seal(&secrets, &passphrase, work_factor).map_err(|error| failed(path, error))?;
         let staged = stage(path, &sealed)?;
-        staged
-            .persist_noclobber(path)
-            .map_err(|refused| match refused.error.kind() {
-                io::ErrorKind::AlreadyExists => KeychainError::FileExists {
-                    path: path.to_owned(),
-                },
-                _ => failed(path, refused.error),
-            })?;
+        staged.persist_noclobber(path).map_err(|refused| match refused.error.kind() {
+            io::ErrorKind::AlreadyExists => KeychainError::FileExists { path: path.to_owned() },
+            _ => failed(path, refused.error),
+        })?;
         sync_directory(path)?;
         let path = path.canonicalize().map_err(|error| failed(path, error))?;
-        Ok(Self {
-            path,
-            passphrase,
-            work_factor,
-            secrets,
-            on_disk: Sha256::digest(&sealed).into(),
-        })
+        Ok(Self { path, passphrase, work_factor, secrets, on_disk: Sha256::digest(&sealed).into() })
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Zeroizing<Vec<u8>>> {
         self.secrets.get(name)
     }
 
-    pub(super) fn put(
-        &mut self,
-        name: &str,
-        secret: Zeroizing<Vec<u8>>,
-    ) -> Result<(), KeychainError> {
+    pub(super) fn put(&mut self, name: &str, secret: Zeroizing<Vec<u8>>) -> Result<(), KeychainError> {
         let mut secrets = self.secrets.clone();
         secrets.put(name, secret);
         self.replace(secrets)
@@ -130,16 +99,13 @@ impl SecretFile {
     }
 
     fn replace(&mut self, secrets: Secrets) -> Result<(), KeychainError> {
-        let sealed = seal(&secrets, &self.passphrase, self.work_factor)
-            .map_err(|error| failed(&self.path, error))?;
+        let sealed = seal(&secrets, &self.passphrase, self.work_factor).map_err(|error| failed(&self.path, error))?;
         if sealed.len() as u64 > MAX_FILE {
             return Err(failed(&self.path, io::ErrorKind::FileTooLarge.into()));
         }
         let staged = stage(&self.path, &sealed)?;
         self.check_unchanged()?;
-        staged
-            .persist(&self.path)
-            .map_err(|refused| failed(&self.path, refused.error))?;
+        staged.persist(&self.path).map_err(|refused| failed(&self.path, refused.error))?;
         // From here the new file is the file, whatever becomes of the directory's fsync.
         self.secrets = secrets;
         self.on_disk = Sha256::digest(&sealed).into();
@@ -148,14 +114,10 @@ impl SecretFile {
 
     /// Guards what another program, or a failing disk, left there since we read it.
     fn check_unchanged(&self) -> Result<(), KeychainError> {
-        let changed = || KeychainError::FileChanged {
-            path: self.path.clone(),
-        };
+        let changed = || KeychainError::FileChanged { path: self.path.clone() };
         match read(&self.path) {
             Ok(bytes) if Sha256::digest(&bytes).as_slice() == self.on_disk => Ok(()),
-            Ok(_) | Err(KeychainError::FileMissing { .. } | KeychainError::FileDamaged { .. }) => {
-                Err(changed())
-            }
+            Ok(_) | Err(KeychainError::FileMissing { .. } | KeychainError::FileDamaged { .. }) => Err(changed()),
             Err(error) => Err(error),
         }
     }
@@ -170,8 +132,8 @@ enum Unsealing {
 fn seal(secrets: &Secrets, passphrase: &Passphrase, work_factor: u8) -> io::Result<Vec<u8>> {
     let mut recipient = scrypt::Recipient::new(passphrase.to_age());
     recipient.set_work_factor(work_factor);
-    let encryptor = Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
-        .map_err(io::Error::other)?;
+    let encryptor =
+        Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient)).map_err(io::Error::other)?;
     let mut sealed = Vec::new();
     let mut writer = encryptor.wrap_output(&mut sealed)?;
     writer.write_all(&secrets.encode())?;
@@ -183,32 +145,23 @@ fn unseal(sealed: &[u8], passphrase: &Passphrase) -> Result<Secrets, Unsealing> 
     let mut identity = scrypt::Identity::new(passphrase.to_age());
     identity.set_max_work_factor(MAX_WORK_FACTOR);
     let decryptor = Decryptor::new(sealed).map_err(|_| Unsealing::Damaged)?;
-    let mut reader = decryptor
-        .decrypt(std::iter::once(&identity as &dyn age::Identity))
-        .map_err(|error| match error {
-            DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => {
-                Unsealing::WrongPassphrase
-            }
+    let mut reader =
+        decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(|error| match error {
+            DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => Unsealing::WrongPassphrase,
             _ => Unsealing::Damaged,
         })?;
     // The plaintext is shorter than the sealed bytes, so the buffer never grows and leaves no copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(sealed.len()));
-    reader
-        .read_to_end(&mut bytes)
-        .map_err(|_| Unsealing::Damaged)?;
+    reader.read_to_end(&mut bytes).map_err(|_| Unsealing::Damaged)?;
     Secrets::decode(&bytes).map_err(|_| Unsealing::Damaged)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, KeychainError> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| missing_or_failed(path, error))?;
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(path, error))?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
     if bytes.len() as u64 > MAX_FILE {
-        return Err(KeychainError::FileDamaged {
-            path: path.to_owned(),
-        });
+        return Err(KeychainError::FileDamaged { path: path.to_owned() });
     }
     Ok(bytes)
 }
@@ -217,10 +170,8 @@ fn read(path: &Path) -> Result<Vec<u8>, KeychainError> {
 fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, KeychainError> {
     let written = || {
         // tempfile creates with mode 0600 on Unix and inherits the profile's access list on Windows.
-        let mut staged = tempfile::Builder::new()
-            .prefix(".postern-keys-")
-            .suffix(".tmp")
-            .tempfile_in(directory(path))?;
+        let mut staged =
+            tempfile::Builder::new().prefix(".postern-keys-").suffix(".tmp").tempfile_in(directory(path))?;
         staged.write_all(bytes)?;
         staged.as_file().sync_all()?;
         Ok(staged)
@@ -245,17 +196,12 @@ fn sync_directory(path: &Path) -> Result<(), KeychainError> {
 }
 
 fn failed(path: &Path, source: io::Error) -> KeychainError {
-    KeychainError::FileFailed {
-        path: path.to_owned(),
-        source,
-    }
+    KeychainError::FileFailed { path: path.to_owned(), source }
 }
 
 fn missing_or_failed(path: &Path, source: io::Error) -> KeychainError {
     match source.kind() {
-        io::ErrorKind::NotFound => KeychainError::FileMissing {
-            path: path.to_owned(),
-        },
+        io::ErrorKind::NotFound => KeychainError::FileMissing { path: path.to_owned() },
         _ => failed(path, source),
     }
 }

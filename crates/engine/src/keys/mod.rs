@@ -17,9 +17,9 @@ mod error;
 mod file;
 mod os;
 pub mod passphrase;
-mod vault;
 mod profile;
 mod secrets;
+mod vault;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -54,17 +54,13 @@ impl Keychain {
     /// The desktop's keychain, holding the secrets of `profile`; it is first touched by the first operation.
     #[must_use]
     pub fn os(profile: Profile) -> Self {
-        Self {
-            place: Place::Os(shared(OsKeychain::new(profile))),
-        }
+        Self { place: Place::Os(shared(OsKeychain::new(profile))) }
     }
 
     /// A keychain that forgets everything when its last clone is dropped.
     #[must_use]
     pub fn memory() -> Self {
-        Self {
-            place: Place::Memory(shared(Secrets::default())),
-        }
+        Self { place: Place::Memory(shared(Secrets::default())) }
     }
 
     /// Opens the encrypted file at `path` (about half a second of work, 128 MiB of memory).
@@ -72,30 +68,20 @@ impl Keychain {
     /// # Errors
     /// [`KeychainError::FileMissing`], [`KeychainError::WrongPassphrase`], [`KeychainError::FileDamaged`] or
     /// [`KeychainError::FileFailed`]; the file is untouched in each case.
-    pub async fn open_file(
-        path: impl Into<PathBuf>,
-        passphrase: Passphrase,
-    ) -> Result<Self, KeychainError> {
+    pub async fn open_file(path: impl Into<PathBuf>, passphrase: Passphrase) -> Result<Self, KeychainError> {
         let path = path.into();
         let file = file::off_thread(move || SecretFile::open(&path, passphrase)).await?;
-        Ok(Self {
-            place: Place::File(shared(file)),
-        })
+        Ok(Self { place: Place::File(shared(file)) })
     }
 
     /// Creates an encrypted file at `path`, readable by its owner only, in a directory that exists.
     ///
     /// # Errors
     /// [`KeychainError::FileExists`] if anything is there already, which is then untouched; [`KeychainError::FileFailed`].
-    pub async fn create_file(
-        path: impl Into<PathBuf>,
-        passphrase: Passphrase,
-    ) -> Result<Self, KeychainError> {
+    pub async fn create_file(path: impl Into<PathBuf>, passphrase: Passphrase) -> Result<Self, KeychainError> {
         let path = path.into();
         let file = file::off_thread(move || SecretFile::create(&path, passphrase)).await?;
-        Ok(Self {
-            place: Place::File(shared(file)),
-        })
+        Ok(Self { place: Place::File(shared(file)) })
     }
 
     /// The secret called `name`, or `None` if the keychain was open and holds none.
@@ -193,21 +179,9 @@ mod tests {
         let keychain = Keychain::memory();
         assert_eq!(keychain.get("identity").await.unwrap(), None);
         keychain.put("identity", b"\0one\xff").await.unwrap();
-        assert_eq!(
-            keychain
-                .clone()
-                .get("identity")
-                .await
-                .unwrap()
-                .unwrap()
-                .as_slice(),
-            b"\0one\xff"
-        );
+        assert_eq!(keychain.clone().get("identity").await.unwrap().unwrap().as_slice(), b"\0one\xff");
         keychain.put("identity", b"two").await.unwrap();
-        assert_eq!(
-            keychain.get("identity").await.unwrap().unwrap().as_slice(),
-            b"two"
-        );
+        assert_eq!(keychain.get("identity").await.unwrap().unwrap().as_slice(), b"two");
         keychain.delete("identity").await.unwrap();
         keychain.delete("identity").await.unwrap();
         assert_eq!(keychain.get("identity").await.unwrap(), None);
@@ -218,31 +192,12 @@ mod tests {
         let keychain = Keychain::memory();
         let long = "n".repeat(MAX_NAME + 1);
         for name in ["", " ", "a b", "a\0b", "ü", long.as_str()] {
-            assert_eq!(
-                keychain.get(name).await.unwrap_err().code(),
-                "keychain-bad-name",
-                "{name:?}"
-            );
-            assert_eq!(
-                keychain.put(name, b"x").await.unwrap_err().code(),
-                "keychain-bad-name",
-                "{name:?}"
-            );
-            assert_eq!(
-                keychain.delete(name).await.unwrap_err().code(),
-                "keychain-bad-name",
-                "{name:?}"
-            );
+            assert_eq!(keychain.get(name).await.unwrap_err().code(), "keychain-bad-name", "{name:?}");
+            assert_eq!(keychain.put(name, b"x").await.unwrap_err().code(), "keychain-bad-name", "{name:?}");
+            assert_eq!(keychain.delete(name).await.unwrap_err().code(), "keychain-bad-name", "{name:?}");
         }
         keychain.put("full", &[7; MAX_SECRET]).await.unwrap();
-        assert_eq!(
-            keychain
-                .put("full", &[8; MAX_SECRET + 1])
-                .await
-                .unwrap_err()
-                .code(),
-            "keychain-too-long"
-        );
+        assert_eq!(keychain.put("full", &[8; MAX_SECRET + 1]).await.unwrap_err().code(), "keychain-too-long");
         assert_eq!(keychain.get("full").await.unwrap().unwrap()[0], 7);
     }
 

@@ -17,10 +17,7 @@ use super::{KeychainError, Profile};
 #[cfg_attr(target_os = "linux", path = "os/linux.rs")]
 #[cfg_attr(target_os = "macos", path = "os/macos.rs")]
 #[cfg_attr(windows, path = "os/windows.rs")]
-#[cfg_attr(
-    not(any(target_os = "linux", target_os = "macos", windows)),
-    path = "os/none.rs"
-)]
+#[cfg_attr(not(any(target_os = "linux", target_os = "macos", windows)), path = "os/none.rs")]
 mod platform;
 
 const SERVICE: &str = "postern";
@@ -45,9 +42,7 @@ pub(super) async fn off_thread<T: Send + 'static>(
             let _ = answer.send(work(&keychain));
         })
         .map_err(KeychainError::failed)?;
-    answered
-        .await
-        .unwrap_or_else(|_| Err(KeychainError::failed("it stopped without an answer")))
+    answered.await.unwrap_or_else(|_| Err(KeychainError::failed("it stopped without an answer")))
 }
 
 impl OsKeychain {
@@ -66,9 +61,7 @@ impl OsKeychain {
 
     pub(super) fn put(&self, name: &str, secret: &[u8]) -> Result<(), KeychainError> {
         let text = Zeroizing::new(hex::encode(secret));
-        self.entry(name)?
-            .set_secret(text.as_bytes())
-            .map_err(classify)
+        self.entry(name)?.set_secret(text.as_bytes()).map_err(classify)
     }
 
     pub(super) fn delete(&self, name: &str) -> Result<(), KeychainError> {
@@ -109,12 +102,8 @@ fn classify(error: Error) -> KeychainError {
         Error::PlatformFailure(cause) => {
             platform::classify(cause.as_ref()).unwrap_or_else(|| KeychainError::failed(cause))
         }
-        Error::NoStorageAccess(cause) => {
-            platform::classify(cause.as_ref()).unwrap_or(KeychainError::Denied)
-        }
-        Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) => {
-            KeychainError::Damaged
-        }
+        Error::NoStorageAccess(cause) => platform::classify(cause.as_ref()).unwrap_or(KeychainError::Denied),
+        Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::BadStoreFormat(_) => KeychainError::Damaged,
         Error::TooLong(..) => KeychainError::TooLong,
         Error::Ambiguous(_) => KeychainError::Ambiguous,
         Error::NoDefaultStore => KeychainError::NoService,

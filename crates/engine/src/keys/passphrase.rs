@@ -41,9 +41,7 @@ pub enum PassphraseError {
         source: io::Error,
     },
     /// There is no terminal to ask on.
-    #[error(
-        "There is no terminal to ask for the passphrase ({source}). Give it with `--passphrase-fd N`."
-    )]
+    #[error("There is no terminal to ask for the passphrase ({source}). Give it with `--passphrase-fd N`.")]
     Terminal {
         /// What the system said.
         source: io::Error,
@@ -96,11 +94,7 @@ impl Passphrase {
     /// [`PassphraseError::Descriptor`] if it is not open, and on Windows always; `Empty`, `TooLong`, `NotText`.
     pub fn from_descriptor(descriptor: u32) -> Result<Self, PassphraseError> {
         // Adopting the number itself would need unsafe code; opening it by its name does not.
-        let folder = if cfg!(target_os = "linux") {
-            "/proc/self/fd"
-        } else {
-            "/dev/fd"
-        };
+        let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
         fs::File::open(format!("{folder}/{descriptor}"))
             .and_then(read_bounded)
             .map_err(|source| PassphraseError::Descriptor { descriptor, source })
@@ -112,9 +106,7 @@ impl Passphrase {
     /// # Errors
     /// [`PassphraseError::Terminal`] if there is none, [`PassphraseError::Mismatch`]; `Empty`, `TooLong`.
     pub fn from_terminal(prompt: &str, ask: Ask) -> Result<Self, PassphraseError> {
-        Self::asked(ask, prompt, |prompt| {
-            rpassword::prompt_password(prompt).map(Zeroizing::new)
-        })
+        Self::asked(ask, prompt, |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new))
     }
 
     fn asked(
@@ -122,8 +114,7 @@ impl Passphrase {
         prompt: &str,
         mut answer: impl FnMut(&str) -> io::Result<Zeroizing<String>>,
     ) -> Result<Self, PassphraseError> {
-        let mut answer =
-            |prompt: &str| answer(prompt).map_err(|source| PassphraseError::Terminal { source });
+        let mut answer = |prompt: &str| answer(prompt).map_err(|source| PassphraseError::Terminal { source });
         let passphrase = Self::new(answer(&format!("{prompt}: "))?)?;
         if ask == Ask::Twice && answer(&format!("{prompt}, once more: "))? != passphrase.0 {
             return Err(PassphraseError::Mismatch);
@@ -152,10 +143,7 @@ fn read_bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Passphrase, PassphraseError> {
-    let line = bytes
-        .strip_suffix(b"\r\n")
-        .or_else(|| bytes.strip_suffix(b"\n"))
-        .unwrap_or(&bytes);
+    let line = bytes.strip_suffix(b"\r\n").or_else(|| bytes.strip_suffix(b"\n")).unwrap_or(&bytes);
     if line.len() > MAX_PASSPHRASE {
         return Err(PassphraseError::TooLong);
     }
@@ -169,9 +157,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Result<String, &'static str> {
         let passphrase = read_bounded(bytes).map_err(|_| "io")?;
-        from_bytes(passphrase)
-            .map(|passphrase| passphrase.0.to_string())
-            .map_err(|error| error.code())
+        from_bytes(passphrase).map(|passphrase| passphrase.0.to_string()).map_err(|error| error.code())
     }
 
     #[test]
@@ -191,15 +177,9 @@ mod tests {
         assert_eq!(read(&longest).unwrap().len(), MAX_PASSPHRASE);
         longest.extend(b"\r\n");
         assert_eq!(read(&longest).unwrap().len(), MAX_PASSPHRASE);
-        assert_eq!(
-            read(&[b'x'; MAX_PASSPHRASE + 1]).unwrap_err(),
-            "passphrase-too-long"
-        );
+        assert_eq!(read(&[b'x'; MAX_PASSPHRASE + 1]).unwrap_err(), "passphrase-too-long");
         let endless = read_bounded(io::repeat(b'x')).unwrap();
-        assert_eq!(
-            from_bytes(endless).unwrap_err().code(),
-            "passphrase-too-long"
-        );
+        assert_eq!(from_bytes(endless).unwrap_err().code(), "passphrase-too-long");
     }
 
     #[cfg(unix)]
@@ -211,14 +191,8 @@ mod tests {
         writer.write_all(b"open sesame\n").unwrap();
         drop(writer);
         let number = u32::try_from(reader.as_raw_fd()).unwrap();
-        assert_eq!(
-            Passphrase::from_descriptor(number).unwrap().0.as_str(),
-            "open sesame"
-        );
-        assert_eq!(
-            Passphrase::from_descriptor(999_999).unwrap_err().code(),
-            "passphrase-descriptor"
-        );
+        assert_eq!(Passphrase::from_descriptor(number).unwrap().0.as_str(), "open sesame");
+        assert_eq!(Passphrase::from_descriptor(999_999).unwrap_err().code(), "passphrase-descriptor");
     }
 
     #[test]
@@ -229,9 +203,7 @@ mod tests {
                 let answer = answers.next().ok_or(io::ErrorKind::UnexpectedEof)?;
                 Ok(Zeroizing::new((*answer).to_owned()))
             });
-            given
-                .map(|passphrase| passphrase.0.to_string())
-                .map_err(|error| error.code())
+            given.map(|passphrase| passphrase.0.to_string()).map_err(|error| error.code())
         };
         assert_eq!(ask(Ask::Once, &["a"]), Ok("a".to_owned()));
         assert_eq!(ask(Ask::Twice, &["a", "a"]), Ok("a".to_owned()));

@@ -42,10 +42,7 @@ mod tests {
     fn one_directory_is_one_person() {
         let home = tempfile::tempdir().unwrap();
         let (ann, ben) = (home.path().join("ann"), home.path().join("ben"));
-        assert!(
-            Profile::of(&ann).is_err(),
-            "a directory that is not there belongs to nobody"
-        );
+        assert!(Profile::of(&ann).is_err(), "a directory that is not there belongs to nobody");
         std::fs::create_dir(&ann).unwrap();
         std::fs::create_dir(&ben).unwrap();
         let profile = Profile::of(&ann).unwrap();

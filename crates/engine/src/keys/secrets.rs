@@ -37,11 +37,7 @@ impl Secrets {
     }
 
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let contents: usize = self
-            .0
-            .iter()
-            .map(|(name, secret)| name.len() + secret.len() + HEADER_ROOM)
-            .sum();
+        let contents: usize = self.0.iter().map(|(name, secret)| name.len() + secret.len() + HEADER_ROOM).sum();
         // The buffer never grows: a growing one would leave copies of the secrets behind in freed memory.
         let mut buffer = Zeroizing::new(vec![0; HEADER_ROOM + contents]);
         let mut encoder = Encoder::new(Cursor::new(buffer.as_mut_slice()));
@@ -103,13 +99,7 @@ mod tests {
         secrets.put(&"n".repeat(300), Zeroizing::new(vec![1; 70_000]));
         let back = Secrets::decode(&secrets.encode()).unwrap();
         assert_eq!(back.0, secrets.0);
-        assert_eq!(
-            Secrets::decode(&Secrets::default().encode())
-                .unwrap()
-                .0
-                .len(),
-            0
-        );
+        assert_eq!(Secrets::decode(&Secrets::default().encode()).unwrap().0.len(), 0);
     }
 
     #[test]

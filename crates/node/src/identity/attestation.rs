@@ -47,10 +47,7 @@ struct AttestationData {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct PurposeKeyAttestation {
     #[n(0)]
-    #[cbor(
-        encode_with = "minicbor::bytes::encode",
-        decode_with = "cbor::bytes::<_, ATTESTATION_DATA_SIZE_MAX>"
-    )]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "cbor::bytes::<_, ATTESTATION_DATA_SIZE_MAX>")]
     data: Vec<u8>,
     #[n(1)]
     signature: Signature,
@@ -71,12 +68,7 @@ pub struct AttestedKey {
 
 impl From<AttestationData> for AttestedKey {
     fn from(data: AttestationData) -> Self {
-        Self {
-            subject: data.subject,
-            key: data.public_key,
-            created_at: data.created_at,
-            expires_at: data.expires_at,
-        }
+        Self { subject: data.subject, key: data.public_key, created_at: data.created_at, expires_at: data.expires_at }
     }
 }
 
@@ -111,19 +103,12 @@ impl PurposeKeyAttestation {
         let content = self.content()?;
         let expected = history.identifier();
         if content.subject != expected {
-            return Err(Error::WrongSubject {
-                what,
-                expected,
-                found: content.subject,
-            });
+            return Err(Error::WrongSubject { what, expected, found: content.subject });
         }
         if content.subject_latest_change_hash != history.latest_hash() {
             return Err(Error::StaleAttestation(expected));
         }
-        if !history
-            .latest_key()
-            .verifies(&sha256(&self.data), &self.signature)
-        {
+        if !history.latest_key().verifies(&sha256(&self.data), &self.signature) {
             return Err(Error::BadSignature(what));
         }
         if content.created_at < history.valid_from() || content.expires_at > history.valid_until() {

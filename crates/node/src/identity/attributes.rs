@@ -23,10 +23,7 @@ pub struct Attributes {
 impl Attributes {
     /// No attributes, of this schema; projects use schema 1.
     pub fn new(schema: u64) -> Self {
-        Self {
-            schema,
-            values: BTreeMap::new(),
-        }
+        Self { schema, values: BTreeMap::new() }
     }
 
     /// Adds an attribute, replacing one of the same name.
@@ -48,9 +45,7 @@ impl Attributes {
 
     /// Names and values in bytewise order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
-        self.values
-            .iter()
-            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+        self.values.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
     }
 }
 
@@ -74,10 +69,7 @@ fn encode_map<C, W: encode::Write>(
     Ok(())
 }
 
-fn decode_map<C>(
-    d: &mut Decoder<'_>,
-    _: &mut C,
-) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, decode::Error> {
+fn decode_map<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, decode::Error> {
     let at = d.position();
     let mut values = BTreeMap::new();
     for entry in d.map_iter::<&ByteSlice, ByteVec>()? {
@@ -99,38 +91,22 @@ mod tests {
 
     #[test]
     fn attributes_are_encoded_in_bytewise_order() {
-        let attributes = Attributes::new(1)
-            .with("key", "v")
-            .with("a-longer", "")
-            .with("key", "w");
+        let attributes = Attributes::new(1).with("key", "v").with("a-longer", "").with("key", "w");
         let encoded = cbor::encode(&attributes);
-        assert_eq!(
-            hex::encode(&encoded),
-            "8201a248612d6c6f6e67657240436b65794177"
-        );
-        assert_eq!(
-            minicbor::decode::<Attributes>(&encoded).unwrap(),
-            attributes
-        );
+        assert_eq!(hex::encode(&encoded), "8201a248612d6c6f6e67657240436b65794177");
+        assert_eq!(minicbor::decode::<Attributes>(&encoded).unwrap(), attributes);
         assert_eq!(attributes.iter().len(), 2);
     }
 
     #[test]
     fn attributes_are_bounded_and_unique() {
-        let entries = |count: u8| {
-            (0..count)
-                .map(|n| vec![0x41, n, 0x40])
-                .collect::<Vec<_>>()
-                .concat()
-        };
+        let entries = |count: u8| (0..count).map(|n| vec![0x41, n, 0x40]).collect::<Vec<_>>().concat();
         let many = |count| [&[0x82, 0x01, 0xb8, count], &entries(count)[..]].concat();
         assert!(minicbor::decode::<Attributes>(&many(64)).is_ok());
         assert!(minicbor::decode::<Attributes>(&many(65)).is_err());
         let twice = [0x82, 0x01, 0xa2, 0x41, 0x61, 0x40, 0x41, 0x61, 0x40];
         assert!(minicbor::decode::<Attributes>(&twice).is_err());
-        let endless = [
-            0x82, 0x01, 0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x40, 0x40,
-        ];
+        let endless = [0x82, 0x01, 0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x40, 0x40];
         assert!(minicbor::decode::<Attributes>(&endless).is_err());
     }
 }

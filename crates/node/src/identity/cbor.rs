@@ -10,11 +10,7 @@ pub(super) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
 }
 
 /// Decodes at most `max` bytes.
-pub(super) fn decode<'b, T: Decode<'b, ()>>(
-    what: &'static str,
-    max: usize,
-    bytes: &'b [u8],
-) -> Result<T, Error> {
+pub(super) fn decode<'b, T: Decode<'b, ()>>(what: &'static str, max: usize, bytes: &'b [u8]) -> Result<T, Error> {
     if bytes.len() > max {
         return Err(Error::TooLarge { what, max });
     }
@@ -22,10 +18,7 @@ pub(super) fn decode<'b, T: Decode<'b, ()>>(
 }
 
 /// Decodes a byte string of at most `MAX` bytes.
-pub(super) fn bytes<C, const MAX: usize>(
-    d: &mut Decoder<'_>,
-    _: &mut C,
-) -> Result<Vec<u8>, DecodeError> {
+pub(super) fn bytes<C, const MAX: usize>(d: &mut Decoder<'_>, _: &mut C) -> Result<Vec<u8>, DecodeError> {
     let at = d.position();
     let bytes = d.bytes()?;
     if bytes.len() > MAX {

@@ -45,10 +45,7 @@ impl fmt::Debug for ChangeHash {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub(super) struct Change {
     #[n(0)]
-    #[cbor(
-        encode_with = "minicbor::bytes::encode",
-        decode_with = "cbor::bytes::<_, CHANGE_DATA_SIZE_MAX>"
-    )]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "cbor::bytes::<_, CHANGE_DATA_SIZE_MAX>")]
     data: Vec<u8>,
     #[n(1)]
     signature: Signature,
@@ -89,19 +86,10 @@ impl ReceivedHistory {
             links.push(link);
         }
         let first = links.first();
-        let first = first.ok_or(Error::BrokenChain {
-            index: 0,
-            fault: ChainFault::Missing,
-        })?;
-        let history = ChangeHistory {
-            identifier: Identifier::from_bytes(first.hash.0),
-            links,
-        };
+        let first = first.ok_or(Error::BrokenChain { index: 0, fault: ChainFault::Missing })?;
+        let history = ChangeHistory { identifier: Identifier::from_bytes(first.hash.0), links };
         if history.encoded_len() > HISTORY_SIZE_MAX {
-            return Err(Error::TooLarge {
-                what: WHAT,
-                max: HISTORY_SIZE_MAX,
-            });
+            return Err(Error::TooLarge { what: WHAT, max: HISTORY_SIZE_MAX });
         }
         Ok(history)
     }
@@ -137,17 +125,10 @@ impl Link {
             }
             _ => return Err(broken(ChainFault::NotHandedOver)),
         }
-        if !content
-            .primary_public_key
-            .verifies(&digest, &change.signature)
-        {
+        if !content.primary_public_key.verifies(&digest, &change.signature) {
             return Err(Error::BadSignature(Signed::Change));
         }
-        Ok(Self {
-            change,
-            hash: ChangeHash(digest),
-            content,
-        })
+        Ok(Self { change, hash: ChangeHash(digest), content })
     }
 }
 
@@ -186,11 +167,7 @@ impl ChangeHistory {
     }
 
     /// Starts a history with a key of the vault, valid for [`KEY_LIFETIME`] from `now`.
-    pub(super) async fn start(
-        vault: &dyn Vault,
-        key: &KeyId,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
+    pub(super) async fn start(vault: &dyn Vault, key: &KeyId, now: Timestamp) -> Result<Self, Error> {
         let content = ChangeData {
             previous_change: None,
             primary_public_key: vault.public_key(key).await?,
@@ -200,12 +177,7 @@ impl ChangeHistory {
         };
         let data = versioned::encode(DataType::Change, &content);
         let signature = vault.sign(key, &sha256(&data)).await?;
-        ReceivedHistory(vec![Change {
-            data,
-            signature,
-            previous_signature: None,
-        }])
-        .verify()
+        ReceivedHistory(vec![Change { data, signature, previous_signature: None }]).verify()
     }
 
     /// The history continued with another key of the vault, signed by the one before.
@@ -217,10 +189,7 @@ impl ChangeHistory {
         now: Timestamp,
     ) -> Result<Self, Error> {
         if self.links.len() == CHANGES_MAX {
-            return Err(Error::TooLarge {
-                what: WHAT,
-                max: CHANGES_MAX,
-            });
+            return Err(Error::TooLarge { what: WHAT, max: CHANGES_MAX });
         }
         // A clock that was set back must not make a history nobody accepts.
         let from = now.max(self.valid_from());
@@ -236,11 +205,7 @@ impl ChangeHistory {
         let signature = vault.sign(new_key, &digest).await?;
         let previous_signature = Some(vault.sign(old_key, &digest).await?);
         let mut received = self.to_received();
-        received.0.push(Change {
-            data,
-            signature,
-            previous_signature,
-        });
+        received.0.push(Change { data, signature, previous_signature });
         received.verify()
     }
 
@@ -287,10 +252,7 @@ impl ChangeHistory {
     pub(super) fn encoded_len(&self) -> usize {
         /// Two P-256 signatures, the array and the lengths around them.
         const AROUND_DATA: usize = 150;
-        self.links
-            .iter()
-            .map(|link| link.change.data.len() + AROUND_DATA)
-            .sum()
+        self.links.iter().map(|link| link.change.data.len() + AROUND_DATA).sum()
     }
 
     pub(super) fn to_received(&self) -> ReceivedHistory {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use minicbor::{Decode, Encode};
 
 use super::{
-    ATTRIBUTES_MAX, Attributes, ChangeHash, Error, Identifier, KnownIdentities, PurposeKey,
-    PurposeKeyAttestation, Signature, Signed, Timestamp, cbor,
+    ATTRIBUTES_MAX, Attributes, ChangeHash, Error, Identifier, KnownIdentities, PurposeKey, PurposeKeyAttestation,
+    Signature, Signed, Timestamp, cbor,
     versioned::{self, DataType, sha256},
 };
 use crate::vault::{KeyId, Vault};
@@ -31,10 +31,7 @@ struct CredentialData {
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Credential {
     #[n(0)]
-    #[cbor(
-        encode_with = "minicbor::bytes::encode",
-        decode_with = "cbor::bytes::<_, CREDENTIAL_SIZE_MAX>"
-    )]
+    #[cbor(encode_with = "minicbor::bytes::encode", decode_with = "cbor::bytes::<_, CREDENTIAL_SIZE_MAX>")]
     data: Vec<u8>,
     #[n(1)]
     signature: Signature,
@@ -51,10 +48,7 @@ impl Credential {
         expires_at: Timestamp,
     ) -> Result<Self, Error> {
         if attributes.iter().len() > ATTRIBUTES_MAX {
-            return Err(Error::TooLarge {
-                what: "attributes",
-                max: ATTRIBUTES_MAX,
-            });
+            return Err(Error::TooLarge { what: "attributes", max: ATTRIBUTES_MAX });
         }
         let content = CredentialData {
             subject: Some(subject),
@@ -65,10 +59,7 @@ impl Credential {
         };
         let data = versioned::encode(DataType::Credential, &content);
         if data.len() > CREDENTIAL_SIZE_MAX {
-            return Err(Error::TooLarge {
-                what: "credential",
-                max: CREDENTIAL_SIZE_MAX,
-            });
+            return Err(Error::TooLarge { what: "credential", max: CREDENTIAL_SIZE_MAX });
         }
         let signature = vault.sign(key, &sha256(&data)).await?;
         Ok(Self { data, signature })
@@ -103,10 +94,7 @@ pub struct VerifiedCredential {
 
 impl CredentialAndPurposeKey {
     pub(super) fn new(credential: Credential, attestation: PurposeKeyAttestation) -> Self {
-        Self {
-            credential,
-            attestation,
-        }
+        Self { credential, attestation }
     }
 
     /// Decodes one that was issued elsewhere; [`verify`](Self::verify) decides whether it counts.
@@ -137,9 +125,7 @@ impl CredentialAndPurposeKey {
         if !authorities.contains(&authority) {
             return Err(Error::UntrustedIssuer(authority));
         }
-        let history = known
-            .get(&authority)
-            .ok_or(Error::UnknownAuthority(authority))?;
+        let history = known.get(&authority).ok_or(Error::UnknownAuthority(authority))?;
         let attested = self.attestation.verify(&history, now)?;
         let PurposeKey::Credential(key) = &attested.key else {
             return Err(Error::WrongPurpose);
@@ -150,11 +136,7 @@ impl CredentialAndPurposeKey {
         let content = self.credential.content()?;
         let found = content.subject.ok_or(Error::NoSubject)?;
         if found != subject {
-            return Err(Error::WrongSubject {
-                what,
-                expected: subject,
-                found,
-            });
+            return Err(Error::WrongSubject { what, expected: subject, found });
         }
         if content.created_at < attested.created_at || content.expires_at > attested.expires_at {
             return Err(Error::OutsideKeyValidity(what));
@@ -178,38 +160,22 @@ mod tests {
         let refresh = include_str!("../../vectors/refresh.hex");
         let refresh = hex::decode(refresh.trim()).unwrap();
         // The credential is the last thing in the record but for the empty padding.
-        let at = refresh
-            .windows(6)
-            .position(|w| w == [0x82, 0x82, 0x58, 0xe1, 0x83, 0x01])
-            .unwrap();
+        let at = refresh.windows(6).position(|w| w == [0x82, 0x82, 0x58, 0xe1, 0x83, 0x01]).unwrap();
         let bytes = &refresh[at..refresh.len() - 1];
         let credential = CredentialAndPurposeKey::decode(bytes).unwrap();
         assert_eq!(credential.encode(), bytes);
 
         let attested = credential.attestation.unverified().unwrap();
         assert!(attested.subject.to_string().starts_with("Ib1fea177"));
-        let PurposeKey::Credential(key) = attested.key else {
-            panic!("wrong purpose")
-        };
+        let PurposeKey::Credential(key) = attested.key else { panic!("wrong purpose") };
         let signed = &credential.credential;
         assert!(key.verifies(&sha256(&signed.data), &signed.signature));
 
         let content = signed.content().unwrap();
-        assert!(
-            content
-                .subject
-                .unwrap()
-                .to_string()
-                .starts_with("I904192e6")
-        );
+        assert!(content.subject.unwrap().to_string().starts_with("I904192e6"));
         assert_eq!(content.attributes.schema(), 1);
         let names: Vec<_> = content.attributes.iter().map(|(name, _)| name).collect();
-        let expected = [
-            "ockam-relay",
-            "ockam-role",
-            "project_id",
-            "trust_context_id",
-        ];
+        let expected = ["ockam-relay", "ockam-role", "project_id", "trust_context_id"];
         assert_eq!(names, expected.map(str::as_bytes));
         assert_eq!(content.attributes.get("ockam-role"), Some(&b"enroller"[..]));
         assert_eq!(content.attributes.get("ockam-relay"), Some(&b"*"[..]));

@@ -9,9 +9,7 @@ use super::Error;
 ///
 /// As text, and in serde formats, the letter `I` and 64 lower-case hexadecimal digits; upper-case
 /// digits are accepted.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 #[cbor(transparent)]
 #[serde(into = "String", try_from = "String")]
 pub struct Identifier(
@@ -79,34 +77,12 @@ mod tests {
         let text = format!("I{digits}");
         let identifier: Identifier = text.parse().unwrap();
         assert_eq!(identifier.to_string(), text);
-        assert_eq!(
-            serde_json::to_string(&identifier).unwrap(),
-            format!("\"{text}\"")
-        );
-        assert_eq!(
-            serde_json::from_str::<Identifier>(&format!("\"{text}\"")).unwrap(),
-            identifier
-        );
-        assert_eq!(
-            format!("I{}", digits.to_uppercase())
-                .parse::<Identifier>()
-                .unwrap(),
-            identifier
-        );
-        let bad = [
-            "",
-            "I",
-            &digits,
-            &text[..64],
-            &format!("{text}00"),
-            &format!("P{digits}"),
-            "Ié",
-        ];
+        assert_eq!(serde_json::to_string(&identifier).unwrap(), format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<Identifier>(&format!("\"{text}\"")).unwrap(), identifier);
+        assert_eq!(format!("I{}", digits.to_uppercase()).parse::<Identifier>().unwrap(), identifier);
+        let bad = ["", "I", &digits, &text[..64], &format!("{text}00"), &format!("P{digits}"), "Ié"];
         for text in bad {
-            assert!(
-                matches!(text.parse::<Identifier>(), Err(Error::BadIdentifier)),
-                "{text}"
-            );
+            assert!(matches!(text.parse::<Identifier>(), Err(Error::BadIdentifier)), "{text}");
         }
     }
 }

@@ -50,14 +50,10 @@ impl PublicKey {
     pub fn verifies(&self, digest: &[u8; 32], signature: &Signature) -> bool {
         match (self, signature) {
             (Self::Ed25519(key), Signature::Ed25519(signature)) => {
-                UnparsedPublicKey::new(&ED25519, key)
-                    .verify(digest, signature)
-                    .is_ok()
+                UnparsedPublicKey::new(&ED25519, key).verify(digest, signature).is_ok()
             }
             (Self::P256(key), Signature::P256(signature)) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key)
-                    .verify(digest, signature)
-                    .is_ok()
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key).verify(digest, signature).is_ok()
             }
             _ => false,
         }
@@ -113,33 +109,16 @@ mod tests {
         assert_eq!(hex::encode(encoded(&key)), format!("8201815841{bytes}"));
         let bytes = "aa".repeat(64);
         let signature = Signature::Ed25519([0xaa; 64]);
-        assert_eq!(
-            hex::encode(encoded(&signature)),
-            format!("8200815840{bytes}")
-        );
+        assert_eq!(hex::encode(encoded(&signature)), format!("8200815840{bytes}"));
         let signature = Signature::P256([0xaa; 64]);
-        assert_eq!(
-            hex::encode(encoded(&signature)),
-            format!("8201815840{bytes}")
-        );
+        assert_eq!(hex::encode(encoded(&signature)), format!("8201815840{bytes}"));
     }
 
     #[test]
     fn keys_of_other_lengths_or_kinds_are_refused() {
-        for bytes in [
-            "820081581f",
-            "8200815821",
-            "8201815840",
-            "8202815820",
-            "820080",
-            "82008141aa",
-        ] {
+        for bytes in ["820081581f", "8200815821", "8201815840", "8202815820", "820080", "82008141aa"] {
             let bytes = hex::decode(format!("{bytes}{}", "aa".repeat(66))).unwrap();
-            assert!(
-                minicbor::decode::<PublicKey>(&bytes).is_err(),
-                "{}",
-                hex::encode(bytes)
-            );
+            assert!(minicbor::decode::<PublicKey>(&bytes).is_err(), "{}", hex::encode(bytes));
         }
     }
 

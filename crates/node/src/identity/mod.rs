@@ -38,21 +38,14 @@ mod versioned;
 
 pub use attestation::{AttestedKey, PURPOSE_KEY_LIFETIME, PurposeKey, PurposeKeyAttestation};
 pub use attributes::{ATTRIBUTES_MAX, Attributes};
-pub use change::{
-    CHANGES_MAX, ChangeHash, ChangeHistory, Comparison, HISTORY_SIZE_MAX, KEY_LIFETIME,
-};
-pub use credential::{
-    CREDENTIAL_SIZE_MAX, Credential, CredentialAndPurposeKey, VerifiedCredential,
-};
+pub use change::{CHANGES_MAX, ChangeHash, ChangeHistory, Comparison, HISTORY_SIZE_MAX, KEY_LIFETIME};
+pub use credential::{CREDENTIAL_SIZE_MAX, Credential, CredentialAndPurposeKey, VerifiedCredential};
 pub use error::{ChainFault, Error, Signed};
 pub use identifier::Identifier;
 pub use key::{PublicKey, Signature};
 pub use owned::Identity;
 pub use peers::{KNOWN_SIZE_MAX, KnownIdentities};
-pub use proof::{
-    CREDENTIALS_MAX, CredentialRefresh, IdentityProof, PROOF_SIZE_MAX, REFRESH_SIZE_MAX,
-    VerifiedPeer,
-};
+pub use proof::{CREDENTIALS_MAX, CredentialRefresh, IdentityProof, PROOF_SIZE_MAX, REFRESH_SIZE_MAX, VerifiedPeer};
 pub use timestamp::{CLOCK_SKEW, Timestamp};
 pub use trust::TrustPolicy;
 

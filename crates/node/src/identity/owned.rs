@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Attributes, ChangeHistory, Credential, CredentialAndPurposeKey, Error, Identifier,
-    PURPOSE_KEY_LIFETIME, PublicKey, PurposeKey, PurposeKeyAttestation, Signed, Timestamp,
+    Attributes, ChangeHistory, Credential, CredentialAndPurposeKey, Error, Identifier, PURPOSE_KEY_LIFETIME, PublicKey,
+    PurposeKey, PurposeKeyAttestation, Signed, Timestamp,
 };
 use crate::vault::{KeyId, KeyKind, Vault};
 
@@ -27,17 +27,9 @@ impl Identity {
     /// Creates an identity with a key the vault already holds, of either kind.
     ///
     /// The same Ed25519 key and second give the same identity.
-    pub async fn create_with_key(
-        vault: Arc<dyn Vault>,
-        key: KeyId,
-        now: Timestamp,
-    ) -> Result<Self, Error> {
+    pub async fn create_with_key(vault: Arc<dyn Vault>, key: KeyId, now: Timestamp) -> Result<Self, Error> {
         let history = ChangeHistory::start(&*vault, &key, now).await?;
-        Ok(Self {
-            vault,
-            key,
-            history,
-        })
+        Ok(Self { vault, key, history })
     }
 
     /// Loads an identity from its exported history and the vault with its latest key.
@@ -46,11 +38,7 @@ impl Identity {
         if vault.public_key(&key).await? != *history.latest_key() {
             return Err(Error::KeyMismatch(history.identifier()));
         }
-        Ok(Self {
-            vault,
-            key,
-            history,
-        })
+        Ok(Self { vault, key, history })
     }
 
     /// The identity's name; rotation does not change it.
@@ -79,15 +67,8 @@ impl Identity {
     /// one. Then attest the purpose keys anew, and delete the old key from the vault. On an error,
     /// or when dropped, the identity is as before.
     pub async fn rotate(&mut self, now: Timestamp) -> Result<KeyId, Error> {
-        let new_key = self
-            .vault
-            .create_signing_key(self.history.latest_key().kind())
-            .await?;
-        match self
-            .history
-            .continued(&*self.vault, &self.key, &new_key, now)
-            .await
-        {
+        let new_key = self.vault.create_signing_key(self.history.latest_key().kind()).await?;
+        match self.history.continued(&*self.vault, &self.key, &new_key, now).await {
             Ok(history) => {
                 self.history = history;
                 Ok(std::mem::replace(&mut self.key, new_key))
@@ -111,11 +92,8 @@ impl Identity {
         x25519_public: [u8; 32],
         now: Timestamp,
     ) -> Result<PurposeKeyAttestation, Error> {
-        let expires = now
-            .plus(PURPOSE_KEY_LIFETIME)
-            .min(self.history.valid_until());
-        self.attest(PurposeKey::SecureChannel(x25519_public), now, expires)
-            .await
+        let expires = now.plus(PURPOSE_KEY_LIFETIME).min(self.history.valid_until());
+        self.attest(PurposeKey::SecureChannel(x25519_public), now, expires).await
     }
 
     /// Signs attributes about `subject`, valid from `now` for `lifetime` (whole seconds).
@@ -136,11 +114,8 @@ impl Identity {
         // The identity's own key doubles as its credential key: both are in the same vault, so a
         // second secret would protect nothing, and the signed data type keeps the uses apart.
         let key: PublicKey = self.history.latest_key().clone();
-        let attestation = self
-            .attest(PurposeKey::Credential(key), now, expires)
-            .await?;
-        let credential =
-            Credential::sign(&*self.vault, &self.key, subject, attributes, now, expires).await?;
+        let attestation = self.attest(PurposeKey::Credential(key), now, expires).await?;
+        let credential = Credential::sign(&*self.vault, &self.key, subject, attributes, now, expires).await?;
         Ok(CredentialAndPurposeKey::new(credential, attestation))
     }
 

@@ -33,24 +33,13 @@ impl KnownIdentities {
     }
 
     fn with_size(size_max: usize) -> Self {
-        let inner = Inner {
-            entries: HashMap::new(),
-            forgettable: BTreeMap::new(),
-            size: 0,
-            size_max,
-            clock: 0,
-        };
-        Self {
-            inner: Mutex::new(inner),
-        }
+        let inner = Inner { entries: HashMap::new(), forgettable: BTreeMap::new(), size: 0, size_max, clock: 0 };
+        Self { inner: Mutex::new(inner) }
     }
 
     /// The newest known history of an identity.
     pub fn get(&self, identifier: &Identifier) -> Option<Arc<ChangeHistory>> {
-        self.inner()
-            .entries
-            .get(identifier)
-            .map(|entry| entry.history.clone())
+        self.inner().entries.get(identifier).map(|entry| entry.history.clone())
     }
 
     /// Checks a presented history against the known one, storing nothing.
@@ -81,9 +70,7 @@ impl KnownIdentities {
 impl fmt::Debug for KnownIdentities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let known = self.inner().entries.len();
-        f.debug_struct("KnownIdentities")
-            .field("known", &known)
-            .finish_non_exhaustive()
+        f.debug_struct("KnownIdentities").field("known", &known).finish_non_exhaustive()
     }
 }
 
@@ -131,16 +118,11 @@ impl Inner {
         if let Some(met) = known.as_ref().and_then(|known| known.met) {
             self.forgettable.remove(&met);
         }
-        self.size -= known
-            .filter(|known| known.met.is_some())
-            .map_or(0, |known| known.size());
+        self.size -= known.filter(|known| known.met.is_some()).map_or(0, |known| known.size());
 
         self.clock += 1;
         let history = Arc::new(history);
-        let entry = Entry {
-            history: history.clone(),
-            met: (!pin).then_some(self.clock),
-        };
+        let entry = Entry { history: history.clone(), met: (!pin).then_some(self.clock) };
         if !pin {
             self.forgettable.insert(self.clock, identifier);
             self.size += entry.size();
@@ -155,10 +137,7 @@ impl Inner {
             let Some((_, identifier)) = self.forgettable.pop_first() else {
                 break;
             };
-            self.size -= self
-                .entries
-                .remove(&identifier)
-                .map_or(0, |entry| entry.size());
+            self.size -= self.entries.remove(&identifier).map_or(0, |entry| entry.size());
         }
     }
 }
@@ -176,9 +155,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_700_000_000);
 
     async fn identity() -> Identity {
-        Identity::create(Arc::new(MemoryVault::in_memory()), NOW)
-            .await
-            .unwrap()
+        Identity::create(Arc::new(MemoryVault::in_memory()), NOW).await.unwrap()
     }
 
     fn bytes(history: Option<Arc<ChangeHistory>>) -> Option<Vec<u8>> {
@@ -233,16 +210,10 @@ mod tests {
         for _ in 0..4 {
             known.remember(identity().await.history().clone()).unwrap();
         }
-        assert_eq!(
-            bytes(known.get(&pinned.identifier())),
-            Some(pinned.export())
-        );
+        assert_eq!(bytes(known.get(&pinned.identifier())), Some(pinned.export()));
         assert!(known.get(&one.identifier()).is_some());
         assert!(known.get(&three.identifier()).is_none());
         let inner = known.inner();
-        assert_eq!(
-            (inner.entries.len(), inner.forgettable.len(), inner.size),
-            (4, 2, 2 * size)
-        );
+        assert_eq!((inner.entries.len(), inner.forgettable.len(), inner.size), (4, 2, 2 * size));
     }
 }

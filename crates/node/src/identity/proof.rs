@@ -3,15 +3,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use minicbor::{Decode, Encode};
 
 use super::{
-    Attributes, ChangeHistory, CredentialAndPurposeKey, Error, Identifier, Identity,
-    KnownIdentities, PurposeKey, PurposeKeyAttestation, Signed, Timestamp, TrustPolicy,
-    VerifiedCredential, cbor, change::ReceivedHistory,
+    Attributes, ChangeHistory, CredentialAndPurposeKey, Error, Identifier, Identity, KnownIdentities, PurposeKey,
+    PurposeKeyAttestation, Signed, Timestamp, TrustPolicy, VerifiedCredential, cbor, change::ReceivedHistory,
 };
 
 /// The most credentials a peer may present.
 pub const CREDENTIALS_MAX: usize = 16;
-/// The most bytes an [`IdentityProof`] may have: it travels in a Noise message.
-pub const PROOF_SIZE_MAX: usize = 65_535;
+/// The most bytes an [`IdentityProof`] may have: what a Noise message of 65,535 bytes has room for.
+pub const PROOF_SIZE_MAX: usize = 65_535 - 32 - 48 - 16;
 /// The most bytes a [`CredentialRefresh`] may have.
 pub const REFRESH_SIZE_MAX: usize = 1024 * 1024;
 
@@ -55,10 +54,7 @@ pub struct VerifiedPeer {
 impl VerifiedPeer {
     /// What the newest credential that is valid now says about the peer.
     pub fn attributes(&self, now: Timestamp) -> Option<&Attributes> {
-        let valid = self
-            .credentials
-            .iter()
-            .filter(|credential| credential.expires_at >= now);
+        let valid = self.credentials.iter().filter(|credential| credential.expires_at >= now);
         let newest = valid.max_by_key(|credential| credential.created_at);
         newest.map(|credential| &credential.attributes)
     }
@@ -76,16 +72,9 @@ impl IdentityProof {
     ) -> Result<Self, Error> {
         check_count(&credentials)?;
         let history = identity.history().to_received();
-        let proof = Self {
-            history,
-            attestation,
-            credentials,
-        };
+        let proof = Self { history, attestation, credentials };
         if proof.encode().len() > PROOF_SIZE_MAX {
-            return Err(Error::TooLarge {
-                what: "identity proof",
-                max: PROOF_SIZE_MAX,
-            });
+            return Err(Error::TooLarge { what: "identity proof", max: PROOF_SIZE_MAX });
         }
         Ok(proof)
     }
@@ -126,11 +115,7 @@ impl IdentityProof {
         }
         let history = known.remember(history)?;
         let credentials = verified(&self.credentials, identifier, authorities, known, now);
-        Ok(VerifiedPeer {
-            identifier,
-            history,
-            credentials,
-        })
+        Ok(VerifiedPeer { identifier, history, credentials })
     }
 }
 
@@ -138,15 +123,9 @@ impl CredentialRefresh {
     /// New credentials for one's own identity.
     ///
     /// [`Error::TooLarge`] if there are more than [`CREDENTIALS_MAX`].
-    pub fn new(
-        identity: &Identity,
-        credentials: Vec<CredentialAndPurposeKey>,
-    ) -> Result<Self, Error> {
+    pub fn new(identity: &Identity, credentials: Vec<CredentialAndPurposeKey>) -> Result<Self, Error> {
         check_count(&credentials)?;
-        Ok(Self {
-            history: identity.history().to_received(),
-            credentials,
-        })
+        Ok(Self { history: identity.history().to_received(), credentials })
     }
 
     /// The body of a refresh record.
@@ -173,28 +152,17 @@ impl CredentialRefresh {
         let history = self.history.verify()?;
         let found = history.identifier();
         if found != peer {
-            return Err(Error::WrongSubject {
-                what: Signed::Change,
-                expected: peer,
-                found,
-            });
+            return Err(Error::WrongSubject { what: Signed::Change, expected: peer, found });
         }
         let history = known.remember(history)?;
         let credentials = verified(&self.credentials, peer, authorities, known, now);
-        Ok(VerifiedPeer {
-            identifier: peer,
-            history,
-            credentials,
-        })
+        Ok(VerifiedPeer { identifier: peer, history, credentials })
     }
 }
 
 fn check_count(credentials: &[CredentialAndPurposeKey]) -> Result<(), Error> {
     if credentials.len() > CREDENTIALS_MAX {
-        return Err(Error::TooLarge {
-            what: "list of credentials",
-            max: CREDENTIALS_MAX,
-        });
+        return Err(Error::TooLarge { what: "list of credentials", max: CREDENTIALS_MAX });
     }
     Ok(())
 }
@@ -216,9 +184,7 @@ fn verified(
                 continue;
             }
         };
-        let same = valid
-            .iter_mut()
-            .find(|other| other.authority == credential.authority);
+        let same = valid.iter_mut().find(|other| other.authority == credential.authority);
         match same {
             Some(other) if other.created_at <= credential.created_at => *other = credential,
             Some(_) => {}

@@ -12,9 +12,7 @@ use super::{Error, Signed};
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// Seconds since 1970-01-01 00:00 UTC.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct Timestamp(#[n(0)] pub u64);
@@ -35,18 +33,10 @@ impl Timestamp {
     /// Checks that something was signed by now and has not yet expired.
     pub(super) fn within(self, what: Signed, created: Self, expires: Self) -> Result<(), Error> {
         if created > self.plus(CLOCK_SKEW) {
-            return Err(Error::FromTheFuture {
-                what,
-                created,
-                now: self,
-            });
+            return Err(Error::FromTheFuture { what, created, now: self });
         }
         if expires < self {
-            return Err(Error::Expired {
-                what,
-                expires,
-                now: self,
-            });
+            return Err(Error::Expired { what, expires, now: self });
         }
         Ok(())
     }

@@ -45,10 +45,7 @@ mod tests {
 
     #[test]
     fn each_policy_accepts_whom_it_says() {
-        let (one, two) = (
-            Identifier::from_bytes([1; 32]),
-            Identifier::from_bytes([2; 32]),
-        );
+        let (one, two) = (Identifier::from_bytes([1; 32]), Identifier::from_bytes([2; 32]));
         assert!(TrustPolicy::Anyone.accepts(&one));
         let only = TrustPolicy::only([one]);
         assert!(only.accepts(&one) && !only.accepts(&two));

@@ -30,11 +30,7 @@ pub(super) struct VersionedData<'b> {
 /// Encodes what is to be signed.
 pub(super) fn encode<T: Encode<()>>(data_type: DataType, content: &T) -> Vec<u8> {
     let data = &cbor::encode(content);
-    cbor::encode(&VersionedData {
-        version: VERSION,
-        data_type: data_type as u8,
-        data,
-    })
+    cbor::encode(&VersionedData { version: VERSION, data_type: data_type as u8, data })
 }
 
 /// Decodes what was signed, refusing other types and versions.
@@ -49,10 +45,7 @@ pub(super) fn decode<'b, T: Decode<'b, ()>>(
     }
     if wrapped.data_type != data_type as u8 {
         let expected = data_type as u8;
-        return Err(Error::WrongDataType {
-            expected,
-            found: wrapped.data_type,
-        });
+        return Err(Error::WrongDataType { expected, found: wrapped.data_type });
     }
     cbor::decode(what, usize::MAX, wrapped.data)
 }

@@ -2,13 +2,13 @@
 
 use super::PortalError;
 use super::message::{EndReason, Offer, PortalMessage};
-use super::stream::{CONNECT_TIMEOUT, EARLY, Stream, WINDOW, reset};
+use super::stream::{CONNECT_TIMEOUT, EARLY, Ends, Stream, WINDOW, reset};
 use crate::address::Address;
 use crate::error::Result;
-use crate::identity::Identifier;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Body, Delivery, Endpoint, Flow, FlowId, Parcel, Undeliverable};
+use crate::router::{Body, Delivery, Endpoint, Flow, Parcel, Source, Undeliverable};
+use crate::secure_channel::SecureChannel;
 use crate::session::{ChannelSession, State};
 use crate::sync::lock;
 use rand::Rng;
@@ -17,13 +17,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// How often an inlet asks whether the other end is there.
-const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// Unanswered questions after which its channel is taken for dead.
-const PROBES_LOST: u64 = 3;
-/// A stream that is not answered for this long makes its channel suspect.
+pub const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// How long an answer may take.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Unanswered questions after which the channel is taken for dead. One is enough when a stream is not answered either.
+const PROBES_LOST: u32 = 3;
+/// A stream that is not answered for this long makes the inlet ask at once.
 const SUSPECT_AFTER: Duration = Duration::from_secs(1);
 /// Pause after the system refused to accept, for instance because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -88,13 +91,13 @@ impl Node {
             streams: AtomicUsize::new(0),
             ours: Mutex::new(None),
             probe: Mutex::default(),
+            answered: Notify::new(),
+            suspicion: Notify::new(),
         });
-        let probing = Arc::new(Probing(listening.clone()));
+        let probing = Arc::new(Probing { inlet: listening.clone(), address: Address::random() });
         let tasks = &listening.core.tasks;
         tasks.spawn(listening.clone().accept(socket));
-        if matches!(listening.route, InletRoute::Kept(..)) {
-            tasks.spawn(probing.run());
-        }
+        tasks.spawn(probing.run());
         Ok(Inlet(listening))
     }
 }
@@ -107,59 +110,43 @@ struct Listening {
     /// The channel whose outlet is known to speak our extension.
     ours: Mutex<Option<Address>>,
     probe: Mutex<Probe>,
+    answered: Notify,
+    suspicion: Notify,
     closed: CancellationToken,
 }
 
 #[derive(Default)]
 struct Probe {
-    number: u64,
+    asked: u64,
     answered: u64,
-    asked_at: Option<Instant>,
     round_trip: Option<Duration>,
 }
 
 /// The way to the outlet at this moment.
 struct Way {
     outlet: Route,
-    flow: Option<FlowId>,
-    peer: Option<Identifier>,
-    carrier: CancellationToken,
-    ended: CancellationToken,
     /// The first hop: a channel or a connection.
     through: Address,
+    source: Option<Arc<Source>>,
 }
 
 impl Listening {
     fn way(&self) -> Option<Way> {
-        match &self.route {
-            InletRoute::Fixed(route) => {
-                let router = &self.core.router;
-                let through = route.front()?;
-                if !router.contains(&through) {
-                    return None;
-                }
-                Some(Way {
-                    flow: router.flow_of(through.as_ref()),
-                    peer: router.peer_of(through.as_ref()),
-                    carrier: router.carrier_of(through.as_ref()).unwrap_or_else(|| self.closed.clone()),
-                    ended: self.closed.clone(),
-                    outlet: route.clone(),
-                    through,
-                })
-            }
-            InletRoute::Kept(session, outlet) => {
-                let State::Up(channel) = session.state() else { return None };
-                let source = channel.source();
-                Some(Way {
-                    outlet: Route::from(&channel).then(outlet),
-                    flow: Some(channel.flow()),
-                    peer: Some(channel.peer().identifier),
-                    carrier: source.carrier.clone(),
-                    ended: source.ended.clone(),
-                    through: channel.address().clone(),
-                })
-            }
-        }
+        let outlet = match &self.route {
+            InletRoute::Fixed(route) => route.clone(),
+            InletRoute::Kept(session, outlet) => Route::from(session.state().up()?).then(outlet),
+        };
+        let through = outlet.front()?;
+        let source = self.core.router.source_of(through.as_ref());
+        (source.is_some() || self.core.router.contains(&through)).then_some(Way { outlet, through, source })
+    }
+
+    fn ends(&self, way: &Way) -> Ends {
+        let (carrier, channel) = match &way.source {
+            Some(source) => (source.carrier.clone(), source.ended.clone()),
+            None => (self.closed.clone(), self.closed.clone()),
+        };
+        Ends { carrier, channel, closed: (self.closed.clone(), EndReason::Stopping) }
     }
 
     async fn accept(self: Arc<Self>, socket: TcpListener) {
@@ -203,12 +190,7 @@ impl Drop for Counted {
 }
 
 async fn serve(counted: Counted, socket: TcpStream, way: Way) {
-    let inlet = &counted.0;
-    let result = tokio::select! {
-        result = carry(inlet, socket, way) => result,
-        () = inlet.closed.cancelled() => Err(EndReason::Stopping),
-    };
-    if let Err(reason) = result {
+    if let Err(reason) = carry(&counted.0, socket, way).await {
         tracing::debug!(%reason, "a stream ended early");
     }
 }
@@ -216,82 +198,82 @@ async fn serve(counted: Counted, socket: TcpStream, way: Way) {
 /// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens.
 async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Result<(), EndReason> {
     let socket = Resetting(Some(socket));
-    let deadline = tokio::time::Instant::now() + CONNECT_TIMEOUT;
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
     loop {
         let known = lock(&inlet.ours).as_ref() == Some(&way.through);
-        let stream = Registered::new(inlet, &way, known)?;
+        let ends = inlet.ends(&way);
+        let mut stream = Opened::open(inlet, &way, known)?;
         if known {
             // What is sent at once cannot be sent again: from here on there is no second try.
             stream.attach(socket.take());
-            let suspecting = suspect_without_answer(inlet, &stream);
             return tokio::select! {
-                result = stream.run(way.carrier.clone(), way.ended.clone()) => result,
-                reason = suspecting => {
+                result = stream.run(&ends) => result,
+                reason = unanswered(inlet, &stream, &way.through, deadline) => {
                     stream.end(reason);
-                    stream.run(way.carrier.clone(), way.ended.clone()).await
+                    stream.run(&ends).await
                 }
             };
         }
-        match open(inlet, &stream, &way, deadline).await {
-            Opening::Answered => {
+        let answered = tokio::select! {
+            answered = stream.answered() => answered,
+            reason = unanswered(inlet, &stream, &way.through, deadline) => Err(reason),
+            reason = ends.reached() => Err(reason),
+        };
+        match answered {
+            Ok(()) => {
+                stream.answered = true;
                 if stream.is_ours() {
                     *lock(&inlet.ours) = Some(way.through.clone());
                 }
                 stream.attach(socket.take());
-                return stream.run(way.carrier.clone(), way.ended.clone()).await;
+                return stream.run(&ends).await;
             }
-            Opening::Again(next) => way = next,
-            Opening::Failed(reason) => return Err(reason),
+            Err(EndReason::Disconnected) => match inlet.way() {
+                Some(next) if next.through != way.through => way = next,
+                _ => return Err(EndReason::Disconnected),
+            },
+            Err(reason) => return Err(reason),
         }
     }
 }
 
-/// Waits for the answer; then for ever. Gives a reason if there is none in time.
-async fn suspect_without_answer(inlet: &Listening, stream: &Stream) -> EndReason {
-    tokio::time::sleep(SUSPECT_AFTER).await;
-    if !stream.is_opened() {
-        suspect(inlet);
-        tokio::time::sleep(CONNECT_TIMEOUT - SUSPECT_AFTER).await;
-        if !stream.is_opened() {
-            return EndReason::TimedOut;
-        }
-    }
-    std::future::pending().await
-}
-
-enum Opening {
-    Answered,
-    Again(Way),
-    Failed(EndReason),
-}
-
-async fn open(inlet: &Listening, stream: &Stream, way: &Way, deadline: tokio::time::Instant) -> Opening {
+/// Has the inlet ask when a stream is not answered soon. Ends when the way has changed, or nothing came in time.
+async fn unanswered(inlet: &Listening, stream: &Stream, through: &Address, deadline: Instant) -> EndReason {
+    let mut states = match &inlet.route {
+        InletRoute::Kept(session, _) => Some(session.watch()),
+        InletRoute::Fixed(_) => None,
+    };
     let suspicion = tokio::time::sleep(SUSPECT_AFTER);
     tokio::pin!(suspicion);
     let mut suspected = false;
     loop {
         tokio::select! {
-            answered = stream.answered() => {
-                return answered.map_or_else(Opening::Failed, |()| Opening::Answered);
-            }
-            () = tokio::time::sleep_until(deadline) => return Opening::Failed(EndReason::TimedOut),
             () = &mut suspicion, if !suspected => {
+                if stream.is_opened() {
+                    std::future::pending::<()>().await;
+                }
                 suspected = true;
-                suspect(inlet);
+                inlet.suspicion.notify_one();
             }
-            () = way.ended.cancelled() => break,
-            () = way.carrier.cancelled() => return Opening::Failed(EndReason::Disconnected),
+            () = tokio::time::sleep_until(deadline.into()), if suspected => {
+                if stream.is_opened() {
+                    std::future::pending::<()>().await;
+                }
+                return EndReason::TimedOut;
+            }
+            true = changed(&mut states), if suspected => {
+                if !stream.is_opened() && inlet.way().is_none_or(|way| way.through != *through) {
+                    return EndReason::Disconnected;
+                }
+            }
         }
-    }
-    match inlet.way() {
-        Some(next) if next.through != way.through => Opening::Again(next),
-        _ => Opening::Failed(EndReason::Disconnected),
     }
 }
 
-fn suspect(inlet: &Listening) {
-    if let InletRoute::Kept(session, _) = &inlet.route {
-        session.suspect();
+async fn changed(states: &mut Option<tokio::sync::watch::Receiver<State<SecureChannel>>>) -> bool {
+    match states {
+        Some(states) => states.changed().await.is_ok(),
+        None => std::future::pending().await,
     }
 }
 
@@ -313,42 +295,52 @@ impl Drop for Resetting {
     }
 }
 
-/// A stream whose address is known to the router until this is dropped, and that has sent its Ping.
-struct Registered(Arc<Stream>, Arc<Core>);
+/// A stream that has sent its Ping. Dropped without an answer it tells the outlet that it is not wanted any more.
+struct Opened {
+    stream: Arc<Stream>,
+    core: Arc<Core>,
+    /// Where the outlet's end may be.
+    there: Route,
+    answered: bool,
+}
 
-impl Registered {
-    fn new(inlet: &Listening, way: &Way, known: bool) -> Result<Self, EndReason> {
+impl Opened {
+    fn open(inlet: &Listening, way: &Way, known: bool) -> Result<Self, EndReason> {
         let core = &inlet.core;
-        let stream = Stream::new(core, Address::random(), way.peer, known);
-        let gone = |_| EndReason::Disconnected;
-        core.router.add_endpoint(stream.address().clone(), stream.clone()).map_err(|_| EndReason::Disconnected)?;
-        let registered = Self(stream, core.clone());
-        if let Some(flow) = way.flow {
-            core.router.open(registered.address(), flow);
-        }
+        let peer = way.source.as_ref().and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
+        let stream = Stream::new(core, Address::random(), peer, known);
         let offer = Offer { window: WINDOW, address: random_hex() };
         let there = Address::new(Address::LOCAL, offer.address);
-        registered.aim(way.outlet.clone(), 0);
-        drop(registered.say(&PortalMessage::Ping(Some(offer))).map_err(gone)?);
-        if known {
-            let hops = way.outlet.len() - 1;
-            registered.aim(way.outlet.iter().take(hops).collect::<Route>().then(there), EARLY);
+        let there = way.outlet.iter().take(way.outlet.len() - 1).collect::<Route>().then(there);
+        core.router.add_endpoint(stream.address().clone(), stream.clone()).map_err(|_| EndReason::Disconnected)?;
+        let opened = Self { stream, core: core.clone(), there, answered: known };
+        if let Some(source) = &way.source {
+            core.router.open(opened.address(), source.flow);
         }
-        Ok(registered)
+        opened.aim(way.outlet.clone(), 0);
+        drop(opened.say(&PortalMessage::Ping(Some(offer))).map_err(|_| EndReason::Disconnected)?);
+        if known {
+            opened.aim(opened.there.clone(), EARLY);
+        }
+        Ok(opened)
     }
 }
 
-impl std::ops::Deref for Registered {
+impl std::ops::Deref for Opened {
     type Target = Stream;
 
     fn deref(&self) -> &Stream {
-        &self.0
+        &self.stream
     }
 }
 
-impl Drop for Registered {
+impl Drop for Opened {
     fn drop(&mut self) {
-        self.1.router.remove(self.0.address());
+        self.core.router.remove(self.stream.address());
+        if !self.answered {
+            self.stream.aim(self.there.clone(), 0);
+            drop(self.stream.say(&PortalMessage::Disconnect(EndReason::Stopping)));
+        }
     }
 }
 
@@ -357,56 +349,73 @@ fn random_hex() -> [u8; 32] {
     std::array::from_fn(|_| b"0123456789abcdef"[rng.random_range(0..16)])
 }
 
-/// Asks now and then whether the outlet's node is there, once it is known to be of ours.
-struct Probing(Arc<Listening>);
+/// Asks now and then whether the outlet's node is there, once it is known to be of ours, and whenever a stream is
+/// not answered.
+struct Probing {
+    inlet: Arc<Listening>,
+    address: Address,
+}
 
 impl Probing {
     async fn run(self: Arc<Self>) {
-        let (inlet, address) = (&self.0, Address::random());
-        let router = &inlet.core.router;
-        if router.add_endpoint(address.clone(), self.clone()).is_err() {
+        let inlet = &self.inlet;
+        let InletRoute::Kept(session, _) = &inlet.route else { return };
+        if inlet.core.router.add_endpoint(self.address.clone(), self.clone()).is_err() {
             return;
         }
         let mut every = tokio::time::interval(PROBE_EVERY);
+        let mut lost = 0;
         loop {
-            tokio::select! {
+            let suspicious = tokio::select! {
                 () = inlet.closed.cancelled() => break,
-                _ = every.tick() => {}
-            }
-            let Some(way) = inlet.way() else { continue };
-            if lock(&inlet.ours).as_ref() != Some(&way.through) {
+                () = inlet.suspicion.notified() => true,
+                _ = every.tick() => false,
+            };
+            let State::Up(channel) = session.state() else { continue };
+            let ours = lock(&inlet.ours).as_ref() == Some(channel.address());
+            if !ours && !suspicious {
                 continue;
             }
-            if let Some(flow) = way.flow {
-                router.open(&address, flow);
-            }
-            if self.ask(&way.outlet, &address).is_err() {
-                suspect(inlet);
+            lost = if self.is_answered(&channel).await { 0 } else { lost + 1 };
+            if lost >= PROBES_LOST || (suspicious && lost > 0) {
+                lost = 0;
+                session.suspect(channel.address());
             }
         }
-        router.remove(&address);
+        inlet.core.router.remove(&self.address);
     }
 
-    /// Sends the next question, unless too many are unanswered.
-    fn ask(&self, outlet: &Route, address: &Address) -> Result<(), Undeliverable> {
-        let number = {
-            let mut probe = lock(&self.0.probe);
-            if probe.number >= probe.answered + PROBES_LOST {
-                probe.answered = probe.number;
-                return Err(Undeliverable::Closed);
-            }
-            probe.number += 1;
-            probe.asked_at = Some(Instant::now());
-            probe.number
+    /// Asks once. Whatever else comes over the channel meanwhile is an answer too.
+    async fn is_answered(&self, channel: &SecureChannel) -> bool {
+        let inlet = &self.inlet;
+        let InletRoute::Kept(_, outlet) = &inlet.route else { return true };
+        inlet.core.router.open(&self.address, channel.flow());
+        let (number, asked_at) = {
+            let mut probe = lock(&inlet.probe);
+            probe.asked += 1;
+            (probe.asked, Instant::now())
         };
-        let sent = self.0.core.router.dispatch(Parcel {
-            onward: outlet.as_ref(),
-            return_route: Route::from(address).as_ref(),
+        let sent = inlet.core.router.dispatch(Parcel {
+            onward: Route::from(channel).then(outlet).as_ref(),
+            return_route: Route::from(&self.address).as_ref(),
             body: Body::exactly(&mut PortalMessage::Probe(number).encode()),
             source: None,
             depth: 0,
         });
-        sent.map(drop)
+        if sent.map(drop).is_err() {
+            return false;
+        }
+        let answered = async {
+            while lock(&inlet.probe).answered < number {
+                inlet.answered.notified().await;
+            }
+            lock(&inlet.probe).round_trip = Some(asked_at.elapsed());
+        };
+        let in_time = tokio::select! {
+            answered = tokio::time::timeout(PROBE_TIMEOUT, answered) => answered.is_ok(),
+            () = inlet.closed.cancelled() => true,
+        };
+        in_time || channel.silence() < asked_at.elapsed()
     }
 }
 
@@ -415,11 +424,9 @@ impl Endpoint for Probing {
         let Some(PortalMessage::Alive(number)) = PortalMessage::read(parcel.body.payload()) else {
             return Err(Undeliverable::Malformed);
         };
-        let mut probe = lock(&self.0.probe);
-        if number == probe.number {
-            probe.answered = number;
-            probe.round_trip = probe.asked_at.take().map(|asked_at| asked_at.elapsed()).or(probe.round_trip);
-        }
+        let mut probe = lock(&self.inlet.probe);
+        probe.answered = probe.answered.max(number.min(probe.asked));
+        self.inlet.answered.notify_one();
         Ok(Delivery::default())
     }
 }

@@ -111,7 +111,10 @@ pub(super) enum PortalMessage<'a> {
     /// With the window of a peer that speaks our extension.
     Pong(Option<u64>),
     Disconnect(EndReason),
-    Payload { data: &'a [u8], counter: Option<u16> },
+    Payload {
+        data: &'a [u8],
+        counter: Option<u16>,
+    },
     Credit(u64),
     Finish(u64),
     Probe(u64),

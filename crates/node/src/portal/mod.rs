@@ -16,7 +16,7 @@ mod message;
 mod outlet;
 mod stream;
 
-pub use inlet::{Inlet, InletRoute, ProbeReport};
+pub use inlet::{Inlet, InletRoute, PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
 pub use message::{EndReason, MAX_PAYLOAD};
 pub use outlet::{Outlet, OutletOptions};
 pub use stream::{CONNECT_TIMEOUT, PLAIN_BUFFER, WINDOW};

@@ -1,7 +1,7 @@
 //! The end of a portal beside the service.
 
 use super::message::{EndReason, PortalMessage};
-use super::stream::{CONNECT_TIMEOUT, Stream, WINDOW};
+use super::stream::{CONNECT_TIMEOUT, Ends, Stream, WINDOW};
 use crate::address::Address;
 use crate::error::Result;
 use crate::identity::TrustPolicy;
@@ -90,7 +90,12 @@ impl Endpoint for Accepting {
                 let window = offer.map(|offer| offer.window);
                 self.0.open(address, window, onward, parcel.source)
             }
-            Some(PortalMessage::Probe(number)) => self.0.answer(&PortalMessage::Alive(number), &onward),
+            Some(PortalMessage::Probe(number)) => {
+                if let Some(source) = parcel.source {
+                    source.kept_alive.store(true, Ordering::Relaxed);
+                }
+                self.0.answer(&PortalMessage::Alive(number), &onward)
+            }
             _ => Err(Undeliverable::Malformed),
         }
     }
@@ -119,16 +124,19 @@ impl Listening {
         }
         let counted = Counted(self.clone());
         let stream = Stream::new(&self.core, address.unwrap_or_else(Address::random), peer, ours);
-        self.core.router.add_endpoint(stream.address().clone(), stream.clone()).map_err(|_| Undeliverable::Denied)?;
+        if self.core.router.add_endpoint(stream.address().clone(), stream.clone()).is_err() {
+            return self.refuse(ours, EndReason::NotAllowed, &onward);
+        }
         if let Some(source) = source {
             self.core.router.open(stream.address(), source.flow);
         }
         stream.aim(onward, window.unwrap_or(u64::MAX));
-        let (carrier, ended) = match source {
+        let (carrier, channel) = match source {
             Some(source) => (source.carrier.clone(), source.ended.clone()),
             None => (self.closed.clone(), self.closed.clone()),
         };
-        self.core.tasks.spawn(serve(counted, stream, carrier, ended));
+        let ends = Ends { carrier, channel, closed: (self.closed.clone(), EndReason::NotAllowed) };
+        self.core.tasks.spawn(serve(counted, stream, ends));
         Ok(Delivery::default())
     }
 
@@ -170,13 +178,11 @@ impl Drop for Counted {
     }
 }
 
-async fn serve(counted: Counted, stream: Arc<Stream>, carrier: CancellationToken, ended: CancellationToken) {
+async fn serve(counted: Counted, stream: Arc<Stream>, ends: Ends) {
     let outlet = &counted.0;
-    let closed = &outlet.closed;
     let connected = tokio::select! {
         connected = outlet.connect() => connected,
-        () = carrier.cancelled() => Err(EndReason::Disconnected),
-        () = closed.cancelled() => Err(EndReason::NotAllowed),
+        reason = ends.reached() => Err(reason),
     };
     match connected {
         Err(reason) => {
@@ -190,16 +196,7 @@ async fn serve(counted: Counted, stream: Arc<Stream>, carrier: CancellationToken
             stream.set_opened();
             let window = stream.is_ours().then_some(WINDOW);
             drop(stream.say(&PortalMessage::Pong(window)));
-            let running = stream.run(carrier, ended);
-            tokio::pin!(running);
-            let result = tokio::select! {
-                result = &mut running => result,
-                () = closed.cancelled() => {
-                    stream.end(EndReason::NotAllowed);
-                    running.await
-                }
-            };
-            if let Err(reason) = result {
+            if let Err(reason) = stream.run(&ends).await {
                 tracing::debug!(%reason, "a stream ended early");
             }
         }

@@ -107,6 +107,26 @@ impl Pending {
     }
 }
 
+/// What ends a stream from outside.
+pub(super) struct Ends {
+    /// The connection that carries it.
+    pub(super) carrier: CancellationToken,
+    /// The channel that it runs through.
+    pub(super) channel: CancellationToken,
+    /// The inlet or outlet that it belongs to, and what is said when that closes.
+    pub(super) closed: (CancellationToken, EndReason),
+}
+
+impl Ends {
+    pub(super) async fn reached(&self) -> EndReason {
+        tokio::select! {
+            () = self.carrier.cancelled() => EndReason::Disconnected,
+            () = self.channel.cancelled() => EndReason::Disconnected,
+            () = self.closed.0.cancelled() => self.closed.1,
+        }
+    }
+}
+
 /// What the stream's own task knows about its sending.
 #[derive(Default)]
 struct Sending {
@@ -161,7 +181,11 @@ impl Stream {
     /// Gives the stream its socket.
     pub(super) fn attach(&self, socket: TcpStream) {
         let _ = socket.set_nodelay(true);
-        let _ = self.socket.set(socket);
+        let socket = self.socket.get_or_init(|| socket);
+        let inner = lock(&self.inner);
+        if inner.finished && inner.pending.rest().is_empty() {
+            finish(socket);
+        }
     }
 
     /// Sets where the other end is and how much may be sent there.
@@ -220,13 +244,12 @@ impl Stream {
     /// Moves bytes both ways until both sides have finished or the stream ends early.
     ///
     /// An early end resets the socket, so that nobody takes a part for the whole, and is told to the other end.
-    pub(super) async fn run(&self, carrier: CancellationToken, ended: CancellationToken) -> Result<(), EndReason> {
+    pub(super) async fn run(&self, ends: &Ends) -> Result<(), EndReason> {
         let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
         self.core.stats.streams.add(1);
         let result = tokio::select! {
             result = self.pump(socket) => result,
-            () = carrier.cancelled() => Err(EndReason::Disconnected),
-            () = ended.cancelled() => Err(EndReason::Disconnected),
+            reason = ends.reached() => Err(reason),
         };
         self.core.stats.streams.sub(1);
         let (told, ours) = {
@@ -307,7 +330,10 @@ impl Stream {
                     sending.finished = true;
                     if ours {
                         let told = self.say(&PortalMessage::Finish(sending.sent));
-                        told.map_err(|_| EndReason::Disconnected)?.flush().await.map_err(|_| EndReason::Disconnected)?;
+                        told.map_err(|_| EndReason::Disconnected)?
+                            .flush()
+                            .await
+                            .map_err(|_| EndReason::Disconnected)?;
                     }
                     return Ok(());
                 }
@@ -383,10 +409,11 @@ impl Stream {
             return Err(Undeliverable::Closed);
         }
         inner.received += data.len() as u64;
-        let in_order = counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
+        let in_order =
+            counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
         let overfull = match inner.ours {
             true => inner.received > inner.granted,
-            false => inner.pending.rest().len() + data.len() > PLAIN_BUFFER_MAX,
+            false => inner.pending.rest().len() + data.len() > PLAIN_BUFFER_MAX || self.gate.is_given_up(),
         };
         if !in_order || overfull {
             end(&mut inner, EndReason::Lost);

@@ -47,13 +47,15 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
         Some(name) => Err(RelayError::InvalidName(name.to_owned()))?,
     };
     let (confirm, confirmed) = oneshot::channel();
-    let endpoint = Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
+    let endpoint =
+        Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
     core.router.remove(&bearer);
     let registration = core.router.add_endpoint(bearer.clone(), Arc::new(endpoint))?;
-    if let Some(flow) = hub.as_ref().front().and_then(|front| core.router.flow_of(front)) {
-        core.router.open(&bearer, flow);
+    let source = hub.as_ref().front().and_then(|front| core.router.source_of(front));
+    if let Some(source) = &source {
+        core.router.open(&bearer, source.flow);
     }
-    let carrier = hub.as_ref().front().and_then(|front| core.router.carrier_of(front)).unwrap_or_else(|| core.stopping.clone());
+    let carrier = source.map_or_else(|| core.stopping.clone(), |source| source.carrier.clone());
     let request = Envelope {
         onward: hub.then(service),
         return_route: bearer.clone().into(),

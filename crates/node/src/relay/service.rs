@@ -126,13 +126,16 @@ impl Table {
             route: return_route.iter().take(return_route.len() - 1).collect(),
             owner: source.clone(),
         });
-        if let Err(reason) = self.insert(&address, Owner::of(source, confirmation), source.flow, relay) {
-            return self.refuse(&name, reason);
-        }
+        let watched = match self.insert(&address, Owner::of(source, confirmation), source.flow, relay) {
+            Err(reason) => return self.refuse(&name, reason),
+            Ok(previous) => previous == Some(source.flow),
+        };
         for flow in &self.exposed_to {
             self.core.router.open(&address, *flow);
         }
-        self.core.tasks.spawn(self.clone().remove_with(address.clone(), source.clone()));
+        if !watched {
+            self.core.tasks.spawn(self.clone().remove_with(address.clone(), source.clone()));
+        }
         tracing::debug!(%name, "relay registered");
         let mut confirmed = name.encode().to_vec();
         self.core.router.dispatch(Parcel {
@@ -144,21 +147,22 @@ impl Table {
         })
     }
 
+    /// Puts the relay in its place; the flow of the one that was there before.
     fn insert(
         &self,
         address: &Address,
         owner: Owner,
         flow: FlowId,
         relay: Arc<Forwarding>,
-    ) -> Result<(), Undeliverable> {
+    ) -> Result<Option<FlowId>, Undeliverable> {
         let limits = &self.core.limits;
         let mut relays = lock(&self.relays);
         match relays.get_mut(address) {
             Some(entry) if entry.owner != owner => return Err(Undeliverable::Denied),
             Some(entry) => {
-                entry.flow = flow;
+                let previous = std::mem::replace(&mut entry.flow, flow);
                 self.core.router.replace(address, relay);
-                return Ok(());
+                return Ok(Some(previous));
             }
             None => {}
         }
@@ -170,12 +174,13 @@ impl Table {
         self.core.router.add_endpoint(address.clone(), relay).map_err(|_| Undeliverable::Denied)?;
         relays.insert(address.clone(), Entry { owner, flow });
         self.core.stats.relays.add(1);
-        Ok(())
+        Ok(None)
     }
 
     fn refuse(&self, name: &str, reason: Undeliverable) -> Result<Delivery, Undeliverable> {
         self.core.stats.refused.add(1);
-        tracing::info!(name = %name.escape_debug(), %reason, "relay refused");
+        let start: String = name.chars().take(MAX_NAME).collect();
+        tracing::debug!(name = %start.escape_debug(), %reason, "relay refused");
         Err(reason)
     }
 

@@ -5,14 +5,16 @@ use super::plaintext::{self, PADDING, Plaintext};
 use super::record::{CLOSE_PLAINTEXT, NONCE_LEN, OVERHEAD, Opener, Sealer, TAG_LEN};
 use super::{ChannelError, SecureChannelOptions};
 use crate::address::Address;
-use crate::identity::{CredentialRefresh, Identifier, Timestamp, VerifiedPeer};
+use crate::identity::{CredentialRefresh, Timestamp, VerifiedPeer};
 use crate::node::Core;
 use crate::route::{Route, RouteRef};
 use crate::router::{Body, Delivery, Endpoint, FlowId, Parcel, Source, Undeliverable};
 use crate::sync::{lock, read, write};
+use crate::tcp::MAX_FRAME_SENT;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Both ends have one; which of them decides how the route to the other end is kept.
@@ -47,6 +49,8 @@ struct Sealing {
 struct Opening {
     opener: Opener,
     newest: u64,
+    /// The other channel that this one runs through, if it does.
+    inside: Option<Address>,
     /// The way the newest record came, and where it ends.
     came_by: Route,
     peer_decryptor: Address,
@@ -61,6 +65,8 @@ pub(super) struct Opened {
     pub(super) decryptor: Address,
     pub(super) listener: Option<FlowId>,
     pub(super) carrier: CancellationToken,
+    /// The address of the channel that the handshake came through, if it did.
+    pub(super) inside: Option<Address>,
 }
 
 impl Channel {
@@ -80,6 +86,7 @@ impl Channel {
             authenticated: AtomicBool::new(true),
             ended: core.stopping.child_token(),
             carrier: opened.carrier,
+            kept_alive: Arc::default(),
         };
         let channel = Arc::new(Self {
             core: core.clone(),
@@ -90,6 +97,7 @@ impl Channel {
                 opener: Opener::new(&opened.keys.receive),
                 newest: 0,
                 peer_decryptor: opened.route.back().ok_or(ChannelError::NoRoute)?,
+                inside: opened.inside,
                 came_by: Route::new(),
             }),
             sealing: Mutex::new(Sealing { sealer: Sealer::new(&opened.keys.send), route: opened.route }),
@@ -120,6 +128,11 @@ impl Channel {
     /// Milliseconds since something was heard from the peer.
     pub(super) fn silence_ms(&self) -> u64 {
         self.core.uptime_ms().saturating_sub(self.last_heard.load(Ordering::Relaxed))
+    }
+
+    /// Whether the other end, which used to ask regularly, has not been heard of for this long.
+    pub(super) fn is_silent_for(&self, silence: Duration) -> bool {
+        read(&self.source).kept_alive.load(Ordering::Relaxed) && u128::from(self.silence_ms()) > silence.as_millis()
     }
 
     /// Whether the connection that carried it last is gone.
@@ -209,9 +222,8 @@ impl Channel {
 
     fn take_refresh(&self, body: &[u8]) -> Result<Delivery, Undeliverable> {
         let peer = self.peer().identifier;
-        let verified = CredentialRefresh::decode(body).and_then(|refresh| {
-            refresh.verify(peer, &self.options.authorities, &self.core.known, Timestamp::now())
-        });
+        let verified = CredentialRefresh::decode(body)
+            .and_then(|refresh| refresh.verify(peer, &self.options.authorities, &self.core.known, Timestamp::now()));
         match verified {
             Ok(peer) => self.replace_source(|source| Source { peer: Some(Arc::new(peer)), ..source }),
             Err(error) => tracing::warn!(%peer, %error, "new credentials do not count"),
@@ -229,6 +241,7 @@ impl Channel {
             authenticated: AtomicBool::new(true),
             ended: current.ended.clone(),
             carrier: current.carrier.clone(),
+            kept_alive: current.kept_alive.clone(),
         };
         *current = Arc::new(change(copy));
     }
@@ -240,6 +253,13 @@ impl Channel {
         }
         opening.newest = nonce;
         let Some(outer) = parcel.source else { return };
+        // A channel never moves into another one: so no channel can come to lead through itself.
+        let outside = outer.peer.is_none().then_some(&outer.sender);
+        if opening.inside.is_none() != outside.is_some()
+            || opening.inside.as_ref().is_some_and(|it| *it != outer.sender)
+        {
+            return;
+        }
         let came_by = &opening.came_by;
         if came_by.front().as_ref() == Some(&outer.sender)
             && came_by.as_ref().rest().encoded() == parcel.return_route.encoded()
@@ -260,6 +280,8 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// Room for the headers and the tag around a payload, with routes of any sensible length.
+const HEADERS: usize = 8 * 1024;
 /// A scratch buffer larger than this is not kept.
 const KEEP: usize = 512 * 1024;
 
@@ -278,6 +300,10 @@ impl Endpoint for Encryptor {
         let channel = &*self.0;
         if read(&channel.source).ended.is_cancelled() {
             return Err(Undeliverable::Closed);
+        }
+        // Found out later, it would have used up a number of the channel's.
+        if parcel.body.len() > MAX_FRAME_SENT - HEADERS {
+            return Err(Undeliverable::TooLarge);
         }
         with_scratch(|scratch| {
             scratch.extend_from_slice(&[0; NONCE_LEN]);
@@ -300,16 +326,8 @@ impl Endpoint for Encryptor {
         })
     }
 
-    fn flow(&self) -> Option<FlowId> {
-        Some(read(&self.0.source).flow)
-    }
-
-    fn peer(&self) -> Option<Identifier> {
-        Some(self.0.peer().identifier)
-    }
-
-    fn carrier(&self) -> Option<CancellationToken> {
-        Some(read(&self.0.source).carrier.clone())
+    fn source(&self) -> Option<Arc<Source>> {
+        Some(self.0.source())
     }
 }
 
@@ -342,7 +360,9 @@ impl Endpoint for Decryptor {
             Undeliverable::Malformed
         })?;
         let outer = Parcel { body: Body { buffer: &mut [], start: 0, end: 0 }, ..parcel };
-        channel.follow(&mut opening, &outer, nonce);
+        if plaintext::is_payload(plaintext) {
+            channel.follow(&mut opening, &outer, nonce);
+        }
         drop(opening);
         channel.last_heard.store(channel.core.uptime_ms(), Ordering::Relaxed);
         channel.deliver_opened(plaintext, parcel.depth)

@@ -52,10 +52,7 @@ impl StaticKey {
     #[must_use]
     pub(crate) fn from_bytes(secret: &[u8; KEY_LEN]) -> Self {
         let (_, public) = key_pair(secret).expect("any 32 bytes are an X25519 secret");
-        Self {
-            secret: Box::new(Zeroizing::new(*secret)),
-            public,
-        }
+        Self { secret: Box::new(Zeroizing::new(*secret)), public }
     }
 
     /// The 32 bytes the peer will see, and which the purpose key attestation names.
@@ -71,9 +68,7 @@ impl StaticKey {
 
 impl fmt::Debug for StaticKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticKey")
-            .field("public", &hex::encode(self.public))
-            .finish_non_exhaustive()
+        f.debug_struct("StaticKey").field("public", &hex::encode(self.public)).finish_non_exhaustive()
     }
 }
 
@@ -218,20 +213,10 @@ impl Cipher for Aes256Gcm {
         plaintext.len() + TAG_LEN
     }
 
-    fn decrypt(
-        &self,
-        n: u64,
-        authtext: &[u8],
-        ciphertext: &[u8],
-        out: &mut [u8],
-    ) -> Result<usize, snow::Error> {
+    fn decrypt(&self, n: u64, authtext: &[u8], ciphertext: &[u8], out: &mut [u8]) -> Result<usize, snow::Error> {
         let key = self.0.as_ref().ok_or(snow::Error::Decrypt)?;
-        let (ciphertext, tag) = ciphertext
-            .split_last_chunk::<TAG_LEN>()
-            .ok_or(snow::Error::Decrypt)?;
-        let out = out
-            .get_mut(..ciphertext.len())
-            .ok_or(snow::Error::Decrypt)?;
+        let (ciphertext, tag) = ciphertext.split_last_chunk::<TAG_LEN>().ok_or(snow::Error::Decrypt)?;
+        let out = out.get_mut(..ciphertext.len()).ok_or(snow::Error::Decrypt)?;
         key.open_separate_gather(nonce(n), Aad::from(authtext), ciphertext, tag, out)
             .map_err(|_| snow::Error::Decrypt)?;
         Ok(ciphertext.len())
@@ -330,10 +315,7 @@ mod tests {
 
     #[test]
     fn generated_keys_differ_and_debug_hides_the_secret() {
-        let (a, b) = (
-            StaticKey::generate().unwrap(),
-            StaticKey::generate().unwrap(),
-        );
+        let (a, b) = (StaticKey::generate().unwrap(), StaticKey::generate().unwrap());
         assert_ne!(a.public(), b.public());
         let shown = format!("{a:?}");
         assert!(shown.contains(&hex::encode(a.public())));

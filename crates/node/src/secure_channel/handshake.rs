@@ -14,8 +14,8 @@
 //! and must check before it goes further. Timeouts are the caller's too.
 
 use snow::params::{
-    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifierList, HandshakePattern,
-    HashChoice, NoiseParams,
+    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifierList, HandshakePattern, HashChoice,
+    NoiseParams,
 };
 use snow::{Builder, HandshakeState};
 use zeroize::Zeroize;
@@ -41,7 +41,7 @@ const M3_OVERHEAD: usize = KEY_LEN + TAG_LEN + TAG_LEN;
 /// Why a handshake ended; nothing about it is ever told to the peer (`docs/wire.md §7.2`).
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum HandshakeError {
-    /// A message, ours or the peer's, is longer than [`MAX_MESSAGE_LEN`] bytes.
+    /// A message, ours or the peer's, is longer than 65,535 bytes.
     #[error("handshake message of {length} bytes is longer than {MAX_MESSAGE_LEN}")]
     TooLong {
         /// Bytes in the message.
@@ -164,10 +164,7 @@ impl InitiatorReadM2 {
         let m3 = write(&mut self.noise, M3_OVERHEAD, payload)?;
         let (k1, k2) = split(&mut self.noise);
         // The reverse of Noise: the initiator sends with the second key (docs/wire.md §7.2).
-        let keys = Keys {
-            send: k2,
-            receive: k1,
-        };
+        let keys = Keys { send: k2, receive: k1 };
         Ok((m3, keys))
     }
 }
@@ -216,10 +213,7 @@ impl ResponderReadM1 {
     /// # Errors
     /// [`HandshakeError::TooLong`] if `payload` does not fit,
     /// [`WeakKey`](HandshakeError::WeakKey) or [`Random`](HandshakeError::Random).
-    pub(crate) fn write_m2(
-        mut self,
-        payload: &[u8],
-    ) -> Result<(ResponderSentM2, Vec<u8>), HandshakeError> {
+    pub(crate) fn write_m2(mut self, payload: &[u8]) -> Result<(ResponderSentM2, Vec<u8>), HandshakeError> {
         let m2 = write(&mut self.noise, M2_OVERHEAD, payload)?;
         Ok((ResponderSentM2 { noise: self.noise }, m2))
     }
@@ -240,10 +234,7 @@ impl ResponderSentM2 {
     pub(crate) fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), HandshakeError> {
         let peer = read(&mut self.noise, M3_OVERHEAD, m3)?;
         let (k1, k2) = split(&mut self.noise);
-        let keys = Keys {
-            send: k1,
-            receive: k2,
-        };
+        let keys = Keys { send: k1, receive: k2 };
         Ok((peer, keys))
     }
 }
@@ -252,10 +243,7 @@ fn params() -> NoiseParams {
     NoiseParams::new(
         PROTOCOL_NAME.to_owned(),
         BaseChoice::Noise,
-        HandshakeChoice {
-            pattern: HandshakePattern::XX,
-            modifiers: HandshakeModifierList { list: Vec::new() },
-        },
+        HandshakeChoice { pattern: HandshakePattern::XX, modifiers: HandshakeModifierList { list: Vec::new() } },
         DHChoice::Curve25519,
         CipherChoice::AESGCM,
         HashChoice::SHA256,
@@ -277,11 +265,7 @@ fn check_length(length: usize, least: usize) -> Result<(), HandshakeError> {
     }
 }
 
-fn write(
-    noise: &mut HandshakeState,
-    overhead: usize,
-    payload: &[u8],
-) -> Result<Vec<u8>, HandshakeError> {
+fn write(noise: &mut HandshakeState, overhead: usize, payload: &[u8]) -> Result<Vec<u8>, HandshakeError> {
     let length = overhead.saturating_add(payload.len());
     check_length(length, overhead)?;
     // snow wants room for a tag even after message 1, which has none.
@@ -291,11 +275,7 @@ fn write(
     Ok(message)
 }
 
-fn read(
-    noise: &mut HandshakeState,
-    overhead: usize,
-    message: &[u8],
-) -> Result<Peer, HandshakeError> {
+fn read(noise: &mut HandshakeState, overhead: usize, message: &[u8]) -> Result<Peer, HandshakeError> {
     check_length(message.len(), overhead)?;
     let mut payload = vec![0; message.len() - overhead];
     let length = noise.read_message(message, &mut payload)?;
@@ -304,10 +284,7 @@ fn read(
         .get_remote_static()
         .and_then(|key| key.try_into().ok())
         .ok_or(HandshakeError::Internal(snow::Error::Input))?;
-    Ok(Peer {
-        static_key,
-        payload,
-    })
+    Ok(Peer { static_key, payload })
 }
 
 fn split(noise: &mut HandshakeState) -> (RecordKey, RecordKey) {

@@ -25,7 +25,7 @@ struct Initiating {
 }
 
 enum State {
-    Waiting(InitiatorSentM1, oneshot::Sender<Result<Arc<Channel>, ChannelError>>),
+    Waiting(Box<InitiatorSentM1>, oneshot::Sender<Result<Arc<Channel>, ChannelError>>),
     Open(Arc<Channel>),
     Over,
 }
@@ -55,28 +55,28 @@ pub(crate) async fn open_with(
         address: address.clone(),
         key,
         options,
-        state: Mutex::new(State::Waiting(initiator, done)),
+        state: Mutex::new(State::Waiting(Box::new(initiator), done)),
     });
-    core.router.add_public_endpoint(address.clone(), initiating).map_err(|_| ChannelError::AddressInUse)?;
-    let mut unfinished = Unfinished { core, address: Some(address.clone()) };
+    core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
+    let mut unfinished = Unfinished(Some(initiating.clone()));
     let m1 = Envelope { onward: route, return_route: address.into(), payload: m1.into(), source: None };
     core.router.dispatch_local(m1)?.settle().await?;
     let opened = tokio::time::timeout(timeout, opened).await.map_err(|_| ChannelError::Timeout(timeout))?;
     let channel = opened.map_err(|_| ChannelError::Closed)??;
-    unfinished.address = None;
+    unfinished.0 = None;
     Ok(SecureChannel::new(channel))
 }
 
-/// Frees the address of a handshake that was given up.
-struct Unfinished<'a> {
-    core: &'a Core,
-    address: Option<Address>,
-}
+/// Undoes a handshake that was given up, also when it has just ended well.
+struct Unfinished(Option<Arc<Initiating>>);
 
-impl Drop for Unfinished<'_> {
+impl Drop for Unfinished {
     fn drop(&mut self) {
-        if let Some(address) = &self.address {
-            self.core.router.remove(address);
+        let Some(initiating) = &self.0 else { return };
+        let state = std::mem::replace(&mut *lock(&initiating.state), State::Over);
+        initiating.core.router.remove(&initiating.address);
+        if let State::Open(channel) = state {
+            channel.close();
         }
     }
 }
@@ -111,7 +111,11 @@ impl Endpoint for Initiating {
 
 impl Initiating {
     /// Reads the second message, decides whether the peer is the one, and sends the third.
-    fn finish(&self, waiting: InitiatorSentM1, parcel: &Parcel<'_>) -> Result<(Arc<Channel>, Delivery), ChannelError> {
+    fn finish(
+        &self,
+        waiting: Box<InitiatorSentM1>,
+        parcel: &Parcel<'_>,
+    ) -> Result<(Arc<Channel>, Delivery), ChannelError> {
         let (initiator, peer) = waiting.read_m2(parcel.body.payload())?;
         let proof = IdentityProof::decode(&peer.payload)?;
         let peer = proof.verify(
@@ -133,6 +137,7 @@ impl Initiating {
                 decryptor: self.address.clone(),
                 listener: None,
                 carrier: carrier(parcel.source),
+                inside: inside(parcel.source),
             },
             self.options.clone(),
         )?;
@@ -151,6 +156,11 @@ impl Initiating {
             error.into()
         })
     }
+}
+
+/// The channel that a handshake message came through, if it did.
+pub(super) fn inside(source: Option<&Arc<Source>>) -> Option<Address> {
+    source.filter(|source| source.peer.is_some()).map(|source| source.sender.clone())
 }
 
 /// What ends when the connection ends that a handshake message came over.

@@ -2,7 +2,7 @@
 
 use super::channel::{Channel, Decryptor, Opened, Role};
 use super::handshake::{Responder, ResponderSentM2};
-use super::initiator::carrier;
+use super::initiator::{carrier, inside};
 use super::key::ChannelKey;
 use super::{ChannelError, HANDSHAKE_TIMEOUT, SecureChannelOptions};
 use crate::address::Address;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often unfinished handshakes and abandoned channels are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How long a channel whose connection is gone waits for its initiator to come back over another.
+/// How long a channel whose connection is gone, or whose initiator has gone silent, waits for it to come back.
 pub const ROUTE_GRACE: Duration = Duration::from_secs(60);
 
 /// Accepts secure channels at an address until it is closed or its node is shut down.
@@ -128,7 +128,7 @@ impl Listener {
         let responding = Responding {
             listener: self.clone(),
             address: address.clone(),
-            state: Mutex::new(State::Waiting(responder, route.clone())),
+            state: Mutex::new(State::Waiting(Box::new(responder), route.clone())),
         };
         let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
         taken.map_err(|_| Undeliverable::Full)?;
@@ -159,7 +159,7 @@ impl Listener {
         let mut every = tokio::time::interval(SWEEP);
         loop {
             tokio::select! {
-                () = self.closed.cancelled() => return,
+                () = self.core.stopping.cancelled() => return,
                 _ = every.tick() => {}
             }
             let now = Instant::now();
@@ -172,9 +172,13 @@ impl Listener {
             let channels: Vec<Arc<Channel>> = {
                 let mut held = lock(&self.held);
                 held.channels.retain(|channel| channel.upgrade().is_some_and(|it| !it.ended().is_cancelled()));
+                if self.closed.is_cancelled() && held.channels.is_empty() && held.handshakes.is_empty() {
+                    return;
+                }
                 held.channels.iter().filter_map(Weak::upgrade).collect()
             };
             cut.retain(|address, _| channels.iter().any(|it| it.is_cut() && it.encryptor() == address));
+            channels.iter().filter(|channel| channel.is_silent_for(ROUTE_GRACE)).for_each(|channel| channel.close());
             for channel in channels.iter().filter(|channel| channel.is_cut()) {
                 let since = *cut.entry(channel.encryptor().clone()).or_insert(now);
                 if now - since > ROUTE_GRACE {
@@ -193,7 +197,7 @@ struct Responding {
 }
 
 enum State {
-    Waiting(ResponderSentM2, Route),
+    Waiting(Box<ResponderSentM2>, Route),
     Open(Arc<Channel>),
     Over,
 }
@@ -218,7 +222,7 @@ impl Endpoint for Responding {
                 Ok(Delivery::default())
             }
             Err(error) => {
-                tracing::info!(%error, "a handshake failed");
+                tracing::debug!(%error, "a handshake failed");
                 self.listener.give_up(&self.address);
                 Err(Undeliverable::Malformed)
             }
@@ -229,7 +233,7 @@ impl Endpoint for Responding {
 impl Responding {
     fn finish(
         &self,
-        waiting: ResponderSentM2,
+        waiting: Box<ResponderSentM2>,
         route: Route,
         parcel: &Parcel<'_>,
     ) -> Result<Arc<Channel>, ChannelError> {
@@ -245,6 +249,7 @@ impl Responding {
             decryptor: self.address.clone(),
             listener: Some(self.listener.flow),
             carrier: carrier(parcel.source),
+            inside: inside(parcel.source),
         };
         let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
         if let Some(source) = parcel.source {

@@ -22,9 +22,9 @@ mod listener;
 mod plaintext;
 mod record;
 
+pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub(crate) use key::ChannelKey;
-pub use handshake::HandshakeError;
 pub use listener::{ROUTE_GRACE, SecureChannelListener};
 pub use record::{REKEY_INTERVAL, WINDOW};
 
@@ -35,7 +35,7 @@ use crate::identity::{
 };
 use crate::node::Node;
 use crate::route::Route;
-use crate::router::{Flow, FlowId, Source, Undeliverable};
+use crate::router::{Flow, FlowId, Undeliverable};
 use channel::Channel;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -148,8 +148,9 @@ impl SecureChannel {
         self.0.ended().cancelled_owned().await;
     }
 
-    pub(crate) fn source(&self) -> Arc<Source> {
-        self.0.source()
+    /// Whether the connection that carries it has ended.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.is_cut()
     }
 
     /// Waits until the channel ends or the connection that carries it does.

@@ -30,10 +30,8 @@ pub(super) enum Plaintext {
 
 impl Plaintext {
     pub(super) fn read(input: &[u8]) -> Option<Self> {
-        if let Some(rest) = input.strip_prefix(&PAYLOAD) {
-            if let Some(range) = payload_range(input.len(), rest) {
-                return Some(Self::Payload(range));
-            }
+        if let Some(range) = input.strip_prefix(&PAYLOAD).and_then(|rest| payload_range(input.len(), rest)) {
+            return Some(Self::Payload(range));
         }
         if let Some(body) = input.strip_prefix(&REFRESH) {
             let mut decoder = minicbor::Decoder::new(body);
@@ -62,6 +60,11 @@ fn payload_range(len: usize, rest: &[u8]) -> Option<Range<usize>> {
     let (payload, rest) = cbor::read_bytes(rest)?;
     let end = len - rest.len();
     Some(end - payload.len()..end)
+}
+
+/// Whether the record holds a routed message.
+pub(super) fn is_payload(plaintext: &[u8]) -> bool {
+    plaintext.starts_with(&PAYLOAD[..3])
 }
 
 /// The routes of a payload record, from what stands before its payload.
@@ -105,7 +108,10 @@ mod tests {
     #[test]
     fn snapshots() {
         let plaintext = payload(&route!["echoer"], &route!["app"], b"\x05hello");
-        assert_eq!(hex::encode(&plaintext), "8282008183818200466563686f6572818200436170704605 68656c6c6f40".replace(' ', ""));
+        assert_eq!(
+            hex::encode(&plaintext),
+            "8282008183818200466563686f6572818200436170704605 68656c6c6f40".replace(' ', "")
+        );
         let range = plaintext.len() - 7..plaintext.len() - 1;
         assert_eq!(Plaintext::read(&plaintext), Some(Plaintext::Payload(range)));
         assert_eq!(Plaintext::read(&hex::decode("8282028040").unwrap()), Some(Plaintext::Close));

@@ -136,11 +136,7 @@ impl Sealer {
     /// Starts at nonce 0 with the handshake's key.
     #[must_use]
     pub(crate) fn new(key: &RecordKey) -> Self {
-        Self {
-            key: IntervalKey::new(key),
-            interval: 0,
-            next: 0,
-        }
+        Self { key: IntervalKey::new(key), interval: 0, next: 0 }
     }
 
     /// Seals `plaintext` in place and returns the nonce to put in front and the tag to put behind.
@@ -148,10 +144,7 @@ impl Sealer {
     /// # Errors
     /// [`RecordError::Exhausted`] or [`RecordError::TooLong`]; after an error `plaintext` must not
     /// be sent.
-    pub(crate) fn seal(
-        &mut self,
-        plaintext: &mut [u8],
-    ) -> Result<([u8; NONCE_LEN], [u8; TAG_LEN]), RecordError> {
+    pub(crate) fn seal(&mut self, plaintext: &mut [u8]) -> Result<([u8; NONCE_LEN], [u8; TAG_LEN]), RecordError> {
         if self.next == REKEY_NONCE {
             return Err(RecordError::Exhausted);
         }
@@ -160,26 +153,18 @@ impl Sealer {
             self.interval = interval(self.next);
         }
         let length = plaintext.len();
-        let sealed =
-            self.key
-                .0
-                .seal_in_place_separate_tag(nonce(self.next), Aad::empty(), plaintext);
+        let sealed = self.key.0.seal_in_place_separate_tag(nonce(self.next), Aad::empty(), plaintext);
         let tag = sealed.map_err(|_| RecordError::TooLong { length })?;
         let number = self.next.to_be_bytes();
         self.next += 1;
-        let tag = tag
-            .as_ref()
-            .try_into()
-            .expect("AES-256-GCM has 16-byte tags");
+        let tag = tag.as_ref().try_into().expect("AES-256-GCM has 16-byte tags");
         Ok((number, tag))
     }
 }
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sealer")
-            .field("next", &self.next)
-            .finish_non_exhaustive()
+        f.debug_struct("Sealer").field("next", &self.next).finish_non_exhaustive()
     }
 }
 
@@ -198,12 +183,7 @@ impl Opener {
     /// Starts at nonce 0 with the handshake's key.
     #[must_use]
     pub(crate) fn new(key: &RecordKey) -> Self {
-        Self {
-            previous: None,
-            current: IntervalKey::new(key),
-            highest: 0,
-            seen: 0,
-        }
+        Self { previous: None, current: IntervalKey::new(key), highest: 0, seen: 0 }
     }
 
     /// Opens `record` in place and returns its plaintext, a part of `record`.
@@ -215,9 +195,8 @@ impl Opener {
     /// bytes of `record` are lost.
     pub(crate) fn open<'a>(&mut self, record: &'a mut [u8]) -> Result<&'a mut [u8], RecordError> {
         let length = record.len();
-        let Some((number, sealed)) = record
-            .split_first_chunk_mut::<NONCE_LEN>()
-            .filter(|(_, sealed)| sealed.len() >= TAG_LEN)
+        let Some((number, sealed)) =
+            record.split_first_chunk_mut::<NONCE_LEN>().filter(|(_, sealed)| sealed.len() >= TAG_LEN)
         else {
             return Err(RecordError::TooShort { length });
         };
@@ -247,10 +226,7 @@ impl Opener {
             return Err(RecordError::Exhausted);
         }
         if number.abs_diff(self.highest) > WINDOW {
-            return Err(RecordError::OutsideWindow {
-                nonce: number,
-                highest: self.highest,
-            });
+            return Err(RecordError::OutsideWindow { nonce: number, highest: self.highest });
         }
         if number <= self.highest && self.seen & (1 << (self.highest - number)) != 0 {
             return Err(RecordError::Replayed { nonce: number });
@@ -278,14 +254,8 @@ impl fmt::Debug for Opener {
     }
 }
 
-fn unseal<'a>(
-    key: &IntervalKey,
-    number: u64,
-    sealed: &'a mut [u8],
-) -> Result<&'a mut [u8], RecordError> {
-    key.0
-        .open_in_place(nonce(number), Aad::empty(), sealed)
-        .map_err(|_| RecordError::Forged { nonce: number })
+fn unseal<'a>(key: &IntervalKey, number: u64, sealed: &'a mut [u8]) -> Result<&'a mut [u8], RecordError> {
+    key.0.open_in_place(nonce(number), Aad::empty(), sealed).map_err(|_| RecordError::Forged { nonce: number })
 }
 
 #[cfg(test)]

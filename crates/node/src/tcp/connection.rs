@@ -2,11 +2,11 @@
 
 use super::outbox::Outbox;
 use super::reader::FrameBuffer;
-use super::{CONNECT_TIMEOUT, MAX_FRAME, MAX_FRAME_UNAUTHENTICATED, TcpError};
+use super::{CONNECT_TIMEOUT, GREETING_TIMEOUT, MAX_FRAME, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TcpError};
 use crate::address::Address;
 use crate::node::Core;
-use crate::route::RouteRef;
-use crate::router::{Body, Endpoint, Flow, FlowId, Parcel, Delivery, Source, Undeliverable};
+use crate::route::{MAX_HOPS, RouteRef};
+use crate::router::{Body, Delivery, Endpoint, Flow, FlowId, Parcel, Source, Undeliverable};
 use crate::wire::frame::{self, TAIL, VERSION};
 use std::cell::RefCell;
 use std::io;
@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 
 /// Idle seconds before keep-alive probes, seconds between them, and how many go unanswered.
 const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
@@ -25,6 +24,8 @@ const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
 const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
 /// Reads after which a busy connection lets others run.
 const TURN: usize = 8;
+/// How long a connection that is closed here goes on writing what was already sent.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Idle time after which a connection gives its large buffer back.
 const BUFFER_IDLE: Duration = Duration::from_secs(1);
 
@@ -116,6 +117,7 @@ impl Connection {
                 peer: None,
                 authenticated: AtomicBool::new(false),
                 carrier: ended.clone(),
+                kept_alive: Arc::default(),
                 ended,
             }),
             core: core.clone(),
@@ -128,14 +130,19 @@ impl Connection {
     }
 
     async fn run(self: Arc<Self>) {
-        let ended = tokio::select! {
-            () = self.source.ended.cancelled() => {
-                let _ = tokio::time::timeout(BUFFER_IDLE, self.outbox.flushed()).await;
-                None
-            }
-            error = self.outbox.run() => Some(error),
+        let writing = self.outbox.run();
+        tokio::pin!(writing);
+        let mut ended = tokio::select! {
+            () = self.source.ended.cancelled() => None,
+            error = &mut writing => Some(error),
             error = self.read() => Some(error),
         };
+        if ended.is_none() {
+            ended = tokio::select! {
+                error = writing => Some(error),
+                _ = tokio::time::timeout(FLUSH_TIMEOUT, self.outbox.flushed()) => None,
+            };
+        }
         self.source.ended.cancel();
         self.outbox.close();
         // Handles may outlive the connection: the peer must not wait for them.
@@ -154,7 +161,11 @@ impl Connection {
         let mut inbox = FrameBuffer::default();
         let mut greeted = false;
         loop {
-            if let Err(error) = self.readable(&mut inbox).await {
+            let readable = match greeted {
+                true => self.readable(&mut inbox).await,
+                false => self.greeting().await,
+            };
+            if let Err(error) = readable {
                 return error;
             }
             for _ in 0..TURN {
@@ -177,6 +188,11 @@ impl Connection {
             }
             tokio::task::consume_budget().await;
         }
+    }
+
+    async fn greeting(&self) -> io::Result<()> {
+        let greeting = tokio::time::timeout(GREETING_TIMEOUT, self.socket.readable()).await;
+        greeting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     async fn readable(&self, inbox: &mut FrameBuffer) -> io::Result<()> {
@@ -245,24 +261,24 @@ thread_local! {
 
 impl Endpoint for Connection {
     fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        if parcel.body.len() > MAX_FRAME - 4096 {
-            return Err(Undeliverable::TooLarge);
+        let return_hops = parcel.return_route.len() + usize::from(parcel.source.is_some());
+        if return_hops > MAX_HOPS || parcel.onward.len() > MAX_HOPS + 1 {
+            return Err(Undeliverable::TooDeep);
         }
         HEADER.with_borrow_mut(|header| {
             header.clear();
             let payload = parcel.body.payload();
             frame::push_header(header, parcel.onward.rest(), parcel.via(), parcel.return_route, payload.len());
+            if header.len() + payload.len() + TAIL.len() > MAX_FRAME_SENT {
+                return Err(Undeliverable::TooLarge);
+            }
             let flush = self.outbox.push(&[header, payload, &TAIL])?;
             Ok(Delivery::sent(flush, self.outbox.gate()))
         })
     }
 
-    fn flow(&self) -> Option<FlowId> {
-        Some(self.source.flow)
-    }
-
-    fn carrier(&self) -> Option<CancellationToken> {
-        Some(self.source.carrier.clone())
+    fn source(&self) -> Option<Arc<Source>> {
+        Some(self.source.clone())
     }
 }
 

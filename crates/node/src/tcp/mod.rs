@@ -12,17 +12,21 @@ mod listener;
 mod outbox;
 mod reader;
 
+pub(crate) use connection::Connection;
 pub use connection::TcpConnection;
 pub use listener::TcpListener;
-pub(crate) use connection::Connection;
 pub(crate) use outbox::Flush;
 
 use std::time::Duration;
 
-/// Largest frame from a peer that has authenticated itself with a secure channel, in bytes.
+/// Largest frame taken from a connection over which a secure channel was made, in bytes.
 pub const MAX_FRAME: usize = 16 * 1024 * 1024;
-/// Largest frame from anybody else, in bytes.
-pub const MAX_FRAME_UNAUTHENTICATED: usize = 1024 * 1024;
+/// Largest frame sent or passed on, in bytes: a hub, which has no channel with anybody, takes no larger ones.
+pub const MAX_FRAME_SENT: usize = 1024 * 1024;
+/// Largest frame taken from any other connection, in bytes. What a hub passes on grows by an address.
+pub const MAX_FRAME_UNAUTHENTICATED: usize = MAX_FRAME_SENT + 4096;
+/// How long a connection may take to send its first byte.
+pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that takes nothing for this long while something waits is closed.

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 /// Queued bytes above which senders are asked to wait.
 pub(crate) const BUDGET: usize = 256 * 1024;
 /// Queued bytes above which messages are refused, whoever sends them.
-pub(crate) const MAX_QUEUED: usize = 32 * 1024 * 1024;
+pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// An emptied buffer larger than this is given back.
 const KEEP: usize = 64 * 1024;
 /// Batches that one sender writes for others before the writer task takes over.
@@ -49,13 +49,7 @@ pub(crate) struct Flush(Arc<Outbox>);
 
 impl Outbox {
     pub(crate) fn new(socket: Arc<TcpStream>) -> Self {
-        Self {
-            socket,
-            state: Mutex::default(),
-            gate: Arc::default(),
-            handed_over: Notify::new(),
-            idle: Notify::new(),
-        }
+        Self { socket, state: Mutex::default(), gate: Arc::default(), handed_over: Notify::new(), idle: Notify::new() }
     }
 
     /// Closed while more waits than the budget allows.
@@ -70,7 +64,7 @@ impl Outbox {
             return Err(Undeliverable::Closed);
         }
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        if state.queue.len() + bytes > MAX_QUEUED {
+        if state.queue.len() + bytes > MAX_QUEUED || self.gate.is_given_up() {
             return Err(Undeliverable::Full);
         }
         parts.iter().for_each(|part| state.queue.extend_from_slice(part));

@@ -128,10 +128,12 @@ mod tests {
     #[test]
     fn a_frame_too_long_is_refused_before_it_is_read_and_memory_follows_the_bytes() {
         let mut buffer = FrameBuffer::default();
-        buffer.read(|room| {
-            room[..4].copy_from_slice(&(1u32 << 20).to_be_bytes());
-            Ok(4)
-        }).unwrap();
+        buffer
+            .read(|room| {
+                room[..4].copy_from_slice(&(1u32 << 20).to_be_bytes());
+                Ok(4)
+            })
+            .unwrap();
         assert_eq!(buffer.next((1 << 20) - 1), Err(FrameTooLong(1 << 20)));
         assert_eq!(buffer.next(1 << 20), Ok(None));
         assert!(buffer.buffer.len() <= SMALL);

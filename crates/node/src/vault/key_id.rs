@@ -39,11 +39,7 @@ impl TryFrom<String> for KeyId {
 
     fn try_from(text: String) -> Result<Self, Error> {
         let canonical = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == 64 && text.bytes().all(canonical) {
-            Ok(Self(text))
-        } else {
-            Err(Error::BadKeyId)
-        }
+        if text.len() == 64 && text.bytes().all(canonical) { Ok(Self(text)) } else { Err(Error::BadKeyId) }
     }
 }
 

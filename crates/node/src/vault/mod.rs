@@ -52,11 +52,7 @@ pub trait Vault: Send + Sync + 'static {
     fn public_key<'a>(&'a self, key: &'a KeyId) -> BoxFuture<'a, Result<PublicKey, Error>>;
 
     /// Signs a SHA-256 digest, the only thing identities sign (`docs/wire.md §6.2`).
-    fn sign<'a>(
-        &'a self,
-        key: &'a KeyId,
-        digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Signature, Error>>;
+    fn sign<'a>(&'a self, key: &'a KeyId, digest: &'a [u8; 32]) -> BoxFuture<'a, Result<Signature, Error>>;
 
     /// Forgets a key for good; deleting a key the vault does not hold is no error.
     fn delete<'a>(&'a self, key: &'a KeyId) -> BoxFuture<'a, Result<(), Error>>;

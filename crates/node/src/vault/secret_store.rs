@@ -6,17 +6,10 @@ use zeroize::Zeroizing;
 /// implementation must not log a secret or leave copies of it behind.
 pub trait SecretStore: Send + Sync + 'static {
     /// Stores a secret, replacing what had the name; returns once it is durable.
-    fn put(
-        &self,
-        name: &str,
-        secret: Zeroizing<Vec<u8>>,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+    fn put(&self, name: &str, secret: Zeroizing<Vec<u8>>) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// The secret of that name, or `None`.
-    fn get(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<Zeroizing<Vec<u8>>>, StoreError>> + Send;
+    fn get(&self, name: &str) -> impl Future<Output = Result<Option<Zeroizing<Vec<u8>>>, StoreError>> + Send;
 
     /// Removes the secret of that name; removing what is not there is no error.
     fn delete(&self, name: &str) -> impl Future<Output = Result<(), StoreError>> + Send;

@@ -37,10 +37,8 @@ impl<S: SecretStore> SoftwareVault<S> {
     }
 
     async fn create_p256(&self) -> Result<KeyId, Error> {
-        let key =
-            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| Error::Crypto)?;
-        let scalar: EcPrivateKeyBin<'_> =
-            key.private_key().as_be_bytes().map_err(|_| Error::Crypto)?;
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| Error::Crypto)?;
+        let scalar: EcPrivateKeyBin<'_> = key.private_key().as_be_bytes().map_err(|_| Error::Crypto)?;
         let public = key.public_key().as_ref();
         let mut secret = Zeroizing::new(Vec::with_capacity(1 + P256_SCALAR_LEN + public.len()));
         secret.push(STORED_P256);
@@ -92,11 +90,7 @@ impl<S: SecretStore> Vault for SoftwareVault<S> {
         Box::pin(async move { self.load(key).await?.public_key() })
     }
 
-    fn sign<'a>(
-        &'a self,
-        key: &'a KeyId,
-        digest: &'a [u8; 32],
-    ) -> BoxFuture<'a, Result<Signature, Error>> {
+    fn sign<'a>(&'a self, key: &'a KeyId, digest: &'a [u8; 32]) -> BoxFuture<'a, Result<Signature, Error>> {
         Box::pin(async move { self.load(key).await?.sign(digest) })
     }
 
@@ -120,18 +114,12 @@ enum SigningKey {
 impl SigningKey {
     fn parse(stored: &[u8]) -> Option<Self> {
         match stored.split_first()? {
-            (&STORED_ED25519, seed) => Ed25519KeyPair::from_seed_unchecked(seed)
-                .ok()
-                .map(Self::Ed25519),
+            (&STORED_ED25519, seed) => Ed25519KeyPair::from_seed_unchecked(seed).ok().map(Self::Ed25519),
             (&STORED_P256, pair) => {
                 let (scalar, public) = pair.split_at_checked(P256_SCALAR_LEN)?;
-                EcdsaKeyPair::from_private_key_and_public_key(
-                    &ECDSA_P256_SHA256_FIXED_SIGNING,
-                    scalar,
-                    public,
-                )
-                .ok()
-                .map(Self::P256)
+                EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, scalar, public)
+                    .ok()
+                    .map(Self::P256)
             }
             _ => None,
         }

@@ -36,11 +36,7 @@ async fn two_created_keys_differ() {
 async fn seed_gives_the_key_of_rfc_8032() {
     // RFC 8032 §7.1, test 1.
     let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(
-        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
-        &mut *seed,
-    )
-    .unwrap();
+    hex::decode_to_slice("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", &mut *seed).unwrap();
     let vault = MemoryVault::in_memory();
     let id = vault.import_ed25519_seed(seed).await.unwrap();
     assert_eq!(
@@ -53,19 +49,9 @@ async fn seed_gives_the_key_of_rfc_8032() {
 async fn a_damaged_secret_is_told_apart_from_a_missing_one() {
     let id = "0123456789abcdef".repeat(4).parse::<KeyId>().unwrap();
     let strangers_key = vec![0; 33];
-    for stored in [
-        vec![],
-        vec![0],
-        vec![0; 32],
-        vec![1; 98],
-        vec![2; 33],
-        strangers_key,
-    ] {
+    for stored in [vec![], vec![0], vec![0; 32], vec![1; 98], vec![2; 33], strangers_key] {
         let store = MemoryStore::new();
-        store
-            .put(id.as_str(), Zeroizing::new(stored))
-            .await
-            .unwrap();
+        store.put(id.as_str(), Zeroizing::new(stored)).await.unwrap();
         let vault = SoftwareVault::new(store);
         assert!(matches!(vault.public_key(&id).await, Err(Error::Damaged(k)) if k == id));
         assert!(matches!(vault.sign(&id, &DIGEST).await, Err(Error::Damaged(k)) if k == id));
@@ -76,30 +62,15 @@ async fn a_damaged_secret_is_told_apart_from_a_missing_one() {
 fn a_key_name_is_canonical_hex() {
     let name = "0123456789abcdef".repeat(4);
     assert_eq!(name.parse::<KeyId>().unwrap().to_string(), name);
-    for bad in [
-        "",
-        "../../etc/passwd",
-        &name[1..],
-        &name.to_uppercase(),
-        &format!("{name}0"),
-    ] {
-        assert!(
-            matches!(bad.parse::<KeyId>(), Err(Error::BadKeyId)),
-            "{bad}"
-        );
+    for bad in ["", "../../etc/passwd", &name[1..], &name.to_uppercase(), &format!("{name}0")] {
+        assert!(matches!(bad.parse::<KeyId>(), Err(Error::BadKeyId)), "{bad}");
     }
 }
 
 #[tokio::test]
 async fn debug_shows_no_secret() {
     let store = MemoryStore::new();
-    store
-        .put("name", Zeroizing::new(b"secret".to_vec()))
-        .await
-        .unwrap();
+    store.put("name", Zeroizing::new(b"secret".to_vec())).await.unwrap();
     assert_eq!(format!("{store:?}"), "MemoryStore { .. }");
-    assert_eq!(
-        format!("{:?}", SoftwareVault::new(store)),
-        "SoftwareVault { .. }"
-    );
+    assert_eq!(format!("{:?}", SoftwareVault::new(store)), "SoftwareVault { .. }");
 }

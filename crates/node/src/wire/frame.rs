@@ -6,7 +6,7 @@
 //! ```
 
 use super::cbor;
-use crate::address::Address;
+use crate::address::{Address, MAX_ADDRESS_LEN};
 use crate::route::{MAX_HOPS, Route, RouteRef};
 use std::ops::Range;
 
@@ -74,7 +74,9 @@ pub(crate) fn canonical(input: &[u8]) -> Option<(Route, Route, Vec<u8>)> {
 type Tolerant<T> = Result<Option<T>, minicbor::decode::Error>;
 
 fn read_tolerantly(decoder: &mut minicbor::Decoder<'_>) -> Tolerant<(Route, Route, Vec<u8>)> {
-    decoder.array()?;
+    if decoder.array()?.is_some_and(|fields| fields < 3) {
+        return Ok(None);
+    }
     let (Some(onward), Some(return_route)) = (read_route(decoder)?, read_route(decoder)?) else { return Ok(None) };
     Ok(Some((onward, return_route, decoder.bytes()?.to_vec())))
 }
@@ -94,7 +96,11 @@ fn read_route(decoder: &mut minicbor::Decoder<'_>) -> Tolerant<Route> {
 
 fn read_address(decoder: &mut minicbor::Decoder<'_>) -> Result<Address, minicbor::decode::Error> {
     let fields = decoder.array()?;
-    let address = Address::new(decoder.u8()?, decoder.bytes()?);
+    let (kind, value) = (decoder.u8()?, decoder.bytes()?);
+    if fields.is_some_and(|fields| fields < 2) || value.len() > MAX_ADDRESS_LEN {
+        return Err(minicbor::decode::Error::message("not an address"));
+    }
+    let address = Address::new(kind, value);
     match fields {
         Some(fields) => (2..fields).try_for_each(|_| decoder.skip())?,
         None => {

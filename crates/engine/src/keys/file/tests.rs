@@ -9,9 +9,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self) -> PathBuf {
@@ -34,9 +32,7 @@ impl Place {
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.path()).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 }
 
@@ -77,18 +73,10 @@ fn create_put_reopen_delete() {
 #[test]
 fn the_file_shows_neither_secret_nor_passphrase() {
     let place = Place::new();
-    place
-        .create()
-        .put("identity", secret(b"swordfish"))
-        .unwrap();
+    place.create().put("identity", secret(b"swordfish")).unwrap();
     let bytes = place.bytes();
     assert!(bytes.starts_with(b"age-encryption.org/v1\n-> scrypt "));
-    for clear in [
-        &b"swordfish"[..],
-        b"identity",
-        b"sesame",
-        hex::encode("swordfish").as_bytes(),
-    ] {
+    for clear in [&b"swordfish"[..], b"identity", b"sesame", hex::encode("swordfish").as_bytes()] {
         assert!(!bytes.windows(clear.len()).any(|window| window == clear));
     }
 }
@@ -96,23 +84,10 @@ fn the_file_shows_neither_secret_nor_passphrase() {
 #[test]
 fn a_wrong_passphrase_opens_and_changes_nothing() {
     let place = Place::new();
-    place
-        .create()
-        .put("identity", secret(b"swordfish"))
-        .unwrap();
+    place.create().put("identity", secret(b"swordfish")).unwrap();
     let before = place.bytes();
-    assert_eq!(
-        code(SecretFile::open(&place.path(), words("open says me"))),
-        "keychain-wrong-passphrase"
-    );
-    assert_eq!(
-        code(SecretFile::create_with(
-            &place.path(),
-            words("open says me"),
-            LIGHT
-        )),
-        "keychain-file-exists"
-    );
+    assert_eq!(code(SecretFile::open(&place.path(), words("open says me"))), "keychain-wrong-passphrase");
+    assert_eq!(code(SecretFile::create_with(&place.path(), words("open says me"), LIGHT)), "keychain-file-exists");
     assert_eq!(place.bytes(), before);
     assert_eq!(place.names(), ["keys.age"]);
 }
@@ -120,10 +95,7 @@ fn a_wrong_passphrase_opens_and_changes_nothing() {
 #[test]
 fn a_damaged_file_stays_as_it_is() {
     let place = Place::new();
-    place
-        .create()
-        .put("identity", secret(b"swordfish"))
-        .unwrap();
+    place.create().put("identity", secret(b"swordfish")).unwrap();
     let whole = place.bytes();
     let mut flipped = whole.clone();
     *flipped.last_mut().unwrap() ^= 1;
@@ -132,10 +104,7 @@ fn a_damaged_file_stays_as_it_is() {
     for damaged in [flipped, cut, b"not a key file".to_vec(), Vec::new(), huge] {
         fs::write(place.path(), &damaged).unwrap();
         assert_eq!(code(place.open()), "keychain-file-damaged");
-        assert_eq!(
-            code(SecretFile::create_with(&place.path(), words("new"), LIGHT)),
-            "keychain-file-exists"
-        );
+        assert_eq!(code(SecretFile::create_with(&place.path(), words("new"), LIGHT)), "keychain-file-exists");
         assert!(place.bytes() == damaged);
     }
 }
@@ -143,20 +112,14 @@ fn a_damaged_file_stays_as_it_is() {
 #[test]
 fn no_byte_of_the_file_can_change_unnoticed() {
     let place = Place::new();
-    place
-        .create()
-        .put("identity", secret(b"swordfish"))
-        .unwrap();
+    place.create().put("identity", secret(b"swordfish")).unwrap();
     let whole = place.bytes();
     for at in 0..whole.len() {
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
         fs::write(place.path(), &flipped).unwrap();
         let code = code(place.open());
-        assert!(
-            ["keychain-file-damaged", "keychain-wrong-passphrase"].contains(&code),
-            "byte {at}: {code}"
-        );
+        assert!(["keychain-file-damaged", "keychain-wrong-passphrase"].contains(&code), "byte {at}: {code}");
     }
 }
 
@@ -167,25 +130,14 @@ fn a_file_changed_behind_our_back_is_not_overwritten() {
     let mut theirs = place.open().unwrap();
     theirs.put("identity", secret(b"theirs")).unwrap();
     let before = place.bytes();
-    assert_eq!(
-        code(mine.put("identity", secret(b"mine"))),
-        "keychain-file-changed"
-    );
-    assert_eq!(
-        mine.get("identity"),
-        None,
-        "what was not stored is not shown as stored"
-    );
+    assert_eq!(code(mine.put("identity", secret(b"mine"))), "keychain-file-changed");
+    assert_eq!(mine.get("identity"), None, "what was not stored is not shown as stored");
     assert_eq!(place.bytes(), before);
 
     fs::remove_file(place.path()).unwrap();
     assert_eq!(code(theirs.delete("identity")), "keychain-file-changed");
     assert_eq!(theirs.get("identity"), Some(secret(b"theirs")));
-    assert_eq!(
-        place.names().len(),
-        0,
-        "no file comes back, no temporary file stays"
-    );
+    assert_eq!(place.names().len(), 0, "no file comes back, no temporary file stays");
 }
 
 #[test]
@@ -203,10 +155,7 @@ fn a_crash_between_writing_and_renaming_keeps_the_old_secrets() {
     let mut file = place.open().unwrap();
     assert_eq!(file.get("identity"), Some(secret(b"old")));
     file.put("identity", secret(b"newer")).unwrap();
-    assert_eq!(
-        place.open().unwrap().get("identity"),
-        Some(secret(b"newer"))
-    );
+    assert_eq!(place.open().unwrap().get("identity"), Some(secret(b"newer")));
 }
 
 #[cfg(unix)]
@@ -234,10 +183,7 @@ fn a_symbolic_link_stays_a_link() {
     file.work_factor = LIGHT;
     file.put("identity", secret(b"swordfish")).unwrap();
     assert!(link.symlink_metadata().unwrap().is_symlink());
-    assert_eq!(
-        place.open().unwrap().get("identity"),
-        Some(secret(b"swordfish"))
-    );
+    assert_eq!(place.open().unwrap().get("identity"), Some(secret(b"swordfish")));
 }
 
 #[test]
@@ -245,14 +191,8 @@ fn missing_places_are_told_apart() {
     let place = Place::new();
     assert_eq!(code(place.open()), "keychain-file-missing");
     let nowhere = place.folder.path().join("nowhere").join("keys.age");
-    assert_eq!(
-        code(SecretFile::create_with(&nowhere, words("x"), LIGHT)),
-        "keychain-file-failed"
-    );
-    assert_eq!(
-        code(SecretFile::open(place.folder.path(), words("x"))),
-        "keychain-file-failed"
-    );
+    assert_eq!(code(SecretFile::create_with(&nowhere, words("x"), LIGHT)), "keychain-file-failed");
+    assert_eq!(code(SecretFile::open(place.folder.path(), words("x"))), "keychain-file-failed");
 }
 
 #[test]
@@ -269,23 +209,13 @@ fn too_much_work_is_refused() {
 #[tokio::test]
 async fn the_keychain_carries_it_with_the_real_work_factor() {
     let place = Place::new();
-    let keychain = crate::keys::Keychain::create_file(place.path(), words("open sesame"))
-        .await
-        .unwrap();
+    let keychain = crate::keys::Keychain::create_file(place.path(), words("open sesame")).await.unwrap();
     keychain.put("identity", b"swordfish").await.unwrap();
     assert_eq!(format!("{keychain:?}"), "Keychain(file)");
     assert!(String::from_utf8_lossy(&place.bytes()[..80]).contains(" 17\n"));
-    let again = crate::keys::Keychain::open_file(place.path(), words("open sesame"))
-        .await
-        .unwrap();
-    assert_eq!(
-        again.get("identity").await.unwrap().unwrap().as_slice(),
-        b"swordfish"
-    );
+    let again = crate::keys::Keychain::open_file(place.path(), words("open sesame")).await.unwrap();
+    assert_eq!(again.get("identity").await.unwrap().unwrap().as_slice(), b"swordfish");
     again.delete("identity").await.unwrap();
     assert_eq!(again.get("identity").await.unwrap(), None);
-    assert_eq!(
-        keychain.put("identity", b"late").await.unwrap_err().code(),
-        "keychain-file-changed"
-    );
+    assert_eq!(keychain.put("identity", b"late").await.unwrap_err().code(), "keychain-file-changed");
 }

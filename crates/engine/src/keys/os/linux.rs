@@ -12,11 +12,7 @@ use crate::keys::KeychainError;
 pub(super) fn entry(service: &str, user: &str) -> keyring_core::Result<Entry> {
     // The label is what the keychain's own window shows.
     let label = format!("Postern ({user})");
-    Store::new()?.build(
-        service,
-        user,
-        Some(&HashMap::from([("label", label.as_str())])),
-    )
+    Store::new()?.build(service, user, Some(&HashMap::from([("label", label.as_str())])))
 }
 
 /// Unlocks the default keyring, asking the person if it must; `true` if it was locked until now.
@@ -67,9 +63,7 @@ fn bus(error: &zbus::Error) -> Option<KeychainError> {
 
 fn standard(error: &fdo::Error) -> Option<KeychainError> {
     match error {
-        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => {
-            Some(KeychainError::NoService)
-        }
+        fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Some(KeychainError::NoService),
         fdo::Error::AccessDenied(_) | fdo::Error::AuthFailed(_) => Some(KeychainError::Denied),
         fdo::Error::NoServer(_) | fdo::Error::Disconnected(_) => Some(KeychainError::NoBus),
         fdo::Error::ZBus(error) => bus(error),
@@ -80,12 +74,11 @@ fn standard(error: &fdo::Error) -> Option<KeychainError> {
 /// Error names from the D-Bus and Secret Service specifications.
 fn method(name: &str) -> Option<KeychainError> {
     match name {
-        "org.freedesktop.DBus.Error.ServiceUnknown"
-        | "org.freedesktop.DBus.Error.NameHasNoOwner" => Some(KeychainError::NoService),
-        // The bus found a program to start for the service, and starting it failed.
-        _ if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => {
+        "org.freedesktop.DBus.Error.ServiceUnknown" | "org.freedesktop.DBus.Error.NameHasNoOwner" => {
             Some(KeychainError::NoService)
         }
+        // The bus found a program to start for the service, and starting it failed.
+        _ if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => Some(KeychainError::NoService),
         "org.freedesktop.DBus.Error.AccessDenied" | "org.freedesktop.DBus.Error.AuthFailed" => {
             Some(KeychainError::Denied)
         }
@@ -110,32 +103,13 @@ mod tests {
         assert_eq!(code(Error::PromptDisconnected), "keychain-locked");
         assert_eq!(code(Error::NoResult), "keychain-no-default");
         assert_eq!(code(Error::Unavailable), "keychain-no-bus");
-        assert_eq!(
-            code(zbus::Error::Address("x".into()).into()),
-            "keychain-no-bus"
-        );
-        assert_eq!(
-            code(fdo::Error::ServiceUnknown("x".into()).into()),
-            "keychain-no-service"
-        );
-        assert_eq!(
-            code(fdo::Error::AccessDenied("x".into()).into()),
-            "keychain-denied"
-        );
+        assert_eq!(code(zbus::Error::Address("x".into()).into()), "keychain-no-bus");
+        assert_eq!(code(fdo::Error::ServiceUnknown("x".into()).into()), "keychain-no-service");
+        assert_eq!(code(fdo::Error::AccessDenied("x".into()).into()), "keychain-denied");
         assert_eq!(code(Error::Crypto("x")), "unknown");
         assert_eq!(code(fdo::Error::NoReply("x".into()).into()), "unknown");
-        assert_eq!(
-            method("org.freedesktop.DBus.Error.Spawn.ChildExited")
-                .unwrap()
-                .code(),
-            "keychain-no-service"
-        );
-        assert_eq!(
-            method("org.freedesktop.Secret.Error.IsLocked")
-                .unwrap()
-                .code(),
-            "keychain-locked"
-        );
+        assert_eq!(method("org.freedesktop.DBus.Error.Spawn.ChildExited").unwrap().code(), "keychain-no-service");
+        assert_eq!(method("org.freedesktop.Secret.Error.IsLocked").unwrap().code(), "keychain-locked");
         assert!(method("org.freedesktop.Secret.Error.NoSuchObject").is_none());
     }
 }

@@ -9,11 +9,7 @@ use crate::keys::KeychainError;
 
 pub(super) fn entry(service: &str, user: &str) -> keyring_core::Result<Entry> {
     // The store's default roams with a domain profile to other machines; a person's keys stay on this one.
-    Store::new()?.build(
-        service,
-        user,
-        Some(&HashMap::from([("persistence", "Local")])),
-    )
+    Store::new()?.build(service, user, Some(&HashMap::from([("persistence", "Local")])))
 }
 
 /// Credentials are open as long as the person is logged in.

@@ -8,19 +8,12 @@ use crate::vault::KeyId;
 /// Hands out fixed keys, so that a rotation has always the same bytes.
 async fn rotated() -> ChangeHistory {
     let (vault, identity) = seeded(0x11).await;
-    let next = vault
-        .import_ed25519_seed(Zeroizing::new([0x12; 32]))
-        .await
-        .unwrap();
+    let next = vault.import_ed25519_seed(Zeroizing::new([0x12; 32])).await.unwrap();
     continued(&*vault, &identity, &next).await
 }
 
 async fn continued(vault: &dyn Vault, identity: &Identity, next: &KeyId) -> ChangeHistory {
-    identity
-        .history()
-        .continued(vault, identity.key_id(), next, NOW)
-        .await
-        .unwrap()
+    identity.history().continued(vault, identity.key_id(), next, NOW).await.unwrap()
 }
 
 #[tokio::test]
@@ -45,14 +38,9 @@ async fn rotated_history() {
 #[tokio::test]
 async fn credential() {
     let (_, owner) = seeded(0x22).await;
-    let attributes = Attributes::new(1)
-        .with("role", "friend")
-        .with("a-longer", "name");
+    let attributes = Attributes::new(1).with("role", "friend").with("a-longer", "name");
     let subject = Identifier::from_bytes([0xaa; 32]);
-    let credential = owner
-        .issue_credential(subject, attributes, HOUR, NOW)
-        .await
-        .unwrap();
+    let credential = owner.issue_credential(subject, attributes, HOUR, NOW).await.unwrap();
     let encoded = hex::encode(credential.encode());
     assert_eq!(
         encoded,
@@ -68,9 +56,7 @@ async fn credential() {
             "db06ebeee6f8ad5c026151942012cf789d5ac292f6bb6151c0bbb4290d",
         )
     );
-    let refresh = CredentialRefresh::new(&owner, vec![credential])
-        .unwrap()
-        .encode();
+    let refresh = CredentialRefresh::new(&owner, vec![credential]).unwrap().encode();
     let history = hex::encode(owner.export());
     assert_eq!(hex::encode(refresh), format!("82{history}81{encoded}"));
 }
@@ -82,25 +68,16 @@ async fn presented(seed: u8, changes: usize, attributes: Attributes) -> (Identit
         identity.rotate(NOW).await.unwrap();
     }
     let subject = identity.identifier();
-    let credential = identity
-        .issue_credential(subject, attributes, HOUR, NOW)
-        .await
-        .unwrap();
+    let credential = identity.issue_credential(subject, attributes, HOUR, NOW).await.unwrap();
     let bytes = credential.encode();
     assert_eq!(CredentialAndPurposeKey::decode(&bytes).unwrap(), credential);
     let refresh = CredentialRefresh::new(&identity, vec![credential.clone()]).unwrap();
-    assert_eq!(
-        CredentialRefresh::decode(&refresh.encode()).unwrap(),
-        refresh
-    );
+    assert_eq!(CredentialRefresh::decode(&refresh.encode()).unwrap(), refresh);
     (proof(&identity, &[credential]).await, identity.export())
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 proptest! {

@@ -20,23 +20,14 @@ async fn an_identity_is_loaded_from_what_was_stored() {
     let loaded = load(stored.clone(), identity.export()).await.unwrap();
     assert_eq!(loaded.identifier(), identity.identifier());
     loaded.attest_secure_channel_key(X25519, NOW).await.unwrap();
-    assert!(matches!(
-        load(old_key, identity.export()).await,
-        Err(Error::Vault(vault::Error::NotFound(_)))
-    ));
-    assert!(matches!(
-        load(stored, old_history).await,
-        Err(Error::KeyMismatch(_))
-    ));
+    assert!(matches!(load(old_key, identity.export()).await, Err(Error::Vault(vault::Error::NotFound(_)))));
+    assert!(matches!(load(stored, old_history).await, Err(Error::KeyMismatch(_))));
 }
 
 #[tokio::test]
 async fn rotation_keeps_the_name_and_the_kind() {
     for mut identity in [seeded(1).await.1, p256().await] {
-        let (name, kind) = (
-            identity.identifier(),
-            identity.history().latest_key().kind(),
-        );
+        let (name, kind) = (identity.identifier(), identity.history().latest_key().kind());
         let first = identity.history().clone();
         let first_key = first.latest_key().clone();
         identity.rotate(NOW).await.unwrap();
@@ -48,10 +39,7 @@ async fn rotation_keeps_the_name_and_the_kind() {
         assert_eq!(imported.compare(&first), Comparison::Newer);
         assert_eq!(first.compare(&imported), Comparison::Older);
         assert_eq!(imported.compare(identity.history()), Comparison::Equal);
-        assert_eq!(
-            imported.compare(seeded(9).await.1.history()),
-            Comparison::Conflict
-        );
+        assert_eq!(imported.compare(seeded(9).await.1.history()), Comparison::Conflict);
     }
 }
 
@@ -74,23 +62,14 @@ async fn a_failed_rotation_changes_nothing() {
     let (key, history) = (identity.key_id().clone(), identity.export());
     ChangeHistory::import(&history).unwrap();
     let refused = identity.rotate(NOW).await;
-    assert!(matches!(
-        refused,
-        Err(Error::TooLarge {
-            max: CHANGES_MAX,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(Error::TooLarge { max: CHANGES_MAX, .. })));
     assert_eq!((identity.key_id(), identity.export()), (&key, history));
 
     let (vault, mut identity) = seeded(1).await;
     vault.delete(identity.key_id()).await.unwrap();
     let history = identity.export();
     let refused = identity.rotate(NOW).await;
-    assert!(matches!(
-        refused,
-        Err(Error::Vault(vault::Error::NotFound(_)))
-    ));
+    assert!(matches!(refused, Err(Error::Vault(vault::Error::NotFound(_)))));
     assert_eq!(identity.export(), history);
 }
 

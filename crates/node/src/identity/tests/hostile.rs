@@ -29,21 +29,15 @@ impl Honest {
         owner.rotate(NOW).await.unwrap();
         let known = KnownIdentities::new();
         known.pin(owner.history().clone()).unwrap();
-        let attributes = Attributes::new(1)
-            .with("role", "self")
-            .with("name", "value");
-        let credential = owner
-            .issue_credential(owner.identifier(), attributes, HOUR, NOW)
-            .await;
+        let attributes = Attributes::new(1).with("role", "self").with("name", "value");
+        let credential = owner.issue_credential(owner.identifier(), attributes, HOUR, NOW).await;
         let credential = credential.unwrap();
         let credentials = vec![credential.clone()];
         Self {
             known,
             history: owner.export(),
             proof: proof(&owner, &credentials).await.encode(),
-            refresh: CredentialRefresh::new(&owner, credentials)
-                .unwrap()
-                .encode(),
+            refresh: CredentialRefresh::new(&owner, credentials).unwrap().encode(),
             credential: credential.encode(),
             owner,
         }
@@ -52,20 +46,11 @@ impl Honest {
     fn proves(&self, bytes: &[u8]) -> Result<VerifiedPeer, Error> {
         let authorities = BTreeSet::from([self.owner.identifier()]);
         let proof = IdentityProof::decode(bytes)?;
-        proof.verify(
-            &X25519,
-            &TrustPolicy::Anyone,
-            &authorities,
-            &self.known,
-            NOW,
-        )
+        proof.verify(&X25519, &TrustPolicy::Anyone, &authorities, &self.known, NOW)
     }
 
     fn refreshes(&self, bytes: &[u8]) -> Result<VerifiedPeer, Error> {
-        let (name, authorities) = (
-            self.owner.identifier(),
-            BTreeSet::from([self.owner.identifier()]),
-        );
+        let (name, authorities) = (self.owner.identifier(), BTreeSet::from([self.owner.identifier()]));
         CredentialRefresh::decode(bytes)?.verify(name, &authorities, &self.known, NOW)
     }
 
@@ -80,13 +65,7 @@ impl Honest {
 async fn nothing_cut_short_is_decoded() {
     let honest = Honest::new().await;
     let real = vectors::real_refresh();
-    for whole in [
-        &honest.history,
-        &honest.proof,
-        &honest.refresh,
-        &honest.credential,
-        &real,
-    ] {
+    for whole in [&honest.history, &honest.proof, &honest.refresh, &honest.credential, &real] {
         assert!(decode_all(whole).contains(&true));
         for end in 0..whole.len() {
             assert_eq!(decode_all(&whole[..end]), [false; 4], "cut at {end}");
@@ -106,10 +85,7 @@ fn flipped(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 async fn no_flipped_bit_goes_unnoticed() {
     let honest = Honest::new().await;
     assert_eq!(honest.proves(&honest.proof).unwrap().credentials.len(), 1);
-    assert_eq!(
-        honest.refreshes(&honest.refresh).unwrap().credentials.len(),
-        1
-    );
+    assert_eq!(honest.refreshes(&honest.refresh).unwrap().credentials.len(), 1);
     honest.credits(&honest.credential).unwrap();
 
     for bytes in flipped(&honest.history) {
@@ -120,18 +96,10 @@ async fn no_flipped_bit_goes_unnoticed() {
     }
     // A bad credential does not fail the proof, but the credential never counts.
     for bytes in flipped(&honest.proof) {
-        assert!(
-            honest
-                .proves(&bytes)
-                .map_or(true, |peer| peer.credentials.is_empty())
-        );
+        assert!(honest.proves(&bytes).map_or(true, |peer| peer.credentials.is_empty()));
     }
     for bytes in flipped(&honest.refresh) {
-        assert!(
-            honest
-                .refreshes(&bytes)
-                .map_or(true, |peer| peer.credentials.is_empty())
-        );
+        assert!(honest.refreshes(&bytes).map_or(true, |peer| peer.credentials.is_empty()));
     }
     for bytes in flipped(&vectors::real_refresh()) {
         decode_all(&bytes);
@@ -141,9 +109,7 @@ async fn no_flipped_bit_goes_unnoticed() {
 #[test]
 fn announced_lengths_allocate_nothing() {
     let huge = "ffffffffffffffff";
-    for head in [
-        "9b", "5b", "7b", "bb", "839b", "8281835b", "83818258", "8181825b", "8282829b",
-    ] {
+    for head in ["9b", "5b", "7b", "bb", "839b", "8281835b", "83818258", "8181825b", "8282829b"] {
         let bytes = hex::decode(format!("{head}{huge}")).unwrap();
         assert_eq!(decode_all(&bytes), [false; 4], "{head}");
     }
@@ -171,46 +137,19 @@ async fn counts_and_sizes_are_bounded() {
         [&[0x82], &honest.history[..], &[0x98, count], &list].concat()
     };
     assert!(CredentialRefresh::decode(&credentials(16)).is_ok());
-    assert!(matches!(
-        CredentialRefresh::decode(&credentials(17)),
-        Err(Error::Malformed { .. })
-    ));
+    assert!(matches!(CredentialRefresh::decode(&credentials(17)), Err(Error::Malformed { .. })));
 
     let change = &honest.history[1..];
     let changes = |count: u8| [&[0x98, count], &change.repeat(count as usize / 2)[..]].concat();
     assert!(minicbor::decode::<change::ReceivedHistory>(&changes(64)).is_ok());
     assert!(minicbor::decode::<change::ReceivedHistory>(&changes(66)).is_err());
-    assert!(matches!(
-        ChangeHistory::import(&[0x80]),
-        Err(Error::BrokenChain {
-            index: 0,
-            fault: ChainFault::Missing
-        })
-    ));
+    assert!(matches!(ChangeHistory::import(&[0x80]), Err(Error::BrokenChain { index: 0, fault: ChainFault::Missing })));
 
     let large = vec![0x81; REFRESH_SIZE_MAX + 1];
-    assert!(matches!(
-        IdentityProof::decode(&large),
-        Err(Error::TooLarge {
-            max: PROOF_SIZE_MAX,
-            ..
-        })
-    ));
-    assert!(matches!(
-        ChangeHistory::import(&large),
-        Err(Error::TooLarge {
-            max: HISTORY_SIZE_MAX,
-            ..
-        })
-    ));
+    assert!(matches!(IdentityProof::decode(&large), Err(Error::TooLarge { max: PROOF_SIZE_MAX, .. })));
+    assert!(matches!(ChangeHistory::import(&large), Err(Error::TooLarge { max: HISTORY_SIZE_MAX, .. })));
     let refused = CredentialRefresh::decode(&large);
-    assert!(matches!(
-        refused,
-        Err(Error::TooLarge {
-            max: REFRESH_SIZE_MAX,
-            ..
-        })
-    ));
+    assert!(matches!(refused, Err(Error::TooLarge { max: REFRESH_SIZE_MAX, .. })));
 }
 
 proptest! {

@@ -19,14 +19,9 @@ const X25519: [u8; 32] = [0x25; 32];
 /// An identity whose first key has this seed, created a hundred seconds before [`NOW`].
 async fn seeded(seed: u8) -> (Arc<MemoryVault>, Identity) {
     let vault = Arc::new(MemoryVault::in_memory());
-    let key = vault
-        .import_ed25519_seed(Zeroizing::new([seed; 32]))
-        .await
-        .unwrap();
+    let key = vault.import_ed25519_seed(Zeroizing::new([seed; 32])).await.unwrap();
     let created = Timestamp(NOW.0 - 100);
-    let identity = Identity::create_with_key(vault.clone(), key, created)
-        .await
-        .unwrap();
+    let identity = Identity::create_with_key(vault.clone(), key, created).await.unwrap();
     (vault, identity)
 }
 
@@ -37,10 +32,7 @@ async fn p256() -> Identity {
 }
 
 async fn proof(identity: &Identity, credentials: &[CredentialAndPurposeKey]) -> IdentityProof {
-    let attestation = identity
-        .attest_secure_channel_key(X25519, NOW)
-        .await
-        .unwrap();
+    let attestation = identity.attest_secure_channel_key(X25519, NOW).await.unwrap();
     IdentityProof::new(identity, attestation, credentials.to_vec()).unwrap()
 }
 

@@ -27,37 +27,21 @@ impl Vectors {
 #[tokio::test]
 async fn seeds_give_the_identities_and_proofs_of_the_vectors() {
     let vectors = Vectors::load();
-    for (role, payload) in [
-        ("responder", "message2_payload"),
-        ("initiator", "message3_payload"),
-    ] {
+    for (role, payload) in [("responder", "message2_payload"), ("initiator", "message3_payload")] {
         let vault = MemoryVault::in_memory();
         let seed = Zeroizing::new(vectors.array(&format!("{role}_ed25519_seed")));
         let key = vault.import_ed25519_seed(seed).await.unwrap();
         let created = Timestamp(1_700_000_000);
-        let identity = Identity::create_with_key(Arc::new(vault), key, created)
-            .await
-            .unwrap();
+        let identity = Identity::create_with_key(Arc::new(vault), key, created).await.unwrap();
         let name = vectors.text(&format!("{role}_identifier"));
         assert_eq!(identity.identifier().to_string(), name);
-        assert_eq!(
-            identity.export(),
-            vectors.bytes(&format!("{role}_change_history"))
-        );
+        assert_eq!(identity.export(), vectors.bytes(&format!("{role}_change_history")));
         assert_eq!(identity.history().valid_until(), Timestamp(2_015_360_000));
 
         let x25519 = vectors.array(&format!("{role}_x25519_static"));
         let x25519 = PrivateKey::from_private_key(&X25519, &x25519).unwrap();
-        let x25519 = x25519
-            .compute_public_key()
-            .unwrap()
-            .as_ref()
-            .try_into()
-            .unwrap();
-        let attestation = identity
-            .attest_secure_channel_key(x25519, NOW)
-            .await
-            .unwrap();
+        let x25519 = x25519.compute_public_key().unwrap().as_ref().try_into().unwrap();
+        let attestation = identity.attest_secure_channel_key(x25519, NOW).await.unwrap();
         let proof = IdentityProof::new(&identity, attestation.clone(), Vec::new()).unwrap();
         assert_eq!(proof.encode(), vectors.bytes(payload));
 
@@ -68,9 +52,7 @@ async fn seeds_give_the_identities_and_proofs_of_the_vectors() {
         assert_eq!(attested.expires_at, Timestamp(1_857_680_100));
         let policy = TrustPolicy::only([name.parse().unwrap()]);
         let known = KnownIdentities::new();
-        let peer = received
-            .verify(&x25519, &policy, &BTreeSet::new(), &known, NOW)
-            .unwrap();
+        let peer = received.verify(&x25519, &policy, &BTreeSet::new(), &known, NOW).unwrap();
         assert_eq!(peer.identifier, identity.identifier());
         assert_eq!(peer.history.export(), identity.export());
         assert_eq!(peer.attributes(NOW), None);
@@ -80,10 +62,7 @@ async fn seeds_give_the_identities_and_proofs_of_the_vectors() {
 /// The body of the real refresh record: without message enum and padding.
 pub(super) fn real_refresh() -> Vec<u8> {
     let record = hex::decode(include_str!("../../../vectors/refresh.hex").trim()).unwrap();
-    assert_eq!(
-        (&record[..4], record.last()),
-        (&[0x82, 0x82, 0x01, 0x81][..], Some(&0x40))
-    );
+    assert_eq!((&record[..4], record.last()), (&[0x82, 0x82, 0x01, 0x81][..], Some(&0x40)));
     record[4..record.len() - 1].to_vec()
 }
 
@@ -99,10 +78,7 @@ fn a_real_refresh_is_understood() {
     let authorities = BTreeSet::from([authority.parse().unwrap()]);
     let known = KnownIdentities::new();
     // Nobody has the authority's history, so the identity verifies and the credential does not.
-    let peer = refresh
-        .clone()
-        .verify(subject, &authorities, &known, NOW)
-        .unwrap();
+    let peer = refresh.clone().verify(subject, &authorities, &known, NOW).unwrap();
     assert_eq!(peer.identifier, subject);
     assert!(peer.credentials.is_empty());
     assert!(known.get(&subject).is_some());

@@ -27,10 +27,7 @@ impl Vectors {
         let key = StaticKey::from_bytes(&self.key("initiator_x25519_static"));
         let ephemeral = self.key("initiator_x25519_ephemeral");
         let builder = builder(&key).unwrap();
-        let noise = builder
-            .fixed_ephemeral_key_for_testing_only(&ephemeral)
-            .build_initiator()
-            .unwrap();
+        let noise = builder.fixed_ephemeral_key_for_testing_only(&ephemeral).build_initiator().unwrap();
         Initiator { noise }
     }
 
@@ -38,10 +35,7 @@ impl Vectors {
         let key = StaticKey::from_bytes(&self.key("responder_x25519_static"));
         let ephemeral = self.key("responder_x25519_ephemeral");
         let builder = builder(&key).unwrap();
-        let noise = builder
-            .fixed_ephemeral_key_for_testing_only(&ephemeral)
-            .build_responder()
-            .unwrap();
+        let noise = builder.fixed_ephemeral_key_for_testing_only(&ephemeral).build_responder().unwrap();
         Responder { noise }
     }
 }
@@ -102,12 +96,7 @@ fn the_transcript_hash_matches_the_vectors() {
     let responder = v.responder().read_m1(&m1).unwrap();
     let (_, m2) = responder.write_m2(&v.bytes("message2_payload")).unwrap();
     let (mut initiator, _) = initiator.read_m2(&m2).unwrap();
-    write(
-        &mut initiator.noise,
-        M3_OVERHEAD,
-        &v.bytes("message3_payload"),
-    )
-    .unwrap();
+    write(&mut initiator.noise, M3_OVERHEAD, &v.bytes("message3_payload")).unwrap();
     assert_eq!(initiator.noise.get_handshake_hash(), v.bytes("h"));
 }
 
@@ -127,10 +116,7 @@ fn the_keys_carry_records_both_ways() {
 fn states_and_keys_show_no_secret() {
     let (_, _, keys) = after_m3(b"");
     let shown = format!("{keys:?}");
-    assert_eq!(
-        shown,
-        "Keys { send: RecordKey { .. }, receive: RecordKey { .. } }"
-    );
+    assert_eq!(shown, "Keys { send: RecordKey { .. }, receive: RecordKey { .. } }");
 }
 
 #[test]
@@ -206,21 +192,14 @@ impl Dh for ClaimedKey {
 }
 
 fn liar(claim: &StaticKey) -> Builder<'static> {
-    let resolver = Liar {
-        claim: *claim.public(),
-        keys_made: AtomicUsize::new(0),
-    };
-    Builder::with_resolver(params(), Box::new(resolver))
-        .local_private_key(&[9; KEY_LEN])
-        .unwrap()
+    let resolver = Liar { claim: *claim.public(), keys_made: AtomicUsize::new(0) };
+    Builder::with_resolver(params(), Box::new(resolver)).local_private_key(&[9; KEY_LEN]).unwrap()
 }
 
 #[test]
 fn a_responder_cannot_claim_a_key_it_does_not_own() {
     let (initiator, _, m1) = fresh();
-    let noise = liar(&StaticKey::from_bytes(&[2; KEY_LEN]))
-        .build_responder()
-        .unwrap();
+    let noise = liar(&StaticKey::from_bytes(&[2; KEY_LEN])).build_responder().unwrap();
     let impostor = Responder { noise }.read_m1(&m1).unwrap();
     let (_, m2) = impostor.write_m2(b"stolen").unwrap();
     assert_eq!(initiator.read_m2(&m2).unwrap_err(), HandshakeError::Forged);
@@ -229,9 +208,7 @@ fn a_responder_cannot_claim_a_key_it_does_not_own() {
 #[test]
 fn an_initiator_cannot_claim_a_key_it_does_not_own() {
     let (_, responder, _) = fresh();
-    let noise = liar(&StaticKey::from_bytes(&[1; KEY_LEN]))
-        .build_initiator()
-        .unwrap();
+    let noise = liar(&StaticKey::from_bytes(&[1; KEY_LEN])).build_initiator().unwrap();
     let (impostor, m1) = Initiator { noise }.write_m1().unwrap();
     let (responder, m2) = responder.read_m1(&m1).unwrap().write_m2(b"").unwrap();
     let (impostor, _) = impostor.read_m2(&m2).unwrap();

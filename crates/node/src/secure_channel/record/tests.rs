@@ -50,9 +50,7 @@ fn seal(sealer: &mut Sealer, plaintext: &[u8]) -> Vec<u8> {
 fn records(count: u64) -> Vec<Vec<u8>> {
     let mut sealer = Sealer::new(&some_key());
     let numbers = 0..count;
-    numbers
-        .map(|n| seal(&mut sealer, &n.to_be_bytes()))
-        .collect()
+    numbers.map(|n| seal(&mut sealer, &n.to_be_bytes())).collect()
 }
 
 fn open(opener: &mut Opener, record: &[u8]) -> Result<Vec<u8>, RecordError> {
@@ -237,11 +235,7 @@ fn nonces_run_out_before_the_reserved_one() {
 
     // A peer that numbers a record with the reserved nonce could make us show the next key.
     let mut body = [0; KEY_LEN];
-    let tag = sealer
-        .key
-        .0
-        .seal_in_place_separate_tag(nonce(REKEY_NONCE), Aad::empty(), &mut body)
-        .unwrap();
+    let tag = sealer.key.0.seal_in_place_separate_tag(nonce(REKEY_NONCE), Aad::empty(), &mut body).unwrap();
     let record = [&REKEY_NONCE.to_be_bytes()[..], &body, tag.as_ref()].concat();
     let refused = open(&mut opener, &record).unwrap_err();
     assert_eq!(refused, RecordError::Exhausted);
@@ -265,10 +259,7 @@ fn short_records_are_refused() {
 fn debug_shows_no_key() {
     let (sealer, opener) = pair();
     assert_eq!(format!("{sealer:?}"), "Sealer { next: 0, .. }");
-    assert_eq!(
-        format!("{opener:?}"),
-        "Opener { highest: 0, seen: 0b0, .. }"
-    );
+    assert_eq!(format!("{opener:?}"), "Opener { highest: 0, seen: 0b0, .. }");
 }
 
 /// What the rules of `docs/wire.md §7.5` say about a genuine record, in their own words.

@@ -1,0 +1,27 @@
+//! Alice makes a secure channel with Bob through the hub, and gets her echo. `alice HUB:PORT RELAY`.
+
+use postern_node::{Node, Result, SecureChannelOptions, route};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let hub = arguments.next().expect("the hub's address");
+    let relay = arguments.next().expect("Bob's relay");
+    let node = Node::new();
+    let alice = node.create_identity().await?;
+
+    // The hub forwards what it cannot read; the handshake proves to Alice who is at the other end.
+    let hub = node.tcp_connect(hub).await?;
+    let bobs = route![&hub, relay, "listener"];
+    let anyone = SecureChannelOptions::trust_anyone();
+    let channel = node.create_secure_channel(&alice, bobs, anyone).await?;
+    println!("This is {}.", channel.peer().identifier);
+
+    let echoer = route![&channel, "echoer"];
+    let mailbox = node.context()?;
+    let echo = mailbox
+        .send_and_receive::<String>(echoer, "Hello Bob!")
+        .await?;
+    println!("{}", echo.body());
+    Ok(())
+}
