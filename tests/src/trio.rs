@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -135,9 +136,34 @@ impl Outlet {
     #[track_caller]
     #[must_use]
     pub fn start_with(target: SocketAddr, hub: SocketAddr, options: &[&str]) -> Self {
+        Self::up(Self::spawn(target, hub, options), hub)
+    }
+
+    /// As [`start`](Self::start) does, under the name `name` and with an identity that outlives the program: it is kept
+    /// in `home`, and made there the first time.
+    ///
+    /// # Panics
+    /// When it does not come up in time.
+    #[track_caller]
+    #[must_use]
+    pub fn start_as(name: &str, home: &Path, target: SocketAddr, hub: SocketAddr) -> Self {
+        let home = home.display().to_string();
+        let kept = ["--keychain", "file", "--data-dir", &home, "--passphrase-fd", "0"];
+        let process = Self::spawn(target, hub, &[&["--name", name], &kept[..]].concat());
+        process.type_line("a passphrase for tests");
+        process.end_input();
+        Self::up(process, hub)
+    }
+
+    #[track_caller]
+    fn spawn(target: SocketAddr, hub: SocketAddr, options: &[&str]) -> Process {
         let mut outlet = postern();
         outlet.args(["outlet", "--to", &target.to_string(), "--hub", &hub.to_string(), "--json"]);
-        let process = Process::spawn(outlet.args(options));
+        Process::spawn(outlet.args(options))
+    }
+
+    #[track_caller]
+    fn up(process: Process, hub: SocketAddr) -> Self {
         let up = event(&process, "up");
         let [identifier, relay, route] = ["identifier", "relay", "route"].map(|field| text_in(&up, field));
         Self { process, hub, identifier, relay, route }

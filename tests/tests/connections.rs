@@ -163,6 +163,35 @@ fn a_service_that_does_not_read_holds_up_nobody() {
 }
 
 #[test]
+fn a_service_that_is_slow_to_accept_ends_nobody_elses_connection() {
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = service.local_addr().unwrap();
+    let trio = Trio::around(target);
+    let serve = |stream: TcpStream| thread::spawn(move || io::copy(&mut &stream, &mut &stream));
+    let ask = |mut client: &TcpStream| {
+        client.write_all(b"?")?;
+        client.read_exact(&mut [0])
+    };
+    let first = connect(trio.address());
+    serve(service.accept().unwrap().0);
+    ask(&first).unwrap();
+
+    // Until it accepts again, the system takes no more connections for it than fit its queue.
+    let moment = Duration::from_millis(200);
+    let queue: Vec<TcpStream> = std::iter::from_fn(|| TcpStream::connect_timeout(&target, moment).ok()).collect();
+    let late = connect(trio.address());
+    late.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    assert_eq!(ask(&late).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    ask(&first).expect("a connection that was open must stay so");
+
+    drop(queue);
+    thread::spawn(move || service.incoming().flatten().for_each(|stream| drop(serve(stream))));
+    late.set_read_timeout(Some(SOON)).unwrap();
+    (&late).read_exact(&mut [0]).expect("a connection that waited is served");
+    ask(&first).unwrap();
+}
+
+#[test]
 fn a_small_question_is_answered_beside_a_large_transfer() {
     let echo = Service::serve(|mut stream| {
         let mut kind = [0];

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use postern_tests::client::{ask, connect};
 use postern_tests::trio::event;
-use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, SOON, Service, Sink, Trio, eventually, within};
+use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, SOON, Service, Sink, Trio, eventually, temp_dir, within};
 
 /// How long open streams may outlive the hub, and how long a hub that is back may be of no use.
 const STATED: Duration = Duration::from_secs(2);
+/// How long it takes at most to miss somebody who died without a word: four probes, five seconds apart, and a handshake.
+const SILENCE: Duration = Duration::from_secs(23);
 /// More than any test lets through.
 const ENDLESS: Payload = Payload::new(1 << 40);
 const NEVER_ENDS: &str = "the payload is longer than any transfer";
@@ -83,6 +85,15 @@ fn works(inlet: SocketAddr) -> bool {
         Ok(answer == *b"?")
     };
     attempt().unwrap_or(false)
+}
+
+/// A connection that has been answered through `trio`, whose service echoes.
+#[track_caller]
+fn in_use(trio: &Trio) -> TcpStream {
+    let mut client = connect(trio.address());
+    client.write_all(b"?").expect("it reads");
+    client.read_exact(&mut [0]).expect("it echoes");
+    client
 }
 
 /// Tries connection after connection until one works, and fails when that takes longer than it may.
@@ -172,9 +183,76 @@ fn an_owner_killed_during_a_download_leaves_a_true_prefix_and_an_error() {
     let service = Service::source(ENDLESS);
     let trio = Trio::around(service.address());
     let client = connect(trio.address());
+    client.set_read_timeout(Some(2 * SILENCE)).unwrap();
     let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.outlet.process().kill());
-    assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes", ended.bytes);
-    assert!(took < SOON, "{took:?}");
+    assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes and {took:?}", ended.bytes);
+    assert!(took < SILENCE, "{took:?}");
+}
+
+#[test]
+fn an_owner_that_is_back_is_found_without_a_restart() {
+    let service = Service::echo();
+    let hub = Hub::start();
+    let home = temp_dir();
+    let start = || Outlet::start_as("owner", home.path(), service.address(), hub.address());
+    let first = start();
+    let inlet = Inlet::start(first.route(), first.identifier());
+    assert!(works(inlet.address()));
+
+    first.process().kill();
+    let second = start();
+    assert_eq!((second.identifier(), second.route()), (first.identifier(), first.route()));
+    works_again_in_time(inlet.address());
+    assert!(inlet.process().ended().is_none());
+}
+
+#[test]
+fn a_stranger_under_the_owners_name_gets_nothing() {
+    let (service, trap) = (Service::echo(), Service::echo());
+    let hub = Hub::start();
+    let owner = Outlet::start_with(service.address(), hub.address(), &["--name", "owner"]);
+    let inlet = Inlet::start(owner.route(), owner.identifier());
+    assert!(works(inlet.address()));
+
+    owner.process().kill();
+    let stranger = Outlet::start_with(trap.address(), hub.address(), &["--name", "owner"]);
+    assert_eq!(stranger.route(), owner.route());
+    assert!(!works(inlet.address()));
+    let _ = event(inlet.process(), "down");
+    assert!(!works(inlet.address()));
+    assert_eq!(trap.accepted(), 0);
+}
+
+#[test]
+fn a_friend_killed_leaves_nothing_behind() {
+    let service = Service::echo();
+    let trio = Trio::around(service.address());
+    let _client = in_use(&trio);
+    trio.inlet.process().kill();
+    let again = Inlet::start(trio.outlet.route(), trio.outlet.identifier());
+    assert!(works(again.address()));
+    eventually("the service to be let go", SILENCE, || (service.live() == 0).then_some(()));
+}
+
+#[test]
+fn a_friend_that_is_told_to_end_says_goodbye() {
+    let service = Service::echo();
+    let trio = Trio::around(service.address());
+    let _client = in_use(&trio);
+    trio.inlet.process().terminate();
+    eventually("the service to be let go", STATED, || (service.live() == 0).then_some(()));
+    assert_eq!(trio.inlet.process().wait(SOON).code(), Some(0));
+}
+
+#[test]
+fn an_owner_that_is_told_to_end_says_goodbye() {
+    let service = Service::echo();
+    let trio = Trio::around(service.address());
+    let mut client = in_use(&trio);
+    client.set_read_timeout(Some(STATED)).unwrap();
+    trio.outlet.process().terminate();
+    assert_eq!(client.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
+    assert_eq!(trio.outlet.process().wait(SOON).code(), Some(0));
 }
 
 #[test]
@@ -206,4 +284,24 @@ fn a_hub_that_is_told_to_end_drains_and_exits_with_0() {
     trio.hub.process().terminate();
     assert_eq!(trio.hub.process().wait(SOON).code(), Some(0));
     assert!(TcpStream::connect(trio.hub.address()).is_err());
+}
+
+#[test]
+fn what_is_under_way_may_finish_while_a_hub_drains() {
+    let payload = Payload::new(128 << 20);
+    let service = Service::source(payload);
+    let trio = Trio::around(service.address());
+    let client = connect(trio.address());
+    let (ended, _) = interrupted(
+        |so_far| read_prefix(client, payload, so_far),
+        || {
+            trio.hub.process().terminate();
+            let _ = event(trio.hub.process(), "draining");
+            eventually("the hub to call itself draining", STATED, || {
+                (trio.hub.status("/healthz").unwrap().0 == 503).then_some(())
+            });
+        },
+    );
+    assert_eq!((ended.bytes, ended.how), (payload.length(), Ok(())));
+    assert_eq!(trio.hub.process().wait(SOON).code(), Some(0));
 }
