@@ -32,7 +32,7 @@
 use crate::credential::{Held, Presenting};
 use crate::workers::{Echoer, Length, Telling, WhoAmI};
 use ockam::abac::IncomingAbac;
-use ockam::access_control::AllowAll;
+use ockam::access_control::{AllowAll, DenyAll};
 use ockam::flow_control::FlowControlId;
 use ockam::identity::models::CredentialAndPurposeKey;
 use ockam::identity::utils::AttributesBuilder;
@@ -44,7 +44,7 @@ use ockam::tcp::{TcpConnection, TcpConnectionOptions, TcpInletOptions, TcpListen
 use ockam::transport::HostnamePort;
 use ockam::vault::{EdDSACurve25519SecretKey, SigningKeyType, SigningSecret, SoftwareVaultForSigning};
 use ockam::{
-    Context, Message, MessageSendReceiveOptions, Node, RelayService, RelayServiceOptions, Route, route,
+    Address, Context, Message, MessageSendReceiveOptions, Node, RelayService, RelayServiceOptions, Route, route,
 };
 use ockam_core::errcode::{Kind, Origin};
 use std::fmt::Display;
@@ -245,7 +245,8 @@ impl Peer {
 
     async fn refresh(&self, hex: &str) -> Result<String> {
         let held = self.held.as_ref().ok_or_else(|| wrong("nothing is held"))?;
-        Ok(held.replace(self.node.context(), credential(hex)?).await?.to_string())
+        let context = self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)?;
+        Ok(held.replace(&context, credential(hex)?).await?.to_string())
     }
 
     fn listener(&mut self, name: &str) -> Result<()> {
