@@ -47,8 +47,7 @@ struct Symmetric {
 
 impl Symmetric {
     fn new() -> Self {
-        let h = Sha256::digest(NAME).into();
-        Self { h, ck: *NAME, key: [0; 32], n: 0 }
+        Self { h: *NAME, ck: *NAME, key: [0; 32], n: 0 }
     }
 
     fn mix_hash(&mut self, data: &[u8]) {
@@ -161,6 +160,11 @@ impl<'a> Channel<'a> {
     /// Sends a record, however it was made.
     pub fn send(&self, record: &[u8]) {
         self.line.say(&Frame { onward: vec![self.peer.clone()], back: Vec::new(), payload: record.to_vec() });
+    }
+
+    /// Sends a record with a way back, which an honest sender of payload leaves empty.
+    pub fn send_from(&self, back: &str, record: &[u8]) {
+        self.line.say(&Frame::to(&[&self.peer], back, record));
     }
 
     /// Waits for a record from the other end and opens it.

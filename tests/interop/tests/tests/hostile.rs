@@ -124,6 +124,20 @@ fn records_are_taken_once_and_in_their_window() {
     answers("still");
 }
 
+/// Real nodes send a refresh with the address of their encryptor as the way back, which leads nowhere.
+#[test]
+fn a_refresh_does_not_move_the_route() {
+    let victim = Victim::start();
+    let key = Static::new([7; 32]);
+    let line = Line::connect(&victim.address);
+    line.version();
+    let channel = Channel::open(&line, &["listener"], "mallory", &key, &honest(&key));
+    channel.send_from("encryptor", &channel.record(9, b"\x82\x82\x01\x81\x82\x80\x80\x40"));
+    // An older number, which does not move it back.
+    channel.send(&channel.text(3, "echoer", "hello"));
+    assert!(says(&channel.hear().expect("an answer"), "hello"));
+}
+
 #[test]
 fn who_cannot_prove_its_key_gets_no_channel() {
     let victim = Victim::start();
