@@ -208,6 +208,21 @@ async fn relay_names_belong_to_who_registered_them() {
     mallory.create_relay(&mallory_hub, Some("bob")).await.unwrap();
 }
 
+/// A prefix alone would be a name like any other.
+#[tokio::test]
+async fn a_prefix_is_not_a_name() {
+    let hub = Node::new();
+    let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
+    RelayService::start(&hub, RelayServiceOptions { prefix: "forward_to_".into() }, &[listener.flow()]).unwrap();
+    let node = Node::new();
+    let connection = connect(&node, &listener).await;
+    let mut context = node.context().unwrap();
+    context.send(route![&connection, "static_forwarding_service"], "").await.unwrap();
+    let relay = node.create_relay(&connection, Some("bob")).await.unwrap();
+    assert_eq!(relay.address(), &"forward_to_bob".into());
+    assert_eq!(hub.stats().relays.get(), 1);
+}
+
 #[tokio::test]
 async fn shutdown_stops_everything() {
     let (hub, listener) = hub().await;

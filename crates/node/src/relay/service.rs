@@ -116,7 +116,7 @@ impl Table {
         depth: u8,
     ) -> Result<Delivery, Undeliverable> {
         let name = format!("{}{alias}", self.prefix);
-        if !is_valid_name(&name) || return_route.len() < 2 {
+        if alias.is_empty() || !is_valid_name(&name) || return_route.len() < 2 {
             return self.refuse(&name, Undeliverable::Malformed);
         }
         let confirmation = return_route.back().ok_or(Undeliverable::NoRoute)?;

@@ -190,8 +190,8 @@ impl Channel {
         })
     }
 
-    fn deliver_opened(&self, plaintext: &mut [u8], depth: u8) -> Result<Delivery, Undeliverable> {
-        match Plaintext::read(plaintext).ok_or(Undeliverable::Malformed)? {
+    fn deliver_opened(&self, content: Plaintext, plaintext: &mut [u8], depth: u8) -> Result<Delivery, Undeliverable> {
+        match content {
             Plaintext::Payload(payload) => {
                 let (head, body) = plaintext.split_at_mut(payload.start);
                 let (onward, return_route) = plaintext::read_routes(head).ok_or(Undeliverable::Malformed)?;
@@ -359,12 +359,85 @@ impl Endpoint for Decryptor {
             tracing::debug!(%error, "a record was refused");
             Undeliverable::Malformed
         })?;
-        let outer = Parcel { body: Body { buffer: &mut [], start: 0, end: 0 }, ..parcel };
-        if plaintext::is_payload(plaintext) {
+        let content = Plaintext::read(plaintext);
+        // Only these come with a return route that says where the peer is (`docs/wire.md` §7.6).
+        if matches!(content, Some(Plaintext::Payload(_) | Plaintext::OddPayload(..))) {
+            let outer = Parcel { body: Body { buffer: &mut [], start: 0, end: 0 }, ..parcel };
             channel.follow(&mut opening, &outer, nonce);
         }
         drop(opening);
         channel.last_heard.store(channel.core.uptime_ms(), Ordering::Relaxed);
-        channel.deliver_opened(plaintext, parcel.depth)
+        channel.deliver_opened(content.ok_or(Undeliverable::Malformed)?, plaintext, parcel.depth)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::RecordKey;
+    use super::*;
+    use crate::identity::Identity;
+    use crate::route;
+    use crate::vault::MemoryVault;
+
+    /// The responder's half of a channel with somebody at `them`, and what seals like them.
+    async fn responder(core: &Arc<Core>) -> (Arc<Channel>, Sealer) {
+        let identity = Identity::create(Arc::new(MemoryVault::in_memory()), Timestamp::now()).await.unwrap();
+        let opened = Opened {
+            keys: Keys { send: RecordKey::from_bytes(&[1; 32]), receive: RecordKey::from_bytes(&[2; 32]) },
+            peer: VerifiedPeer {
+                identifier: identity.identifier(),
+                history: Arc::new(identity.history().clone()),
+                credentials: Vec::new(),
+            },
+            route: route!["connection", "them"],
+            decryptor: Address::random(),
+            listener: None,
+            carrier: CancellationToken::new(),
+            inside: None,
+        };
+        let options = Arc::new(SecureChannelOptions::trust_anyone());
+        let channel = Channel::open(core, Role::Responder, opened, options).unwrap();
+        (channel, Sealer::new(&RecordKey::from_bytes(&[2; 32])))
+    }
+
+    #[tokio::test]
+    async fn only_payload_moves_the_route_to_the_peer() {
+        let node = crate::Node::new();
+        let (channel, mut sealer) = responder(node.core()).await;
+        let connection = Arc::new(Source {
+            flow: FlowId::fresh(),
+            spawner: None,
+            sender: "connection".into(),
+            peer: None,
+            authenticated: AtomicBool::new(true),
+            ended: CancellationToken::new(),
+            carrier: CancellationToken::new(),
+            kept_alive: Arc::default(),
+        });
+        let mut receive = |plaintext: Vec<u8>, back: Route| {
+            let mut record = room_for(&plaintext);
+            let end = record.len() - TAG_LEN;
+            let (nonce, tag) = sealer.seal(&mut record[NONCE_LEN..end]).unwrap();
+            record[..NONCE_LEN].copy_from_slice(&nonce);
+            record[end..].copy_from_slice(&tag);
+            let _ = Decryptor(channel.clone()).deliver(Parcel {
+                onward: route!["us"].as_ref(),
+                return_route: back.as_ref(),
+                body: Body::exactly(&mut record),
+                source: Some(&connection),
+                depth: 0,
+            });
+            lock(&channel.sealing).route.clone()
+        };
+        let mut payload = Vec::new();
+        plaintext::push_header(&mut payload, route!["worker"].as_ref(), None, route![].as_ref(), 0);
+        payload.extend_from_slice(&PADDING);
+        let moved = route!["connection", "relay", "them"];
+        assert_eq!(receive(payload.clone(), route![]), route!["connection", "them"]);
+        assert_eq!(receive(payload.clone(), route!["relay"]), moved);
+        // Others send these with the address of their encryptor.
+        assert_eq!(receive(plaintext::refresh(b"\x82\x80\x80"), route!["encryptor"]), moved);
+        assert_eq!(receive(b"\xff".to_vec(), route!["encryptor"]), moved);
+        assert_eq!(receive(payload, route![]), route!["connection", "them"]);
     }
 }

@@ -62,11 +62,6 @@ fn payload_range(len: usize, rest: &[u8]) -> Option<Range<usize>> {
     Some(end - payload.len()..end)
 }
 
-/// Whether the record holds a routed message.
-pub(super) fn is_payload(plaintext: &[u8]) -> bool {
-    plaintext.starts_with(&PAYLOAD[..3])
-}
-
 /// The routes of a payload record, from what stands before its payload.
 pub(super) fn read_routes(head: &[u8]) -> Option<(RouteRef<'_>, RouteRef<'_>)> {
     let (onward, rest) = RouteRef::read(head.get(PAYLOAD.len()..)?)?;

@@ -1,0 +1,370 @@
+//! The commands.
+//!
+//! ```text
+//! identity [p256 | SEED]     identity I… HISTORY      a new identity; the same SEED gives the same key
+//! restore SEED HISTORY       restore I…               the identity with that key, as its history says
+//! rotate                     rotate HISTORY           replaces its key
+//! listen                     listen ADDRESS           accepts TCP connections on a free port
+//! hub [PREFIX]               hub                      relays for whoever connects
+//! connect ADDRESS            connect                  what follows goes through this connection
+//! relay [NAME]               relay ADDRESS            registers one at the hub that it is connected to
+//! only I…                    only                     channels from here on are with this identity or nobody
+//! trust HISTORY              trust I…                 channels from here on believe this authority
+//! issue HISTORY NAME=VALUE…  issue CREDENTIAL         says this about an identity
+//! hold CREDENTIAL            hold                     channels from here on present it
+//! refresh CREDENTIAL         refresh N                N open channels present it
+//! listener NAME              listener                 accepts channels; echoer, length, whoami are behind it
+//! channel ROUTE              channel I…               opens one; what follows goes through it
+//! peer NAME                  peer VALUE               what the authority says about who is at its other end
+//! close                      close                    closes it
+//! channels                   channels N               how many are open
+//! reroute ADDRESS            reroute                  connects anew and goes on with the same channel
+//! guard NAME VALUE           guard                    an echoer at `guarded` for those with this attribute
+//! outlet ADDRESS             outlet                   behind the listener, or the TCP listener when there is none
+//! inlet                      inlet ADDRESS            to the outlet at the other end
+//! echo N                     echo N                   that many texts come back as they were
+//! ask WORKER [TEXT]          ask TEXT                 what it answers
+//! length N                   length N                 what the other end takes for the length of N bytes
+//! ```
+//!
+//! Routes are written `a/b/c` and begin behind the connection.
+
+use crate::credential::{Held, Presenting};
+use crate::workers::{Echoer, Length, Telling, WhoAmI};
+use ockam::abac::IncomingAbac;
+use ockam::access_control::{AllowAll, DenyAll};
+use ockam::flow_control::FlowControlId;
+use ockam::identity::models::CredentialAndPurposeKey;
+use ockam::identity::utils::AttributesBuilder;
+use ockam::identity::{
+    Identifier, SecureChannel, SecureChannelListenerOptions, SecureChannelOptions, TrustIdentifierPolicy, Vault,
+};
+use ockam::remote::RemoteRelayOptions;
+use ockam::tcp::{TcpConnection, TcpConnectionOptions, TcpInletOptions, TcpListenerOptions, TcpOutletOptions, TcpTransport};
+use ockam::transport::HostnamePort;
+use ockam::vault::{EdDSACurve25519SecretKey, SigningKeyType, SigningSecret, SoftwareVaultForSigning};
+use ockam::{
+    Address, Context, Message, MessageSendReceiveOptions, Node, RelayService, RelayServiceOptions, Route, route,
+};
+use ockam_core::errcode::{Kind, Origin};
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long answers and handshakes are waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the credentials last that it issues.
+const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
+
+type Result<T, E = ockam::Error> = std::result::Result<T, E>;
+
+/// A node, and what the commands so far have made.
+pub(crate) struct Peer {
+    node: Node,
+    tcp: Arc<TcpTransport>,
+    signing: Arc<SoftwareVaultForSigning>,
+    me: Option<Identifier>,
+    /// What comes in by these reaches what is exposed.
+    inbound: Vec<FlowControlId>,
+    connection: Option<TcpConnection>,
+    only: Option<Identifier>,
+    authority: Option<Identifier>,
+    held: Option<Arc<Held>>,
+    listeners: Vec<FlowControlId>,
+    channel: Option<SecureChannel>,
+}
+
+/// An error in the test's own commands.
+fn wrong(what: impl Display) -> ockam::Error {
+    ockam::Error::new(Origin::Application, Kind::Invalid, what.to_string())
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>> {
+    hex::decode(text).map_err(wrong)
+}
+
+fn credential(text: &str) -> Result<CredentialAndPurposeKey> {
+    CredentialAndPurposeKey::decode_from_string(text)
+}
+
+impl Peer {
+    pub(crate) async fn new(context: &Context) -> Result<Self> {
+        let signing = SoftwareVaultForSigning::create().await?;
+        let vault = Vault::new(
+            signing.clone(),
+            Vault::create_secure_channel_vault().await?,
+            Vault::create_credential_vault().await?,
+            Vault::create_verifying_vault(),
+        );
+        Ok(Self {
+            node: Node::builder().await?.with_vault(vault).build(context)?,
+            tcp: TcpTransport::get_or_create(context)?,
+            signing,
+            me: None,
+            inbound: Vec::new(),
+            connection: None,
+            only: None,
+            authority: None,
+            held: None,
+            listeners: Vec::new(),
+            channel: None,
+        })
+    }
+
+    pub(crate) async fn obey(&mut self, verb: &str, words: &[&str]) -> Result<String> {
+        let done = |()| String::new();
+        match (verb, words) {
+            ("identity", rest) => self.identity(rest.first().copied()).await,
+            ("restore", [seed, history]) => self.restore(seed, history).await,
+            ("rotate", []) => self.rotate().await,
+            ("listen", []) => self.listen().await,
+            ("hub", rest) => self.hub(rest.first().copied().unwrap_or_default()).map(done),
+            ("connect", [address]) => self.connect(address).await.map(done),
+            ("relay", rest) => self.relay(rest.first().copied()).await,
+            ("only", [identifier]) => self.only(identifier).map(done),
+            ("trust", [history]) => self.trust(history).await,
+            ("issue", [history, attributes @ ..]) => self.issue(history, attributes).await,
+            ("hold", [hex]) => {
+                self.held = Some(Held::new(credential(hex)?));
+                Ok(String::new())
+            }
+            ("refresh", [hex]) => self.refresh(hex).await,
+            ("listener", [name]) => self.listener(name).map(done),
+            ("channel", [route]) => self.open(route).await,
+            ("peer", [name]) => self.peer(name).await,
+            ("close", []) => self.close().map(done),
+            ("channels", []) => {
+                Ok(self.node.secure_channels().secure_channel_registry().get_channel_list().len().to_string())
+            }
+            ("reroute", [address]) => self.reroute(address).await.map(done),
+            ("guard", [name, value]) => self.guard(name, value).map(done),
+            ("outlet", [target]) => self.outlet(target).map(done),
+            ("inlet", []) => self.inlet().await,
+            ("echo", [count]) => self.echo(count.parse().map_err(wrong)?).await,
+            ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
+            ("length", [count]) => self.ask("length", vec![7u8; count.parse().map_err(wrong)?]).await,
+            _ => Err(wrong("no such command")),
+        }
+    }
+
+    fn me(&self) -> Result<&Identifier> {
+        self.me.as_ref().ok_or_else(|| wrong("there is no identity"))
+    }
+
+    async fn history(&self, identifier: &Identifier) -> Result<String> {
+        self.node.identities_verification().get_identity(identifier).await?.export_as_string()
+    }
+
+    async fn identity(&mut self, kind: Option<&str>) -> Result<String> {
+        let builder = self.node.identities_creation().identity_builder();
+        let builder = match kind {
+            None => builder,
+            Some("p256") => builder.with_random_key(SigningKeyType::ECDSASHA256CurveP256),
+            Some(seed) => builder.with_existing_key(self.import(seed).await?),
+        };
+        let me = builder.build().await?;
+        let history = self.history(&me).await?;
+        self.me = Some(me.clone());
+        Ok(format!("{me} {history}"))
+    }
+
+    async fn import(&self, seed: &str) -> Result<ockam::vault::SigningSecretKeyHandle> {
+        let seed = unhex(seed)?.try_into().map_err(|_| wrong("a seed has 32 bytes"))?;
+        self.signing.import_key(SigningSecret::EdDSACurve25519(EdDSACurve25519SecretKey::new(seed))).await
+    }
+
+    async fn restore(&mut self, seed: &str, history: &str) -> Result<String> {
+        let key = self.import(seed).await?;
+        let me = self.node.import_private_identity(None, &unhex(history)?, &key).await?;
+        self.me = Some(me.clone());
+        Ok(me.to_string())
+    }
+
+    async fn rotate(&mut self) -> Result<String> {
+        let me = self.me()?.clone();
+        self.node.identities_creation().rotate_identity(&me).await?;
+        self.node.create_secure_channel_key(&me).await?;
+        self.history(&me).await
+    }
+
+    async fn listen(&mut self) -> Result<String> {
+        let listener = self.tcp.listen("127.0.0.1:0", TcpListenerOptions::new()).await?;
+        self.inbound.push(listener.flow_control_id().clone());
+        Ok(listener.socket_address().to_string())
+    }
+
+    fn hub(&self, prefix: &str) -> Result<()> {
+        let flow = self.inbound.first().ok_or_else(|| wrong("a hub must listen"))?;
+        let options = RelayServiceOptions::new().alias("static_forwarding_service").prefix(prefix);
+        let options = options.service_as_consumer(flow).relay_as_consumer(flow);
+        RelayService::create(self.node.context(), "forwarding_service", options)
+    }
+
+    async fn connect(&mut self, address: &str) -> Result<()> {
+        let connection = self.tcp.connect(address, TcpConnectionOptions::new()).await?;
+        self.inbound.push(connection.flow_control_id().clone());
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    fn connection(&self) -> Result<TcpConnection> {
+        self.connection.clone().ok_or_else(|| wrong("not connected"))
+    }
+
+    async fn relay(&self, name: Option<&str>) -> Result<String> {
+        let (hub, options) = (self.connection()?, RemoteRelayOptions::new());
+        let relay = match name {
+            Some(name) => self.node.create_static_relay(hub, name, options).await?,
+            None => self.node.create_relay(hub, options).await?,
+        };
+        Ok(relay.remote_address().to_string())
+    }
+
+    fn only(&mut self, identifier: &str) -> Result<()> {
+        self.only = Some(identifier.try_into()?);
+        Ok(())
+    }
+
+    async fn trust(&mut self, history: &str) -> Result<String> {
+        let authority = self.node.import_identity_hex(None, history).await?;
+        self.authority = Some(authority.clone());
+        Ok(authority.to_string())
+    }
+
+    async fn issue(&self, history: &str, attributes: &[&str]) -> Result<String> {
+        let subject = self.node.import_identity_hex(None, history).await?;
+        let mut builder = AttributesBuilder::with_schema(ockam::identity::models::CredentialSchemaIdentifier(1));
+        for attribute in attributes {
+            let (name, value) = attribute.split_once('=').ok_or_else(|| wrong("NAME=VALUE"))?;
+            builder = builder.with_attribute(name, value);
+        }
+        let creation = self.node.credentials().credentials_creation();
+        let issued = creation.issue_credential(self.me()?, &subject, builder.build(), CREDENTIAL_LIFETIME).await?;
+        issued.encode_as_string()
+    }
+
+    async fn refresh(&self, hex: &str) -> Result<String> {
+        let held = self.held.as_ref().ok_or_else(|| wrong("nothing is held"))?;
+        let context = self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)?;
+        Ok(held.replace(&context, credential(hex)?).await?.to_string())
+    }
+
+    fn listener(&mut self, name: &str) -> Result<()> {
+        let mut options = SecureChannelListenerOptions::new();
+        for flow in &self.inbound {
+            options = options.as_consumer(flow);
+        }
+        if let Some(only) = &self.only {
+            options = options.with_trust_policy(TrustIdentifierPolicy::new(only.clone()));
+        }
+        if let Some(authority) = &self.authority {
+            options = options.with_authority(authority.clone());
+        }
+        if let Some(held) = &self.held {
+            options = options.with_credential_retriever_creator(Arc::new(Presenting(held.clone())))?;
+        }
+        let listener = self.node.create_secure_channel_listener(self.me()?, name, options)?;
+        let flow = listener.flow_control_id();
+        if self.listeners.is_empty() {
+            self.node.start_worker("echoer", Echoer)?;
+            self.node.start_worker("length", Length)?;
+            self.node.start_worker("whoami", WhoAmI)?;
+        }
+        for worker in ["echoer", "length", "whoami"] {
+            self.node.flow_controls().add_consumer(&worker.into(), flow);
+        }
+        self.listeners.push(flow.clone());
+        Ok(())
+    }
+
+    async fn open(&mut self, route: &str) -> Result<String> {
+        let mut options = SecureChannelOptions::new().with_timeout(PATIENCE);
+        if let Some(only) = &self.only {
+            options = options.with_trust_policy(TrustIdentifierPolicy::new(only.clone()));
+        }
+        if let Some(authority) = &self.authority {
+            options = options.with_authority(authority.clone());
+        }
+        if let Some(held) = &self.held {
+            options = options.with_credential_retriever_creator(Arc::new(Presenting(held.clone())))?;
+        }
+        let way = route![self.connection()?] + hops(route);
+        let channel = self.node.create_secure_channel(self.me()?, way, options).await?;
+        let peer = channel.their_identifier().to_string();
+        self.channel = Some(channel);
+        Ok(peer)
+    }
+
+    fn channel(&self) -> Result<SecureChannel> {
+        self.channel.clone().ok_or_else(|| wrong("there is no channel"))
+    }
+
+    async fn peer(&self, name: &str) -> Result<String> {
+        let authority = self.authority.as_ref().ok_or_else(|| wrong("there is no authority"))?;
+        let attributes = self.node.identities_attributes();
+        let said = attributes.get_attributes(self.channel()?.their_identifier(), authority).await?;
+        let said = said.ok_or_else(|| wrong("nothing is said"))?;
+        let value = said.attrs().get(name.as_bytes()).ok_or_else(|| wrong("no such attribute"))?;
+        String::from_utf8(value.clone()).map_err(wrong)
+    }
+
+    fn close(&self) -> Result<()> {
+        self.node.secure_channels().stop_secure_channel(self.node.context(), self.channel()?.encryptor_address())
+    }
+
+    async fn reroute(&mut self, address: &str) -> Result<()> {
+        self.connect(address).await?;
+        self.channel()?.update_remote_node_route(route![self.connection()?])
+    }
+
+    fn guard(&self, name: &str, value: &str) -> Result<()> {
+        let attributes = self.node.identities_attributes();
+        let policy = IncomingAbac::create_name_value(attributes, self.authority.clone(), name, value);
+        self.node.start_worker_with_access_control("guarded", Echoer, Telling(policy), AllowAll)?;
+        for flow in &self.listeners {
+            self.node.flow_controls().add_consumer(&"guarded".into(), flow);
+        }
+        Ok(())
+    }
+
+    fn outlet(&self, target: &str) -> Result<()> {
+        let mut options = TcpOutletOptions::new();
+        for flow in if self.listeners.is_empty() { &self.inbound } else { &self.listeners } {
+            options = options.as_consumer(flow);
+        }
+        self.tcp.create_outlet("outlet", target.parse::<HostnamePort>()?, options)
+    }
+
+    async fn inlet(&self) -> Result<String> {
+        let inlet = self.tcp.create_inlet("127.0.0.1:0", self.behind("outlet")?, TcpInletOptions::new()).await?;
+        Ok(inlet.socket_address().to_string())
+    }
+
+    /// The way to a worker at the other end: through the channel, or the connection when there is none.
+    fn behind(&self, worker: &str) -> Result<Route> {
+        Ok(match &self.channel {
+            Some(channel) => route![channel.clone(), worker],
+            None => route![self.connection()?, worker],
+        })
+    }
+
+    async fn echo(&self, count: usize) -> Result<String> {
+        for number in 0..count {
+            let text = format!("{number} {}", "ö".repeat(number * 37 % 3000));
+            let answer = self.ask("echoer", text.clone()).await?;
+            if answer != text {
+                return Err(wrong(format!("`{answer}` is not what was sent")));
+            }
+        }
+        Ok(count.to_string())
+    }
+
+    async fn ask(&self, worker: &str, message: impl Message) -> Result<String> {
+        let options = MessageSendReceiveOptions::new().with_timeout(PATIENCE);
+        self.node.send_and_receive_extended::<String>(self.behind(worker)?, message, options).await?.into_body()
+    }
+}
+
+fn hops(route: &str) -> Route {
+    Route::create(route.split('/').collect())
+}

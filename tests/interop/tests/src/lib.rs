@@ -1,0 +1,173 @@
+//! Real peers: nodes on the `ockam` crate and nodes of ours, side by side.
+//!
+//! ```text
+//! test ─ commands ─► ockam-peer ◄═══ TCP ═══► ours ◄─ commands ─ test
+//! ```
+//!
+//! Both programs obey the same commands, so a test is written once and run with the sides swapped. The commands are
+//! described in `ockam-peer`'s module `node`.
+
+pub mod noise;
+mod program;
+pub mod wire;
+
+use postern_tests::Process;
+use std::fmt;
+use std::process::Command;
+use std::time::Duration;
+
+/// How long anything may take that does not move much data.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// On which crate a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// `postern-node`.
+    Ours,
+    /// `ockam` 0.150.
+    Real,
+}
+
+use Side::{Ours, Real};
+
+/// Who asks and who answers, mixed both ways.
+pub const MIXED: [(Side, Side); 2] = [(Real, Ours), (Ours, Real)];
+
+impl Side {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Ours => Real,
+            Real => Ours,
+        }
+    }
+}
+
+/// A node, driven by commands.
+pub struct Peer {
+    process: Process,
+    side: Side,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.side)
+    }
+}
+
+impl Peer {
+    /// Starts a node.
+    #[track_caller]
+    #[must_use]
+    pub fn start(side: Side) -> Self {
+        let name = match side {
+            Ours => "ours",
+            Real => "ockam-peer",
+        };
+        Self { process: Process::spawn(&mut Command::new(program::path(name))), side }
+    }
+
+    /// A node with an identity of its own; gives what it said about it.
+    #[track_caller]
+    #[must_use]
+    pub fn with_identity(side: Side) -> (Self, Identity) {
+        let peer = Self::start(side);
+        let identity = peer.identity("");
+        (peer, identity)
+    }
+
+    /// A hub: relays and nothing else. Gives its address.
+    #[track_caller]
+    #[must_use]
+    pub fn hub(side: Side, prefix: &str) -> (Self, String) {
+        let hub = Self::start(side);
+        let address = hub.tell("listen");
+        hub.tell(&format!("hub {prefix}"));
+        (hub, address)
+    }
+
+    /// Makes an identity: `p256`, a seed, or nothing for any.
+    #[track_caller]
+    pub fn identity(&self, kind: &str) -> Identity {
+        Identity::read(&self.tell(&format!("identity {kind}")))
+    }
+
+    /// Gives a command and gets the answer.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn tell(&self, command: &str) -> String {
+        self.order(command).unwrap_or_else(|failure| panic!("{self}: {command}: {failure}"))
+    }
+
+    /// Gives a command that must fail, and gets the reason.
+    ///
+    /// # Panics
+    /// When it succeeds.
+    #[track_caller]
+    pub fn fails(&self, command: &str) -> String {
+        match self.order(command) {
+            Ok(answer) => panic!("{self}: {command} succeeded: {answer}"),
+            Err(reason) => reason,
+        }
+    }
+
+    #[track_caller]
+    fn order(&self, command: &str) -> Result<String, String> {
+        let verb = command.split_ascii_whitespace().next().unwrap_or_default();
+        self.process.type_line(command);
+        let (good, bad) = (format!("{verb} "), format!("failed {verb}: "));
+        let answers = |line: &str| line == verb || line.starts_with(&good) || line.starts_with(&bad);
+        let line = self.process.wait_for_line(answers, SOON);
+        match line.strip_prefix(&bad) {
+            Some(reason) => Err(reason.to_owned()),
+            None => Ok(line.strip_prefix(&good).unwrap_or_default().to_owned()),
+        }
+    }
+
+    /// Waits for something it tells by itself, and gives what follows the word.
+    #[track_caller]
+    pub fn tells(&self, word: &str) -> String {
+        let start = format!("{word} ");
+        let line = self.process.wait_for_line(|line| line.starts_with(&start), SOON);
+        line[start.len()..].to_owned()
+    }
+
+    /// Asks until the answer is the one wanted.
+    #[track_caller]
+    pub fn eventually(&self, command: &str, wanted: &str) {
+        let what = format!("{self} to answer `{wanted}` to {command}");
+        postern_tests::eventually(&what, SOON, || (self.tell(command) == wanted).then_some(()));
+    }
+
+    /// The memory it has resident now, in bytes.
+    ///
+    /// # Panics
+    /// When it has ended.
+    #[must_use]
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it runs");
+        let kibibytes = line.trim_end_matches("kB").trim().parse::<u64>().expect("a number");
+        kibibytes * 1024
+    }
+}
+
+/// What is public about an identity.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// `I` and 64 hex digits.
+    pub identifier: String,
+    /// Its change history in hex.
+    pub history: String,
+}
+
+impl Identity {
+    #[track_caller]
+    fn read(answer: &str) -> Self {
+        let (identifier, history) = answer.split_once(' ').expect("an identifier and a history");
+        Self { identifier: identifier.to_owned(), history: history.to_owned() }
+    }
+}
