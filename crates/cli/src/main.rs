@@ -5,6 +5,7 @@
 
 mod demo;
 mod failure;
+mod follow;
 mod hub;
 mod identity;
 mod inlet;

@@ -1,12 +1,13 @@
 //! `postern outlet`.
 
+use crate::follow::follow;
 use crate::keychain::{KeychainArguments, KeychainKind, Owned};
 use crate::output::Output;
 use anyhow::{Result, bail};
 use clap::Args;
 use postern_node::identity::{Identifier, TrustPolicy};
 use postern_node::portal::OutletOptions;
-use postern_node::session::State;
+use postern_node::session::HubUp;
 use postern_node::{Address, MultiAddr, SecureChannelOptions, route};
 use serde::Serialize;
 
@@ -36,7 +37,6 @@ pub(crate) struct OutletArguments {
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event {
     Up { identifier: String, relay: String, route: String },
-    Down { reason: String },
 }
 
 pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()> {
@@ -59,37 +59,22 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
     let session = node.keep_connected(&arguments.hub, Some(name));
     node.expose(LISTENER, &session)?;
 
-    let mut states = session.watch();
-    let stop = crate::asked_to_stop();
-    tokio::pin!(stop);
-    loop {
-        match &*states.borrow_and_update() {
-            State::Up(up) => {
-                let relay = up.relay.as_ref().map(|relay| relay.address().to_string()).unwrap_or_default();
-                let address = MultiAddr {
-                    hub: arguments.hub.clone(),
-                    listener: route![relay.as_str(), LISTENER],
-                    service: route![OUTLET],
-                };
-                let (identifier, route) = (identity.identifier().to_string(), address.to_string());
-                let sentence = format!(
-                    "{} is shared. Whoever you allow reaches it with\n  \
-                     postern inlet --from 127.0.0.1:0 --peer {identifier} --route {route}",
-                    arguments.to
-                );
-                output.say(&Event::Up { identifier, relay, route }, sentence);
-            }
-            State::Down(reason) => {
-                let sentence = format!("Not reachable: {reason}. Trying again.");
-                output.say(&Event::Down { reason: reason.to_string() }, sentence);
-            }
-            State::Connecting => {}
-        }
-        tokio::select! {
-            stopped = &mut stop => break stopped?,
-            changed = states.changed() => changed?,
-        }
-    }
+    let say_up = |up: &HubUp| {
+        let relay = up.relay.as_ref().map(|relay| relay.address().to_string()).unwrap_or_default();
+        let address = MultiAddr {
+            hub: arguments.hub.clone(),
+            listener: route![relay.as_str(), LISTENER],
+            service: route![OUTLET],
+        };
+        let (identifier, route) = (identity.identifier().to_string(), address.to_string());
+        let sentence = format!(
+            "{} is shared. Whoever you allow reaches it with\n  \
+             postern inlet --from 127.0.0.1:0 --peer {identifier} --route {route}",
+            arguments.to
+        );
+        output.say(&Event::Up { identifier, relay, route }, sentence);
+    };
+    follow(session.watch(), output, "Not reachable", say_up).await?;
     node.shutdown().await;
     Ok(())
 }
