@@ -1,11 +1,12 @@
 //! A [`Context`] is a mailbox with an address: what a worker, or a plain program, sends and receives with.
 
 use crate::address::Address;
+use crate::delivery::{Delivery, Undeliverable};
 use crate::error::{Error, Result};
 use crate::message::{Message, Routed};
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Delivery, Envelope, Registration, Undeliverable};
+use crate::router::{Envelope, Registration};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,12 @@
 //! What can go wrong in a node.
 
 use crate::address::Address;
+use crate::delivery::Undeliverable;
 use crate::identity::Error as IdentityError;
 use crate::message::DecodeError;
 use crate::portal::PortalError;
 use crate::relay::RelayError;
-use crate::router::{AddressTaken, Undeliverable};
+use crate::router::AddressTaken;
 use crate::secure_channel::ChannelError;
 use crate::tcp::TcpError;
 use crate::vault::Error as VaultError;

@@ -83,6 +83,7 @@
 
 mod address;
 mod context;
+mod delivery;
 mod error;
 pub mod identity;
 mod message;
@@ -103,12 +104,13 @@ mod worker;
 
 pub use address::{Address, InvalidAddress, MAX_ADDRESS_LEN};
 pub use context::{Context, DEFAULT_TIMEOUT, MAILBOX};
+pub use delivery::Undeliverable;
 pub use error::{Error, Result};
 pub use message::{Bare, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
 pub use node::{Limits, Node, SHUTDOWN_TIMEOUT};
 pub use route::{MAX_HOPS, Route};
-pub use router::{AddressTaken, Flow, FlowId, Undeliverable};
+pub use router::{AddressTaken, Flow, FlowId};
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
 pub use stats::{Counter, Stats};
 pub use tcp::{TcpConnection, TcpListener};

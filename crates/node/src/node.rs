@@ -2,9 +2,10 @@
 
 use crate::address::Address;
 use crate::context::Context;
+use crate::delivery::Undeliverable;
 use crate::error::{Error, Result};
 use crate::identity::{Identity, KnownIdentities, Timestamp};
-use crate::router::{Flow, Router, Undeliverable};
+use crate::router::{Flow, Router};
 use crate::stats::Stats;
 use crate::tcp::{Connection, TcpConnection, TcpListener};
 use crate::vault::{MemoryVault, Vault};

@@ -5,22 +5,19 @@
 //! What an endpoint cannot pass on quickly enough comes back in the [`Delivery`], and the sender waits.
 
 use crate::address::{Address, AddressRef};
+use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::VerifiedPeer;
 use crate::route::{Route, RouteRef};
-use crate::sync::{Gate, lock, read, write};
-use crate::tcp::Flush;
+use crate::sync::{lock, read, write};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Local targets a message may pass inside one delivery, so that nested channels cannot exhaust the stack.
 const MAX_DEPTH: u8 = 16;
-/// How long a sender waits for room in a full mailbox or on a congested connection before the message is dropped.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Names where messages come from: a connection, a channel, or the listener that made them.
 ///
@@ -124,120 +121,6 @@ impl Parcel<'_> {
             return_route: self.full_return_route(),
             payload: Bytes::copy_from_slice(self.body.payload()),
             source: self.source.cloned(),
-        }
-    }
-}
-
-/// Why a message went nowhere. It is dropped and counted; nobody is told (`docs/wire.md` §2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Undeliverable {
-    /// The onward route is empty.
-    #[error("the message has no onward route")]
-    NoRoute,
-    /// No such address in this node.
-    #[error("no worker, connection or channel has that address")]
-    UnknownAddress,
-    /// The address was not exposed to where the message came from.
-    #[error("the address is not exposed to where the message came from")]
-    Denied,
-    /// What has the address is closed or closing.
-    #[error("the worker, connection or channel is closed")]
-    Closed,
-    /// The message is not one that its taker understands or accepts now.
-    #[error("the message is malformed or came at the wrong time")]
-    Malformed,
-    /// The message is larger than what takes it allows.
-    #[error("the message is too large")]
-    TooLarge,
-    /// A limit on what may wait or be open at once is reached.
-    #[error("too much is waiting or open there")]
-    Full,
-    /// The message passes too many local hops.
-    #[error("the route passes too many local hops")]
-    TooDeep,
-}
-
-/// What is left to do when a message was taken: to flush it, and to wait before sending more.
-#[derive(Default)]
-#[must_use]
-pub(crate) struct Delivery {
-    flush: Option<Flush>,
-    pressure: Pressure,
-}
-
-#[derive(Default)]
-enum Pressure {
-    #[default]
-    None,
-    /// What took the message may be over its budget.
-    Gate(Arc<Gate>),
-    /// The mailbox is full; the message comes back with the place to put it.
-    Mailbox(mpsc::Sender<Envelope>, Box<Envelope>),
-}
-
-impl Delivery {
-    /// A frame was queued on a connection.
-    pub(crate) fn sent(flush: Option<Flush>, gate: &Arc<Gate>) -> Self {
-        Self { flush, pressure: Pressure::Gate(gate.clone()) }
-    }
-
-    /// The message was taken by something that wants no more until `gate` opens.
-    pub(crate) fn held_by(gate: &Arc<Gate>) -> Self {
-        Self { flush: None, pressure: Pressure::Gate(gate.clone()) }
-    }
-
-    /// The same with nothing to wait for: what a node says by itself while it reads (credit, answers, handshakes) is
-    /// bounded otherwise. A node that stopped reading because it cannot write would stop its peers, and they it.
-    pub(crate) fn without_waiting(self) -> Self {
-        Self { flush: self.flush, pressure: Pressure::None }
-    }
-
-    /// Flushes, and waits until more may be sent, at most [`PATIENCE`]; a message that found no room in a mailbox
-    /// until then is dropped.
-    pub(crate) async fn settle(self) -> Result<(), Undeliverable> {
-        drop(self.flush);
-        self.pressure.relieve().await
-    }
-
-    /// Flushes, and gives the gate that the sender is to mind before it sends more.
-    pub(crate) async fn flush(self) -> Result<Option<Arc<Gate>>, Undeliverable> {
-        drop(self.flush);
-        match self.pressure {
-            Pressure::Gate(gate) => Ok(Some(gate)),
-            pressure => pressure.relieve().await.map(|()| None),
-        }
-    }
-
-    /// Like [`settle`](Self::settle), but where nothing needs to be waited for the flush is left to the caller.
-    pub(crate) async fn hold(self, unflushed: &mut Vec<Flush>) -> Result<(), Undeliverable> {
-        unflushed.extend(self.flush);
-        match &self.pressure {
-            Pressure::None => return Ok(()),
-            Pressure::Gate(gate) if !gate.is_closed() => return Ok(()),
-            _ => unflushed.clear(),
-        }
-        self.pressure.relieve().await
-    }
-}
-
-impl Pressure {
-    async fn relieve(self) -> Result<(), Undeliverable> {
-        match self {
-            Self::None => Ok(()),
-            Self::Gate(gate) => {
-                if gate.is_closed()
-                    && !gate.is_given_up()
-                    && tokio::time::timeout(PATIENCE, gate.opened()).await.is_err()
-                {
-                    gate.give_up();
-                }
-                Ok(())
-            }
-            Self::Mailbox(mailbox, envelope) => match mailbox.send_timeout(*envelope, PATIENCE).await {
-                Ok(()) => Ok(()),
-                Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Undeliverable::Full),
-                Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Undeliverable::Closed),
-            },
         }
     }
 }
@@ -451,9 +334,7 @@ impl Router {
 fn offer(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Result<Delivery, Undeliverable> {
     match mailbox.try_send(envelope) {
         Ok(()) => Ok(Delivery::default()),
-        Err(mpsc::error::TrySendError::Full(envelope)) => {
-            Ok(Delivery { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) })
-        }
+        Err(mpsc::error::TrySendError::Full(envelope)) => Ok(Delivery::full(mailbox, envelope)),
         Err(mpsc::error::TrySendError::Closed(_)) => Err(Undeliverable::Closed),
     }
 }

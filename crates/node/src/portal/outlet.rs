@@ -3,11 +3,12 @@
 use super::message::{EndReason, PortalMessage};
 use super::stream::{CONNECT_TIMEOUT, Ends, Stream, WINDOW};
 use crate::address::Address;
+use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
 use crate::identity::TrustPolicy;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Body, Delivery, Endpoint, Parcel, Source, Undeliverable};
+use crate::router::{Body, Endpoint, Parcel, Source};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

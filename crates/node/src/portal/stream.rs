@@ -12,10 +12,11 @@
 
 use super::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
 use crate::address::Address;
+use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::Identifier;
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Body, Delivery, Endpoint, Parcel, Undeliverable};
+use crate::router::{Body, Endpoint, Parcel};
 use crate::sync::{Gate, lock};
 use std::cell::RefCell;
 use std::io;

@@ -3,11 +3,12 @@
 use super::service::is_valid_name;
 use super::{FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, RelayError, STATIC_FORWARDING_SERVICE};
 use crate::address::Address;
+use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Delivery, Endpoint, Envelope, Parcel, Undeliverable};
+use crate::router::{Endpoint, Envelope, Parcel};
 use crate::sync::lock;
 use crate::wire::bare;
 use std::sync::{Arc, Mutex};

@@ -2,12 +2,13 @@
 
 use super::{FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
+use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
 use crate::identity::Identifier;
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Body, Delivery, Endpoint, FlowId, Parcel, Source, Undeliverable};
+use crate::router::{Body, Endpoint, FlowId, Parcel, Source};
 use crate::sync::lock;
 use crate::wire::bare;
 use std::collections::HashMap;

@@ -29,13 +29,14 @@ pub use listener::{ROUTE_GRACE, SecureChannelListener};
 pub use record::{REKEY_INTERVAL, WINDOW};
 
 use crate::address::Address;
+use crate::delivery::Undeliverable;
 use crate::error::Result;
 use crate::identity::{
     CredentialAndPurposeKey, CredentialRefresh, Error as IdentityError, Identifier, Identity, TrustPolicy, VerifiedPeer,
 };
 use crate::node::Node;
 use crate::route::Route;
-use crate::router::{Flow, FlowId, Undeliverable};
+use crate::router::{Flow, FlowId};
 use channel::Channel;
 use std::collections::BTreeSet;
 use std::sync::Arc;

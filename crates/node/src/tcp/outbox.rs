@@ -5,7 +5,7 @@
 //! lock) and flushes after letting that go; a reader that forwards many frames flushes once. So the order on the
 //! wire is the order of the pushes, no lock is held during a system call, and small messages need no other task.
 
-use crate::router::Undeliverable;
+use crate::delivery::Undeliverable;
 use crate::sync::{Gate, lock};
 use crate::tcp::STALL_TIMEOUT;
 use std::io;
