@@ -1,11 +1,11 @@
 //! A credential that is presented, and can be replaced while channels are open.
 
-use tokio::sync::RwLock;
 use ockam::identity::models::CredentialAndPurposeKey;
 use ockam::identity::{CredentialRetriever, CredentialRetrieverCreator, Identifier};
 use ockam::{Address, Context, Result};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::RwLock;
 
 /// What channels present, and the channels that want to hear when it changes.
 pub(crate) struct Held {

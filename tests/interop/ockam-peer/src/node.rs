@@ -40,7 +40,9 @@ use ockam::identity::{
     Identifier, SecureChannel, SecureChannelListenerOptions, SecureChannelOptions, TrustIdentifierPolicy, Vault,
 };
 use ockam::remote::RemoteRelayOptions;
-use ockam::tcp::{TcpConnection, TcpConnectionOptions, TcpInletOptions, TcpListenerOptions, TcpOutletOptions, TcpTransport};
+use ockam::tcp::{
+    TcpConnection, TcpConnectionOptions, TcpInletOptions, TcpListenerOptions, TcpOutletOptions, TcpTransport,
+};
 use ockam::transport::HostnamePort;
 use ockam::vault::{EdDSACurve25519SecretKey, SigningKeyType, SigningSecret, SoftwareVaultForSigning};
 use ockam::{

@@ -10,7 +10,7 @@ use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
-    Context, Echoer, FlowId, Flow, Limits, Message, Node, Route, Routed, SecureChannel, SecureChannelListener,
+    Context, Echoer, Flow, FlowId, Limits, Message, Node, Route, Routed, SecureChannel, SecureChannelListener,
     SecureChannelOptions, TcpListener, Worker,
 };
 use std::sync::Arc;

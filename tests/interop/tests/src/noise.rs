@@ -176,7 +176,7 @@ impl<'a> Channel<'a> {
     /// When it is not for this channel or cannot be opened.
     pub fn hear(&self) -> io::Result<Vec<u8>> {
         let frame = self.line.hear()?;
-        assert_eq!(frame.onward, [self.address.clone()]);
+        assert_eq!(frame.onward, std::slice::from_ref(&self.address));
         let (nonce, sealed) = frame.payload.split_first_chunk().expect("a nonce");
         let nonce = u64::from_be_bytes(*nonce);
         Ok(open(&key_of(self.receiving, nonce), nonce, &[], sealed).expect("an honest record"))

@@ -1,10 +1,10 @@
 //! What no honest peer does, done to a node of ours: it refuses or ignores it, goes on serving others, and its memory
 //! does not grow.
 
+use interop::Peer;
 use interop::Side::{Ours, Real};
 use interop::noise::{Channel, Static, message};
 use interop::wire::{Frame, Line};
-use interop::Peer;
 use postern_node::identity::{Identity as Own, IdentityProof, Timestamp};
 use postern_node::vault::MemoryVault;
 use postern_tests::Service;
