@@ -90,7 +90,12 @@ impl Default for Node {
 impl Node {
     /// A node with its secrets in memory.
     pub fn new() -> Self {
-        Self::with(Arc::new(MemoryVault::in_memory()), Limits::default())
+        Self::with_limits(Limits::default())
+    }
+
+    /// A node with its secrets in memory and limits of its own.
+    pub fn with_limits(limits: Limits) -> Self {
+        Self::with(Arc::new(MemoryVault::in_memory()), limits)
     }
 
     /// A node with a vault and limits of its own.

@@ -17,6 +17,7 @@ mod error;
 mod file;
 mod os;
 pub mod passphrase;
+mod vault;
 mod profile;
 mod secrets;
 

@@ -1,0 +1,131 @@
+//! `postern demo`: a hub, an owner and a friend as three processes of their own, and a service between them.
+
+mod fetch;
+mod party;
+mod service;
+
+use crate::output::Output;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use party::Party;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+#[derive(Args)]
+pub(crate) struct DemoArguments {
+    /// The service to share [default: a small web page of the demo's own].
+    #[arg(long, value_name = "HOST:PORT")]
+    target: Option<String>,
+    /// Fetch through it, verify, print the path and figures, and exit.
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Service { target: &'a str },
+    Hub { address: &'a str },
+    Owner { identifier: &'a str, relay: &'a str },
+    Friend { identifier: &'a str, address: &'a str },
+    Fetched { bytes: usize, milliseconds: u128, megabytes_per_second: f64, round_trip_microseconds: u128, path: &'a str },
+}
+
+pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> {
+    let own = arguments.target.is_none();
+    let target = match arguments.target {
+        Some(target) => target,
+        None => service::start().await?.to_string(),
+    };
+    let kind = if own { "a small web page" } else { "your service" };
+    output.say(&Event::Service { target: &target }, format_args!("1. {kind} listens on {target}"));
+
+    let mut hub = Party::start(&["hub", "--listen", "127.0.0.1:0"])?;
+    let hub_address = hub.wait_for("listening").await?.text("address")?;
+    let sentence = format_args!("2. a hub that can read nothing listens on {hub_address} (process {})", hub.id());
+    output.say(&Event::Hub { address: &hub_address }, sentence);
+
+    let mut owner = Party::start(&["outlet", "--to", &target, "--hub", &hub_address])?;
+    let up = owner.wait_for("up").await?;
+    let (owner_is, relay, route) = (up.text("identifier")?, up.text("relay")?, up.text("route")?);
+    let sentence = format_args!(
+        "3. the owner (process {}) shares the service at relay {}…\n   as {}…",
+        owner.id(),
+        start_of(&relay, 8),
+        start_of(&owner_is, 17)
+    );
+    output.say(&Event::Owner { identifier: &owner_is, relay: &relay }, sentence);
+
+    let mut friend = Party::start(&["inlet", "--from", "127.0.0.1:0", "--route", &route, "--peer", &owner_is])?;
+    let address = friend.wait_for("listening").await?.text("address")?;
+    let friend_is = friend.wait_for("up").await?.text("identifier")?;
+    let sentence = format_args!(
+        "4. the friend (process {}), {}…,\n   made a secure channel with the owner through the hub",
+        friend.id(),
+        start_of(&friend_is, 17)
+    );
+    output.say(&Event::Friend { identifier: &friend_is, address: &address }, sentence);
+
+    if arguments.once {
+        return once(own, &target, &address, &hub_address, output).await;
+    }
+    if !output.is_json() {
+        println!("\nThe service is now on the friend's localhost:  http://{address}\nPress Ctrl-C to end.");
+    }
+    tokio::select! {
+        stopped = crate::asked_to_stop() => Ok(stopped?),
+        ended = hub.ended() => bail!("the hub ended: {ended}"),
+        ended = owner.ended() => bail!("the owner ended: {ended}"),
+        ended = friend.ended() => bail!("the friend ended: {ended}"),
+    }
+}
+
+/// Fetches through the portal, verifies what came, and prints the path and figures.
+async fn once(own: bool, target: &str, address: &str, hub: &str, output: Output) -> Result<()> {
+    let page = if own { service::BULK } else { "/" };
+    let begun = Instant::now();
+    let fetched = fetch::get(address, page).await.context("Failed to fetch through the portal")?;
+    let took = begun.elapsed();
+    let verified = match own {
+        true => service::is_bulk(&fetched),
+        false => !fetched.is_empty(),
+    };
+    if !verified {
+        bail!("what came through the portal is not what the service sent ({} bytes)", fetched.len());
+    }
+    let round_trip = round_trip(address, if own { service::SMALL } else { "/" }).await?;
+    let path = format!("client → {address} (inlet) ═ {hub} (hub) ═ outlet → {target}");
+    let rate = fetched.len() as f64 / 1e6 / took.as_secs_f64();
+    let sentence = format!(
+        "5. {} bytes fetched through it in {:.1} ms ({rate:.0} MB/s) and verified;\n   \
+         a small request takes {:.2} ms, connection included\n\n   {path}\n   ═ is end-to-end encrypted",
+        fetched.len(),
+        took.as_secs_f64() * 1e3,
+        round_trip.as_secs_f64() * 1e3,
+    );
+    let event = Event::Fetched {
+        bytes: fetched.len(),
+        milliseconds: took.as_millis(),
+        megabytes_per_second: rate,
+        round_trip_microseconds: round_trip.as_micros(),
+        path: &path,
+    };
+    output.say(&event, sentence);
+    Ok(())
+}
+
+/// The median of a few small requests.
+async fn round_trip(address: &str, page: &str) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..9 {
+        let begun = Instant::now();
+        fetch::get(address, page).await?;
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+fn start_of(text: &str, len: usize) -> &str {
+    text.get(..len).unwrap_or(text)
+}

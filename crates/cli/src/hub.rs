@@ -1,0 +1,51 @@
+//! `postern hub`.
+
+use crate::output::Output;
+use anyhow::{Context, Result};
+use clap::Args;
+use postern_hub::{Hub, HubConfig};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct HubArguments {
+    /// Where nodes connect to, as HOST:PORT; port 0 takes a free one [default: 0.0.0.0:4000].
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Where /healthz and /metrics are served.
+    #[arg(long, value_name = "HOST:PORT")]
+    status: Option<String>,
+    /// A TOML file with listen, status, relay_prefix, drain_seconds and [limits]; arguments win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    Listening { address: SocketAddr, status: Option<SocketAddr> },
+    Draining,
+    Stopped { frames: u64, bytes: u64 },
+}
+
+pub(crate) async fn run(arguments: HubArguments, output: Output) -> Result<()> {
+    let mut config = match &arguments.config {
+        Some(path) => HubConfig::read(path)?,
+        None => HubConfig::default(),
+    };
+    config.listen = arguments.listen.unwrap_or(config.listen);
+    config.status = arguments.status.or(config.status);
+    let hub = Hub::start(&config).await.context("Failed to start the hub")?;
+    let (address, status) = (hub.local_addr(), hub.status_addr());
+    output.say(&Event::Listening { address, status }, format_args!("The hub listens on {address}."));
+    if let (Some(status), false) = (status, output.is_json()) {
+        println!("Its health is at http://{status}/healthz, its metrics at http://{status}/metrics.");
+    }
+    crate::asked_to_stop().await?;
+    output.say(&Event::Draining, "Stopping: nobody new is accepted; what is under way may finish.");
+    let (frames, bytes) = (hub.stats().frames.get(), hub.stats().bytes.get());
+    hub.drain().await;
+    output.say(&Event::Stopped { frames, bytes }, format_args!("Stopped after {frames} messages, {bytes} bytes."));
+    Ok(())
+}

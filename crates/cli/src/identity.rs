@@ -1,0 +1,57 @@
+//! `postern identity`.
+
+use crate::keychain::{KeychainArguments, KeychainKind};
+use crate::output::Output;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+#[derive(Args)]
+pub(crate) struct IdentityArguments {
+    #[command(subcommand)]
+    command: IdentityCommand,
+}
+
+#[derive(Subcommand)]
+enum IdentityCommand {
+    /// Show the identifier that others know you by. The first time, the identity is made.
+    Show(#[command(flatten)] KeychainArguments),
+    /// Print the public history of the identity, which proves the identifier. It holds no secret.
+    Export(#[command(flatten)] KeychainArguments),
+    /// Give the identity a new key. The identifier stays; whoever meets you again sees the change.
+    Rotate(#[command(flatten)] KeychainArguments),
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    Identity { identifier: String, key: String },
+    Export { identifier: String, history: String },
+    Rotated { identifier: String, key: String },
+}
+
+pub(crate) async fn run(arguments: IdentityArguments, output: Output) -> Result<()> {
+    match arguments.command {
+        IdentityCommand::Show(keychain) => {
+            let owned = keychain.open(KeychainKind::Os).await?;
+            let identifier = owned.identity.identifier().to_string();
+            let key = owned.identity.key_id().to_string();
+            output.say(&Event::Identity { identifier: identifier.clone(), key }, identifier);
+        }
+        IdentityCommand::Export(keychain) => {
+            let owned = keychain.open(KeychainKind::Os).await?;
+            let history = hex::encode(owned.identity.export());
+            let identifier = owned.identity.identifier().to_string();
+            output.say(&Event::Export { identifier, history: history.clone() }, history);
+        }
+        IdentityCommand::Rotate(keychain) => {
+            let mut owned = keychain.open(KeychainKind::Os).await?;
+            owned.rotate().await?;
+            let identifier = owned.identity.identifier().to_string();
+            let key = owned.identity.key_id().to_string();
+            let sentence = format!("{identifier} has a new key. Whoever meets you again sees the change.");
+            output.say(&Event::Rotated { identifier, key }, sentence);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `postern inlet`.
+
+use crate::keychain::{KeychainArguments, KeychainKind, Owned};
+use crate::output::Output;
+use anyhow::{Context, Result};
+use clap::Args;
+use postern_node::identity::Identifier;
+use postern_node::portal::InletRoute;
+use postern_node::session::State;
+use postern_node::{MultiAddr, SecureChannelOptions};
+use serde::Serialize;
+use std::net::SocketAddr;
+
+#[derive(Args)]
+pub(crate) struct InletArguments {
+    /// Where the service appears on this machine; port 0 takes a free one.
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    from: String,
+    /// The way to the service, as `postern outlet` prints it.
+    #[arg(long)]
+    route: MultiAddr,
+    /// Who must be at the other end: the owner's identifier.
+    #[arg(long, value_name = "IDENTIFIER")]
+    peer: Identifier,
+    #[command(flatten)]
+    keychain: KeychainArguments,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    Listening { address: SocketAddr, identifier: String },
+    Up { peer: String, identifier: String },
+    Down { reason: String },
+}
+
+pub(crate) async fn run(arguments: InletArguments, output: Output) -> Result<()> {
+    let Owned { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
+    let MultiAddr { hub, listener, service } = arguments.route;
+    let hub = node.keep_connected(hub, None);
+    let options = SecureChannelOptions::trust_only([arguments.peer]);
+    let channel = node.keep_channel(&hub, &identity, listener, options).await?;
+    let mut states = channel.watch();
+    let outlet = service.back().context("the route has no service")?;
+    let inlet = node.create_inlet(&arguments.from, InletRoute::Kept(channel, outlet)).await?;
+    let (address, identifier) = (inlet.local_addr(), identity.identifier().to_string());
+    let sentence = format!("The service appears on {address}. You are {identifier}.");
+    output.say(&Event::Listening { address, identifier: identifier.clone() }, sentence);
+
+    let stop = crate::asked_to_stop();
+    tokio::pin!(stop);
+    loop {
+        match &*states.borrow_and_update() {
+            State::Up(channel) => {
+                let peer = channel.peer().identifier.to_string();
+                let sentence = format!("Connected with {peer}, end-to-end encrypted.");
+                output.say(&Event::Up { peer, identifier: identifier.clone() }, sentence);
+            }
+            State::Down(reason) => {
+                let sentence = format!("Not connected: {reason}. Trying again.");
+                output.say(&Event::Down { reason: reason.to_string() }, sentence);
+            }
+            State::Connecting => {}
+        }
+        tokio::select! {
+            stopped = &mut stop => break stopped?,
+            changed = states.changed() => changed?,
+        }
+    }
+    node.shutdown().await;
+    Ok(())
+}

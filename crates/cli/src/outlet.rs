@@ -1,0 +1,95 @@
+//! `postern outlet`.
+
+use crate::keychain::{KeychainArguments, KeychainKind, Owned};
+use crate::output::Output;
+use anyhow::{Result, bail};
+use clap::Args;
+use postern_node::identity::{Identifier, TrustPolicy};
+use postern_node::portal::OutletOptions;
+use postern_node::session::State;
+use postern_node::{Address, MultiAddr, SecureChannelOptions, route};
+use serde::Serialize;
+
+/// Where the owner's node accepts secure channels, as the command line of `ockam` does.
+const LISTENER: &str = "api";
+const OUTLET: &str = "outlet";
+
+#[derive(Args)]
+pub(crate) struct OutletArguments {
+    /// The service to share; its name is resolved at every connection.
+    #[arg(long, value_name = "HOST:PORT")]
+    to: String,
+    /// The hub to meet at.
+    #[arg(long, value_name = "HOST:PORT")]
+    hub: String,
+    /// Name of the relay on the hub [default: a random one, which only those know whom you tell].
+    #[arg(long)]
+    name: Option<String>,
+    /// Who may use the service, by identifier; may be given more than once.
+    #[arg(long, value_name = "IDENTIFIER")]
+    allow: Vec<Identifier>,
+    #[command(flatten)]
+    keychain: KeychainArguments,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    Up { identifier: String, relay: String, route: String },
+    Down { reason: String },
+}
+
+pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()> {
+    if arguments.to.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+        bail!("`{}` is not a service: give HOST:PORT, for instance localhost:3000", arguments.to);
+    }
+    let Owned { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
+    let trust = match arguments.allow.is_empty() {
+        true => {
+            tracing::warn!("anybody who knows the route may use the service: name people with --allow");
+            TrustPolicy::Anyone
+        }
+        false => TrustPolicy::only(arguments.allow),
+    };
+    let options = SecureChannelOptions::trust(trust.clone());
+    let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
+    node.create_outlet(OUTLET, &arguments.to, OutletOptions { allow: Some(trust) })?;
+    node.expose(OUTLET, &listener)?;
+    let name = arguments.name.unwrap_or_else(|| Address::random().to_string());
+    let session = node.keep_connected(&arguments.hub, Some(name));
+    node.expose(LISTENER, &session)?;
+
+    let mut states = session.watch();
+    let stop = crate::asked_to_stop();
+    tokio::pin!(stop);
+    loop {
+        match &*states.borrow_and_update() {
+            State::Up(up) => {
+                let relay = up.relay.as_ref().map(|relay| relay.address().to_string()).unwrap_or_default();
+                let address = MultiAddr {
+                    hub: arguments.hub.clone(),
+                    listener: route![relay.as_str(), LISTENER],
+                    service: route![OUTLET],
+                };
+                let (identifier, route) = (identity.identifier().to_string(), address.to_string());
+                let sentence = format!(
+                    "{} is shared. Whoever you allow reaches it with\n  \
+                     postern inlet --from 127.0.0.1:0 --peer {identifier} --route {route}",
+                    arguments.to
+                );
+                output.say(&Event::Up { identifier, relay, route }, sentence);
+            }
+            State::Down(reason) => {
+                let sentence = format!("Not reachable: {reason}. Trying again.");
+                output.say(&Event::Down { reason: reason.to_string() }, sentence);
+            }
+            State::Connecting => {}
+        }
+        tokio::select! {
+            stopped = &mut stop => break stopped?,
+            changed = states.changed() => changed?,
+        }
+    }
+    node.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What a hub can be told, in TOML.
+
+use postern_node::Limits;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// A hub's settings; the defaults are those of an empty file.
+///
+/// ```
+/// let config = postern_hub::HubConfig::parse("listen = '0.0.0.0:4000'\n[limits]\nrelays = 100")?;
+/// assert_eq!(config.limits().relays, 100);
+/// # Ok::<(), postern_hub::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HubConfig {
+    /// Where nodes connect to, as `host:port`.
+    pub listen: String,
+    /// Where `/healthz` and `/metrics` are served, as `host:port`; nowhere if absent.
+    pub status: Option<String>,
+    /// Put in front of relay names. The command line of `ockam` expects `forward_to_`.
+    pub relay_prefix: String,
+    /// Longest time that a stopping hub gives to what is under way, in seconds.
+    pub drain_seconds: u64,
+    pub(crate) limits: HubLimits,
+}
+
+/// How much of each thing a hub holds at once.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HubLimits {
+    connections: Option<u64>,
+    relays: Option<usize>,
+    relays_per_owner: Option<usize>,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            listen: "0.0.0.0:4000".into(),
+            status: None,
+            relay_prefix: String::new(),
+            drain_seconds: 10,
+            limits: HubLimits::default(),
+        }
+    }
+}
+
+/// Why a configuration was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or has something that a hub cannot be told.
+    #[error("the hub's configuration is wrong: {0}")]
+    Parse(#[from] toml::de::Error),
+}
+
+impl HubConfig {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the place of the fault.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let read = std::fs::read_to_string(path);
+        Self::parse(&read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?)
+    }
+
+    /// Reads a configuration text.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parse`], with the place of the fault.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// The limits it asks for.
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        Limits {
+            connections: self.limits.connections.unwrap_or(default.connections),
+            relays: self.limits.relays.unwrap_or(default.relays),
+            relays_per_owner: self.limits.relays_per_owner.unwrap_or(default.relays_per_owner),
+            ..default
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_setting_is_an_error_that_names_it() {
+        let error = HubConfig::parse("lissten = '0.0.0.0:4000'").unwrap_err().to_string();
+        assert!(error.contains("lissten") && error.contains("listen"), "{error}");
+        let error = HubConfig::read(Path::new("/nowhere/hub.toml")).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/hub.toml"), "{error}");
+    }
+}
