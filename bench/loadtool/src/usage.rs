@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 /// CPU seconds of some processes, and of children they have waited for.
 pub(crate) fn cpu_seconds(pids: &[u32]) -> f64 {
-    pids.iter().map(|pid| ticks(&format!("/proc/{pid}/stat"))).sum::<f64>() / per_second()
+    pids.iter().fold(0.0, |all, pid| all + ticks(&format!("/proc/{pid}/stat"))) / per_second()
 }
 
 /// Resident memory of some processes together, in KiB.
 pub(crate) fn resident_kib(pids: &[u32]) -> f64 {
-    pids.iter().map(|pid| resident(&format!("/proc/{pid}/status"))).sum()
+    pids.iter().fold(0.0, |all, pid| all + resident(&format!("/proc/{pid}/status")))
 }
 
 fn ticks(stat: &str) -> f64 {

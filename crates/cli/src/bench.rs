@@ -7,15 +7,16 @@
 //!   one-way messages
 //! ```
 //!
-//! What comes out is one JSON object per line on the standard output. Hidden from the help: it serves
-//! `cargo xtask bench`.
+//! Hidden from the help: it serves `cargo xtask bench`.
 
-use std::time::{Duration, Instant};
-
+use crate::output::Output;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use postern_node::identity::Identity;
 use postern_node::session::HubSession;
-use postern_node::{
-    Context, Node, Result, Route, Routed, SecureChannel, SecureChannelOptions, Worker, route,
-};
+use postern_node::{Context, Node, Route, Routed, SecureChannel, SecureChannelOptions, Worker, route};
+use serde::Serialize;
+use std::time::{Duration, Instant};
 
 /// The name of the answering node's relay.
 const RELAY: &str = "bench-messages";
@@ -27,131 +28,142 @@ const SIZES: [usize; 2] = [64, 32 * 1024];
 /// First byte of the message that asks a sink for its count.
 const LAST: u8 = 1;
 
-/// What to do, and where.
-pub(crate) struct Options {
-    /// The hub's `host:port`.
-    pub(crate) hub: String,
-    /// Answer, until killed; otherwise ask whoever answers there.
-    pub(crate) answer: bool,
-    /// How long each kind of message is sent.
-    pub(crate) time: Duration,
+#[derive(Args)]
+pub(crate) struct BenchArguments {
+    #[command(subcommand)]
+    what: What,
 }
 
-/// Answers or asks, as the options say.
-///
-/// # Errors
-/// When the hub or the answering node cannot be reached.
-pub(crate) async fn run(options: &Options) -> Result<()> {
+#[derive(Subcommand)]
+enum What {
+    /// Handshakes and messages through a hub.
+    Messages {
+        /// The hub to meet at.
+        #[arg(long, value_name = "HOST:PORT")]
+        hub: String,
+        /// Answer until killed; otherwise ask whoever answers there.
+        #[arg(long)]
+        answer: bool,
+        /// How long each kind of message is sent.
+        #[arg(long, default_value_t = 1.0)]
+        seconds: f64,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    Up { identifier: String },
+    Handshakes { per_second: f64 },
+    Echo { bytes: usize, per_second: f64, p50_us: f64, p99_us: f64 },
+    Oneway { bytes: usize, per_second: f64, lost: u64 },
+}
+
+pub(crate) async fn run(arguments: BenchArguments, output: Output) -> Result<()> {
+    let What::Messages { hub, answer, seconds } = arguments.what;
     let node = Node::new();
-    match options.answer {
-        true => answer(&node, &options.hub).await,
-        false => ask(&node, &options.hub, options.time).await,
+    if answer {
+        return self::answer(&node, &hub, output).await;
     }
-}
-
-async fn answer(node: &Node, hub: &str) -> Result<()> {
-    let identity = node.create_identity().await?;
-    let listener =
-        node.create_secure_channel_listener(&identity, LISTENER, SecureChannelOptions::trust_anyone()).await?;
-    node.start_worker(ECHO, Echo)?;
-    node.start_worker(SINK, Sink(0))?;
-    node.expose(ECHO, &listener)?;
-    node.expose(SINK, &listener)?;
-    let session = connect(node, hub, Some(RELAY)).await?;
-    node.expose(LISTENER, &session)?;
-    println!(r#"{{"event":"up","identifier":"{}"}}"#, identity.identifier());
-    node.stopped().await;
-    Ok(())
-}
-
-async fn ask(node: &Node, hub: &str, time: Duration) -> Result<()> {
-    let session = connect(node, hub, None).await?;
-    let handshakes = Handshakes { node, identity: node.create_identity().await?, session };
-    handshakes.measure(time).await?;
-    let channel = handshakes.open().await?;
-    for size in SIZES {
-        echoes(node, &channel, size, time).await?;
-        one_way(node, &channel, size, time).await?;
+    let (time, session) = (Duration::try_from_secs_f64(seconds)?, node.keep_connected(&hub, None));
+    let asking = Asking { identity: node.create_identity().await?, node, session, time, output };
+    asking.handshakes().await?;
+    let channel = asking.open().await?;
+    for bytes in SIZES {
+        asking.echo(&channel, bytes).await?;
+        asking.one_way(&channel, bytes).await?;
     }
     channel.close();
     Ok(())
 }
 
-async fn connect(node: &Node, hub: &str, relay: Option<&str>) -> Result<HubSession> {
-    let session = node.keep_connected(hub, relay.map(str::to_owned));
-    session.up().await.map_err(|error| postern_node::Error::Worker(error.to_string().into()))?;
-    Ok(session)
+async fn answer(node: &Node, hub: &str, output: Output) -> Result<()> {
+    let identity = node.create_identity().await?;
+    let anyone = SecureChannelOptions::trust_anyone();
+    let listener = node.create_secure_channel_listener(&identity, LISTENER, anyone).await?;
+    node.start_worker(ECHO, Echo)?;
+    node.start_worker(SINK, Sink(0))?;
+    node.expose(ECHO, &listener)?;
+    node.expose(SINK, &listener)?;
+    let session = node.keep_connected(hub, Some(RELAY.into()));
+    node.expose(LISTENER, &session)?;
+    session.up().await?;
+    let identifier = identity.identifier().to_string();
+    output.say(&Event::Up { identifier }, "Answering.");
+    crate::asked_to_stop().await?;
+    Ok(())
 }
 
-struct Handshakes<'a> {
-    node: &'a Node,
-    identity: postern_node::identity::Identity,
+/// The node that asks.
+struct Asking {
+    node: Node,
+    identity: Identity,
     session: HubSession,
+    time: Duration,
+    output: Output,
 }
 
-impl Handshakes<'_> {
+impl Asking {
     async fn open(&self) -> Result<SecureChannel> {
-        let up = self.session.up().await.map_err(|error| postern_node::Error::Worker(error.to_string().into()))?;
+        let up = self.session.up().await?;
         let route = route![&up.connection, RELAY, LISTENER];
-        self.node.create_secure_channel(&self.identity, route, SecureChannelOptions::trust_anyone()).await
+        Ok(self.node.create_secure_channel(&self.identity, route, SecureChannelOptions::trust_anyone()).await?)
     }
 
-    async fn measure(&self, time: Duration) -> Result<()> {
+    async fn handshakes(&self) -> Result<()> {
         let (begun, mut made) = (Instant::now(), 0u32);
-        while begun.elapsed() < time {
+        while begun.elapsed() < self.time {
             self.open().await?.close();
             made += 1;
         }
-        let rate = f64::from(made) / begun.elapsed().as_secs_f64();
-        println!(r#"{{"event":"handshakes","per_second":{rate:.1}}}"#);
+        let per_second = f64::from(made) / begun.elapsed().as_secs_f64();
+        self.output.say(&Event::Handshakes { per_second }, format!("{per_second:.0} handshakes per second"));
         Ok(())
     }
-}
 
-/// A mailbox that answers through the channel reach, and the way to an address behind the channel.
-fn mailbox(node: &Node, channel: &SecureChannel, to: &str) -> Result<(Context, Route)> {
-    let context = node.context()?;
-    node.expose(context.address().clone(), channel)?;
-    Ok((context, route![channel, to]))
-}
-
-async fn echoes(node: &Node, channel: &SecureChannel, size: usize, time: Duration) -> Result<()> {
-    let (mut context, to) = mailbox(node, channel, ECHO)?;
-    let begun = Instant::now();
-    let mut took = Vec::new();
-    while begun.elapsed() < time {
-        let sent = Instant::now();
-        context.send(to.clone(), vec![0; size]).await?;
-        context.receive::<Vec<u8>>().await?;
-        took.push(sent.elapsed());
+    /// A mailbox that answers through the channel reach, and the way to an address behind the channel.
+    fn mailbox(&self, channel: &SecureChannel, to: &str) -> Result<(Context, Route)> {
+        let context = self.node.context()?;
+        self.node.expose(context.address().clone(), channel)?;
+        Ok((context, route![channel, to]))
     }
-    let rate = took.len() as f64 / begun.elapsed().as_secs_f64();
-    took.sort_unstable();
-    let percentile = |part: usize| took[took.len() * part / 100].as_nanos() as f64 / 1e3;
-    let (p50, p99) = (percentile(50), percentile(99));
-    println!(
-        r#"{{"event":"echo","bytes":{size},"per_second":{rate:.1},"p50_us":{p50:.1},"p99_us":{p99:.1}}}"#
-    );
-    Ok(())
-}
 
-/// Sends as fast as it goes, and counts at the far end.
-async fn one_way(node: &Node, channel: &SecureChannel, size: usize, time: Duration) -> Result<()> {
-    let (mut context, to) = mailbox(node, channel, SINK)?;
-    let (begun, mut sent) = (Instant::now(), 0u64);
-    while begun.elapsed() < time {
-        for _ in 0..64 {
-            context.send(to.clone(), vec![0; size]).await?;
-            sent += 1;
+    /// Sends one message at a time and waits for it to come back.
+    async fn echo(&self, channel: &SecureChannel, bytes: usize) -> Result<()> {
+        let (mut context, to) = self.mailbox(channel, ECHO)?;
+        let (begun, mut took) = (Instant::now(), Vec::new());
+        while begun.elapsed() < self.time || took.is_empty() {
+            let sent = Instant::now();
+            context.send(to.clone(), vec![0; bytes]).await?;
+            context.receive::<Vec<u8>>().await?;
+            took.push(sent.elapsed());
         }
+        let per_second = took.len() as f64 / begun.elapsed().as_secs_f64();
+        took.sort_unstable();
+        let percentile = |part: usize| took[took.len() * part / 100].as_secs_f64() * 1e6;
+        let (p50_us, p99_us) = (percentile(50), percentile(99));
+        let sentence = format!("{per_second:.0} echoes of {bytes} bytes per second, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
+        self.output.say(&Event::Echo { bytes, per_second, p50_us, p99_us }, sentence);
+        Ok(())
     }
-    context.send(to, vec![LAST; size]).await?;
-    let counted = context.receive::<String>().await?.into_body();
-    let arrived: u64 = counted.parse().unwrap_or_default();
-    let rate = arrived as f64 / begun.elapsed().as_secs_f64();
-    let lost = sent.saturating_sub(arrived);
-    println!(r#"{{"event":"oneway","bytes":{size},"per_second":{rate:.1},"lost":{lost}}}"#);
-    Ok(())
+
+    /// Sends as fast as it goes; the far end counts.
+    async fn one_way(&self, channel: &SecureChannel, bytes: usize) -> Result<()> {
+        let (mut context, to) = self.mailbox(channel, SINK)?;
+        let (begun, mut sent) = (Instant::now(), 0u64);
+        while begun.elapsed() < self.time {
+            for _ in 0..64 {
+                context.send(to.clone(), vec![0; bytes]).await?;
+                sent += 1;
+            }
+        }
+        context.send(to, vec![LAST; bytes]).await?;
+        let arrived: u64 = context.receive::<String>().await?.body().parse()?;
+        let (per_second, lost) = (arrived as f64 / begun.elapsed().as_secs_f64(), sent.saturating_sub(arrived));
+        let sentence = format!("{per_second:.0} messages of {bytes} bytes per second one way, {lost} lost");
+        self.output.say(&Event::Oneway { bytes, per_second, lost }, sentence);
+        Ok(())
+    }
 }
 
 struct Echo;
@@ -159,7 +171,7 @@ struct Echo;
 impl Worker for Echo {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> postern_node::Result<()> {
         let back = message.return_route().clone();
         context.send(back, message.into_body()).await
     }
@@ -171,7 +183,7 @@ struct Sink(u64);
 impl Worker for Sink {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> postern_node::Result<()> {
         if message.body().first() != Some(&LAST) {
             self.0 += 1;
             return Ok(());

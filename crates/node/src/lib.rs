@@ -2,6 +2,8 @@
 #![warn(missing_docs)]
 
 mod address;
+#[doc(hidden)]
+pub mod bench;
 mod context;
 mod error;
 pub mod identity;
