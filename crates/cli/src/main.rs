@@ -3,6 +3,7 @@
 //! Every command that prints state prints it for people, or with `--json` as one JSON object a line. Logs go to
 //! the standard error in the same form (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
 
+mod bench;
 mod demo;
 mod failure;
 mod follow;
@@ -40,6 +41,8 @@ enum Command {
     Identity(identity::IdentityArguments),
     /// See it work: a hub, an owner and a friend as three processes, and a service shared between them.
     Demo(demo::DemoArguments),
+    #[command(hide = true)]
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
             Command::Inlet(arguments) => inlet::run(arguments, output).await,
             Command::Identity(arguments) => identity::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
+            Command::Bench(arguments) => bench::run(arguments, output).await,
         }
     });
     match result {

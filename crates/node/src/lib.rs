@@ -82,6 +82,8 @@
 //! ```
 
 mod address;
+#[doc(hidden)]
+pub mod bench;
 mod context;
 mod delivery;
 mod error;

@@ -1,19 +1,55 @@
-//! The measurements, which live in `bench/` beside the workspace.
+//! The measurements: `bench/loadtool` beside release builds of the programs, and [`instructions`] of the hot path.
 
-use std::process::{Command, ExitCode};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::cargo;
 
-/// `cargo xtask bench`: builds `postern` for release and hands over to `bench/run.sh`.
+mod instructions;
+
+/// Makes a network of its own with nothing but loopback, and ports for more connections than are measured.
+const ALONE: &str = "ip link set lo up && echo 10240 65000 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$@\"";
+
+/// `cargo xtask bench`: builds everything for release, and measures.
 ///
 /// # Errors
-/// When it does not build, or there is nothing to run.
+/// When it does not build, or the measurements cannot be made.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let script = cargo::root().join("bench/run.sh");
-    ensure!(script.is_file(), "there are no benchmarks yet (bench/run.sh)");
-    cargo::run(&mut cargo::command(&["build", "--release", "--package", "postern-cli"]))?;
-    let mut command = Command::new("bash");
-    cargo::hand_over(command.current_dir(cargo::root()).arg(script).args(arguments))
+    if arguments.first().is_some_and(|first| first == "instructions") {
+        return instructions::run(&arguments[1..]);
+    }
+    let target = target();
+    cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
+    let manifest = "bench/loadtool/Cargo.toml";
+    let mut build = cargo::command(&["build", "--release", "--locked", "--manifest-path", manifest]);
+    cargo::run(build.arg("--target-dir").arg(target.join("loadtool")))?;
+
+    let work = target.join("bench");
+    fs::create_dir_all(&work).context("Failed to create the directory for logs")?;
+    let mut command = in_a_network_of_its_own(&target.join("loadtool/release/postern-load"));
+    command.current_dir(cargo::root()).arg("bench");
+    command.arg("--postern").arg(target.join("release/postern")).arg("--work").arg(work);
+    cargo::hand_over(command.arg("--").args(arguments))
+}
+
+/// The program, behind `unshare` if that is there and allowed: nothing that is measured then reaches the network.
+fn in_a_network_of_its_own(program: &Path) -> Command {
+    let mut attempt = Command::new("unshare");
+    attempt.args(["--net", "sh", "-c", ALONE, "sh", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if !attempt.status().is_ok_and(|status| status.success()) {
+        println!("Measuring on this machine's own loopback: only root may make another.");
+        return Command::new(program);
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--net", "sh", "-c", ALONE, "sh"]).arg(program);
+    command
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| cargo::root().join("target"), PathBuf::from)
 }

@@ -24,7 +24,8 @@ Commands:
                   (`--once` fetches through it, verifies and exits; `--help` tells the rest)
   test  [FILTER]  install what the tests need, build, and run every test; arguments go to `cargo test`
   ci              what CI runs: format, lints, documentation, dependencies, every test
-  bench [ARGS]    build for release and measure
+  bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` tells the rest);
+                  `bench instructions [--check]` counts what the steps of the hot path cost
   help            print this
 
 `test` and `ci` install missing Debian packages when they may (as root or through sudo), and otherwise say which.

@@ -26,6 +26,7 @@ pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub(crate) use key::ChannelKey;
 pub use listener::{ROUTE_GRACE, SecureChannelListener};
+pub(crate) use record::{Opener, RecordKey, Sealer};
 pub use record::{REKEY_INTERVAL, WINDOW};
 
 use crate::address::Address;

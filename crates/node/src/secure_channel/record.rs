@@ -81,7 +81,7 @@ pub(crate) enum RecordError {
 pub(crate) struct RecordKey(Box<Zeroizing<[u8; KEY_LEN]>>);
 
 impl RecordKey {
-    pub(super) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
+    pub(crate) fn from_bytes(bytes: &[u8; KEY_LEN]) -> Self {
         // Boxed, so that moving the key leaves no unwiped copy behind.
         Self(Box::new(Zeroizing::new(*bytes)))
     }

@@ -1,0 +1,88 @@
+//! What the steps of the hot path cost in instructions: a count that does not depend on what else the machine does,
+//! so that CI can hold a change to it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo;
+
+/// How many times a step runs, once and again: the difference is free of what starting costs.
+const TIMES: [u64; 2] = [1_000, 3_000];
+/// How far above its baseline a step may be.
+const TOLERATED: f64 = 1.05;
+
+/// `cargo xtask bench instructions`: counts, and writes the baselines, or with `--check` holds them.
+///
+/// # Errors
+/// When valgrind is missing, or a step costs over 5 % more than its baseline.
+pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let check = match arguments {
+        [] => false,
+        [only] if only == "--check" => true,
+        _ => bail!("`cargo xtask bench instructions` takes `--check` or nothing"),
+    };
+    let program = build()?;
+    let listed = Command::new(&program).output().context("Failed to list the steps")?;
+    let baselines = baselines().unwrap_or_default();
+    let mut counts = String::new();
+    let mut above = Vec::new();
+    for step in String::from_utf8(listed.stdout)?.lines() {
+        let [fewer, more] = TIMES;
+        let count = (counted(&program, step, more)? - counted(&program, step, fewer)?) / (more - fewer);
+        let change = baselines.get(step).map(|baseline| count as f64 / *baseline as f64);
+        let shown = change.map(|change| format!("{:+.1} %", 100.0 * (change - 1.0))).unwrap_or_default();
+        println!("{step:24} {count:>8} {shown:>8}");
+        counts.push_str(&format!("{count:>8} {step}\n"));
+        if change.is_none_or(|change| change > TOLERATED) {
+            above.push(step.to_owned());
+        }
+    }
+    if !check {
+        fs::write(file(), counts).context("Failed to write the baselines")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    ensure!(above.is_empty(), "over 5 % above the baseline, or without one: {}", above.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn file() -> PathBuf {
+    cargo::root().join("bench/instructions.txt")
+}
+
+/// The committed counts.
+fn baselines() -> Option<BTreeMap<String, u64>> {
+    let text = fs::read_to_string(file()).ok()?;
+    let line = |line: &str| {
+        let (count, step) = line.trim_start().split_once(' ')?;
+        Some((step.to_owned(), count.parse().ok()?))
+    };
+    text.lines().map(line).collect()
+}
+
+/// Builds the steps for release; gives the program.
+fn build() -> Result<PathBuf> {
+    let mut build =
+        cargo::command(&["bench", "--locked", "--package", "postern-node", "--bench", "hot_path", "--no-run"]);
+    // Cargo names the program only on its standard error, `Executable … (target/release/deps/hot_path-…)`.
+    let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    eprint!("{said}");
+    let program = said.lines().find_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'));
+    let program = program.filter(|_| output.status.success()).context("Failed to build the steps")?;
+    Ok(cargo::root().join(program))
+}
+
+fn counted(program: &PathBuf, step: &str, times: u64) -> Result<u64> {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
+    let output = valgrind.args([step, &times.to_string()]).output();
+    let output = output.context("Failed to start valgrind: is it installed?")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed: {said}", cargo::shown(&valgrind));
+    let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    count.context("valgrind did not tell how many instructions it counted")
+}
