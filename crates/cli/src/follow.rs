@@ -4,6 +4,7 @@ use crate::output::Output;
 use anyhow::Result;
 use postern_node::session::State;
 use serde::Serialize;
+use std::fmt::Display;
 use tokio::sync::watch;
 
 #[derive(Serialize)]
@@ -24,10 +25,7 @@ pub(crate) async fn follow<T>(
     loop {
         match &*states.borrow_and_update() {
             State::Up(it) => up(it),
-            State::Down(reason) => {
-                let sentence = format!("{down}: {reason}. Trying again.");
-                output.say(&Event::Down { reason: reason.to_string() }, sentence);
-            }
+            State::Down(reason) => say_down(output, down, reason),
             State::Connecting => {}
         }
         tokio::select! {
@@ -35,4 +33,18 @@ pub(crate) async fn follow<T>(
             changed = states.changed() => changed?,
         }
     }
+}
+
+/// Says every value that a watch takes from now on.
+pub(crate) async fn each<T>(mut values: watch::Receiver<T>, say: impl Fn(&T)) -> Result<()> {
+    loop {
+        values.changed().await?;
+        say(&values.borrow_and_update());
+    }
+}
+
+/// Says why something is not up.
+pub(crate) fn say_down(output: Output, down: &str, reason: &impl Display) {
+    let sentence = format!("{down}: {reason}. Trying again.");
+    output.say(&Event::Down { reason: reason.to_string() }, sentence);
 }

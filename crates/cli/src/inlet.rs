@@ -1,12 +1,12 @@
 //! `postern inlet`.
 
-use crate::follow::follow;
+use crate::follow::{each, follow, say_down};
 use crate::keychain::{KeychainArguments, KeychainKind, Owned};
 use crate::output::Output;
 use anyhow::{Context, Result};
 use clap::Args;
 use postern_node::identity::Identifier;
-use postern_node::portal::InletRoute;
+use postern_node::portal::{EndReason, InletRoute};
 use postern_node::{MultiAddr, SecureChannel, SecureChannelOptions};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -51,7 +51,15 @@ pub(crate) async fn run(arguments: InletArguments, output: Output) -> Result<()>
         let sentence = format!("Connected with {peer}, end-to-end encrypted.");
         output.say(&Event::Up { peer, identifier: identifier.clone() }, sentence);
     };
-    follow(states, output, "Not connected", say_up).await?;
+    let say_refused = |reason: &Option<EndReason>| {
+        if let Some(reason) = reason {
+            say_down(output, "Not served", reason);
+        }
+    };
+    tokio::select! {
+        followed = follow(states, output, "Not connected", say_up) => followed?,
+        never = each(inlet.refused(), say_refused) => never?,
+    }
     node.shutdown().await;
     Ok(())
 }

@@ -51,7 +51,8 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
         }
         false => TrustPolicy::only(arguments.allow),
     };
-    let options = SecureChannelOptions::trust(trust.clone());
+    // Everybody may prove who they are. The outlet decides, so that whoever is not allowed is told so.
+    let options = SecureChannelOptions::trust_anyone();
     let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
     node.create_outlet(OUTLET, &arguments.to, OutletOptions { allow: Some(trust) })?;
     node.expose(OUTLET, &listener)?;

@@ -52,7 +52,11 @@ impl Default for Limits {
 pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tasks: TaskTracker,
+    /// Begins the end: nothing new is taken, and everything says goodbye over connections that still stand.
     pub(crate) stopping: CancellationToken,
+    /// Then the channels and connections end.
+    pub(crate) disconnecting: CancellationToken,
+    pub(crate) connections: TaskTracker,
     pub(crate) stats: Stats,
     pub(crate) limits: Limits,
     pub(crate) vault: Arc<dyn Vault>,
@@ -105,6 +109,8 @@ impl Node {
             router: Router::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
+            disconnecting: CancellationToken::new(),
+            connections: TaskTracker::new(),
             stats: Stats::default(),
             limits,
             vault,
@@ -194,13 +200,17 @@ impl Node {
         self.core.stopping.cancelled().await;
     }
 
-    /// Stops everything: listeners, workers, portals, channels, connections; what was already sent is flushed.
+    /// Stops everything: first listeners, workers and portals, which say goodbye; then channels and connections, which
+    /// send what is queued.
     ///
-    /// Waits until all is done, at most [`SHUTDOWN_TIMEOUT`].
+    /// Waits until all is done, at most [`SHUTDOWN_TIMEOUT`] for either half.
     pub async fn shutdown(&self) {
         self.core.stopping.cancel();
-        self.core.tasks.close();
-        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.core.tasks.wait()).await;
+        for (begin, tasks) in [(None, &self.core.tasks), (Some(&self.core.disconnecting), &self.core.connections)] {
+            begin.inspect(|begin| begin.cancel());
+            tasks.close();
+            let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, tasks.wait()).await;
+        }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {

@@ -18,17 +18,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 /// How often an inlet asks whether the other end is there.
 pub const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same when a stream is not answered either.
+const SUSPICIOUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// Unanswered questions after which the channel is taken for dead. One is enough when a stream is not answered either.
 const PROBES_LOST: u32 = 3;
 /// A stream that is not answered for this long makes the inlet ask at once.
-const SUSPECT_AFTER: Duration = Duration::from_secs(1);
+const SUSPECT_AFTER: Duration = Duration::from_millis(300);
 /// Pause after the system refused to accept, for instance because no file descriptor is left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -68,6 +70,11 @@ impl Inlet {
         ProbeReport { round_trip: lock(&self.0.probe).round_trip }
     }
 
+    /// Follows why the owner does not serve us, as the last stream was told; nothing while it does.
+    pub fn refused(&self) -> watch::Receiver<Option<EndReason>> {
+        self.0.refused.subscribe()
+    }
+
     /// Closes it, and resets the streams through it.
     pub fn close(&self) {
         self.0.closed.cancel();
@@ -94,6 +101,7 @@ impl Node {
             probe: Mutex::default(),
             answered: Notify::new(),
             suspicion: Notify::new(),
+            refused: watch::Sender::new(None),
         });
         let probing = Arc::new(Probing { inlet: listening.clone(), address: Address::random() });
         let tasks = &listening.core.tasks;
@@ -113,6 +121,7 @@ struct Listening {
     probe: Mutex<Probe>,
     answered: Notify,
     suspicion: Notify,
+    refused: watch::Sender<Option<EndReason>>,
     closed: CancellationToken,
 }
 
@@ -191,9 +200,12 @@ impl Drop for Counted {
 }
 
 async fn serve(counted: Counted, socket: TcpStream, way: Way) {
-    if let Err(reason) = carry(&counted.0, socket, way).await {
+    let ended = carry(&counted.0, socket, way).await;
+    if let Err(reason) = ended {
         tracing::debug!(%reason, "a stream ended early");
     }
+    let refused = ended.err().filter(|reason| *reason == EndReason::NotAllowed);
+    counted.0.refused.send_if_modified(|last| std::mem::replace(last, refused) != refused);
 }
 
 /// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens.
@@ -271,7 +283,7 @@ async fn unanswered(inlet: &Listening, stream: &Stream, through: &Address, deadl
     }
 }
 
-async fn changed(states: &mut Option<tokio::sync::watch::Receiver<State<SecureChannel>>>) -> bool {
+async fn changed(states: &mut Option<watch::Receiver<State<SecureChannel>>>) -> bool {
     match states {
         Some(states) => states.changed().await.is_ok(),
         None => std::future::pending().await,
@@ -381,7 +393,8 @@ impl Probing {
             if !ours && !suspicious {
                 continue;
             }
-            lost = if self.is_answered(&channel).await { 0 } else { lost + 1 };
+            let timeout = if suspicious { SUSPICIOUS_TIMEOUT } else { PROBE_TIMEOUT };
+            lost = if self.is_answered(&channel, timeout).await { 0 } else { lost + 1 };
             if lost >= PROBES_LOST || (suspicious && lost > 0) {
                 session.suspect(channel.address());
             }
@@ -395,7 +408,7 @@ impl Probing {
     }
 
     /// Asks once. Whatever else comes over the channel meanwhile is an answer too.
-    async fn is_answered(&self, channel: &SecureChannel) -> bool {
+    async fn is_answered(&self, channel: &SecureChannel, timeout: Duration) -> bool {
         let inlet = &self.inlet;
         let InletRoute::Kept(_, outlet) = &inlet.route else { return true };
         inlet.core.router.open(&self.address, channel.flow());
@@ -421,7 +434,7 @@ impl Probing {
             lock(&inlet.probe).round_trip = Some(asked_at.elapsed());
         };
         let in_time = tokio::select! {
-            answered = tokio::time::timeout(PROBE_TIMEOUT, answered) => answered.is_ok(),
+            answered = tokio::time::timeout(timeout, answered) => answered.is_ok(),
             () = inlet.closed.cancelled() => true,
         };
         in_time || channel.silence() < asked_at.elapsed()

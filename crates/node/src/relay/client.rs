@@ -81,7 +81,10 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
     // Old hubs keep the address in the relay's route: it stays as long as the relay can.
     let (core, tasks) = (core.clone(), core.tasks.clone());
     tasks.spawn(async move {
-        carrier.cancelled().await;
+        tokio::select! {
+            () = carrier.cancelled() => {}
+            () = core.stopping.cancelled() => {}
+        }
         core.router.release(&bearer, registration);
     });
     relay

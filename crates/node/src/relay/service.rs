@@ -188,7 +188,10 @@ impl Table {
 
     /// Removes the relay when what it was registered over ends, unless its owner has come back over something else.
     async fn remove_with(self: Arc<Self>, address: Address, source: Arc<Source>) {
-        source.ended.cancelled().await;
+        tokio::select! {
+            () = source.ended.cancelled() => {}
+            () = self.core.stopping.cancelled() => return,
+        }
         let mut relays = lock(&self.relays);
         if relays.get(&address).is_some_and(|entry| entry.flow == source.flow) {
             relays.remove(&address);

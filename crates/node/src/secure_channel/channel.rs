@@ -85,7 +85,7 @@ impl Channel {
             sender: encryptor.clone(),
             peer: Some(Arc::new(opened.peer)),
             authenticated: AtomicBool::new(true),
-            ended: core.stopping.child_token(),
+            ended: core.disconnecting.child_token(),
             carrier: opened.carrier,
             kept_alive: Arc::default(),
         };
@@ -136,9 +136,10 @@ impl Channel {
         read(&self.source).kept_alive.load(Ordering::Relaxed) && u128::from(self.silence_ms()) > silence.as_millis()
     }
 
-    /// Whether the connection that carried it last is gone.
+    /// Whether it has ended, or the connection that carried it last has.
     pub(super) fn is_cut(&self) -> bool {
-        read(&self.source).carrier.is_cancelled()
+        let source = read(&self.source);
+        source.carrier.is_cancelled() || source.ended.is_cancelled()
     }
 
     pub(super) fn ended(&self) -> CancellationToken {

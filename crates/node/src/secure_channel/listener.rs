@@ -21,7 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often unfinished handshakes and abandoned channels are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How long a channel whose connection is gone, or whose initiator has gone silent, waits for it to come back.
+/// A channel is over when an initiator that used to ask regularly is not heard of for this long.
+pub const SILENCE: Duration = Duration::from_secs(20);
+/// How long a channel whose connection is gone waits for its initiator to come back over another.
 pub const ROUTE_GRACE: Duration = Duration::from_secs(60);
 
 /// Accepts secure channels at an address until it is closed or its node is shut down.
@@ -180,7 +182,7 @@ impl Listener {
                 held.channels.iter().filter_map(Weak::upgrade).collect()
             };
             cut.retain(|address, _| channels.iter().any(|it| it.is_cut() && it.encryptor() == address));
-            channels.iter().filter(|channel| channel.is_silent_for(ROUTE_GRACE)).for_each(|channel| channel.close());
+            channels.iter().filter(|channel| channel.is_silent_for(SILENCE)).for_each(|channel| channel.close());
             for channel in channels.iter().filter(|channel| channel.is_cut()) {
                 let since = *cut.entry(channel.encryptor().clone()).or_insert(now);
                 if now - since > ROUTE_GRACE {

@@ -25,7 +25,7 @@ mod record;
 pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub(crate) use key::ChannelKey;
-pub use listener::{ROUTE_GRACE, SecureChannelListener};
+pub use listener::{ROUTE_GRACE, SILENCE, SecureChannelListener};
 pub(crate) use record::{Opener, RecordKey, Sealer};
 pub use record::{REKEY_INTERVAL, WINDOW};
 

@@ -105,7 +105,7 @@ impl Connection {
         prepare(&socket)?;
         let socket = Arc::new(socket);
         let address = Address::random();
-        let ended = core.stopping.child_token();
+        let ended = core.disconnecting.child_token();
         let connection = Arc::new(Self {
             address: address.clone(),
             peer: socket.peer_addr()?,
@@ -126,7 +126,7 @@ impl Connection {
         drop(connection.outbox.push(&[&[VERSION]]).map_err(io::Error::other)?);
         core.router.add_endpoint(address, connection.clone()).map_err(io::Error::other)?;
         core.stats.connections.add(1);
-        core.tasks.spawn(connection.clone().run());
+        core.connections.spawn(connection.clone().run());
         Ok(connection)
     }
 
