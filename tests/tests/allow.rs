@@ -25,7 +25,7 @@ fn whoever_is_not_named_is_told_so() {
     let service = Service::echo();
     let hub = Hub::start();
     let outlet = Outlet::start_with(service.address(), hub.address(), &["--allow", NOBODY]);
-    let inlet = Inlet::open(outlet.route(), outlet.identifier());
+    let inlet = Inlet::start(outlet.route(), outlet.identifier());
     let _client = connect(inlet.address());
     let _ = event(inlet.process(), "down");
 }

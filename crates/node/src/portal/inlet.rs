@@ -101,6 +101,7 @@ impl Node {
             probe: Mutex::default(),
             answered: Notify::new(),
             suspicion: Notify::new(),
+            learned: Notify::new(),
             refused: watch::Sender::new(None),
         });
         let probing = Arc::new(Probing { inlet: listening.clone(), address: Address::random() });
@@ -121,6 +122,8 @@ struct Listening {
     probe: Mutex<Probe>,
     answered: Notify,
     suspicion: Notify,
+    /// The outlet's node has turned out to be of ours: it hears at once that we will ask.
+    learned: Notify,
     refused: watch::Sender<Option<EndReason>>,
     closed: CancellationToken,
 }
@@ -237,6 +240,7 @@ async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Resul
                 stream.answered = true;
                 if stream.is_ours() {
                     *lock(&inlet.ours) = Some(way.through.clone());
+                    inlet.learned.notify_one();
                 }
                 stream.attach(socket.take());
                 return stream.run(&ends).await;
@@ -382,6 +386,7 @@ impl Probing {
             let suspicious = tokio::select! {
                 () = inlet.closed.cancelled() => break,
                 () = inlet.suspicion.notified() => true,
+                () = inlet.learned.notified() => false,
                 _ = every.tick(), if lost == 0 => false,
                 () = std::future::ready(()), if lost > 0 => false,
             };
