@@ -92,7 +92,7 @@ fn a_service_that_is_not_there_refuses_at_once_until_it_is() {
         assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
     }
 
-    let service = TcpListener::bind(target).unwrap();
+    let service = eventually("the place to be free", SOON, || TcpListener::bind(target).ok());
     thread::spawn(move || {
         let (stream, _) = service.accept().unwrap();
         io::copy(&mut &stream, &mut &stream).unwrap();

@@ -285,6 +285,8 @@ impl Stream {
     async fn pump(&self, socket: &TcpStream) -> Result<(), EndReason> {
         let mut sending = Sending::default();
         loop {
+            // Asked once a turn: a gate that opens meanwhile must still end the wait for it.
+            let held = sending.is_held();
             let interest = {
                 let inner = lock(&self.inner);
                 if let Some(reason) = inner.ended {
@@ -297,7 +299,7 @@ impl Stream {
                 if nothing_pending && (both_finished || either_finished) {
                     return Ok(());
                 }
-                let may_send = !sending.finished && !sending.is_held() && inner.limit > sending.sent;
+                let may_send = !sending.finished && !held && inner.limit > sending.sent;
                 match (may_send, nothing_pending) {
                     (true, true) => Some(Interest::READABLE),
                     (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
@@ -307,7 +309,7 @@ impl Stream {
             };
             tokio::select! {
                 () = self.wake.notified() => {}
-                () = opened(&sending.gate), if sending.is_held() => {}
+                () = opened(&sending.gate), if held => {}
                 ready = socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
                     let ready = ready.map_err(|_| EndReason::Reset)?;
                     if ready.is_writable() {
