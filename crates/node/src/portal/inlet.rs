@@ -334,11 +334,9 @@ impl Opened {
         if let Some(source) = &way.source {
             core.router.open(opened.address(), source.flow);
         }
-        opened.aim(way.outlet.clone(), 0);
-        drop(opened.say(&PortalMessage::Ping(Some(offer))).map_err(|_| EndReason::Disconnected)?);
-        if known {
-            opened.aim(opened.there.clone(), EARLY);
-        }
+        // Before the Ping: its answer sets both anew, and may come before this goes on.
+        opened.aim(opened.there.clone(), if known { EARLY } else { 0 });
+        drop(opened.say_to(&way.outlet, &PortalMessage::Ping(Some(offer))).map_err(|_| EndReason::Disconnected)?);
         Ok(opened)
     }
 }
@@ -355,8 +353,7 @@ impl Drop for Opened {
     fn drop(&mut self) {
         self.core.router.remove(self.stream.address());
         if !self.answered {
-            self.stream.aim(self.there.clone(), 0);
-            drop(self.stream.say(&PortalMessage::Disconnect(EndReason::Stopping)));
+            drop(self.stream.say_to(&self.there, &PortalMessage::Disconnect(EndReason::Stopping)));
         }
     }
 }

@@ -235,7 +235,12 @@ impl Stream {
     /// Sends a message other than a payload to the other end.
     pub(super) fn say(&self, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
         let onward = lock(&self.inner).onward.clone().ok_or(Undeliverable::NoRoute)?;
-        self.send(&onward, Body::exactly(&mut message.encode()))
+        self.say_to(&onward, message)
+    }
+
+    /// Sends a message other than a payload to somebody else than the other end.
+    pub(super) fn say_to(&self, onward: &Route, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
+        self.send(onward, Body::exactly(&mut message.encode()))
     }
 
     fn send(&self, onward: &Route, body: Body<'_>) -> Result<Delivery, Undeliverable> {
