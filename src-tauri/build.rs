@@ -1,0 +1,9 @@
+//! Lets Tauri check the configuration, and denies every command of ours that no capability lists.
+
+const COMMANDS: &[&str] = &["request", "snapshot", "shell_state", "shell"];
+
+fn main() {
+    let manifest = tauri_build::AppManifest::new().commands(COMMANDS);
+    tauri_build::try_build(tauri_build::Attributes::new().app_manifest(manifest))
+        .expect("the configuration of the app is sound");
+}

@@ -1,0 +1,89 @@
+//! What somebody needs to know who helps: counts, codes and versions; no names, no addresses, no secrets.
+
+use std::fmt::Write;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use postern_engine::model::{Code, Health, InletLink, LinkState, Snapshot};
+
+use crate::tray::Shown;
+
+/// The end of the log that is added, in bytes.
+const LOG_TAIL: u64 = 16 * 1024;
+
+pub(super) fn of(shown: Shown<'_>, log_file: &Path) -> String {
+    let mut text = String::new();
+    let version = env!("CARGO_PKG_VERSION");
+    line(&mut text, "Postern", format!("{version} ({} {})", std::env::consts::OS, std::env::consts::ARCH));
+    let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_else(|_| "unknown".into());
+    line(&mut text, "desktop", desktop);
+    match shown {
+        Shown::Starting => line(&mut text, "engine", "starting"),
+        Shown::Failed(fault) => line(&mut text, "engine", code(fault.code)),
+        Shown::Running(snapshot) => running(&mut text, snapshot),
+    }
+    text.push_str("\n--- the end of the log\n");
+    text.push_str(&tail(log_file).unwrap_or_else(|error| format!("cannot be read: {error}")));
+    text
+}
+
+fn running(text: &mut String, snapshot: &Snapshot) {
+    line(text, "status", format!("{:?}, paused: {}", snapshot.status, snapshot.paused));
+    line(text, "set up", snapshot.me.is_some());
+    line(text, "keychain", format!("{:?}", snapshot.settings.keychain));
+    let hubs = snapshot.hubs.iter().map(|hub| match &hub.link {
+        LinkState::Off => "off".into(),
+        LinkState::Connecting => "connecting".into(),
+        LinkState::Up => "up".into(),
+        LinkState::Down { fault, .. } => code(fault.code),
+    });
+    line(text, "hubs", list(hubs));
+    let services = snapshot.services.iter().map(|service| match &service.health {
+        _ if !service.on => "off".into(),
+        Health::Unknown => "unknown".into(),
+        Health::Up => "up".into(),
+        Health::Down { fault, .. } => code(fault.code),
+    });
+    line(text, "services", list(services));
+    let portals = snapshot.inlets.iter().map(|inlet| match &inlet.link {
+        InletLink::Off => "off".into(),
+        InletLink::Connecting => "connecting".into(),
+        InletLink::Up { .. } => "up".into(),
+        InletLink::Down { fault, .. } => code(fault.code),
+    });
+    line(text, "portals", list(portals));
+    line(text, "troubles", list(snapshot.troubles.iter().map(|fault| code(fault.code))));
+    let waiting = (snapshot.invitations.len(), snapshot.knocks.len(), snapshot.contacts.len());
+    line(text, "invitations, knocks, contacts", format!("{}, {}, {}", waiting.0, waiting.1, waiting.2));
+}
+
+fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{name}: {value}");
+}
+
+fn list(states: impl Iterator<Item = String>) -> String {
+    let states: Vec<_> = states.collect();
+    match states.is_empty() {
+        true => "none".into(),
+        false => states.join(", "),
+    }
+}
+
+fn code(code: Code) -> String {
+    serde_json::to_string(&code).unwrap_or_default().replace('"', "")
+}
+
+fn tail(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL)))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    // The first line may be a part of one.
+    Ok(match (length > LOG_TAIL, text.split_once('\n')) {
+        (true, Some((_, whole))) => whole.into(),
+        _ => text,
+    })
+}

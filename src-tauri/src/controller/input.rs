@@ -1,0 +1,61 @@
+//! What the controller hears.
+
+use postern_engine::model::{Answer, Fault, Request, Secret, Snapshot, Traffic};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+use crate::notification::Press;
+use crate::shell::{ShellAction, ShellState};
+use crate::tray::Click;
+
+/// One thing that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A person clicked in the tray.
+    Click(Click),
+    /// A person answered a notification.
+    Press(Press),
+    /// The program was started a second time.
+    Raise,
+    /// A link was opened.
+    Open(Secret),
+    /// Something happened to the window.
+    Window(WindowEvent),
+    /// The window asks.
+    Ask(Ask),
+}
+
+/// What happens to the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowEvent {
+    /// It has the keyboard now, or no longer.
+    Focused(bool),
+    /// A person wants it closed.
+    CloseRequested,
+    /// It is gone.
+    Destroyed,
+}
+
+/// What the window asks, and where the answer goes. An answer that nobody waits for is dropped.
+#[derive(Debug)]
+pub enum Ask {
+    /// Something of the engine.
+    Request(Box<Request>, oneshot::Sender<Result<Answer, Fault>>),
+    /// Everything visible; asked first, once the window listens.
+    Seen(oneshot::Sender<Seen>),
+    /// What the shell shows.
+    Shell(oneshot::Sender<ShellState>),
+    /// Something of the shell.
+    Act(ShellAction, oneshot::Sender<ShellState>),
+}
+
+/// What the engine shows.
+#[derive(Debug, Clone, Default, serde::Serialize, ts_rs::TS)]
+pub struct Seen {
+    /// Everything visible; before the engine has started, nothing.
+    #[ts(type = "Snapshot | null")]
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// Numbers that move.
+    #[ts(type = "Traffic | null")]
+    pub traffic: Option<Arc<Traffic>>,
+}

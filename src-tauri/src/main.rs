@@ -1,0 +1,2 @@
+//! `postern-app`: Postern in the tray.
+fn main() {}

@@ -1,0 +1,41 @@
+//! Starting with the desktop: an entry in the XDG autostart directory.
+
+use std::io;
+use std::path::PathBuf;
+
+use postern_engine::model::{Code, Fault};
+use tauri::AppHandle;
+
+use super::desktop_entry;
+
+/// Whether the program starts with the desktop.
+#[must_use]
+pub fn is_on(_app: &AppHandle) -> bool {
+    entry().is_some_and(|path| path.is_file())
+}
+
+/// Lets the program start with the desktop, hidden, or not.
+///
+/// # Errors
+/// When the entry cannot be written or removed.
+pub fn set(_app: &AppHandle, on: bool) -> Result<(), Fault> {
+    write(on).map_err(|error| Fault::new(Code::Storage, format!("Autostart could not be set: {error}.")))
+}
+
+fn write(on: bool) -> io::Result<()> {
+    let path = entry().ok_or_else(|| io::Error::other("there is no home directory"))?;
+    if !on {
+        return match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    }
+    let text = desktop_entry::text(&std::env::current_exe()?, "--hidden", "X-GNOME-Autostart-enabled=true\n");
+    desktop_entry::keep(&path, text.as_bytes())?;
+    Ok(())
+}
+
+fn entry() -> Option<PathBuf> {
+    let directory = desktop_entry::directory("XDG_CONFIG_HOME", ".config")?;
+    Some(directory.join(format!("autostart/{}.desktop", crate::APP_ID)))
+}

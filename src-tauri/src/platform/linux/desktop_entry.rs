@@ -1,0 +1,74 @@
+//! Desktop entries: the files by which a Linux desktop knows a program.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The text of an entry that starts this program with `arguments`.
+pub(super) fn text(program: &Path, arguments: &str, more: &str) -> String {
+    let exec = quoted(&program.display().to_string());
+    format!(
+        "[Desktop Entry]\nType=Application\nName=Postern\nComment=Share a service of this machine with the people you \
+         name\nExec={exec} {arguments}\nIcon={}\nTerminal=false\n{more}",
+        crate::APP_ID
+    )
+}
+
+/// Writes a file unless it is there as it should be; tells whether it was written.
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    if std::fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(false);
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    Ok(true)
+}
+
+/// A directory of the XDG base directory specification.
+pub(super) fn directory(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let set = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    set.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home)))
+}
+
+/// As the specification wants it, and only where it must be: some readers take quotes for a part of the name.
+fn quoted(program: &str) -> String {
+    let percent = program.replace('%', "%%");
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '%' | ':' | ',' | '@');
+    if percent.chars().all(plain) {
+        return percent;
+    }
+    let mut text = String::from("\"");
+    for c in percent.chars() {
+        match c {
+            // Once for the value, once for the argument.
+            '"' | '`' | '$' => text.extend(['\\', '\\', c]),
+            '\\' => text.push_str("\\\\\\\\"),
+            c => text.push(c),
+        }
+    }
+    text + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_quoted_where_it_must_be() {
+        assert_eq!(quoted("/usr/bin/postern-app"), "/usr/bin/postern-app");
+        assert_eq!(quoted("/home/a b/postern"), "\"/home/a b/postern\"");
+        assert_eq!(quoted("/o$x/50%"), "\"/o\\\\$x/50%%\"");
+    }
+
+    #[test]
+    fn a_file_is_written_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("applications/x.desktop");
+        assert!(keep(&path, b"one").unwrap());
+        assert!(!keep(&path, b"one").unwrap());
+        assert!(keep(&path, b"two").unwrap());
+        assert_eq!(std::fs::read(path).unwrap(), b"two");
+    }
+}

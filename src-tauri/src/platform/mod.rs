@@ -1,0 +1,25 @@
+//! What differs between systems; callers never see a `cfg`.
+//!
+//! * [`autostart`]: starting with the desktop.
+//! * [`clipboard`]: putting a text there.
+//! * [`scheme`]: `postern://` links reach this program.
+//! * `appearance` (Linux): whether the panel is dark.
+
+#[cfg(target_os = "linux")]
+pub mod appearance;
+
+#[cfg_attr(target_os = "linux", path = "linux/autostart.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/autostart.rs")]
+pub mod autostart;
+#[cfg_attr(target_os = "linux", path = "linux/clipboard.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/clipboard.rs")]
+pub mod clipboard;
+#[cfg(target_os = "linux")]
+#[path = "linux/desktop_entry.rs"]
+mod desktop_entry;
+#[cfg_attr(target_os = "linux", path = "linux/scheme.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/scheme.rs")]
+pub mod scheme;
+#[cfg_attr(target_os = "linux", path = "linux/screen.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/screen.rs")]
+pub mod screen;

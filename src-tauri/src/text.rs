@@ -1,0 +1,114 @@
+//! Other people's words, made fit for a menu or a notification.
+//!
+//! Comes in: any name, of any length, in any script, with anything in it. Goes out: one short line that can neither
+//! break the line, turn the direction of what stands beside it, nor be taken for markup or a mnemonic.
+
+/// The longest name in a menu, in characters.
+pub const MENU_NAME: usize = 32;
+/// The longest name in a notification, in characters.
+pub const NOTE_NAME: usize = 60;
+
+const FIRST_STRONG_ISOLATE: char = '\u{2068}';
+const POP_ISOLATE: char = '\u{2069}';
+const JOINER: char = '\u{200d}';
+
+/// A text as one line of at most `longest` characters, isolated if any of it runs from right to left.
+#[must_use]
+pub fn plain(text: &str, longest: usize) -> String {
+    let mut line = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        let mut shown = word.chars().filter(|c| !is_invisible(*c)).peekable();
+        if shown.peek().is_some() && !line.is_empty() {
+            line.push(' ');
+        }
+        line.extend(shown);
+    }
+    let line = cut(&line, longest);
+    match line.chars().any(is_right_to_left) {
+        true => format!("{FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"),
+        false => line,
+    }
+}
+
+/// Escapes a text for a body that is read as markup (the desktop's notifications).
+#[must_use]
+pub fn escape_markup(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Doubles the character that would mark the next one as a mnemonic.
+#[must_use]
+pub fn escape_mnemonic(text: &str, mark: char) -> String {
+    text.replace(mark, &format!("{mark}{mark}"))
+}
+
+/// Never between a character and what is joined to it: that would show another one.
+fn cut(line: &str, longest: usize) -> String {
+    if line.chars().count() <= longest {
+        return line.into();
+    }
+    let characters: Vec<char> = line.chars().collect();
+    let mut end = longest.saturating_sub(1);
+    while end > 0 && (is_joined(characters[end]) || characters[end - 1] == JOINER) {
+        end -= 1;
+    }
+    let kept: String = characters[..end].iter().collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Marks that change the direction, or cannot be seen and let one name pass for another.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn is_joined(c: char) -> bool {
+    matches!(c, JOINER | '\u{0300}'..='\u{036f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+fn is_right_to_left(c: char) -> bool {
+    matches!(c, '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_name_stays_as_it_is() {
+        assert_eq!(plain("Zoë’s café_1", 32), "Zoë’s café_1");
+        assert_eq!(plain("👩‍💻 Ann", 32), "👩‍💻 Ann");
+    }
+
+    #[test]
+    fn lines_and_directions_do_not_get_out() {
+        assert_eq!(plain("  a\n\tb\u{202e}c\u{0} ", 32), "a bc");
+        assert_eq!(plain("\u{200b}\u{feff}", 32), "");
+        assert_eq!(plain("שלום", 32), "\u{2068}שלום\u{2069}");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_where_it_can_be() {
+        assert_eq!(plain(&"x".repeat(100), 8), "xxxxxxx…");
+        assert_eq!(plain("abcdef 👩‍💻👩‍💻", 9), "abcdef…");
+        assert_eq!(plain("abcde\u{0301}\u{0301}\u{0301}fgh", 6), "abcd…");
+    }
+
+    #[test]
+    fn markup_and_mnemonics_are_only_text() {
+        assert_eq!(escape_markup("<b>A & B</b>"), "&lt;b&gt;A &amp; B&lt;/b&gt;");
+        assert_eq!(escape_mnemonic("my_db_1", '_'), "my__db__1");
+    }
+}
