@@ -8,9 +8,11 @@
 //!
 //! * [`model`]: what faces see and ask, in plain data.
 //! * [`machine`]: the heart, a pure state machine.
+//! * [`control`]: the local socket of a running engine, for the command line and second launches.
 //! * [`desk`]: what two engines say to each other.
 //! * [`keys`]: where a person's secrets rest (the desktop's keychain, an encrypted file, or memory).
 
+pub mod control;
 pub mod desk;
 pub mod keys;
 pub mod machine;

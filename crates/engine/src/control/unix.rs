@@ -1,0 +1,160 @@
+//! A Unix socket, mode 0600, in the data directory, or where paths are shorter.
+
+use crate::keys::Profile;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tokio::net::{UnixListener, UnixStream};
+
+const NAME: &str = "control.sock";
+/// Longest path of a socket in bytes, on the system that takes least (macOS: 104 with a zero at the end).
+const MAX_PATH: usize = 103;
+
+/// A client, as the engine sees it.
+pub(super) type Accepted = UnixStream;
+/// An engine, as its client sees it.
+pub(super) type Connected = UnixStream;
+
+/// The socket of an engine; removed when dropped, unless another has taken its place.
+pub(super) struct Listener {
+    listener: UnixListener,
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+impl Listener {
+    /// Opens the socket. Whatever is in its place was left behind: who calls this holds the data directory's lock.
+    pub(super) fn bind(data_dir: &Path) -> io::Result<Self> {
+        let path = place(data_dir)?;
+        if let Some(short) = path.parent().filter(|parent| *parent != data_dir) {
+            make_private(short)?;
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        // Between these two lines others may connect; `accept` turns them away.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let inode = inode(&path)?;
+        Ok(Self { listener, path, inode })
+    }
+
+    /// The next client that is this user's.
+    pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
+        loop {
+            let (client, _) = self.listener.accept().await?;
+            if is_ours(&client)? {
+                return Ok(client);
+            }
+            tracing::warn!("another user's control connection was turned away");
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if inode(&self.path).is_ok_and(|found| found == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Connects to the engine of a data directory: `NotFound` or `ConnectionRefused` when none runs, `PermissionDenied`
+/// when it is another user's.
+pub(super) async fn connect(data_dir: &Path) -> io::Result<Connected> {
+    let engine = UnixStream::connect(place(data_dir)?).await?;
+    match is_ours(&engine)? {
+        true => Ok(engine),
+        false => Err(io::ErrorKind::PermissionDenied.into()),
+    }
+}
+
+/// Whether this user, or root, is at the other end.
+fn is_ours(stream: &UnixStream) -> io::Result<bool> {
+    let (peer, own) = (stream.peer_cred()?.uid(), own_uid());
+    Ok(peer == own || peer == 0)
+}
+
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// Where the socket of a data directory is.
+fn place(data_dir: &Path) -> io::Result<PathBuf> {
+    let path = data_dir.join(NAME);
+    if path.as_os_str().as_bytes().len() <= MAX_PATH {
+        return Ok(path);
+    }
+    let short = format!("{}.sock", Profile::of(data_dir)?.as_str());
+    let runtime =
+        std::env::var_os("XDG_RUNTIME_DIR").map(|runtime| PathBuf::from(runtime).join("postern").join(&short));
+    match runtime {
+        Some(path) if path.is_absolute() && path.as_os_str().as_bytes().len() <= MAX_PATH => Ok(path),
+        _ => Ok(PathBuf::from(format!("/tmp/postern-{}", own_uid())).join(short)),
+    }
+}
+
+/// Makes a directory that only this user can enter, or finds it to be one.
+fn make_private(directory: &Path) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // Not following a link that somebody else put there.
+    let found = std::fs::symlink_metadata(directory)?;
+    if !found.is_dir() || found.uid() != own_uid() || found.mode() & 0o077 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("{} is not this user's alone", directory.display()),
+        ));
+    }
+    Ok(())
+}
+
+fn inode(path: &Path) -> io::Result<(u64, u64)> {
+    let found = std::fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_has_a_short_place() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(place(home.path()).unwrap(), home.path().join(NAME));
+        let deep = home.path().join("d".repeat(100));
+        std::fs::create_dir(&deep).unwrap();
+        let short = place(&deep).unwrap();
+        assert!(short.as_os_str().len() <= MAX_PATH && !short.starts_with(home.path()), "{short:?}");
+        assert_eq!(short, place(&deep.join("..").join("d".repeat(100))).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_socket_left_behind_is_replaced_and_one_in_use_is_not_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let first = Listener::bind(home.path()).unwrap();
+        assert_eq!(std::fs::metadata(home.path().join(NAME)).unwrap().mode() & 0o777, 0o600);
+        let second = Listener::bind(home.path()).unwrap();
+        drop(first);
+        assert!(connect(home.path()).await.is_ok());
+        drop(second);
+        assert_eq!(connect(home.path()).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_directory_that_others_can_enter_is_not_used() {
+        let home = tempfile::tempdir().unwrap();
+        let shared = home.path().join("shared");
+        make_private(&shared).unwrap();
+        make_private(&shared).unwrap();
+        std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(make_private(&shared).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        let link = home.path().join("link");
+        std::os::unix::fs::symlink(home.path(), &link).unwrap();
+        assert_eq!(make_private(&link).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
+}
