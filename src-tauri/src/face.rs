@@ -23,7 +23,7 @@ pub trait Face: Send + 'static {
     fn destroy_window(&mut self);
     /// Whether the window stays in front of others.
     fn pin_window(&mut self, on: bool);
-    /// Tells the window. Lost if there is none.
+    /// Tells the window, and whoever watches from outside. Lost on a window that is not there.
     fn emit(&mut self, event: &Event);
     /// Shows a notification in the place of one on the same topic. That it could not be shown is only logged.
     fn notify(&mut self, notification: Notification);

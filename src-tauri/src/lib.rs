@@ -1,1 +1,222 @@
-//! x
+//! Postern's shell: tray, window and notifications around the engine.
+//!
+//! ```text
+//!            ┌──────────── controller (the only owner of state) ────────────┐
+//! engine ◄──►│ Snapshot ─► tray ─► Tray      Notice ─► notification         │◄──► face: the desktop, or a recording
+//!            └──────────────────────────────────────────────────────────────┘
+//!   instance: one program per data directory     commands: what the window may call
+//! ```
+//!
+//! * [`controller`] decides, [`face`] is what it can make appear, [`desktop`] makes it appear.
+//! * [`tray`] and [`notification`]: pure functions of what the engine shows, and what carries them to the system.
+//! * [`window`], [`commands`]: the one window, and what it may ask.
+//! * [`instance`], [`arguments`], [`logs`], [`crash`], [`platform`]: how the program starts, and how it fails.
+//! * [`text`]: other people's words.
+
+pub mod arguments;
+mod commands;
+pub mod controller;
+mod crash;
+mod desktop;
+pub mod face;
+pub mod instance;
+mod logs;
+pub mod notification;
+mod platform;
+pub mod shell;
+mod start;
+pub mod text;
+pub mod tray;
+mod window;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use postern_engine::control;
+use postern_engine::model::Secret;
+use tauri::{RunEvent, WindowEvent};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use arguments::Arguments;
+use controller::{Controller, Input, Options, Pace};
+use instance::{Claim, Lock, Reception};
+
+/// The name by which desktops know the program: of its entry, its icon and its windows.
+pub const APP_ID: &str = "org.postern.app";
+/// The exit code where there is no screen (`EX_UNAVAILABLE`).
+const NO_SCREEN: u8 = 69;
+/// What the controller may be behind before others wait for it.
+const INPUTS: usize = 256;
+
+/// The whole program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Some(text) = &arguments.tell {
+        crash::show(text);
+        return ExitCode::SUCCESS;
+    }
+    let data_dir = match data_dir(&arguments) {
+        Ok(data_dir) => data_dir,
+        Err(why) => {
+            crash::tell(&why, "Choose another place with --data-dir.", Path::new("there is none yet"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let log = logs::file(&data_dir);
+    if let Err(error) = logs::start(&data_dir) {
+        let why = format!("The log cannot be written ({error}).");
+        crash::tell(&why, "Check the permissions of the directory.", &log);
+        return ExitCode::FAILURE;
+    }
+    crash::watch(log.clone());
+    match begin(arguments, data_dir, log.clone()) {
+        Ok(code) => code,
+        Err(why) => {
+            crash::tell(&format!("Postern could not start: {why}"), "Then start it again.", &log);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<ExitCode, String> {
+    let runtime = Runtime::new().map_err(|error| format!("the system gives no threads ({error}). Close something."))?;
+    let lock = match runtime.block_on(instance::claim(&data_dir, arguments.link.clone()))? {
+        Claim::First(lock) => lock,
+        Claim::Second => {
+            println!("Postern is running already, and shows itself.");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    if let Err(why) = platform::screen::find() {
+        eprintln!("Postern needs a screen: {why}. Without one use `postern`, the same on the command line.");
+        return Ok(ExitCode::from(NO_SCREEN));
+    }
+    if arguments.data_dir.is_none() {
+        // Links lead to the person's own data, not to what a test or a second person uses.
+        runtime.spawn_blocking(platform::scheme::register);
+    }
+    let options = Options {
+        hidden: arguments.hidden,
+        link: arguments.link.take(),
+        data_dir,
+        log_file: log,
+        pace: Pace::default(),
+    };
+    let starter = start::Starter::new(&arguments, &options.data_dir)?;
+    Ok(live(runtime, starter, options, lock))
+}
+
+/// Runs until somebody quits. The lock is the last to go.
+#[expect(clippy::disallowed_methods, reason = "Tauri's macro has an exit in a branch that is not ours")]
+fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock) -> ExitCode {
+    let (inputs, heard) = mpsc::channel(INPUTS);
+    tauri::async_runtime::set(runtime.handle().clone());
+    let _entered = runtime.enter();
+    let reception = Arc::new(Reception::new(options.data_dir.clone(), inputs.clone()));
+
+    let app = app_builder(inputs.clone()).build(tauri::generate_context!());
+    let app = app.expect("the configuration was checked when the program was built");
+    let logs = options.log_file.parent().unwrap_or(Path::new("/")).to_owned();
+    let desktop = desktop::Desktop::new(app.handle().clone(), &inputs, Arc::clone(&reception), logs);
+    let controller = runtime.spawn(Controller::new(desktop, starter, options, heard).run());
+    runtime.spawn(receive(reception, inputs.clone()));
+    runtime.spawn(quit_when_told(inputs.clone()));
+    info!("version {}", env!("CARGO_PKG_VERSION"));
+
+    app.run_return(move |_, event| forward(&inputs, event));
+    if let Err(error) = runtime.block_on(controller) {
+        warn!("the controller ended badly: {error}");
+    }
+    drop(lock);
+    ExitCode::SUCCESS
+}
+
+fn app_builder(inputs: mpsc::Sender<Input>) -> tauri::Builder<tauri::Wry> {
+    let builder = tauri::Builder::default();
+    #[cfg(not(target_os = "linux"))]
+    let builder = builder.plugin(tauri_plugin_autostart::Builder::new().arg("--hidden").build());
+    builder.manage(commands::Inputs(inputs)).manage(window::Wanted::default()).invoke_handler(tauri::generate_handler![
+        commands::request,
+        commands::snapshot,
+        commands::shell_state,
+        commands::shell,
+    ])
+}
+
+/// Tells the controller what happened to the window. On the main thread, so it never waits.
+fn forward(inputs: &mpsc::Sender<Input>, event: RunEvent) {
+    let happened = match event {
+        RunEvent::ExitRequested { code: None, api, .. } => {
+            // The last window is gone; the tray is still there.
+            api.prevent_exit();
+            return;
+        }
+        RunEvent::WindowEvent { event: WindowEvent::CloseRequested { api, .. }, .. } => {
+            api.prevent_close();
+            controller::WindowEvent::CloseRequested
+        }
+        RunEvent::WindowEvent { event: WindowEvent::Focused(focused), .. } => controller::WindowEvent::Focused(focused),
+        RunEvent::WindowEvent { event: WindowEvent::Destroyed, .. } => controller::WindowEvent::Destroyed,
+        _ => return,
+    };
+    if let Err(error) = inputs.try_send(Input::Window(happened)) {
+        warn!("what happened to the window was not heard: {error}");
+    }
+}
+
+/// Opens the control socket and keeps it open.
+async fn receive(reception: Arc<Reception>, inputs: mpsc::Sender<Input>) {
+    let raise = move |link: Option<Secret>| {
+        let input = link.map_or(Input::Raise, Input::Open);
+        if let Err(error) = inputs.try_send(input) {
+            warn!("a second start was not heard: {error}");
+        }
+    };
+    match control::serve(reception, raise).await {
+        Ok(control) => {
+            // Open until the runtime ends.
+            std::future::pending::<()>().await;
+            drop(control);
+        }
+        Err(fault) => warn!("links and the command line do not reach this program: {fault}"),
+    }
+}
+
+/// The system asks the program to end: the engine ends in good order.
+async fn quit_when_told(inputs: mpsc::Sender<Input>) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    // If nobody hears it, the program is quitting already.
+    let _ = inputs.send(Input::Click(tray::Click::Quit)).await;
+}
+
+fn data_dir(arguments: &Arguments) -> Result<PathBuf, String> {
+    let chosen = match &arguments.data_dir {
+        Some(chosen) => chosen.clone(),
+        None => {
+            let project = directories::ProjectDirs::from("", "", "postern");
+            project.ok_or("Postern found no home directory.")?.data_dir().to_owned()
+        }
+    };
+    let made = std::fs::create_dir_all(&chosen).and_then(|()| chosen.canonicalize());
+    made.map_err(|error| format!("{} cannot be used ({error}).", chosen.display()))
+}

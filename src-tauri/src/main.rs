@@ -1,2 +1,10 @@
 //! `postern-app`: Postern in the tray.
-fn main() {}
+
+// No console beside the window.
+#![cfg_attr(all(windows, not(debug_assertions)), windows_subsystem = "windows")]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    postern_app::run()
+}

@@ -147,9 +147,17 @@ mod tests {
         for good in ["http://127.0.0.1:8888/lab", "https://localhost:8443", "http://[::1]:80/", "http://127.8.8.8/"] {
             assert!(may_open(good), "{good}");
         }
-        for bad in ["http://10.0.0.1/", "https://example.com", "file:///etc/passwd", "javascript:alert(1)", "127.0.0.1",
-            "http://127.0.0.1.example.com/", "http://user@example.com:80/#127.0.0.1", "postern://join/x", ""]
-        {
+        for bad in [
+            "http://10.0.0.1/",
+            "https://example.com",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "127.0.0.1",
+            "http://127.0.0.1.example.com/",
+            "http://user@example.com:80/#127.0.0.1",
+            "postern://join/x",
+            "",
+        ] {
             assert!(!may_open(bad), "{bad}");
         }
     }

@@ -15,7 +15,6 @@ mod window;
 
 pub use backend::{Engine, Start};
 pub use input::{Ask, Input, Seen, WindowEvent};
-pub use window::KEPT;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,10 +35,23 @@ use window::Window;
 
 /// How long the engine may take to end in good order.
 const GOODBYE: Duration = Duration::from_secs(5);
-/// A lost hub is told of at most this often.
-const HUB_TOLD: Duration = Duration::from_secs(60);
 /// Longer than any ticket.
 const LONGEST_LINK: usize = 8 * 1024;
+
+/// How much time things are given.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// A hidden window is kept so long: to come back at once, but not to cost memory for long.
+    pub kept: Duration,
+    /// A lost hub is told of at most this often.
+    pub hub: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { kept: Duration::from_secs(60), hub: Duration::from_secs(60) }
+    }
+}
 
 /// How the program was started.
 #[derive(Debug, Clone)]
@@ -52,6 +64,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Where the log is written.
     pub log_file: PathBuf,
+    /// How much time things are given.
+    pub pace: Pace,
 }
 
 /// See the module.
@@ -161,7 +175,7 @@ impl<F: Face, S: Start> Controller<F, S> {
             input = self.inputs.recv() => input.map(Step::Input),
             Some(outcome) = self.outcomes.recv() => Some(Step::Outcome(outcome)),
             said = said(&mut self.state) => Some(Step::Said(said)),
-            () = self.window.forgotten() => Some(Step::Forgotten),
+            () = self.window.forgotten(self.options.pace.kept) => Some(Step::Forgotten),
         }
     }
 
@@ -293,9 +307,7 @@ impl<F: Face, S: Start> Controller<F, S> {
             }
             Said::Traffic => {
                 let traffic = running.traffic.borrow_and_update().clone();
-                if self.window.is_shown() {
-                    self.face.emit(&Event::Traffic(traffic));
-                }
+                self.face.emit(&Event::Traffic(traffic));
             }
             Said::Notice(notice) => {
                 if self.is_worth_a_notification(&notice) {
@@ -319,7 +331,7 @@ impl<F: Face, S: Start> Controller<F, S> {
             return false;
         }
         match notice {
-            Notice::HubLost { .. } if self.hub_told.is_some_and(|told| told.elapsed() < HUB_TOLD) => false,
+            Notice::HubLost { .. } if self.hub_told.is_some_and(|told| told.elapsed() < self.options.pace.hub) => false,
             Notice::HubLost { .. } => {
                 self.hub_told = Some(Instant::now());
                 true
@@ -419,10 +431,9 @@ impl<F: Face, S: Start> Controller<F, S> {
 
     fn seen(&self) -> Seen {
         match &self.state {
-            State::Running(running) => Seen {
-                snapshot: Some(Arc::clone(&running.shown)),
-                traffic: Some(running.traffic.borrow().clone()),
-            },
+            State::Running(running) => {
+                Seen { snapshot: Some(Arc::clone(&running.shown)), traffic: Some(running.traffic.borrow().clone()) }
+            }
             State::Starting | State::Failed(_) => Seen::default(),
         }
     }
@@ -475,9 +486,8 @@ fn answered(old: &Snapshot, new: &Snapshot) -> Vec<Topic> {
         let new = snapshot.invitations.iter().filter(|invitation| invitation.state == ReceivedState::New);
         new.map(|invitation| invitation.id).collect()
     };
-    let knocking = |snapshot: &Snapshot| -> Vec<InvitationId> {
-        snapshot.knocks.iter().map(|knock| knock.invitation).collect()
-    };
+    let knocking =
+        |snapshot: &Snapshot| -> Vec<InvitationId> { snapshot.knocks.iter().map(|knock| knock.invitation).collect() };
     let gone = |old: Vec<InvitationId>, new: Vec<InvitationId>| old.into_iter().filter(move |id| !new.contains(id));
     let invitations = gone(waiting(old), waiting(new)).map(Topic::Invitation);
     let knocks = gone(knocking(old), knocking(new)).map(Topic::Knock);

@@ -7,10 +7,8 @@ use tokio::time::{Instant, sleep_until};
 use super::input::WindowEvent;
 use crate::face::{Event, Face, Navigate};
 
-/// How long a hidden window is kept: to come back at once, but not to cost memory for long.
-pub const KEPT: Duration = Duration::from_secs(60);
 /// A click on the icon takes the focus away, which hides a popover, before it is told: that click must not bring it back.
-pub const SAME_CLICK: Duration = Duration::from_millis(300);
+const SAME_CLICK: Duration = Duration::from_millis(300);
 
 /// Where the window is.
 #[derive(Debug, Default)]
@@ -105,9 +103,9 @@ impl Window {
     }
 
     /// Waits until the window was hidden for long.
-    pub(super) async fn forgotten(&self) {
+    pub(super) async fn forgotten(&self, kept: Duration) {
         match self.place {
-            Place::Hidden(since) => sleep_until(since + KEPT).await,
+            Place::Hidden(since) => sleep_until(since + kept).await,
             Place::None | Place::Shown => std::future::pending().await,
         }
     }

@@ -160,7 +160,11 @@ async fn carry_out(order: Order, server: &NotificationsProxy<'_>, shown: &mut Sh
     Ok(())
 }
 
-async fn show(notification: &Notification, server: &NotificationsProxy<'_>, replaced: Option<u32>) -> zbus::Result<u32> {
+async fn show(
+    notification: &Notification,
+    server: &NotificationsProxy<'_>,
+    replaced: Option<u32>,
+) -> zbus::Result<u32> {
     let can = server.get_capabilities().await?;
     let has = |what: &str| can.iter().any(|capability| capability == what);
     let body = match has("body-markup") {

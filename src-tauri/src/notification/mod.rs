@@ -15,7 +15,6 @@ mod backend;
 
 pub use backend::Backend;
 
-
 use postern_engine::model::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
 
 use crate::face::View;

@@ -26,7 +26,7 @@ trait Settings {
 }
 
 /// The shade for the panel as it is, and every later change.
-pub async fn follow() -> (Shade, mpsc::Receiver<Shade>) {
+pub(crate) async fn follow() -> (Shade, mpsc::Receiver<Shade>) {
     let (changes, changed) = mpsc::channel(1);
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
     if desktop.split(':').any(|name| matches!(name, "GNOME" | "Unity" | "pop")) {

@@ -6,20 +6,20 @@
 //! * `appearance` (Linux): whether the panel is dark.
 
 #[cfg(target_os = "linux")]
-pub mod appearance;
+pub(crate) mod appearance;
 
 #[cfg_attr(target_os = "linux", path = "linux/autostart.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere/autostart.rs")]
-pub mod autostart;
+pub(crate) mod autostart;
 #[cfg_attr(target_os = "linux", path = "linux/clipboard.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere/clipboard.rs")]
-pub mod clipboard;
+pub(crate) mod clipboard;
 #[cfg(target_os = "linux")]
 #[path = "linux/desktop_entry.rs"]
 mod desktop_entry;
 #[cfg_attr(target_os = "linux", path = "linux/scheme.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere/scheme.rs")]
-pub mod scheme;
+pub(crate) mod scheme;
 #[cfg_attr(target_os = "linux", path = "linux/screen.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere/screen.rs")]
-pub mod screen;
+pub(crate) mod screen;

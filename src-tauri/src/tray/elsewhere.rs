@@ -70,11 +70,8 @@ impl Backend {
                 }
             })
             .on_tray_icon_event(move |_, event| {
-                if let TrayIconEvent::Click {
-                    button: MouseButton::Left,
-                    button_state: MouseButtonState::Up,
-                    ..
-                } = event
+                if let TrayIconEvent::Click { button: MouseButton::Left, button_state: MouseButtonState::Up, .. } =
+                    event
                 {
                     send(&opened, Click::Icon);
                 }
@@ -109,9 +106,7 @@ impl Backend {
         let place = clicks.len().to_string();
         clicks.extend(item.click.clone());
         Ok(match item.checked {
-            Some(checked) => {
-                Box::new(CheckMenuItem::with_id(&self.app, place, label, enabled, checked, None::<&str>)?)
-            }
+            Some(checked) => Box::new(CheckMenuItem::with_id(&self.app, place, label, enabled, checked, None::<&str>)?),
             None => Box::new(MenuItem::with_id(&self.app, place, label, enabled, None::<&str>)?),
         })
     }

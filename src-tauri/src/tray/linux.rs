@@ -130,9 +130,7 @@ fn item(entry: &Entry) -> MenuItem<StatusItem> {
                 }
             });
             match entry.checked {
-                Some(checked) => {
-                    CheckmarkItem { label, enabled, checked, activate, ..CheckmarkItem::default() }.into()
-                }
+                Some(checked) => CheckmarkItem { label, enabled, checked, activate, ..CheckmarkItem::default() }.into(),
                 None => StandardItem { label, enabled, activate, ..StandardItem::default() }.into(),
             }
         }

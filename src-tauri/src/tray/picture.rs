@@ -16,7 +16,7 @@ pub enum Shade {
 
 /// The pictures of a state, the smallest first.
 #[must_use]
-pub fn of(icon: Icon, shade: Shade) -> Vec<Image<'static>> {
+pub(super) fn of(icon: Icon, shade: Shade) -> Vec<Image<'static>> {
     match (icon, shade) {
         (Icon::Idle, Shade::ForDark) => vec![
             include_image!("icons/tray/idle-for-dark-22.png"),

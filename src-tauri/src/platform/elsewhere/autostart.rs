@@ -6,7 +6,7 @@ use tauri_plugin_autostart::ManagerExt;
 
 /// Whether the program starts with the desktop.
 #[must_use]
-pub fn is_on(app: &AppHandle) -> bool {
+pub(crate) fn is_on(app: &AppHandle) -> bool {
     app.autolaunch().is_enabled().unwrap_or_default()
 }
 
@@ -14,7 +14,7 @@ pub fn is_on(app: &AppHandle) -> bool {
 ///
 /// # Errors
 /// When the system refuses.
-pub fn set(app: &AppHandle, on: bool) -> Result<(), Fault> {
+pub(crate) fn set(app: &AppHandle, on: bool) -> Result<(), Fault> {
     let launch = app.autolaunch();
     let set = if on { launch.enable() } else { launch.disable() };
     set.map_err(|error| Fault::new(Code::Storage, format!("Autostart could not be set: {error}.")))

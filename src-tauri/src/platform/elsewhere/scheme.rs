@@ -1,4 +1,4 @@
 //! `postern://` links reach this program: the installer's work on these systems.
 
 /// Nothing to do: the bundle declares the scheme.
-pub fn register() {}
+pub(crate) fn register() {}

@@ -4,6 +4,6 @@
 ///
 /// # Errors
 /// None.
-pub fn find() -> Result<(), String> {
+pub(crate) fn find() -> Result<(), String> {
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::desktop_entry;
 
 /// Whether the program starts with the desktop.
 #[must_use]
-pub fn is_on(_app: &AppHandle) -> bool {
+pub(crate) fn is_on(_app: &AppHandle) -> bool {
     entry().is_some_and(|path| path.is_file())
 }
 
@@ -18,7 +18,7 @@ pub fn is_on(_app: &AppHandle) -> bool {
 ///
 /// # Errors
 /// When the entry cannot be written or removed.
-pub fn set(_app: &AppHandle, on: bool) -> Result<(), Fault> {
+pub(crate) fn set(_app: &AppHandle, on: bool) -> Result<(), Fault> {
     write(on).map_err(|error| Fault::new(Code::Storage, format!("Autostart could not be set: {error}.")))
 }
 

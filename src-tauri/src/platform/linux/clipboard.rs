@@ -4,7 +4,7 @@ use tauri::AppHandle;
 use tracing::warn;
 
 /// Puts a text into the clipboard.
-pub fn copy(app: &AppHandle, text: String) {
+pub(crate) fn copy(app: &AppHandle, text: String) {
     // The toolkit belongs to the main thread.
     let copied = app.run_on_main_thread(move || {
         gtk::Clipboard::get(&gtk::gdk::SELECTION_CLIPBOARD).set_text(&text);

@@ -10,7 +10,7 @@ use super::desktop_entry;
 const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/128x128.png"));
 
 /// Registers this program for the scheme, unless a package has. Blocks on the disk and on a small program.
-pub fn register() {
+pub(crate) fn register() {
     if let Err(error) = write() {
         warn!("links will not open Postern: {error}");
     }

@@ -1,0 +1,112 @@
+//! The real desktop: Tauri's window, the tray and the notifications of the system.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use postern_engine::model::Fault;
+use tauri::{AppHandle, Emitter};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::controller::Input;
+use crate::face::{Event, Face};
+use crate::instance::Reception;
+use crate::notification::{self, Notification, Topic};
+use crate::platform::{autostart, clipboard};
+use crate::tray::{self, Tray};
+use crate::window;
+
+/// What the controller makes appear, made to appear.
+pub(crate) struct Desktop {
+    app: AppHandle,
+    tray: tray::Backend,
+    notifications: notification::Backend,
+    reception: Arc<Reception>,
+    logs: PathBuf,
+}
+
+impl Desktop {
+    /// The desktop of a running Tauri program. Must be called on the runtime.
+    #[must_use]
+    pub(crate) fn new(app: AppHandle, inputs: &mpsc::Sender<Input>, reception: Arc<Reception>, logs: PathBuf) -> Self {
+        #[cfg(target_os = "linux")]
+        let tray = tray::Backend::new(inputs.clone());
+        #[cfg(not(target_os = "linux"))]
+        let tray = tray::Backend::new(app.clone(), inputs.clone());
+        Self { app, tray, notifications: notification::Backend::new(inputs.clone()), reception, logs }
+    }
+
+    fn open(&self, what: impl AsRef<std::ffi::OsStr>) {
+        if let Err(error) = open::that_detached(what) {
+            warn!("nothing here opens it: {error}");
+        }
+    }
+}
+
+impl Face for Desktop {
+    fn set_tray(&mut self, tray: &Tray) {
+        self.tray.show(tray);
+    }
+
+    fn show_window(&mut self) {
+        window::show(&self.app);
+    }
+
+    fn hide_window(&mut self) {
+        window::hide(&self.app);
+    }
+
+    fn destroy_window(&mut self) {
+        window::destroy(&self.app);
+    }
+
+    fn pin_window(&mut self, on: bool) {
+        window::pin(&self.app, on);
+    }
+
+    fn emit(&mut self, event: &Event) {
+        self.reception.tell(event);
+        let told = match event {
+            Event::Snapshot(snapshot) => self.app.emit_to(window::LABEL, "snapshot", snapshot.as_ref()),
+            Event::Traffic(traffic) => self.app.emit_to(window::LABEL, "traffic", traffic.as_ref()),
+            Event::Notice(notice) => self.app.emit_to(window::LABEL, "notice", notice),
+            Event::Navigate(part) => self.app.emit_to(window::LABEL, "navigate", part),
+            Event::Shell => self.app.emit_to(window::LABEL, "shell", ()),
+        };
+        if let Err(error) = told {
+            warn!("the window was not told: {error}");
+        }
+    }
+
+    fn notify(&mut self, notification: Notification) {
+        self.notifications.show(notification);
+    }
+
+    fn withdraw(&mut self, topic: Topic) {
+        self.notifications.withdraw(topic);
+    }
+
+    fn open_url(&mut self, url: &str) {
+        self.open(url);
+    }
+
+    fn show_logs(&mut self) {
+        self.open(&self.logs);
+    }
+
+    fn copy(&mut self, text: &str) {
+        clipboard::copy(&self.app, text.into());
+    }
+
+    fn autostart(&mut self) -> bool {
+        autostart::is_on(&self.app)
+    }
+
+    fn set_autostart(&mut self, on: bool) -> Result<(), Fault> {
+        autostart::set(&self.app, on)
+    }
+
+    fn quit(&mut self) {
+        self.app.exit(0);
+    }
+}

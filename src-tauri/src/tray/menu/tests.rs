@@ -1,0 +1,299 @@
+use postern_engine::model::{InletId, InvitationId, Me, ServiceId, ServiceKind, UnixMillis, Way};
+
+use super::*;
+use crate::tray::{Icon, Tray};
+
+/// A menu as a person reads it: `[x]` and `[ ]` are checks, what is only to read is in brackets.
+fn drawn(menu: &Menu) -> String {
+    fn draw(entries: &[Entry], depth: usize, text: &mut String) {
+        for entry in entries {
+            text.push_str(&"  ".repeat(depth));
+            match entry {
+                Entry::Separator => text.push('-'),
+                Entry::Submenu { label, .. } => text.push_str(&format!("{label} >")),
+                Entry::Item(Item { label, click: None, .. }) => text.push_str(&format!("({label})")),
+                Entry::Item(Item { label, checked, .. }) => {
+                    text.push_str(match checked {
+                        None => "",
+                        Some(true) => "[x] ",
+                        Some(false) => "[ ] ",
+                    });
+                    text.push_str(label);
+                }
+            }
+            text.push('\n');
+            if let Entry::Submenu { entries, .. } = entry {
+                draw(entries, depth + 1, text);
+            }
+        }
+    }
+    let mut text = String::new();
+    draw(&menu.entries, 0, &mut text);
+    text
+}
+
+/// What a click on the item called `label` means.
+fn click<'a>(entries: &'a [Entry], label: &str) -> Option<&'a Click> {
+    entries.iter().find_map(|entry| match entry {
+        Entry::Item(item) if item.label == label => item.click.as_ref(),
+        Entry::Submenu { entries, .. } => click(entries, label),
+        _ => None,
+    })
+}
+
+fn me() -> Option<Me> {
+    let identifier = "I".to_owned() + &"0a".repeat(32);
+    Some(Me { identifier: identifier.parse().unwrap(), name: "Ann".into() })
+}
+
+fn shared(name: &str, on: bool) -> ServiceView {
+    ServiceView {
+        id: ServiceId([1; 16]),
+        name: name.into(),
+        kind: ServiceKind::Http,
+        target: "127.0.0.1:8000".into(),
+        path: None,
+        description: None,
+        on,
+        health: Health::Up,
+        people: Vec::new(),
+        invitations: Vec::new(),
+        live: 0,
+        created: UnixMillis(0),
+    }
+}
+
+fn reached(name: &str, link: InletLink, url: Option<&str>) -> InletView {
+    InletView {
+        id: InletId([2; 16]),
+        owner: me().unwrap().identifier,
+        owner_name: "Bob".into(),
+        owner_verified: false,
+        name: name.into(),
+        service_name: name.into(),
+        kind: ServiceKind::Tcp,
+        description: None,
+        port: 5432,
+        address: "127.0.0.1:5432".into(),
+        url: url.map(Into::into),
+        on: link != InletLink::Off,
+        link,
+        live: 0,
+        expires: None,
+    }
+}
+
+fn up() -> InletLink {
+    InletLink::Up { way: Way::Hub { address: "hub:1".into() }, round_trip_ms: Some(20) }
+}
+
+fn down(code: Code) -> InletLink {
+    InletLink::Down { fault: Fault::new(code, "why"), since: UnixMillis(0) }
+}
+
+fn received(owner: &str, service: &str) -> ReceivedView {
+    ReceivedView {
+        id: InvitationId([5; 16]),
+        owner: me().unwrap().identifier,
+        owner_name: owner.into(),
+        owner_known: false,
+        owner_verified: false,
+        words: "a b c".into(),
+        service_name: service.into(),
+        kind: ServiceKind::Tcp,
+        description: None,
+        port: 5432,
+        expires: UnixMillis(0),
+        state: ReceivedState::New,
+    }
+}
+
+fn knocking(name: &str) -> KnockView {
+    KnockView {
+        invitation: InvitationId([6; 16]),
+        person: me().unwrap().identifier,
+        name: name.into(),
+        words: "a b c".into(),
+        service: ServiceId([1; 16]),
+        service_name: "Notes".into(),
+        at: UnixMillis(0),
+    }
+}
+
+#[test]
+fn before_anything_is_known() {
+    let tray = Tray::of(Shown::Starting);
+    assert_eq!(drawn(&tray.menu), "(Starting…)\n-\nOpen Postern\n-\nQuit Postern\n");
+    assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Idle, "Postern: Starting…"));
+
+    let tray = Tray::of(Shown::Running(&Snapshot::default()));
+    assert_eq!(drawn(&tray.menu), "(Not set up yet)\n-\nOpen Postern\n-\nQuit Postern\n");
+}
+
+#[test]
+fn when_the_engine_did_not_start() {
+    let tray = Tray::of(Shown::Failed(&Fault::new(Code::KeychainLocked, "Unlock it.")));
+    let menu = "(Not running: the keychain is locked)\nTry again\n-\nOpen Postern\n-\nQuit Postern\n";
+    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(tray.icon, Icon::Attention);
+}
+
+#[test]
+fn nothing_shared_yet() {
+    let tray = Tray::of(Shown::Running(&Snapshot { me: me(), ..Snapshot::default() }));
+    let menu = "\
+(Nothing is shared)
+Open Postern
+-
+Share a service…
+[ ] Pause everything
+Settings…
+-
+Quit Postern
+";
+    assert_eq!(drawn(&tray.menu), menu);
+}
+
+#[test]
+fn everything_at_once() {
+    let busy = ServiceView { live: 2, ..shared("Notes", true) };
+    let fault = Fault::new(Code::ServiceDown, "Nothing listens.");
+    let broken = ServiceView { health: Health::Down { fault, since: UnixMillis(0) }, ..shared("Site", true) };
+    let snapshot = Snapshot {
+        me: me(),
+        status: Status::Attention,
+        services: vec![busy, broken, shared("Old", false)],
+        inlets: vec![
+            reached("Lab", up(), Some("http://127.0.0.1:5432/lab")),
+            reached("Database", down(Code::OwnerOffline), None),
+            reached("Shell", InletLink::Off, None),
+        ],
+        invitations: vec![received("Carol", "Wiki")],
+        knocks: vec![knocking("Dave")],
+        ..Snapshot::default()
+    };
+    let tray = Tray::of(Shown::Running(&snapshot));
+    let menu = "\
+(Somebody asks to be let in)
+Open Postern
+-
+“Carol” invites you to “Wiki” >
+  Accept
+  Decline
+  Look at it…
+“Dave” asks for “Notes” >
+  Allow once
+  Always allow
+  Deny
+-
+[x] Share “Notes” (in use)
+[x] Share “Site” (does not answer)
+[ ] Share “Old”
+-
+“Lab” from “Bob”: up >
+  [x] On
+  Open in the browser
+  Copy address 127.0.0.1:5432
+“Database” from “Bob”: its owner is offline >
+  [x] On
+  Copy address 127.0.0.1:5432
+“Shell” from “Bob”: off >
+  [ ] On
+  Copy address 127.0.0.1:5432
+-
+Share a service…
+[ ] Pause everything
+Settings…
+-
+Quit Postern
+";
+    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(tray.icon, Icon::Attention);
+
+    let entries = &tray.menu.entries;
+    let invitation = InvitationId([5; 16]);
+    let expected = [
+        ("Accept", Click::Ask(Request::Accept { invitation, port: None })),
+        ("Decline", Click::Ask(Request::Decline { invitation })),
+        ("Look at it…", Click::Show(View::Invitation(invitation))),
+        (
+            "Allow once",
+            Click::Ask(Request::AnswerKnock { invitation: InvitationId([6; 16]), answer: KnockAnswer::Once }),
+        ),
+        ("Share “Old”", Click::Ask(Request::SetService { service: ServiceId([1; 16]), on: true })),
+        ("On", Click::Ask(Request::SetInlet { inlet: InletId([2; 16]), on: false })),
+        ("Open in the browser", Click::OpenUrl("http://127.0.0.1:5432/lab".into())),
+        ("Copy address 127.0.0.1:5432", Click::Copy("127.0.0.1:5432".into())),
+        ("Pause everything", Click::Ask(Request::PauseAll { on: true })),
+        ("Share a service…", Click::Show(View::Share)),
+        ("Quit Postern", Click::Quit),
+    ];
+    for (label, meant) in expected {
+        assert_eq!(click(entries, label), Some(&meant), "{label}");
+    }
+}
+
+#[test]
+fn paused_says_so_and_resumes() {
+    let snapshot = Snapshot { me: me(), status: Status::Paused, paused: true, ..Snapshot::default() };
+    let tray = Tray::of(Shown::Running(&snapshot));
+    assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Paused, "Postern: Everything is paused"));
+    let resume = Click::Ask(Request::PauseAll { on: false });
+    assert_eq!(click(&tray.menu.entries, "Pause everything"), Some(&resume));
+}
+
+#[test]
+fn the_status_counts() {
+    let busy = ServiceView { live: 2, ..shared("Notes", true) };
+    let mut snapshot = Snapshot {
+        me: me(),
+        status: Status::Live,
+        services: vec![busy, shared("Old", false)],
+        inlets: vec![reached("Lab", up(), None), reached("Database", up(), None)],
+        ..Snapshot::default()
+    };
+    assert_eq!(status(Shown::Running(&snapshot)), "1 shared · 2 portals · 2 connected");
+    snapshot.status = Status::Attention;
+    snapshot.invitations = vec![received("Carol", "Wiki"), received("Carol", "Wiki")];
+    assert_eq!(status(Shown::Running(&snapshot)), "2 invitations wait for you");
+    snapshot.invitations.clear();
+    snapshot.troubles = vec![Fault::new(Code::NoWayIn, "…")];
+    assert_eq!(status(Shown::Running(&snapshot)), "nobody can be reached yet".replace("be reached", "reach you"));
+    snapshot.status = Status::Offline;
+    assert_eq!(status(Shown::Running(&snapshot)), "Offline: nobody can be reached");
+}
+
+#[test]
+fn names_from_outside_stay_names() {
+    let long = "x".repeat(10_000);
+    let names = [long.as_str(), "שלום", "👩‍💻", "<b>&_x</b>\n\u{202e}Quit Postern"];
+    let snapshot = Snapshot {
+        me: me(),
+        invitations: names.iter().map(|name| received(name, "Wiki")).collect(),
+        ..Snapshot::default()
+    };
+    let menu = drawn(&Tray::of(Shown::Running(&snapshot)).menu);
+    let lines: Vec<_> = menu.lines().filter(|line| line.contains("invites")).collect();
+    assert_eq!(
+        lines,
+        [
+            format!("“{}…” invites you to “Wiki” >", "x".repeat(31)),
+            "“\u{2068}שלום\u{2069}” invites you to “Wiki” >".into(),
+            "“👩‍💻” invites you to “Wiki” >".into(),
+            "“<b>&_x</b> Quit Postern” invites you to “Wiki” >".into(),
+        ]
+    );
+}
+
+#[test]
+fn five_hundred_services_make_a_short_menu() {
+    let snapshot = Snapshot {
+        me: me(),
+        services: (0..500).map(|number| shared(&format!("Service {number}"), true)).collect(),
+        inlets: (0..500).map(|number| reached(&format!("Portal {number}"), up(), None)).collect(),
+        ..Snapshot::default()
+    };
+    let tray = Tray::of(Shown::Running(&snapshot));
+    assert!(tray.menu.entries.len() < 35, "{}", tray.menu.entries.len());
+    assert_eq!(click(&tray.menu.entries, "490 more…"), Some(&Click::Show(View::Home)));
+}

@@ -1,0 +1,126 @@
+//! The one window: made when it is wanted, destroyed when it was not wanted for long.
+//!
+//! On macOS and Windows it is a popover by the tray's icon, on Linux, where no program learns where its icon is, a window
+//! like any other. It is shown once its page is there, so that it does not flash.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tauri::webview::{NewWindowResponse, PageLoadEvent};
+use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tracing::error;
+
+/// The window's name, in the capabilities and for events.
+pub(crate) const LABEL: &str = "main";
+/// Its size at first and at least, in logical pixels.
+const SIZE: (f64, f64) = (380.0, 560.0);
+const SMALLEST: (f64, f64) = (320.0, 400.0);
+
+/// Whether a window that is being loaded is to be shown; managed by Tauri.
+#[derive(Default)]
+pub(crate) struct Wanted(AtomicBool);
+
+/// Shows the window, in front of others; makes it first if there is none.
+pub(crate) fn show(app: &AppHandle) {
+    want(app, true);
+    on_main(app, |app| match app.get_webview_window(LABEL) {
+        Some(window) => raise(&window),
+        None => {
+            if let Err(error) = build(app) {
+                error!("the window cannot be made: {error}");
+            }
+        }
+    });
+}
+
+/// Hides the window.
+pub(crate) fn hide(app: &AppHandle) {
+    want(app, false);
+    with(app, |window| window.hide());
+}
+
+/// Takes the window away, and its processes with it.
+pub(crate) fn destroy(app: &AppHandle) {
+    want(app, false);
+    with(app, WebviewWindow::destroy);
+}
+
+/// Keeps the window in front of others, or not.
+pub(crate) fn pin(app: &AppHandle, on: bool) {
+    with(app, move |window| window.set_always_on_top(on));
+}
+
+fn build(app: &AppHandle) -> tauri::Result<()> {
+    let popover = cfg!(not(target_os = "linux"));
+    WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
+        .title("Postern")
+        .inner_size(SIZE.0, SIZE.1)
+        .min_inner_size(SMALLEST.0, SMALLEST.1)
+        .decorations(!popover)
+        .skip_taskbar(popover)
+        .visible(false)
+        .on_navigation(|url| matches!(url.scheme(), "tauri") || url.host_str() == Some("tauri.localhost"))
+        .on_new_window(|_, _| NewWindowResponse::Deny)
+        .on_page_load(|window, load| {
+            if load.event() == PageLoadEvent::Finished && window.state::<Wanted>().0.load(Ordering::Relaxed) {
+                raise(&window);
+            }
+        })
+        .build()
+        .map(drop)
+}
+
+fn raise(window: &WebviewWindow) {
+    #[cfg(not(target_os = "linux"))]
+    beside_the_tray(window);
+    let raised = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
+    if let Err(error) = raised {
+        error!("the window cannot be shown: {error}");
+    }
+}
+
+/// Under the icon when that is in the upper half of its screen, else above it; never beyond the screen's edges.
+#[cfg(not(target_os = "linux"))]
+fn beside_the_tray(window: &WebviewWindow) {
+    let app = window.app_handle();
+    let Some(Ok(Some(icon))) = app.tray_by_id("postern").map(|tray| tray.rect()) else {
+        return;
+    };
+    let Ok(Some(screen)) = window.current_monitor().map(|screen| screen.or(app.primary_monitor().ok().flatten()))
+    else {
+        return;
+    };
+    let Ok(own) = window.outer_size() else {
+        return;
+    };
+    let place = icon.position.to_physical::<i32>(screen.scale_factor());
+    let size = icon.size.to_physical::<i32>(screen.scale_factor());
+    let (width, height) = (own.width as i32, own.height as i32);
+    let right = screen.position().x + screen.size().width as i32 - width;
+    let x = (place.x + (size.width - width) / 2).clamp(screen.position().x, right.max(screen.position().x));
+    let upper = place.y < screen.position().y + screen.size().height as i32 / 2;
+    let y = if upper { place.y + size.height } else { place.y - height };
+    // Where it cannot be put there, it is where the system puts it.
+    let _ = window.set_position(tauri::PhysicalPosition::new(x, y));
+}
+
+fn want(app: &AppHandle, shown: bool) {
+    app.state::<Wanted>().0.store(shown, Ordering::Relaxed);
+}
+
+fn with(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()> + Send + 'static) {
+    on_main(app, |app| {
+        if let Some(window) = app.get_webview_window(LABEL)
+            && let Err(error) = act(&window)
+        {
+            error!("the window does not obey: {error}");
+        }
+    });
+}
+
+/// In the order in which it was asked for, on the thread that windows belong to.
+fn on_main(app: &AppHandle, act: impl FnOnce(&AppHandle) + Send + 'static) {
+    let there = app.clone();
+    if let Err(error) = app.run_on_main_thread(move || act(&there)) {
+        error!("the window is out of reach: {error}");
+    }
+}
