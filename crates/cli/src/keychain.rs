@@ -1,5 +1,6 @@
 //! Which identity a command acts as, and where its key rests.
 
+use crate::place::Place;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use postern_engine::keys::passphrase::Ask;
@@ -31,12 +32,11 @@ pub(crate) struct KeychainArguments {
     /// Where the identity's key rests.
     #[arg(long, value_enum)]
     keychain: Option<KeychainKind>,
-    /// Where everything that is no secret rests [default: the system's place for it].
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
     /// With --keychain file: read the passphrase from this file descriptor instead of the terminal.
     #[arg(long, value_name = "FD")]
     passphrase_fd: Option<u32>,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// An identity, the node it lives in, and where it was read from.
@@ -65,7 +65,7 @@ impl KeychainArguments {
             let identity = Identity::create(vault.clone(), Timestamp::now()).await?;
             return Ok(Owned { node, identity, vault, record: None });
         }
-        let directory = self.directory()?;
+        let directory = self.place.directory()?;
         std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
         let record = directory.join(IDENTITY_FILE);
         let stored = read_record(&record)?;
@@ -92,15 +92,6 @@ impl KeychainArguments {
             }
         };
         Ok(Owned { node, identity, vault, record: Some(record) })
-    }
-
-    fn directory(&self) -> Result<PathBuf> {
-        if let Some(directory) = &self.data_dir {
-            return Ok(directory.clone());
-        }
-        let project = directories::ProjectDirs::from("", "", "postern");
-        let project = project.context("there is no home directory: say where the data rests with --data-dir")?;
-        Ok(project.data_dir().to_owned())
     }
 
     async fn open_file(&self, path: &Path) -> Result<Keychain> {
