@@ -13,5 +13,7 @@
 
 pub mod desk;
 pub mod keys;
+mod lock;
 pub mod machine;
 pub mod model;
+mod store;
