@@ -11,9 +11,11 @@
 //! * [`desk`]: what two engines say to each other.
 //! * [`keys`]: where a person's secrets rest (the desktop's keychain, an encrypted file, or memory).
 
+mod cbor;
 pub mod desk;
 pub mod keys;
 mod lock;
 pub mod machine;
 pub mod model;
 mod store;
+pub mod ticket;
