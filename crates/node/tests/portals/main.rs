@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use world::{World, ask, echo, in_time, serve, start_hub};
 
+mod gate;
 mod world;
 
 /// A service that answers everything it got once its client has finished.
