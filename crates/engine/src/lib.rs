@@ -13,9 +13,11 @@
 
 mod cbor;
 pub mod desk;
+pub mod identity;
 pub mod keys;
 mod lock;
 pub mod machine;
 pub mod model;
+mod ports;
 mod store;
 pub mod ticket;
