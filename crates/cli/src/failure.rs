@@ -3,6 +3,7 @@
 use crate::naming::NamingError;
 use crate::output::Output;
 use postern_engine::control::ControlError;
+use postern_engine::identity::IdentityError;
 use postern_engine::keys::KeychainError;
 use postern_engine::keys::passphrase::PassphraseError;
 use postern_engine::model::{Code, Fault};
@@ -70,6 +71,12 @@ fn classify(error: &anyhow::Error) -> (u8, String) {
         match cause.downcast_ref::<NamingError>() {
             Some(NamingError::Unknown { .. }) => return coded(NO_SUCH, "not-found"),
             Some(NamingError::Ambiguous { .. }) => return coded(NO_SUCH, "ambiguous"),
+            None => {}
+        }
+        match cause.downcast_ref::<IdentityError>() {
+            Some(IdentityError::Keychain(error)) => return coded(KEYCHAIN, error.code()),
+            Some(IdentityError::KeyMissing(_)) => return coded(KEYCHAIN, "keychain-failed"),
+            Some(_) => return coded(DATA, "storage"),
             None => {}
         }
         if let Some(error) = cause.downcast_ref::<KeychainError>() {
