@@ -31,7 +31,7 @@ pub(crate) async fn request(request: Value, inputs: State<'_, Inputs>) -> Result
 /// Everything visible. To be called once the window listens to events: what was said before is lost.
 #[tauri::command]
 pub(crate) async fn snapshot(inputs: State<'_, Inputs>) -> Result<Seen, Fault> {
-    inputs.ask(Ask::Seen).await
+    inputs.ask(Ask::Seen).await?
 }
 
 /// What the shell shows.
@@ -44,7 +44,7 @@ pub(crate) async fn shell_state(inputs: State<'_, Inputs>) -> Result<ShellState,
 #[tauri::command]
 pub(crate) async fn shell(action: Value, inputs: State<'_, Inputs>) -> Result<ShellState, Fault> {
     let action = read(action)?;
-    inputs.ask(|answer| Ask::Act(action, answer)).await
+    inputs.ask(|answer| Ask::Act(action, answer)).await?
 }
 
 /// Reads what the window sent here, so that a mistake in it is a fault like any other. The text may hold a link or a

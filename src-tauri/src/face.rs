@@ -82,10 +82,16 @@ pub struct Navigate {
     /// Which.
     pub view: ViewName,
     /// Which invitation in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub invitation: Option<InvitationId>,
     /// Which service in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub service: Option<ServiceId>,
     /// Why what was asked for cannot be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
     pub fault: Option<Fault>,
 }
 

@@ -217,6 +217,10 @@ fn data_dir(arguments: &Arguments) -> Result<PathBuf, String> {
             project.ok_or("Postern found no home directory.")?.data_dir().to_owned()
         }
     };
-    let made = std::fs::create_dir_all(&chosen).and_then(|()| chosen.canonicalize());
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.create(&chosen).and_then(|()| chosen.canonicalize());
     made.map_err(|error| format!("{} cannot be used ({error}).", chosen.display()))
 }

@@ -19,7 +19,7 @@ pub struct ShellState {
     pub version: String,
     /// Where the log is written.
     pub log_file: String,
-    /// Why the engine did not start, or why what was just asked was not done.
+    /// Why the engine did not start.
     pub fault: Option<Fault>,
 }
 

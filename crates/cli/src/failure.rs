@@ -1,6 +1,12 @@
 //! How a command fails: a sentence on the standard error, a code for programs, an exit code for scripts.
 
+use crate::naming::NamingError;
 use crate::output::Output;
+use postern_engine::control::ControlError;
+use postern_engine::identity::IdentityError;
+use postern_engine::keys::KeychainError;
+use postern_engine::keys::passphrase::PassphraseError;
+use postern_engine::model::{Code, Fault};
 use postern_node::secure_channel::ChannelError;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -8,17 +14,28 @@ use std::process::ExitCode;
 /// The help text of the exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0  done, or stopped as asked
-  1  failed
-  2  the arguments are wrong
-  3  the hub or the other side cannot be reached
-  4  the other side is not who it should be
-  5  the keychain did not give the key";
+   0  done, or stopped as asked
+   1  failed
+   2  the arguments are wrong
+   3  the hub or the other side cannot be reached
+   4  the other side is not who it should be
+   5  the keychain did not give the key
+   6  no Postern is running there, or it is not set up
+   7  there is no such thing, or more than one
+   8  refused: used, expired, revoked, denied, paused, too many
+   9  taken: the name, the port or the data directory
+  10  the data cannot be read or written";
 
 const FAILED: u8 = 1;
+const ARGUMENTS: u8 = 2;
 const UNREACHABLE: u8 = 3;
 const NOT_TRUSTED: u8 = 4;
 const KEYCHAIN: u8 = 5;
+const NOT_RUNNING: u8 = 6;
+const NO_SUCH: u8 = 7;
+const REFUSED: u8 = 8;
+const TAKEN: u8 = 9;
+const DATA: u8 = 10;
 
 #[derive(Serialize)]
 struct Failure {
@@ -30,34 +47,102 @@ struct Failure {
 /// Says why the command failed and chooses its exit code.
 pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let (exit, code) = classify(error);
-    eprintln!("postern: {error:#}");
+    let sentence = crate::table::escaped(&format!("{error:#}"));
+    eprintln!("postern: {sentence}");
     if output.is_json() {
-        output.say(&Failure { event: "failed", code, error: format!("{error:#}") }, "");
+        output.say(&Failure { event: "failed", code, error: sentence }, "");
     }
     ExitCode::from(exit)
 }
 
 fn classify(error: &anyhow::Error) -> (u8, String) {
+    let coded = |exit, code: &str| (exit, code.to_owned());
     for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<postern_engine::keys::KeychainError>() {
-            return (KEYCHAIN, error.code().to_owned());
+        if let Some(fault) = cause.downcast_ref::<Fault>() {
+            return (exit_of(fault.code), name(fault.code));
         }
-        if let Some(error) = cause.downcast_ref::<postern_engine::keys::passphrase::PassphraseError>() {
-            return (KEYCHAIN, error.code().to_owned());
+        match cause.downcast_ref::<ControlError>() {
+            Some(ControlError::Fault(fault)) => return (exit_of(fault.code), name(fault.code)),
+            Some(ControlError::NotRunning { .. }) => return coded(NOT_RUNNING, "not-running"),
+            Some(ControlError::NotOurs { .. }) => return coded(NOT_TRUSTED, "not-trusted"),
+            Some(_) => return coded(FAILED, "control-failed"),
+            None => {}
+        }
+        match cause.downcast_ref::<NamingError>() {
+            Some(NamingError::Unknown { .. }) => return coded(NO_SUCH, "not-found"),
+            Some(NamingError::Ambiguous { .. }) => return coded(NO_SUCH, "ambiguous"),
+            None => {}
+        }
+        match cause.downcast_ref::<IdentityError>() {
+            Some(IdentityError::Keychain(error)) => return coded(KEYCHAIN, error.code()),
+            Some(IdentityError::KeyMissing(_)) => return coded(KEYCHAIN, "keychain-failed"),
+            Some(_) => return coded(DATA, "storage"),
+            None => {}
+        }
+        if let Some(error) = cause.downcast_ref::<KeychainError>() {
+            return coded(KEYCHAIN, error.code());
+        }
+        if let Some(error) = cause.downcast_ref::<PassphraseError>() {
+            return coded(KEYCHAIN, error.code());
         }
         match cause.downcast_ref::<postern_node::Error>() {
-            Some(postern_node::Error::Vault(_)) => return (KEYCHAIN, "keychain-failed".to_owned()),
-            Some(postern_node::Error::Channel(ChannelError::Identity(_))) => {
-                return (NOT_TRUSTED, "not-trusted".to_owned());
-            }
+            Some(postern_node::Error::Vault(_)) => return coded(KEYCHAIN, "keychain-failed"),
+            Some(postern_node::Error::Channel(ChannelError::Identity(_))) => return coded(NOT_TRUSTED, "not-trusted"),
             Some(postern_node::Error::Tcp(postern_node::tcp::TcpError::Listen { .. })) => {
-                return (FAILED, "address-in-use".to_owned());
+                return coded(FAILED, "address-in-use");
             }
             Some(postern_node::Error::Tcp(_) | postern_node::Error::Channel(_) | postern_node::Error::Relay(_)) => {
-                return (UNREACHABLE, "unreachable".to_owned());
+                return coded(UNREACHABLE, "unreachable");
             }
             _ => {}
         }
     }
-    (FAILED, "failed".to_owned())
+    coded(FAILED, "failed")
+}
+
+/// A code's stable name.
+pub(crate) fn name(code: Code) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => "failed".to_owned(),
+    }
+}
+
+fn exit_of(code: Code) -> u8 {
+    match code {
+        Code::Invalid | Code::BadTicket => ARGUMENTS,
+        Code::HubUnreachable | Code::OwnerOffline | Code::NoWayIn | Code::ServiceDown | Code::TimedOut => UNREACHABLE,
+        Code::NotTrusted | Code::KeyChanged | Code::RelayTaken => NOT_TRUSTED,
+        Code::KeychainLocked | Code::KeychainMissing | Code::KeychainFailed | Code::WrongPassphrase => KEYCHAIN,
+        Code::NotSetUp | Code::Stopped => NOT_RUNNING,
+        Code::NotFound => NO_SUCH,
+        Code::OwnInvitation | Code::AlreadyIn | Code::TicketUsed | Code::Expired | Code::Revoked => REFUSED,
+        Code::Denied | Code::Asked | Code::PausedByOwner | Code::Paused | Code::ServiceClosed => REFUSED,
+        Code::Blocked | Code::CannotMail | Code::TooMany => REFUSED,
+        Code::NameTaken | Code::PortTaken | Code::InUse | Code::AlreadySetUp => TAKEN,
+        Code::NewerData | Code::DamagedData | Code::Storage => DATA,
+        _ => FAILED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_keeps_its_code_whatever_was_said_around_it() {
+        let fault = Fault::new(Code::TicketUsed, "Somebody else has used it.");
+        let error = anyhow::Error::from(ControlError::from(fault.clone())).context("Failed to join");
+        assert_eq!(classify(&error), (REFUSED, "ticket-used".to_owned()));
+        assert_eq!(classify(&fault.into()), (REFUSED, "ticket-used".to_owned()));
+        assert_eq!(classify(&anyhow::anyhow!("anything")), (FAILED, "failed".to_owned()));
+    }
+
+    #[test]
+    fn every_exit_code_is_in_the_help() {
+        for exit in [FAILED, ARGUMENTS, UNREACHABLE, NOT_TRUSTED, KEYCHAIN, NOT_RUNNING, NO_SUCH, REFUSED, TAKEN, DATA]
+        {
+            assert!(EXIT_CODES.lines().any(|line| line.trim_start().starts_with(&format!("{exit}  "))), "{exit}");
+        }
+    }
 }

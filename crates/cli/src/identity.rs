@@ -45,6 +45,7 @@ pub(crate) async fn run(arguments: IdentityArguments, output: Output) -> Result<
             output.say(&Event::Export { identifier, history: history.clone() }, history);
         }
         IdentityCommand::Rotate(keychain) => {
+            keychain.must_rest().await?;
             let mut owned = keychain.open(KeychainKind::Os).await?;
             owned.rotate().await?;
             let identifier = owned.identity.identifier().to_string();

@@ -1,20 +1,16 @@
 //! Which identity a command acts as, and where its key rests.
 
+use crate::place::Place;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use postern_engine::control::{Client, ControlError};
+use postern_engine::identity::{Home, KEY_FILE, KeychainChoice};
+use postern_engine::keys::Passphrase;
 use postern_engine::keys::passphrase::Ask;
-use postern_engine::keys::{Keychain, Passphrase, Profile};
-use postern_node::identity::{Identity, Timestamp};
-use postern_node::vault::{KeyId, SoftwareVault, Vault};
+use postern_engine::model::{Code, Fault};
+use postern_node::identity::Identity;
 use postern_node::{Limits, Node};
-use serde::{Deserialize, Serialize};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// Beside the keychain: what is no secret.
-const IDENTITY_FILE: &str = "identity.json";
-const KEY_FILE: &str = "keys.age";
+use std::path::Path;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum KeychainKind {
@@ -31,128 +27,74 @@ pub(crate) struct KeychainArguments {
     /// Where the identity's key rests.
     #[arg(long, value_enum)]
     keychain: Option<KeychainKind>,
-    /// Where everything that is no secret rests [default: the system's place for it].
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
     /// With --keychain file: read the passphrase from this file descriptor instead of the terminal.
     #[arg(long, value_name = "FD")]
     passphrase_fd: Option<u32>,
+    #[command(flatten)]
+    place: Place,
 }
 
 /// An identity, the node it lives in, and where it was read from.
 pub(crate) struct Owned {
     pub(crate) node: Node,
     pub(crate) identity: Identity,
-    vault: Arc<dyn Vault>,
-    record: Option<PathBuf>,
-}
-
-/// The part of an identity that is no secret.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    version: u32,
-    key: KeyId,
-    history: String,
+    home: Home,
+    lasting: bool,
 }
 
 impl KeychainArguments {
     /// Opens the identity, and makes one where there is none yet.
     pub(crate) async fn open(&self, default: KeychainKind) -> Result<Owned> {
         let kind = self.keychain.unwrap_or(default);
-        if kind == KeychainKind::Memory {
-            let vault: Arc<dyn Vault> = Arc::new(SoftwareVault::new(Keychain::memory()));
-            let node = Node::with(vault.clone(), Limits::default());
-            let identity = Identity::create(vault.clone(), Timestamp::now()).await?;
-            return Ok(Owned { node, identity, vault, record: None });
+        let lasting = kind != KeychainKind::Memory;
+        let directory = self.place.directory()?;
+        if lasting {
+            std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
         }
-        let directory = self.directory()?;
-        std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
-        let record = directory.join(IDENTITY_FILE);
-        let stored = read_record(&record)?;
-        let keychain = match kind {
-            KeychainKind::File => self.open_file(&directory.join(KEY_FILE)).await?,
-            _ => Keychain::os(Profile::of(&directory)?),
-        };
-        let vault: Arc<dyn Vault> = Arc::new(SoftwareVault::new(keychain));
-        let node = Node::with(vault.clone(), Limits::default());
-        let identity = match stored {
-            Some(stored) => {
-                let history = hex::decode(&stored.history).context("the stored identity is damaged")?;
-                Identity::load(vault.clone(), stored.key, &history).await.with_context(|| {
-                    format!(
-                        "Failed to open the identity in {}: choose the --keychain that its key was made in",
-                        directory.display()
-                    )
-                })?
-            }
-            None => {
-                let identity = Identity::create(vault.clone(), Timestamp::now()).await?;
-                write_record(&record, &identity)?;
-                identity
-            }
-        };
-        Ok(Owned { node, identity, vault, record: Some(record) })
+        let home = Home::open(&directory, choice(kind, self.passphrase_fd, &directory).await?).await?;
+        let identity = home.load_or_create().await?;
+        let node = Node::with(home.vault(), Limits::default());
+        Ok(Owned { node, identity, home, lasting })
     }
 
-    fn directory(&self) -> Result<PathBuf> {
-        if let Some(directory) = &self.data_dir {
-            return Ok(directory.clone());
+    /// An error if an engine runs with the identity: it would go on with the old key.
+    pub(crate) async fn must_rest(&self) -> Result<()> {
+        match Client::connect(&self.place.directory()?).await {
+            Err(ControlError::NotRunning { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(Fault::new(Code::InUse, "A Postern is running with this identity. Stop it first.").into()),
         }
-        let project = directories::ProjectDirs::from("", "", "postern");
-        let project = project.context("there is no home directory: say where the data rests with --data-dir")?;
-        Ok(project.data_dir().to_owned())
-    }
-
-    async fn open_file(&self, path: &Path) -> Result<Keychain> {
-        let (exists, descriptor) = (path.exists(), self.passphrase_fd);
-        let passphrase = tokio::task::spawn_blocking(move || match (descriptor, exists) {
-            (Some(descriptor), _) => Passphrase::from_descriptor(descriptor),
-            (None, true) => Passphrase::from_terminal("Passphrase: ", Ask::Once),
-            (None, false) => Passphrase::from_terminal("New passphrase: ", Ask::Twice),
-        });
-        let passphrase = passphrase.await??;
-        Ok(match exists {
-            true => Keychain::open_file(path, passphrase).await?,
-            false => Keychain::create_file(path, passphrase).await?,
-        })
     }
 }
 
 impl Owned {
     /// Gives the identity a new key. The old one signs the change and is then deleted.
     pub(crate) async fn rotate(&mut self) -> Result<()> {
-        let Some(record) = &self.record else {
+        if !self.lasting {
             bail!("an identity in memory cannot be rotated: it is gone in a moment")
-        };
-        let retired = self.identity.rotate(Timestamp::now()).await?;
-        write_record(record, &self.identity)?;
-        self.vault.delete(&retired).await?;
-        Ok(())
+        }
+        Ok(self.home.rotate(&mut self.identity).await?)
     }
 }
 
-fn read_record(path: &Path) -> Result<Option<Record>> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("Failed to read {}", path.display())),
-    };
-    let record: Record = serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged: restore it, or move it away to begin anew", path.display()))?;
-    if record.version != 1 {
-        bail!("{} was written by a newer version of postern: use that one", path.display());
-    }
-    Ok(Some(record))
+/// Where keys are found; asks for a passphrase if there must be one.
+pub(crate) async fn choice(kind: KeychainKind, descriptor: Option<u32>, directory: &Path) -> Result<KeychainChoice> {
+    let exists = directory.join(KEY_FILE).exists();
+    Ok(match kind {
+        KeychainKind::Os => KeychainChoice::Os,
+        KeychainKind::Memory => KeychainChoice::Memory,
+        KeychainKind::File => {
+            let (prompt, ask) = if exists { ("Passphrase", Ask::Once) } else { ("New passphrase", Ask::Twice) };
+            KeychainChoice::File(passphrase(descriptor, prompt, ask).await?)
+        }
+    })
 }
 
-/// Writes the record so that a crash leaves the old one or the new one.
-fn write_record(path: &Path, identity: &Identity) -> Result<()> {
-    let record = Record { version: 1, key: identity.key_id().clone(), history: hex::encode(identity.export()) };
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    serde_json::to_writer_pretty(&mut file, &record)?;
-    file.flush()?;
-    file.as_file().sync_all()?;
-    file.persist(path).with_context(|| format!("Failed to write {}", path.display()))?;
-    Ok(())
+/// A passphrase: from a file descriptor, or asked on the terminal.
+pub(crate) async fn passphrase(descriptor: Option<u32>, prompt: &'static str, ask: Ask) -> Result<Passphrase> {
+    let passphrase = tokio::task::spawn_blocking(move || match descriptor {
+        Some(descriptor) => Passphrase::from_descriptor(descriptor),
+        None => Passphrase::from_terminal(prompt, ask),
+    });
+    Ok(passphrase.await??)
 }

@@ -1,20 +1,42 @@
-//! `postern`: the hub, the two ends of a portal, identities and the demo, on the command line.
+//! `postern`: the engine without a face, control of a running one, the hub, and a portal's two ends by hand.
+//!
+//! ```text
+//! postern up        the engine itself, in the foreground                            up
+//! postern share …   asks the engine that runs, in an app or an `up`, over its socket    place ─► share, invite, join, …
+//! postern hub       the node in the middle                                          hub
+//! postern outlet …  one portal by hand, without an engine                           outlet, inlet, identity
+//! ```
 //!
 //! Every command that prints state prints it for people, or with `--json` as one JSON object a line. Logs go to
 //! the standard error in the same form (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
 
 mod bench;
+mod contacts;
 mod demo;
 mod failure;
 mod follow;
 mod hub;
 mod identity;
 mod inlet;
+mod invite;
+mod join;
 mod keychain;
+mod knock;
+mod link;
+mod list;
+mod log;
+mod look;
+mod moment;
+mod naming;
 mod outlet;
 mod output;
+mod place;
+mod share;
+mod switch;
+mod table;
 
-use clap::{Parser, Subcommand};
+use anyhow::Result;
+use clap::{CommandFactory, Parser, Subcommand};
 use output::Output;
 use std::process::ExitCode;
 
@@ -31,16 +53,61 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show what is shared, who may use it, and your portals.
+    Ls(list::ListArguments),
+    /// Share a service of this machine. Nobody is in before you invite them.
+    Share(share::ShareArguments),
+    /// Invite somebody to a service: by a link, or a contact by name.
+    Invite(invite::InviteArguments),
+    /// Show the link of an open invitation again.
+    Link(invite::SentArguments),
+    /// Send an invitation again, valid anew.
+    Resend(invite::ResendArguments),
+    /// Show what a link offers, without accepting it.
+    Preview(join::PreviewArguments),
+    /// Accept the invitation of a link: the service appears on your localhost.
+    Join(join::JoinArguments),
+    /// Accept an invitation that came without a link.
+    Accept(join::AcceptArguments),
+    /// Decline an invitation.
+    Decline(join::DeclineArguments),
+    /// Answer somebody who asks to be let in.
+    Knock(knock::KnockArguments),
+    /// Keep people out for now, or a portal down.
+    Pause(switch::SwitchArguments),
+    /// Let them in again, or a portal up.
+    Resume(switch::SwitchArguments),
+    /// Take access, or an invitation, back. Open connections are cut at once.
+    Revoke(invite::RevokeArguments),
+    /// Change a service or a portal: its name, port, target.
+    Change(share::ChangeArguments),
+    /// Close a service for good, or give a portal back.
+    Close(share::CloseArguments),
+    /// Show, rename, block or forget the people you know.
+    Contacts(contacts::ContactsArguments),
+    /// Compare words with somebody, to be sure that they are who you think.
+    Verify(contacts::VerifyArguments),
+    /// Show or export the log: who used what, and who was refused.
+    Log(log::LogArguments),
+    /// Show what listens on this machine, to be shared.
+    Ports(look::LookArguments),
+    /// Look for what is wrong, and say what to do.
+    Doctor(look::LookArguments),
     /// Run a hub: the untrusted node in the middle that people behind routers meet at.
     Hub(hub::HubArguments),
-    /// Share a service: the end of a portal beside it.
+    /// Share a service by hand, without an engine: the end of a portal beside it.
     Outlet(outlet::OutletArguments),
-    /// Reach a shared service: the end of a portal on your localhost.
+    /// Reach a service by hand, without an engine: the end of a portal on your localhost.
     Inlet(inlet::InletArguments),
-    /// Show, export or rotate the identity that others know you by.
+    /// Show, export or rotate the identity that outlet and inlet act as.
     Identity(identity::IdentityArguments),
     /// See it work: a hub, an owner and a friend as three processes, and a service shared between them.
     Demo(demo::DemoArguments),
+    /// Print a shell's completions, to be put where it looks for them.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     #[command(hide = true)]
     Bench(bench::BenchArguments),
 }
@@ -53,19 +120,47 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::from(error), output),
     };
-    let result = runtime.block_on(async {
-        match arguments.command {
-            Command::Hub(arguments) => hub::run(arguments, output).await,
-            Command::Outlet(arguments) => outlet::run(arguments, output).await,
-            Command::Inlet(arguments) => inlet::run(arguments, output).await,
-            Command::Identity(arguments) => identity::run(arguments, output).await,
-            Command::Demo(arguments) => demo::run(arguments, output).await,
-            Command::Bench(arguments) => bench::run(arguments, output).await,
-        }
-    });
+    let result = runtime.block_on(run(arguments.command, output));
+    // A prompt that nobody answers must not keep the program from ending.
+    runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error, output),
+    }
+}
+
+async fn run(command: Command, output: Output) -> Result<()> {
+    match command {
+        Command::Ls(arguments) => list::run(arguments, output).await,
+        Command::Share(arguments) => share::share(arguments, output).await,
+        Command::Invite(arguments) => invite::invite(arguments, output).await,
+        Command::Link(arguments) => invite::link(arguments, output).await,
+        Command::Resend(arguments) => invite::resend(arguments, output).await,
+        Command::Preview(arguments) => join::preview(arguments, output).await,
+        Command::Join(arguments) => join::join(arguments, output).await,
+        Command::Accept(arguments) => join::accept(arguments, output).await,
+        Command::Decline(arguments) => join::decline(arguments, output).await,
+        Command::Knock(arguments) => knock::run(arguments, output).await,
+        Command::Pause(arguments) => switch::pause(arguments, output).await,
+        Command::Resume(arguments) => switch::resume(arguments, output).await,
+        Command::Revoke(arguments) => invite::revoke(arguments, output).await,
+        Command::Change(arguments) => share::change(arguments, output).await,
+        Command::Close(arguments) => share::close(arguments, output).await,
+        Command::Contacts(arguments) => contacts::run(arguments, output).await,
+        Command::Verify(arguments) => contacts::verify(arguments, output).await,
+        Command::Log(arguments) => log::run(arguments, output).await,
+        Command::Ports(arguments) => look::ports(arguments, output).await,
+        Command::Doctor(arguments) => look::doctor(arguments, output).await,
+        Command::Hub(arguments) => hub::run(arguments, output).await,
+        Command::Outlet(arguments) => outlet::run(arguments, output).await,
+        Command::Inlet(arguments) => inlet::run(arguments, output).await,
+        Command::Identity(arguments) => identity::run(arguments, output).await,
+        Command::Demo(arguments) => demo::run(arguments, output).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "postern", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Bench(arguments) => bench::run(arguments, output).await,
     }
 }
 
@@ -91,4 +186,14 @@ async fn asked_to_stop() -> std::io::Result<()> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -9,6 +9,10 @@
 //! Every message may be repeated: saying the same thing twice changes nothing, so whoever is not sure that it
 //! arrived says it again.
 
+mod codec;
+
+pub use codec::{MAX_ANSWER, MAX_GRANTS, MAX_MESSAGE, NotAMessage};
+
 use crate::machine::Reach;
 use crate::model::{Code, GrantId, InvitationId, ServiceKind, UnixMillis};
 

@@ -12,8 +12,14 @@
 //! * [`desk`]: what two engines say to each other.
 //! * [`keys`]: where a person's secrets rest (the desktop's keychain, an encrypted file, or memory).
 
+mod cbor;
 pub mod control;
 pub mod desk;
+pub mod identity;
 pub mod keys;
+mod lock;
 pub mod machine;
 pub mod model;
+mod ports;
+mod store;
+pub mod ticket;

@@ -15,6 +15,7 @@
 //! | [`tcp`] | frames between two nodes |
 //! | [`vault`], [`identity`] | secret keys; who somebody is, what others say about them |
 //! | [`secure_channel`] | Noise XX between two identities, over any route |
+//! | [`sealed`] | messages for one identity, sealed once and left with somebody |
 //! | [`relay`] | an address on a hub that forwards to a node nobody can connect to |
 //! | [`portal`] | a TCP service that appears on the localhost of somebody else |
 //! | [`session`] | connections and channels that keep themselves up |
@@ -95,6 +96,7 @@ pub mod portal;
 pub mod relay;
 mod route;
 mod router;
+pub mod sealed;
 pub mod secure_channel;
 pub mod session;
 mod stats;

@@ -41,21 +41,19 @@ pub enum WindowEvent {
 pub enum Ask {
     /// Something of the engine.
     Request(Box<Request>, oneshot::Sender<Result<Answer, Fault>>),
-    /// Everything visible; asked first, once the window listens.
-    Seen(oneshot::Sender<Seen>),
+    /// Everything visible; asked first, once the window listens. Answered when the engine has started, or could not.
+    Seen(oneshot::Sender<Result<Seen, Fault>>),
     /// What the shell shows.
     Shell(oneshot::Sender<ShellState>),
     /// Something of the shell.
-    Act(ShellAction, oneshot::Sender<ShellState>),
+    Act(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
 }
 
 /// What the engine shows.
-#[derive(Debug, Clone, Default, serde::Serialize, ts_rs::TS)]
+#[derive(Debug, Clone, serde::Serialize)]
 pub struct Seen {
-    /// Everything visible; before the engine has started, nothing.
-    #[ts(type = "Snapshot | null")]
-    pub snapshot: Option<Arc<Snapshot>>,
+    /// Everything visible.
+    pub snapshot: Arc<Snapshot>,
     /// Numbers that move.
-    #[ts(type = "Traffic | null")]
-    pub traffic: Option<Arc<Traffic>>,
+    pub traffic: Arc<Traffic>,
 }

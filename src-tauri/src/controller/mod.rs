@@ -35,6 +35,8 @@ use window::Window;
 
 /// How long the engine may take to end in good order.
 const GOODBYE: Duration = Duration::from_secs(5);
+/// So many requests wait for the engine to have started.
+const EARLY: usize = 64;
 /// Longer than any ticket.
 const LONGEST_LINK: usize = 8 * 1024;
 
@@ -83,6 +85,12 @@ pub struct Controller<F: Face, S: Start> {
     /// A link that waits for the engine, or for the person to set up.
     link: Option<Secret>,
     hub_told: Option<Instant>,
+    /// What was asked before the engine had started.
+    early: Vec<(Request, oneshot::Sender<Result<Answer, Fault>>)>,
+    /// Who waits to see what the engine shows.
+    looking: Vec<oneshot::Sender<Result<Seen, Fault>>>,
+    /// Who had it started again.
+    retries: Vec<oneshot::Sender<Result<ShellState, Fault>>>,
 }
 
 enum State<E> {
@@ -139,6 +147,9 @@ impl<F: Face, S: Start> Controller<F, S> {
             window: Window::default(),
             link: None,
             hub_told: None,
+            early: Vec::new(),
+            looking: Vec::new(),
+            retries: Vec::new(),
         }
     }
 
@@ -210,17 +221,21 @@ impl<F: Face, S: Start> Controller<F, S> {
         match ask {
             Ask::Request(request, reply) => self.forward(*request, reply),
             Ask::Seen(reply) => {
-                // Nobody waits any more: the window is gone.
-                let _ = reply.send(self.seen());
+                self.see(reply);
                 self.window.listens(&mut self.face);
             }
             Ask::Shell(reply) => {
-                let _ = reply.send(self.shell_state(None));
+                // Who asked may be gone, here and below: the window is destroyed when it likes.
+                let _ = reply.send(self.shell_state());
+            }
+            Ask::Act(ShellAction::RetryStart, reply) => {
+                self.start();
+                self.retries.push(reply);
             }
             Ask::Act(action, reply) => {
                 let quits = action == ShellAction::Quit;
-                let fault = self.act(action).err();
-                let _ = reply.send(self.shell_state(fault));
+                let done = self.act(action);
+                let _ = reply.send(done.map(|()| self.shell_state()));
                 return !quits;
             }
         }
@@ -245,8 +260,7 @@ impl<F: Face, S: Start> Controller<F, S> {
                 let text = diagnostics::of(self.shown(), &self.options.log_file);
                 self.face.copy(&text);
             }
-            ShellAction::Quit => {}
-            ShellAction::RetryStart => self.start(),
+            ShellAction::Quit | ShellAction::RetryStart => {}
             ShellAction::Hide => self.window.hide(&mut self.face),
             ShellAction::Pin { on } => self.window.pin(&mut self.face, on),
         }
@@ -262,6 +276,7 @@ impl<F: Face, S: Start> Controller<F, S> {
                 self.face.emit(&Event::Snapshot(Arc::clone(&shown)));
                 self.state = State::Running(Running { engine, snapshots, traffic, notices, shown });
                 self.face.emit(&Event::Shell);
+                self.answer_the_waiting();
             }
             Outcome::Started(Err(fault)) => {
                 error!(code = ?fault.code, "the engine did not start");
@@ -270,6 +285,7 @@ impl<F: Face, S: Start> Controller<F, S> {
                 }
                 self.state = State::Failed(fault);
                 self.face.emit(&Event::Shell);
+                self.answer_the_waiting();
             }
             Outcome::Opened(_, Ok(Answer::Preview { preview })) => {
                 let part = Navigate { fault: preview.fault, ..View::Invitation(preview.invitation).into() };
@@ -371,7 +387,7 @@ impl<F: Face, S: Start> Controller<F, S> {
     }
 
     /// Asks for something that only answers if it was refused.
-    fn ask(&self, request: Request) {
+    fn ask(&mut self, request: Request) {
         let (answer, refused) = oneshot::channel();
         self.forward(request, answer);
         let done = self.done.clone();
@@ -382,11 +398,12 @@ impl<F: Face, S: Start> Controller<F, S> {
         });
     }
 
-    fn forward(&self, request: Request, answer: oneshot::Sender<Result<Answer, Fault>>) {
+    fn forward(&mut self, request: Request, answer: oneshot::Sender<Result<Answer, Fault>>) {
         let engine = match &self.state {
             State::Running(running) => running.engine.clone(),
+            State::Starting if self.early.len() < EARLY => return self.early.push((request, answer)),
             State::Starting => {
-                let _ = answer.send(Err(Fault::new(Code::Stopped, "Postern is still starting.")));
+                let _ = answer.send(Err(Fault::new(Code::TooMany, "Postern is still starting. Try again.")));
                 return;
             }
             State::Failed(fault) => {
@@ -429,17 +446,34 @@ impl<F: Face, S: Start> Controller<F, S> {
         }
     }
 
-    fn seen(&self) -> Seen {
-        match &self.state {
+    /// Says what the engine shows, as soon as there is one, or why there is none.
+    fn see(&mut self, reply: oneshot::Sender<Result<Seen, Fault>>) {
+        let seen = match &self.state {
+            State::Starting => return self.looking.push(reply),
+            State::Failed(fault) => Err(fault.clone()),
             State::Running(running) => {
-                Seen { snapshot: Some(Arc::clone(&running.shown)), traffic: Some(running.traffic.borrow().clone()) }
+                Ok(Seen { snapshot: Arc::clone(&running.shown), traffic: running.traffic.borrow().clone() })
             }
-            State::Starting | State::Failed(_) => Seen::default(),
+        };
+        let _ = reply.send(seen);
+    }
+
+    /// Answers everybody who waited for the engine to have started.
+    fn answer_the_waiting(&mut self) {
+        for (request, answer) in std::mem::take(&mut self.early) {
+            self.forward(request, answer);
+        }
+        for reply in std::mem::take(&mut self.looking) {
+            self.see(reply);
+        }
+        for reply in std::mem::take(&mut self.retries) {
+            let state = self.shell_state();
+            let _ = reply.send(state.fault.clone().map_or(Ok(state), Err));
         }
     }
 
-    fn shell_state(&mut self, fault: Option<Fault>) -> ShellState {
-        let start = match &self.state {
+    fn shell_state(&mut self) -> ShellState {
+        let fault = match &self.state {
             State::Failed(fault) => Some(fault.clone()),
             State::Starting | State::Running(_) => None,
         };
@@ -449,7 +483,7 @@ impl<F: Face, S: Start> Controller<F, S> {
             platform: Platform::HERE,
             version: env!("CARGO_PKG_VERSION").into(),
             log_file: self.options.log_file.display().to_string(),
-            fault: fault.or(start),
+            fault,
         }
     }
 

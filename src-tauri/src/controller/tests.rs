@@ -226,13 +226,13 @@ impl Stage {
         answered.await.unwrap()
     }
 
-    async fn act(&self, action: ShellAction) -> ShellState {
+    async fn act(&self, action: ShellAction) -> Result<ShellState, Fault> {
         let (answer, answered) = oneshot::channel();
         self.send(Input::Ask(Ask::Act(action, answer))).await;
         answered.await.unwrap()
     }
 
-    async fn page_listens(&self) -> Seen {
+    async fn page_listens(&self) -> Result<Seen, Fault> {
         let (answer, answered) = oneshot::channel();
         self.send(Input::Ask(Ask::Seen(answer))).await;
         answered.await.unwrap()
@@ -374,7 +374,7 @@ async fn a_link_opens_the_invitation_and_accepts_nothing() {
     assert!(stage.calls().contains(&Call::Show));
     // The page does not listen yet: nothing is said to it that it would miss.
     assert!(!stage.calls().iter().any(|call| matches!(call, Call::Emit(Event::Navigate(_)))));
-    stage.page_listens().await;
+    stage.page_listens().await.unwrap();
     let to = Navigate::from(View::Invitation(InvitationId([5; 16])));
     stage.until(|call| *call == Call::Emit(Event::Navigate(to.clone()))).await;
 }
@@ -396,7 +396,7 @@ async fn a_bad_link_is_told_where_it_would_have_been_shown() {
     let stage = Stage::running().await;
     let fault = Fault::new(Code::BadTicket, "This is not an invitation.");
     *stage.puppet.answer.lock().unwrap() = Err(fault.clone());
-    stage.page_listens().await;
+    stage.page_listens().await.unwrap();
     for link in ["postern://join/broken".to_owned(), "x".repeat(LONGEST_LINK + 1)] {
         stage.forget();
         stage.send(Input::Open(Secret::new(link))).await;
@@ -418,8 +418,11 @@ async fn a_start_that_failed_is_shown_and_can_be_tried_again() {
     stage.send(Input::Ask(Ask::Request(Box::new(Request::Retry), answer))).await;
     assert_eq!(answered.await.unwrap(), Err(locked()));
 
+    assert_eq!(stage.page_listens().await.unwrap_err(), locked());
+    assert_eq!(stage.act(ShellAction::RetryStart).await, Err(locked()));
+
     *stage.fault.lock().unwrap() = None;
-    stage.act(ShellAction::RetryStart).await;
+    assert_eq!(stage.act(ShellAction::RetryStart).await.unwrap().fault, None);
     stage.until(|call| *call == Call::Tray(Tray::of(Shown::Running(&set_up())))).await;
     assert_eq!(stage.shell_state().await.fault, None);
 }
@@ -440,7 +443,7 @@ async fn nothing_is_notified_that_the_focused_window_shows() {
     stage.tell(notice.clone()).await;
     assert_eq!(stage.notified(), ["Bob joined"]);
 
-    stage.act(ShellAction::SetNotifications { on: false }).await;
+    stage.act(ShellAction::SetNotifications { on: false }).await.unwrap();
     stage.tell(notice).await;
     assert_eq!(stage.notified(), ["Bob joined"]);
 }
@@ -496,14 +499,14 @@ async fn a_window_hidden_for_long_is_destroyed() {
     let stage = Stage::at(Pace { kept: Duration::ZERO, ..PATIENT }, None, true, None);
     stage.runs().await;
     stage.send(Input::Click(Click::Icon)).await;
-    stage.act(ShellAction::Hide).await;
+    stage.act(ShellAction::Hide).await.unwrap();
     stage.until(|call| *call == Call::Destroy).await;
     // Made anew, its page has to listen anew.
     stage.forget();
     stage.send(Input::Click(Click::Show(View::Settings))).await;
     stage.settle().await;
     assert_eq!(stage.calls(), [Call::Show]);
-    stage.page_listens().await;
+    stage.page_listens().await.unwrap();
     stage.until(|call| *call == Call::Emit(Event::Navigate(View::Settings.into()))).await;
 }
 
@@ -520,13 +523,13 @@ async fn a_click_on_the_icon_shows_and_hides() {
 #[tokio::test]
 async fn the_shell_does_what_it_is_asked_and_nothing_else() {
     let stage = Stage::running().await;
-    assert!(stage.act(ShellAction::SetAutostart { on: true }).await.autostart);
-    stage.act(ShellAction::Copy { text: "127.0.0.1:5432".into() }).await;
-    stage.act(ShellAction::OpenUrl { url: "http://127.0.0.1:8888/lab".into() }).await;
+    assert!(stage.act(ShellAction::SetAutostart { on: true }).await.unwrap().autostart);
+    stage.act(ShellAction::Copy { text: "127.0.0.1:5432".into() }).await.unwrap();
+    stage.act(ShellAction::OpenUrl { url: "http://127.0.0.1:8888/lab".into() }).await.unwrap();
     let refused = stage.act(ShellAction::OpenUrl { url: "file:///etc/passwd".into() }).await;
-    assert_eq!(refused.fault.map(|fault| fault.code), Some(Code::Invalid));
-    stage.act(ShellAction::Pin { on: true }).await;
-    stage.act(ShellAction::ShowLogs).await;
+    assert_eq!(refused.unwrap_err().code, Code::Invalid);
+    stage.act(ShellAction::Pin { on: true }).await.unwrap();
+    stage.act(ShellAction::ShowLogs).await.unwrap();
     let expected = [
         Call::Autostart(true),
         Call::Copy("127.0.0.1:5432".into()),
@@ -561,7 +564,7 @@ async fn diagnostics_name_nobody() {
     let shown = Snapshot { hubs: vec![hub], services: vec![service(true)], inlets: vec![inlet], ..set_up() };
     stage.puppet.snapshot.send_replace(Arc::new(shown));
     stage.settle().await;
-    stage.act(ShellAction::CopyDiagnostics).await;
+    stage.act(ShellAction::CopyDiagnostics).await.unwrap();
     let Call::Copy(text) = stage.until(|call| matches!(call, Call::Copy(_))).await else { unreachable!() };
     assert!(text.contains("portals: owner-offline") && text.contains("hubs: up"), "{text}");
     for private in ["Ann", "Bob", "Notes", "Database", "hub.example", "5432", "8000"] {

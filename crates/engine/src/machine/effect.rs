@@ -20,6 +20,8 @@ pub enum Effect {
     Notify(Notice),
     /// Makes an identity in the keychain, or loads the one that is there; answered by `Event::Identity`.
     CreateIdentity,
+    /// Loads the identity that is in the keychain, and makes none; answered by `Event::Identity`.
+    LoadIdentity,
 
     /// Listens in this computer's network, or no longer; answered by `Event::Listening`.
     Listen(bool),

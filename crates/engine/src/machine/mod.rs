@@ -14,4 +14,7 @@ mod record;
 
 pub use effect::{Effect, Permitted};
 pub use event::{CallId, Event, MailId, Moment, OwnIdentity, Refusal, RequestId};
-pub use record::{Change, Contact, Grant, Inlet, Invitation, Profile, Reach, Received, Record, RecordKey, Service};
+pub use record::{
+    Change, Contact, Grant, Inlet, Invitation, Profile, Reach, Received, Record, RecordKey, Service, outlet_address,
+    relay_name,
+};

@@ -58,9 +58,22 @@ pub enum Reach {
     },
 }
 
+/// The name of a person's relay on their hubs.
+pub fn relay_name(person: &Identifier) -> String {
+    person.to_string()
+}
+
+/// The address of a service's outlet on its owner's node.
+pub fn outlet_address(service: ServiceId) -> String {
+    format!("outlet-{service}")
+}
+
 /// This person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
+    /// Whose the records are: another identity in the keychain is not this person.
+    #[serde(default)]
+    pub identity: Option<Identifier>,
     /// What they call themselves.
     pub name: String,
     /// `host:port`, in the order they were added.

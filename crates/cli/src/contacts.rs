@@ -1,0 +1,159 @@
+//! `postern contacts` and `postern verify`.
+
+use crate::naming;
+use crate::output::Output;
+use crate::place::Place;
+use crate::table::{Table, shown};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use postern_engine::model::{ContactView, Request, Snapshot};
+use serde::Serialize;
+use std::io::{BufRead, IsTerminal, Write};
+
+#[derive(Args)]
+pub(crate) struct ContactsArguments {
+    #[command(subcommand)]
+    command: Option<ContactsCommand>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Subcommand)]
+enum ContactsCommand {
+    /// Give somebody a name of your own.
+    Rename {
+        /// Who.
+        contact: String,
+        /// The name.
+        name: String,
+    },
+    /// Keep somebody out of everything: cuts their connections and drops their invitations.
+    Block {
+        /// Who.
+        contact: String,
+    },
+    /// No longer keep somebody out.
+    Unblock {
+        /// Who.
+        contact: String,
+    },
+    /// Forget somebody who has no access and grants none.
+    Forget {
+        /// Who.
+        contact: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArguments {
+    /// Who.
+    contact: String,
+    /// The words were compared, over the telephone or face to face, and are the same: do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// They are not to count as verified any longer.
+    #[arg(long, conflicts_with = "yes")]
+    undo: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Contacts { contacts: &'a [ContactView] },
+    Changed { person: String },
+    Words { person: String, words: &'a str },
+    Verified { person: String, verified: bool },
+}
+
+pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let snapshot = engine.snapshot().await?;
+    let Some(command) = arguments.command else {
+        output.say(&Event::Contacts { contacts: &snapshot.contacts }, text(&snapshot));
+        return Ok(());
+    };
+    let (contact, sentence) = match &command {
+        ContactsCommand::Rename { contact, .. } => (contact, "Renamed"),
+        ContactsCommand::Block { contact } => (contact, "Blocked"),
+        ContactsCommand::Unblock { contact } => (contact, "No longer blocked:"),
+        ContactsCommand::Forget { contact } => (contact, "Forgot"),
+    };
+    let person = naming::person(&snapshot, contact)?;
+    let sentence = format!("{sentence} {}.", shown(contact));
+    let request = match command {
+        ContactsCommand::Rename { name, .. } => Request::RenameContact { person, name },
+        ContactsCommand::Block { .. } => Request::Block { person, on: true },
+        ContactsCommand::Unblock { .. } => Request::Block { person, on: false },
+        ContactsCommand::Forget { .. } => Request::Forget { person },
+    };
+    engine.order(request).await?;
+    output.say(&Event::Changed { person: person.to_string() }, sentence);
+    Ok(())
+}
+
+fn text(snapshot: &Snapshot) -> String {
+    if snapshot.contacts.is_empty() {
+        return "Nobody yet: whoever accepts an invitation, either way, is here.".into();
+    }
+    let mut table = Table::new("");
+    for contact in &snapshot.contacts {
+        let mut notes = Vec::new();
+        if contact.key_changed {
+            notes.push("their key has changed: compare the words again");
+        }
+        if contact.blocked {
+            notes.push("blocked");
+        }
+        if contact.verified {
+            notes.push("verified");
+        }
+        if !contact.can_be_mailed {
+            notes.push("needs a link to be invited");
+        }
+        let identifier = contact.identifier.to_string();
+        let identifier = format!("{}…", identifier.get(..9).unwrap_or(&identifier));
+        table.row([shown(&contact.name), identifier, crate::table::escaped(&contact.words), notes.join(", ")]);
+    }
+    table.text().trim_end().to_owned()
+}
+
+pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let snapshot = engine.snapshot().await?;
+    let person = naming::person(&snapshot, &arguments.contact)?;
+    let Some(contact) = snapshot.contacts.iter().find(|contact| contact.identifier == person) else {
+        bail!("the contact is gone");
+    };
+    let name = shown(&contact.name);
+    if !arguments.undo && !arguments.yes {
+        let sentence =
+            format!("Over the telephone or face to face, {name} must read the same words:\n\n  {}\n", contact.words);
+        output.say(&Event::Words { person: person.to_string(), words: &contact.words }, sentence);
+        let can_ask = std::io::stdin().is_terminal() && !output.is_json();
+        if !can_ask || !tokio::task::spawn_blocking(asked).await?? {
+            if !output.is_json() {
+                println!("Nothing was changed. When they are the same: postern verify --yes {}", arguments.contact);
+            }
+            return Ok(());
+        }
+    }
+    let verified = !arguments.undo;
+    engine.order(Request::Verify { person, verified }).await?;
+    let sentence = match verified {
+        true => format!("{name} is verified. You are told if their key ever changes."),
+        false => format!("{name} does not count as verified any longer."),
+    };
+    output.say(&Event::Verified { person: person.to_string(), verified }, sentence);
+    Ok(())
+}
+
+fn asked() -> std::io::Result<bool> {
+    let mut out = std::io::stdout();
+    write!(out, "Are they the same? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,191 @@
+//! `postern invite`, `postern link`, `postern resend` and `postern revoke`.
+
+use crate::naming::{self, Thing};
+use crate::output::Output;
+use crate::place::{Place, unexpected};
+use crate::table::shown;
+use crate::{link, moment};
+use anyhow::{Result, bail};
+use clap::Args;
+use postern_engine::model::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
+use postern_node::identity::Identifier;
+use serde::Serialize;
+use std::time::Duration;
+
+#[derive(Args)]
+pub(crate) struct InviteArguments {
+    /// The service.
+    service: String,
+    /// A contact, who is invited without a link.
+    #[arg(long, value_name = "CONTACT")]
+    to: Option<String>,
+    /// Make a link for whoever you give it to; the first who uses it is in. This is what happens without --to.
+    #[arg(long, conflicts_with = "to")]
+    link: bool,
+    /// For whom the link is, as a note to yourself.
+    #[arg(long, value_name = "NAME", conflicts_with = "to")]
+    note: Option<String>,
+    /// Ask you before whoever accepts is let in.
+    #[arg(long)]
+    ask_first: bool,
+    /// How long it can be accepted: 15m, 12h, 7d.
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = moment::duration)]
+    expires: Duration,
+    /// Until when access lasts: 12h, 2026-12-24, 2026-12-24T18:00 [default: until you take it back].
+    #[arg(long, value_name = "TIME", value_parser = moment::until)]
+    until: Option<UnixMillis>,
+    /// Access lasts until this Postern is quit.
+    #[arg(long)]
+    until_quit: bool,
+    /// How many connections at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    connections: Option<u32>,
+    /// Show the link as a QR code too.
+    #[arg(long, conflicts_with = "to")]
+    qr: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args)]
+pub(crate) struct SentArguments {
+    /// The invitation: SERVICE/NAME, or its id.
+    invitation: String,
+    /// Show the link as a QR code too.
+    #[arg(long)]
+    qr: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args)]
+pub(crate) struct ResendArguments {
+    /// The invitation: SERVICE/NAME, or its id.
+    invitation: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args)]
+#[command(after_help = naming::HELP)]
+pub(crate) struct RevokeArguments {
+    /// SERVICE/PERSON, a person (from everything), or an invitation.
+    what: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Invited { invitation: String, link: Option<&'a str> },
+    Resent { invitation: String },
+    Revoked { ids: Vec<String> },
+}
+
+pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let snapshot = engine.snapshot().await?;
+    let service = naming::service(&snapshot, &arguments.service)?;
+    let to = match &arguments.to {
+        Some(contact) => InviteTo::Contact { person: naming::person(&snapshot, contact)? },
+        None => InviteTo::Link { note: arguments.note },
+    };
+    let request = Request::Invite {
+        service,
+        to,
+        ask_first: arguments.ask_first,
+        valid_for: Some(arguments.expires.as_secs()),
+        terms: Terms { until: arguments.until, until_quit: arguments.until_quit, connections: arguments.connections },
+    };
+    let Answer::Invitation { invitation, link } = engine.ask(request).await? else { bail!(unexpected()) };
+    say(output, invitation, link, arguments.qr)
+}
+
+pub(crate) async fn link(arguments: SentArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let invitation = sent(&engine.snapshot().await?, &arguments.invitation)?;
+    let answer = engine.ask(Request::InvitationLink { invitation }).await?;
+    let Answer::Invitation { invitation, link } = answer else { bail!(unexpected()) };
+    say(output, invitation, link, arguments.qr)
+}
+
+pub(crate) async fn resend(arguments: ResendArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let invitation = sent(&engine.snapshot().await?, &arguments.invitation)?;
+    engine.ask(Request::Resend { invitation }).await?;
+    output.say(&Event::Resent { invitation: invitation.to_string() }, "Sent again, valid anew.");
+    Ok(())
+}
+
+fn sent(snapshot: &Snapshot, word: &str) -> Result<InvitationId> {
+    match naming::find("invitation", word, naming::invitations(snapshot))?.thing {
+        Thing::Invitation(invitation) => Ok(invitation),
+        _ => unreachable!("only invitations were looked at"),
+    }
+}
+
+/// Says what was made. The link stands on a line of its own, to be copied or piped.
+fn say(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool) -> Result<()> {
+    let id = invitation.to_string();
+    let event = Event::Invited { invitation: id.clone(), link: link.as_ref().map(Secret::reveal) };
+    match &link {
+        None => output.say(&event, "Invited. It waits in their mailbox until they look."),
+        Some(link) if qr && !output.is_json() => {
+            output.say(&event, format!("{}\n{}", link::picture(link)?, link.reveal()));
+        }
+        Some(link) => output.say(&event, link.reveal()),
+    }
+    if link.is_some() && !output.is_json() {
+        let short = id.get(..8).unwrap_or(&id);
+        eprintln!("Whoever uses this link first is in. Take it back with: postern revoke {short}");
+    }
+    Ok(())
+}
+
+pub(crate) async fn revoke(arguments: RevokeArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let snapshot = engine.snapshot().await?;
+    let mut revoked = Vec::new();
+    for (id, request) in revocations(&snapshot, &arguments.what)? {
+        engine.order(request).await?;
+        revoked.push(id);
+    }
+    output.say(&Event::Revoked { ids: revoked }, "Revoked. Open connections were cut.");
+    Ok(())
+}
+
+fn revocations(snapshot: &Snapshot, what: &str) -> Result<Vec<(String, Request)>> {
+    let among = [naming::grants(snapshot), naming::people(snapshot)].concat();
+    // Access comes before an invitation of the same name: there may be an old one beside it.
+    let found = match naming::find("access", what, among) {
+        Err(naming::NamingError::Unknown { .. }) => {
+            let all = [naming::grants(snapshot), naming::people(snapshot), naming::invitations(snapshot)].concat();
+            naming::find("access or invitation", what, all)?
+        }
+        found => found?,
+    };
+    let requests = match found.thing {
+        Thing::Grant(grant) => vec![(found.id, Request::RevokeGrant { grant })],
+        Thing::Invitation(invitation) => vec![(found.id, Request::RevokeInvitation { invitation })],
+        Thing::Person(person) => everything_of(snapshot, person),
+        _ => unreachable!("only access, people and invitations were looked at"),
+    };
+    if requests.is_empty() {
+        bail!("{} has no access and no open invitation", shown(&found.name));
+    }
+    Ok(requests)
+}
+
+fn everything_of(snapshot: &Snapshot, person: Identifier) -> Vec<(String, Request)> {
+    let mut requests = Vec::new();
+    for service in &snapshot.services {
+        for theirs in service.people.iter().filter(|it| it.person == person && naming::is_live(it.state)) {
+            requests.push((theirs.grant.to_string(), Request::RevokeGrant { grant: theirs.grant }));
+        }
+        for sent in service.invitations.iter().filter(|it| it.to == Some(person) && naming::is_open(it.state)) {
+            requests.push((sent.id.to_string(), Request::RevokeInvitation { invitation: sent.id }));
+        }
+    }
+    requests
+}

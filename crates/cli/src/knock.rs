@@ -1,0 +1,97 @@
+//! `postern knock`: who asks to be let in, and what they are told.
+
+use crate::naming::{self, Named};
+use crate::output::Output;
+use crate::place::Place;
+use crate::table::{Table, shown};
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use postern_engine::model::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
+use serde::Serialize;
+
+#[derive(Args)]
+pub(crate) struct KnockArguments {
+    /// What to answer [default: show who asks].
+    #[arg(value_enum)]
+    answer: Option<Said>,
+    /// Whom: their name, SERVICE/NAME or the invitation's id [default: the only one who asks].
+    who: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Said {
+    /// Come in, until this Postern is quit.
+    AllowOnce,
+    /// Come in, as the invitation says.
+    Always,
+    /// No.
+    Deny,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Knocks { knocks: &'a [KnockView] },
+    Answered { invitation: InvitationId },
+}
+
+pub(crate) async fn run(arguments: KnockArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let snapshot = engine.snapshot().await?;
+    let Some(answer) = arguments.answer else {
+        output.say(&Event::Knocks { knocks: &snapshot.knocks }, text(&snapshot));
+        return Ok(());
+    };
+    let (answer, sentence) = match answer {
+        Said::AllowOnce => (KnockAnswer::Once, "is in until this Postern is quit"),
+        Said::Always => (KnockAnswer::Always, "is in"),
+        Said::Deny => (KnockAnswer::Deny, "was told no"),
+    };
+    let knock = meant(&snapshot, arguments.who.as_deref())?;
+    engine.order(Request::AnswerKnock { invitation: knock.invitation, answer }).await?;
+    let sentence = format!("{} {sentence}.", shown(&knock.name));
+    output.say(&Event::Answered { invitation: knock.invitation }, sentence);
+    Ok(())
+}
+
+fn meant<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a KnockView> {
+    let knocks = &snapshot.knocks;
+    let Some(who) = who else {
+        return match knocks.as_slice() {
+            [only] => Ok(only),
+            [] => bail!("nobody asks to be let in"),
+            _ => bail!("several people ask to be let in: say whom you mean, see `postern knock`"),
+        };
+    };
+    let named = |kind, name: fn(&KnockView) -> String| {
+        let all = knocks.iter().enumerate().map(move |(index, knock)| Named {
+            kind,
+            name: name(knock),
+            id: knock.invitation.to_string(),
+            thing: index,
+        });
+        all.collect::<Vec<_>>()
+    };
+    let by_person = naming::find("knock", who, named("person", |knock| knock.name.clone()));
+    let found = match by_person {
+        Err(_) => naming::find("knock", who, named("access", |knock| format!("{}/{}", knock.service_name, knock.name))),
+        found => found,
+    };
+    Ok(&knocks[found?.thing])
+}
+
+fn text(snapshot: &Snapshot) -> String {
+    if snapshot.knocks.is_empty() {
+        return "Nobody asks to be let in.".into();
+    }
+    let mut table = Table::new("");
+    for knock in &snapshot.knocks {
+        let id = knock.invitation.to_string();
+        let id = id.get(..8).unwrap_or(&id).to_owned();
+        let who = format!("{}/{}", shown(&knock.service_name), shown(&knock.name));
+        table.row([id, who, crate::table::escaped(&knock.words)]);
+    }
+    table.text().trim_end().to_owned()
+}

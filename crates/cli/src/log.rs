@@ -1,0 +1,127 @@
+//! `postern log`: the receipts.
+
+use crate::moment;
+use crate::output::Output;
+use crate::place::{Place, Running, unexpected};
+use crate::table::{Table, escaped, shown};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use postern_engine::model::{Answer, Deed, Receipt, Request};
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Receipts asked for at once.
+const PAGE: u32 = 500;
+
+#[derive(Args)]
+pub(crate) struct LogArguments {
+    /// How many receipts, the newest.
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
+    limit: u32,
+    /// Write all receipts, oldest first, one JSON object a line, with their hashes: to a file, or `-` for here.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    export: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Receipts { receipts: &'a [Receipt], intact: bool },
+    Exported { receipts: usize, intact: bool },
+}
+
+pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    let wanted = if arguments.export.is_some() { u32::MAX } else { arguments.limit };
+    let (mut receipts, intact) = read(&mut engine, wanted).await?;
+    let Some(path) = arguments.export else {
+        output.say(&Event::Receipts { receipts: &receipts, intact }, text(&receipts, intact));
+        return Ok(());
+    };
+    receipts.reverse();
+    let mut lines = Vec::new();
+    for receipt in &receipts {
+        serde_json::to_writer(&mut lines, receipt)?;
+        lines.push(b'\n');
+    }
+    if path.as_os_str() == "-" {
+        std::io::stdout().write_all(&lines)?;
+    } else {
+        std::fs::write(&path, &lines).with_context(|| format!("Failed to write {}", path.display()))?;
+        let sentence = format!("{} receipts are in {}.", receipts.len(), path.display());
+        output.say(&Event::Exported { receipts: receipts.len(), intact }, sentence);
+    }
+    if !intact {
+        bail!("the log was tampered with: a receipt's hash does not hold");
+    }
+    Ok(())
+}
+
+/// The newest receipts, newest first, and whether the whole log is intact.
+async fn read(engine: &mut Running, wanted: u32) -> Result<(Vec<Receipt>, bool)> {
+    let (mut all, mut whole): (Vec<Receipt>, bool) = (Vec::new(), true);
+    loop {
+        let have = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let limit = wanted.saturating_sub(have).min(PAGE);
+        let before = all.last().map(|receipt| receipt.number);
+        let answer = engine.ask(Request::Log { before, limit }).await?;
+        let Answer::Receipts { receipts, intact } = answer else { bail!(unexpected()) };
+        let last = receipts.len() < limit as usize;
+        all.extend(receipts);
+        whole &= intact;
+        if last || all.len() >= wanted as usize {
+            return Ok((all, whole));
+        }
+    }
+}
+
+fn text(receipts: &[Receipt], intact: bool) -> String {
+    let mut table = Table::new("");
+    for receipt in receipts.iter().rev() {
+        table.row([moment::shown_exactly(receipt.at), sentence(&receipt.deed)]);
+    }
+    let mut text = table.text();
+    if receipts.is_empty() {
+        text.push_str("Nothing has happened yet.\n");
+    }
+    if !intact {
+        text.push_str("! The log was tampered with: a receipt's hash does not hold.\n");
+    }
+    text.trim_end().to_owned()
+}
+
+fn sentence(deed: &Deed) -> String {
+    match deed {
+        Deed::Service { service, what } => format!("{} was {what}", shown(service)),
+        Deed::Invitation { service, name, what, .. } => match name {
+            Some(name) => format!("invitation of {} to {}: {what}", shown(name), shown(service)),
+            None => format!("invitation to {}: {what}", shown(service)),
+        },
+        Deed::Grant { service, name, what, .. } => format!("access of {} to {}: {what}", shown(name), shown(service)),
+        Deed::Connection { service, name, up_bytes, down_bytes, lasted_ms, ended, .. } => {
+            let ended = ended.as_ref().map_or_else(String::new, |why| format!("; ended: {}", escaped(why)));
+            format!(
+                "{} used {} for {}: {} in, {} out{ended}",
+                shown(name),
+                shown(service),
+                moment::lasted(*lasted_ms),
+                moment::bytes(*up_bytes),
+                moment::bytes(*down_bytes),
+            )
+        }
+        Deed::Refused { service, person, name, code } => {
+            let who = match (name, person) {
+                (Some(name), _) => shown(name),
+                (None, Some(person)) => person.to_string().get(..9).unwrap_or_default().to_owned(),
+                (None, None) => "somebody".into(),
+            };
+            let service = service.as_ref().map_or_else(String::new, |service| format!(" at {}", shown(service)));
+            format!("{who} was refused{service}: {}", crate::failure::name(*code))
+        }
+        Deed::Portal { portal, owner, what } => format!("portal {} by {}: {what}", shown(portal), shown(owner)),
+        Deed::Contact { name, what, .. } => format!("contact {}: {what}", shown(name)),
+    }
+}

@@ -1,0 +1,228 @@
+//! What is remembered for good: one SQLite file in the data directory.
+//!
+//! ```text
+//! Change ─► save ───┐ one transaction, on disk when it returns          ┌─► load ─► State
+//! Deed ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► receipts::read ─► faces
+//! ```
+//!
+//! A file of a newer Postern is refused and left as it is. A file that is damaged is set aside under another name,
+//! never deleted and never written to again. The file is readable by its owner only.
+
+pub(crate) mod receipts;
+mod records;
+
+use crate::machine::{Change, Record};
+use crate::model::{Code, Deed, Fault, UnixMillis};
+use receipts::Link;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use std::path::{Path, PathBuf};
+
+/// The file, in the data directory.
+pub(crate) const FILE: &str = "postern.db";
+/// What else SQLite keeps beside it.
+const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
+/// One script for each version of the schema; `PRAGMA user_version` says how many have run.
+const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+/// SQLite's codes for a file that is not what it should be.
+const CORRUPT: [&str; 2] = ["11", "26"];
+
+/// The open file. There is one in the process, and nobody else writes.
+pub(crate) struct Store {
+    connection: SqliteConnection,
+    last: Link,
+}
+
+/// What opening found.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) records: Vec<Record>,
+    /// What was damaged, for people.
+    pub(crate) damage: Option<Fault>,
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("it was written by a newer Postern")]
+    Newer,
+    #[error("it is damaged")]
+    Damaged,
+    #[error(transparent)]
+    Sqlite(sqlx::Error),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("a record cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        match code {
+            // Extended codes have the plain one in their lowest byte.
+            Some(code) if code.parse().is_ok_and(|code: u32| CORRUPT.contains(&(code & 0xff).to_string().as_str())) => {
+                Self::Damaged
+            }
+            _ => Self::Sqlite(error),
+        }
+    }
+}
+
+impl StoreError {
+    pub(crate) fn fault(&self, path: &Path) -> Fault {
+        let path = path.display();
+        match self {
+            Self::Newer => Fault::new(
+                Code::NewerData,
+                format!("{path} was written by a newer version of Postern. Install that one; nothing was changed."),
+            ),
+            Self::Damaged => Fault::new(Code::DamagedData, format!("{path} is damaged.")),
+            other => Fault::new(
+                Code::Storage,
+                format!(
+                    "{path} cannot be used: {other}. Check the disk and the permissions, then start Postern again."
+                ),
+            ),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the file in a data directory that exists, or makes it.
+    pub(crate) async fn open(data_dir: &Path, now: UnixMillis) -> Result<Opened, Fault> {
+        let path = data_dir.join(FILE);
+        match Self::open_file(&path).await {
+            Ok(opened) => Ok(opened),
+            Err(StoreError::Damaged) => {
+                let aside = set_aside(&path, now).map_err(|error| StoreError::from(error).fault(&path))?;
+                let mut opened = Self::open_file(&path).await.map_err(|error| error.fault(&path))?;
+                opened.damage = Some(Fault::new(
+                    Code::DamagedData,
+                    format!(
+                        "The stored data was damaged. It was kept as {} and Postern began anew, as the same person. \
+                         Restore a backup to have your services and portals again.",
+                        aside.display()
+                    ),
+                ));
+                Ok(opened)
+            }
+            Err(error) => Err(error.fault(&path)),
+        }
+    }
+
+    async fn open_file(path: &Path) -> Result<Opened, StoreError> {
+        make_private(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        migrate(&mut connection).await?;
+        let (health,): (String,) = sqlx::query_as("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
+        if health != "ok" {
+            drop(connection.close().await);
+            return Err(StoreError::Damaged);
+        }
+        let (records, unreadable) = records::load(&mut connection).await?;
+        let damage = (unreadable > 0).then(|| {
+            Fault::new(
+                Code::DamagedData,
+                format!("{unreadable} stored entries cannot be read and were left as they are. Update Postern."),
+            )
+        });
+        let last = receipts::last(&mut connection).await?;
+        Ok(Opened { store: Self { connection, last }, records, damage })
+    }
+
+    /// Writes changes and receipts in one transaction; when this returns they are on disk.
+    pub(crate) async fn save(&mut self, changes: &[Change], deeds: &[(UnixMillis, Deed)]) -> Result<(), StoreError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        for change in changes {
+            records::apply(&mut transaction, change).await?;
+        }
+        let mut last = self.last.clone();
+        for (at, deed) in deeds {
+            last = receipts::append(&mut transaction, &last, *at, deed).await?;
+        }
+        transaction.commit().await?;
+        self.last = last;
+        Ok(())
+    }
+
+    /// Removes the receipts that are older, as far as they are the oldest in a row.
+    pub(crate) async fn forget_receipts_before(&mut self, before: UnixMillis) -> Result<(), StoreError> {
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        receipts::forget(&mut transaction, before).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Writes a copy of the whole file to a path where nothing is yet.
+    pub(crate) async fn copy_to(&mut self, path: &Path) -> Result<(), StoreError> {
+        let path = path.to_string_lossy().into_owned();
+        sqlx::query("VACUUM INTO ?").bind(path).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::warn!(%error, "the store was not closed cleanly");
+        }
+    }
+}
+
+/// Makes the file before SQLite does, for its owner only; SQLite gives its companions the same permissions.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?;
+    Ok(())
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let (version,): (i64,) = sqlx::query_as("PRAGMA user_version").fetch_one(&mut *transaction).await?;
+    let done = usize::try_from(version).map_err(|_| StoreError::Damaged)?;
+    let Some(todo) = MIGRATIONS.get(done..) else { return Err(StoreError::Newer) };
+    for script in todo {
+        sqlx::raw_sql(*script).execute(&mut *transaction).await?;
+    }
+    if !todo.is_empty() {
+        let version = AssertSqlSafe(format!("PRAGMA user_version = {}", MIGRATIONS.len()));
+        sqlx::raw_sql(version).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Gives a damaged file, and what SQLite keeps beside it, another name.
+fn set_aside(path: &Path, now: UnixMillis) -> std::io::Result<PathBuf> {
+    let seconds = now.0 / 1000;
+    let free = |number: u64| {
+        let name = if number == 0 {
+            format!("{FILE}.damaged-{seconds}")
+        } else {
+            format!("{FILE}.damaged-{seconds}-{number}")
+        };
+        Some(path.with_file_name(name)).filter(|aside| !aside.exists())
+    };
+    let aside = (0..).find_map(free).unwrap_or_else(|| path.to_owned());
+    for companion in COMPANIONS {
+        let [from, to] = [path, &aside].map(|path| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(companion);
+            PathBuf::from(name)
+        });
+        match std::fs::rename(from, to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests;

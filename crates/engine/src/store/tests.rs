@@ -1,0 +1,196 @@
+use super::*;
+use crate::machine::{Profile, RecordKey, Service};
+use crate::model::{ServiceId, ServiceKind};
+
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
+fn service(number: u8) -> Service {
+    Service {
+        id: ServiceId([number; 16]),
+        name: format!("Übung {number}"),
+        kind: ServiceKind::Http,
+        target: "localhost:3000".into(),
+        path: None,
+        description: None,
+        on: true,
+        created: NOW,
+    }
+}
+
+fn deed(what: &str) -> Deed {
+    Deed::Service { service: "wiki".into(), what: what.into() }
+}
+
+async fn open(home: &Path) -> Opened {
+    Store::open(home, NOW).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_saved_is_there_again() {
+    let home = tempfile::tempdir().unwrap();
+    let mut opened = open(home.path()).await;
+    assert!(opened.records.is_empty() && opened.damage.is_none());
+    let mut changed = service(1);
+    let first = [Change::Put(Record::Service(service(1))), Change::Put(Record::Service(service(2)))];
+    opened.store.save(&first, &[]).await.unwrap();
+    changed.name = "renamed".into();
+    let profile = Record::Profile(Profile {
+        name: "Ann".into(),
+        hubs: vec!["hub:4000".into()],
+        this_computer: true,
+        paused: false,
+        retention_days: 30,
+    });
+    let then = [
+        Change::Put(Record::Service(changed.clone())),
+        Change::Put(profile.clone()),
+        Change::Delete(RecordKey::Service(ServiceId([2; 16]))),
+    ];
+    opened.store.save(&then, &[]).await.unwrap();
+    // Not closed: a crash looks like this.
+    drop(opened);
+    assert_eq!(open(home.path()).await.records, [profile, Record::Service(changed)]);
+}
+
+#[tokio::test]
+async fn a_transaction_that_did_not_end_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut opened = open(home.path()).await;
+    opened.store.save(&[Change::Put(Record::Service(service(1)))], &[]).await.unwrap();
+    let mut transaction = opened.store.connection.begin().await.unwrap();
+    records::apply(&mut transaction, &Change::Delete(RecordKey::Service(ServiceId([1; 16])))).await.unwrap();
+    // The files as a crash at this instant leaves them.
+    let crashed = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(home.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), crashed.path().join(file.file_name())).unwrap();
+    }
+    drop(transaction);
+    assert_eq!(open(crashed.path()).await.records, [Record::Service(service(1))]);
+}
+
+#[tokio::test]
+async fn receipts_are_chained_and_read_newest_first() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(FILE);
+    let mut store = open(home.path()).await.store;
+    store.save(&[], &[(NOW, deed("shared")), (NOW.plus(1), deed("paused"))]).await.unwrap();
+    drop(store);
+    let mut store = open(home.path()).await.store;
+    store.save(&[], &[(NOW.plus(2), deed("closed"))]).await.unwrap();
+
+    let (receipts, intact) = receipts::read(&path, None, 2).await.unwrap();
+    assert!(intact);
+    let seen: Vec<_> = receipts.iter().map(|it| (it.number, it.deed.clone())).collect();
+    assert_eq!(seen, [(3, deed("closed")), (2, deed("paused"))]);
+    let (receipts, _) = receipts::read(&path, Some(2), 10).await.unwrap();
+    assert_eq!(receipts.len(), 1);
+    assert_eq!(receipts[0].hash, "007e185bdfd7bd5a633ed205558830de5fc981c6670a7ca0ede5308b0aa7f942");
+}
+
+#[tokio::test]
+async fn a_changed_or_missing_receipt_is_noticed() {
+    for tampering in [
+        "UPDATE receipt SET deed = replace(deed, 'wiki', 'mail') WHERE number = 2",
+        "UPDATE receipt SET at = at + 1 WHERE number = 1",
+        "DELETE FROM receipt WHERE number = 1",
+        "DELETE FROM receipt WHERE number = 2",
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let mut store = open(home.path()).await.store;
+        store.save(&[], &["a", "b", "c"].map(|what| (NOW, deed(what)))).await.unwrap();
+        sqlx::raw_sql(tampering).execute(&mut store.connection).await.unwrap();
+        let (_, intact) = receipts::read(&home.path().join(FILE), None, 10).await.unwrap();
+        assert!(!intact, "{tampering}");
+    }
+}
+
+#[tokio::test]
+async fn retention_removes_the_oldest_in_a_row_and_the_chain_holds() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(FILE);
+    let mut store = open(home.path()).await.store;
+    // The third was written while the clock was wrong: it protects what stands behind it.
+    let times = [0, 10, 5_000, 20, 6_000];
+    store.save(&[], &times.map(|after| (NOW.plus(after), deed("x")))).await.unwrap();
+    store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
+    store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
+    let numbers = |receipts: Vec<crate::model::Receipt>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
+    let (receipts, intact) = receipts::read(&path, None, 10).await.unwrap();
+    assert_eq!((numbers(receipts), intact), (vec![5, 4, 3], true));
+    store.forget_receipts_before(NOW.plus(10_000)).await.unwrap();
+    drop(store);
+    let mut store = open(home.path()).await.store;
+    store.save(&[], &[(NOW, deed("y"))]).await.unwrap();
+    let (receipts, intact) = receipts::read(&path, None, 10).await.unwrap();
+    assert_eq!((numbers(receipts), intact), (vec![6], true));
+}
+
+#[tokio::test]
+async fn a_newer_file_is_refused_and_left_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path()).await.store;
+    sqlx::raw_sql("PRAGMA user_version = 99").execute(&mut store.connection).await.unwrap();
+    store.close().await;
+    let before = std::fs::read(home.path().join(FILE)).unwrap();
+    let fault = Store::open(home.path(), NOW).await.err().unwrap();
+    assert_eq!(fault.code, Code::NewerData);
+    assert!(fault.message.contains("newer version of Postern"), "{fault}");
+    assert_eq!(std::fs::read(home.path().join(FILE)).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_kept_under_another_name() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join(FILE);
+    let mut store = open(home.path()).await.store;
+    for number in 0..100 {
+        store.save(&[Change::Put(Record::Service(service(number)))], &[(NOW, deed("shared"))]).await.unwrap();
+    }
+    store.close().await;
+    let whole = std::fs::read(&path).unwrap();
+    let mut torn = whole.clone();
+    torn[4096..12_288].fill(0x5a);
+    for damaged in [b"this is no database, and was never one".repeat(200), torn, whole[..whole.len() / 2].to_vec()] {
+        std::fs::write(&path, &damaged).unwrap();
+        let opened = open(home.path()).await;
+        assert!(opened.records.is_empty());
+        let fault = opened.damage.unwrap();
+        assert_eq!(fault.code, Code::DamagedData);
+        opened.store.close().await;
+        let kept = std::fs::read_dir(home.path()).unwrap().filter(|file| {
+            let file = file.as_ref().unwrap();
+            file.file_name().to_string_lossy().contains(".damaged-17") && std::fs::read(file.path()).unwrap() == damaged
+        });
+        assert_eq!(kept.count(), 1, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_left_and_said() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path()).await.store;
+    store.save(&[Change::Put(Record::Service(service(1)))], &[]).await.unwrap();
+    let odd = "INSERT INTO record VALUES ('dream', 'x', '{}')";
+    sqlx::raw_sql(odd).execute(&mut store.connection).await.unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let opened = open(home.path()).await;
+        assert_eq!(opened.records.len(), 1);
+        assert_eq!(opened.damage.unwrap().code, Code::DamagedData);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path()).await.store;
+    store.save(&[Change::Put(Record::Service(service(1)))], &[]).await.unwrap();
+    for file in std::fs::read_dir(home.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+    }
+}

@@ -1,0 +1,117 @@
+//! The corner of the screen where notifications are shown.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use zbus::object_server::SignalEmitter;
+use zbus::zvariant::OwnedValue;
+use zbus::{Connection, interface};
+
+use crate::wait::until;
+
+const NAME: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+
+/// A notification server with one program's notifications.
+pub struct Corner {
+    connection: Connection,
+    shown: Shown,
+}
+
+type Shown = Arc<Mutex<Vec<Note>>>;
+
+/// A notification, as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Its number.
+    pub id: u32,
+    /// Its first line.
+    pub title: String,
+    /// The rest, as markup.
+    pub body: String,
+    /// Keys and labels of its buttons.
+    pub buttons: Vec<(String, String)>,
+    /// Whether it is still on the screen.
+    pub open: bool,
+}
+
+struct Server(Shown);
+
+#[interface(name = "org.freedesktop.Notifications")]
+impl Server {
+    #[expect(clippy::too_many_arguments, reason = "the specification has so many")]
+    fn notify(
+        &self,
+        _app_name: String,
+        replaces: u32,
+        _app_icon: String,
+        title: String,
+        body: String,
+        actions: Vec<String>,
+        _hints: HashMap<String, OwnedValue>,
+        _expire_timeout: i32,
+    ) -> u32 {
+        let mut shown = self.0.lock().unwrap();
+        let buttons = actions.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        let id = match replaces {
+            0 => u32::try_from(shown.len()).unwrap() + 1,
+            replaced => replaced,
+        };
+        for note in shown.iter_mut().filter(|note| note.id == id) {
+            note.open = false;
+        }
+        shown.push(Note { id, title, body, buttons, open: true });
+        id
+    }
+
+    async fn close_notification(&self, id: u32, #[zbus(signal_emitter)] emitter: SignalEmitter<'_>) {
+        for note in self.0.lock().unwrap().iter_mut().filter(|note| note.id == id) {
+            note.open = false;
+        }
+        Self::notification_closed(&emitter, id, 3).await.unwrap();
+    }
+
+    fn get_capabilities(&self) -> Vec<String> {
+        ["actions", "body", "body-markup", "persistence"].map(Into::into).into()
+    }
+
+    fn get_server_information(&self) -> (String, String, String, String) {
+        ("corner".into(), "postern".into(), "1".into(), "1.2".into())
+    }
+
+    #[zbus(signal)]
+    async fn action_invoked(emitter: &SignalEmitter<'_>, id: u32, action_key: &str) -> zbus::Result<()>;
+
+    #[zbus(signal)]
+    async fn notification_closed(emitter: &SignalEmitter<'_>, id: u32, reason: u32) -> zbus::Result<()>;
+}
+
+impl Corner {
+    /// Begins to serve.
+    pub async fn open(bus: &Connection) -> Self {
+        let shown = Shown::default();
+        bus.object_server().at(PATH, Server(Arc::clone(&shown))).await.unwrap();
+        bus.request_name(NAME).await.unwrap();
+        Self { connection: bus.clone(), shown }
+    }
+
+    /// Everything that was ever shown, oldest first.
+    #[must_use]
+    pub fn notes(&self) -> Vec<Note> {
+        self.shown.lock().unwrap().clone()
+    }
+
+    /// Waits for a notification that is on the screen and whose title contains `title`.
+    pub async fn note(&self, title: &str) -> Note {
+        let found = || async { self.notes().into_iter().rfind(|note| note.open && note.title.contains(title)) };
+        until(&format!("the notification {title:?}"), found).await
+    }
+
+    /// Presses a button of a notification.
+    pub async fn press(&self, note: &Note, label: &str) {
+        let button = note.buttons.iter().find(|(_, shown)| shown == label);
+        let (key, _) = button.unwrap_or_else(|| panic!("{note:?} has no {label}"));
+        let server = self.connection.object_server().interface::<_, Server>(PATH).await.unwrap();
+        Server::action_invoked(server.signal_emitter(), note.id, key).await.unwrap();
+    }
+}

@@ -1,0 +1,170 @@
+//! The screen, the bus and the keyring of one person.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use postern_tests::{Process, debian, temp_dir};
+use tempfile::TempDir;
+use zbus::Connection;
+use zbus::fdo::DBusProxy;
+
+use crate::wait::{PATIENCE, until};
+
+const PASSWORD: &str = "login password";
+const SECRETS: &str = "org.freedesktop.secrets";
+/// A bus without service activation: nothing starts, and no password window opens, unless the test says so.
+const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir=/tmp</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
+</busconfig>
+"#;
+
+/// How the keyring is found at the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyring {
+    /// Open.
+    Unlocked,
+    /// There, and locked.
+    Locked,
+    /// Not there.
+    Missing,
+}
+
+/// A screen, a bus, a keyring and a home that nobody else uses.
+pub struct Desktop {
+    // Dropped in this order: programs first, then what they stand on.
+    keyring: Option<Process>,
+    connection: Connection,
+    _window_manager: Process,
+    _bus: Process,
+    _screen: Process,
+    display: String,
+    address: String,
+    home: TempDir,
+}
+
+impl Desktop {
+    /// Starts everything and waits until it is there.
+    pub async fn start(keyring: Keyring) -> Self {
+        let home = temp_dir();
+        for directory in ["run", "config", "data", "cache"] {
+            fs::create_dir(home.path().join(directory)).unwrap();
+        }
+        fs::set_permissions(home.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
+
+        let mut screen = debian::command("Xvfb");
+        screen.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
+        let screen = Process::spawn(&mut screen);
+        let is_number = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
+        let display = format!(":{}", screen.wait_for_line(is_number, PATIENCE));
+
+        let config = home.path().join("bus.conf");
+        fs::write(&config, BUS).unwrap();
+        let mut bus = debian::command("dbus-daemon");
+        bus.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile", "--print-address=1"]);
+        let bus = Process::spawn(&mut bus);
+        let address = bus.wait_for_line(|line| line.starts_with("unix:"), PATIENCE);
+        let connection = zbus::connection::Builder::address(address.as_str()).unwrap().build().await.unwrap();
+
+        let mut window_manager = debian::command("openbox");
+        surround(&mut window_manager, home.path(), &display, &address);
+        let window_manager = Process::spawn(&mut window_manager);
+        let mut desktop = Self {
+            keyring: None,
+            connection,
+            _window_manager: window_manager,
+            _bus: bus,
+            _screen: screen,
+            display,
+            address,
+            home,
+        };
+        desktop.start_keyring(keyring).await;
+        desktop
+    }
+
+    /// Ends the keyring, and starts it as is said.
+    pub async fn start_keyring(&mut self, keyring: Keyring) {
+        let bus = DBusProxy::new(&self.connection).await.unwrap();
+        let owned = || async { bus.name_has_owner(SECRETS.try_into().unwrap()).await.unwrap() };
+        self.keyring = None;
+        until("the keyring to be gone", || async { (!owned().await).then_some(()) }).await;
+        if keyring == Keyring::Missing {
+            return;
+        }
+        let mut command = self.command("gnome-keyring-daemon");
+        command.args(["--foreground", "--components=secrets"]);
+        if keyring == Keyring::Unlocked {
+            command.arg("--unlock");
+        }
+        let process = Process::spawn(&mut command);
+        if keyring == Keyring::Unlocked {
+            process.type_line(PASSWORD);
+        }
+        process.end_input();
+        self.keyring = Some(process);
+        until("the keyring", || async { owned().await.then_some(()) }).await;
+    }
+
+    /// A program of this desktop.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        self.surrounded(debian::command(program))
+    }
+
+    /// A command, on this desktop.
+    #[must_use]
+    pub fn surrounded(&self, mut command: Command) -> Command {
+        surround(&mut command, self.home.path(), &self.display, &self.address);
+        command
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn bus(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The home directory, with everything the person has.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Whether a window called `title` is on the screen.
+    #[must_use]
+    pub fn shows_window(&self, title: &str) -> bool {
+        let mut search = self.command("xdotool");
+        let found = search.args(["search", "--onlyvisible", "--name", &format!("^{title}$")]).output().unwrap();
+        !found.stdout.is_empty()
+    }
+
+    /// Closes the window called `title` as its frame's button does.
+    pub fn close_window(&self, title: &str) {
+        let closed = self.command("wmctrl").args(["-F", "-c", title]).status().unwrap();
+        assert!(closed.success(), "there is no window to close");
+    }
+
+    /// A picture of the whole screen.
+    pub fn picture(&self, to: &PathBuf) {
+        let taken = self.command("import").args(["-window", "root"]).arg(to).status().unwrap();
+        assert!(taken.success());
+    }
+}
+
+fn surround(command: &mut Command, home: &Path, display: &str, address: &str) {
+    command.env("HOME", home).env("DISPLAY", display).env("DBUS_SESSION_BUS_ADDRESS", address);
+    for (name, directory) in
+        [("RUNTIME_DIR", "run"), ("CONFIG_HOME", "config"), ("DATA_HOME", "data"), ("CACHE_HOME", "cache")]
+    {
+        command.env(format!("XDG_{name}"), home.join(directory));
+    }
+    command.env("XDG_CURRENT_DESKTOP", "GNOME").env("NO_AT_BRIDGE", "1").env("GTK_A11Y", "none");
+    command.env("GDK_BACKEND", "x11").env("LIBGL_ALWAYS_SOFTWARE", "1").env_remove("WAYLAND_DISPLAY");
+}
