@@ -57,6 +57,13 @@ impl Reports {
 }
 
 impl ReportsOut {
+    /// The next report, if there is one already.
+    pub(crate) fn now(&mut self) -> Option<Event> {
+        let event = self.events.try_recv().ok()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(event)
+    }
+
     pub(crate) async fn next(&mut self) -> Option<Event> {
         let event = self.events.recv().await?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);

@@ -6,8 +6,8 @@
 //! Push ─► behind the channel that the friend last asked over ─► their news ─► Told
 //! ```
 
-use super::roads::{self, DESK, NEWS, Road};
 use super::Net;
+use super::roads::{self, DESK, NEWS, Road};
 use crate::desk::{FromOwner, MAX_MESSAGE, News, ToOwner};
 use crate::machine::{CallId, Event, Reach};
 use crate::model::{Code, Fault};

@@ -93,7 +93,11 @@ impl Hubs {
             net.spawn(async move {
                 let Ok(context) = node.context() else { return };
                 let asked = context
-                    .send_and_receive_within::<String>(ECHO_WITHIN, route![&up.connection, "echo"], "postern".to_owned())
+                    .send_and_receive_within::<String>(
+                        ECHO_WITHIN,
+                        route![&up.connection, "echo"],
+                        "postern".to_owned(),
+                    )
                     .await;
                 if asked.is_err() {
                     up.connection.close();
@@ -125,6 +129,9 @@ impl Hubs {
         if let Err(error) = net.node.expose(roads::LISTENER, &session) {
             tracing::warn!(%error, "nobody can reach us through the hub");
         }
+        if as_identity {
+            net.post.collect(net, &session);
+        }
         let mut states = session.watch();
         match self.kept().get(address) {
             Some(kept) => drop(kept.session.send_replace(Some(Arc::new(session)))),
@@ -138,13 +145,10 @@ impl Hubs {
                 State::Up(up) => {
                     (was_up, told) = (true, None);
                     net.tell(Event::HubUp(address.to_owned(), up.hub())).await;
-                    net.post.collect(net, address, &up);
                 }
                 State::Down(error) => {
-                    let unanswered = matches!(
-                        &*error,
-                        Error::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_))
-                    );
+                    let unanswered =
+                        matches!(&*error, Error::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_)));
                     if as_identity && !was_up && unanswered {
                         return Turned::Plain;
                     }
@@ -185,7 +189,9 @@ fn fault(address: &str, error: &Error) -> Fault {
         }
         Error::Relay(RelayError::NotConfirmed) => Fault::new(
             Code::HubUnreachable,
-            format!("The hub {address} does not take us in: it may be no Postern hub, or keep our place for somebody else."),
+            format!(
+                "The hub {address} does not take us in: it may be no Postern hub, or keep our place for somebody else."
+            ),
         ),
         Error::Channel(ChannelError::Identity(_)) => {
             Fault::new(Code::NotTrusted, format!("The hub {address} is not the one it was."))

@@ -18,7 +18,7 @@ use postern_node::identity::Identifier;
 use postern_node::portal::{EndReason, Inlet, InletRoute};
 use postern_node::relay::RelayError;
 use postern_node::session::{HubSession, HubUp, State};
-use postern_node::{Address, Error, Route, SecureChannel, SecureChannelOptions, route};
+use postern_node::{Address, Error, SecureChannel, SecureChannelOptions, route};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::Pin;
@@ -126,6 +126,10 @@ impl Inlets {
         if let Some(kept) = self.0.remove(&inlet) {
             kept.stop.cancel();
         }
+    }
+
+    pub(crate) fn has_any(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// What can be seen of each portal.

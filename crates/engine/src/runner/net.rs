@@ -12,13 +12,19 @@ use postern_node::{Node, SecureChannel, SecureChannelListener, SecureChannelOpti
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// People whose history is remembered as told.
 const MAX_MET: usize = 1_024;
+
+/// An event on its way to the heart, and who waits until it has been dealt with.
+pub(crate) struct Heard {
+    pub(crate) event: Event,
+    pub(crate) done: Option<oneshot::Sender<()>>,
+}
 
 /// A running node with an identity; clones share it.
 #[derive(Clone)]
@@ -33,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) calls: Calls,
     pub(crate) post: Post,
     pub(crate) stop: CancellationToken,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<Heard>,
     tasks: TaskTracker,
     nudge: Arc<Notify>,
     sessions: Mutex<HashMap<String, Weak<HubSession>>>,
@@ -54,7 +60,7 @@ impl Net {
         node: Node,
         identity: Identity,
         post: Post,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<Heard>,
     ) -> postern_node::Result<Self> {
         // Everybody may prove who they are: what they may do is decided behind, so that they can be told.
         let options = SecureChannelOptions::trust_anyone();
@@ -81,7 +87,15 @@ impl Net {
 
     /// Tells the heart something; waits while it is busy.
     pub(crate) async fn tell(&self, event: Event) {
-        let _ = self.events.send(event).await;
+        let _ = self.events.send(Heard { event, done: None }).await;
+    }
+
+    /// Tells the heart something, and waits until what follows from it is done.
+    pub(crate) async fn tell_and_wait(&self, event: Event) {
+        let (done, is_done) = oneshot::channel();
+        if self.events.send(Heard { event, done: Some(done) }).await.is_ok() {
+            let _ = is_done.await;
+        }
     }
 
     /// Runs something until it ends or everything does.
@@ -150,9 +164,10 @@ impl Net {
 
     /// Ends everything: says goodbye first.
     pub(crate) async fn close(&self) {
+        // The node first: it says goodbye over connections that the tasks would end.
+        self.node.shutdown().await;
         self.stop.cancel();
         self.tasks.close();
-        self.node.shutdown().await;
         self.hubs.clear();
         self.calls.clear();
         self.tasks.wait().await;

@@ -119,9 +119,10 @@ pub(crate) fn why(reach: &Reach, error: &Error) -> Fault {
             Code::NotTrusted,
             "Who answers is not the person who shared it. Ask them for a new invitation if they set up anew.",
         ),
-        (Error::Channel(ChannelError::Handshake(_)), _) => {
-            Fault::new(Code::NotTrusted, "Who answers does not speak as Postern does, or the connection was tampered with.")
-        }
+        (Error::Channel(ChannelError::Handshake(_)), _) => Fault::new(
+            Code::NotTrusted,
+            "Who answers does not speak as Postern does, or the connection was tampered with.",
+        ),
         (Error::Vault(_), _) => Fault::new(Code::KeychainFailed, format!("{error}.")),
         (Error::Channel(_), _) | (_, Reach::Direct { .. }) => owner_offline(),
         (_, Reach::Hub { address, .. }) => Fault::new(
