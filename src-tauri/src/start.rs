@@ -1,52 +1,69 @@
 //! Starting the real engine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use postern_engine::model::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::keys::Passphrase;
+use postern_engine::model::{Answer, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use tokio::sync::{broadcast, watch};
 
-use crate::controller::{Engine, Start};
+use crate::arguments::{Arguments, KeychainKind};
+use crate::controller;
 
-/// Starts the engine of a data directory.
+/// Starts the engine of a data directory, as often as it is asked to.
 pub(crate) struct Starter {
-    /// Where everything that is no secret rests.
-    pub(crate) data_dir: PathBuf,
+    data_dir: PathBuf,
+    keychain: KeychainChoice,
 }
-
-#[derive(Clone)]
-pub(crate) struct Running;
 
 impl Starter {
     /// What the arguments ask for.
     ///
     /// # Errors
-    /// What to tell a person.
-    pub(crate) fn new(_arguments: &crate::arguments::Arguments, data_dir: &std::path::Path) -> Result<Self, String> {
-        Ok(Self { data_dir: data_dir.into() })
+    /// What to tell a person: there is no passphrase for the key file.
+    pub(crate) fn new(arguments: &Arguments, data_dir: &Path) -> Result<Self, String> {
+        let keychain = match arguments.keychain {
+            KeychainKind::Os => KeychainChoice::Os,
+            KeychainKind::Memory => KeychainChoice::Memory,
+            KeychainKind::File => KeychainChoice::File(passphrase(arguments.passphrase_fd)?),
+        };
+        Ok(Self { data_dir: data_dir.into(), keychain })
     }
 }
 
-impl Start for Starter {
-    type Engine = Running;
+impl controller::Start for Starter {
+    type Engine = Engine;
 
-    async fn start(&self) -> Result<Running, Fault> {
-        Err(Fault::new(Code::Failed, format!("There is no engine yet for {}.", self.data_dir.display())))
+    async fn start(&self) -> Result<Engine, Fault> {
+        let (data_dir, keychain) = (self.data_dir.clone(), self.keychain.clone());
+        Engine::start(EngineOptions { data_dir, keychain, listen: None }).await
     }
 }
 
-impl Engine for Running {
+impl controller::Engine for Engine {
     fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        watch::Sender::default().subscribe()
+        self.snapshot()
     }
+
     fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
-        watch::Sender::default().subscribe()
+        self.traffic()
     }
+
     fn notices(&self) -> broadcast::Receiver<Notice> {
-        broadcast::Sender::new(1).subscribe()
+        self.notices()
     }
-    async fn request(&self, _request: Request) -> Result<Answer, Fault> {
-        Ok(Answer::Done)
+
+    async fn request(&self, request: Request) -> Result<Answer, Fault> {
+        self.request(request).await
     }
-    async fn shutdown(&self) {}
+
+    async fn shutdown(&self) {
+        self.shutdown().await;
+    }
+}
+
+fn passphrase(descriptor: Option<u32>) -> Result<Passphrase, String> {
+    let descriptor = descriptor.ok_or("--keychain file needs the passphrase: say where with --passphrase-fd.")?;
+    Passphrase::from_descriptor(descriptor).map_err(|error| error.to_string())
 }

@@ -1,0 +1,76 @@
+//! The identity's key: in the person's keychain, and nowhere else.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::Path;
+
+use postern_desktop_tests::{Keyring, Person, until};
+use postern_engine::model::Request;
+
+fn set_up() -> Request {
+    Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_is_in_the_keychain_and_not_on_the_disk() {
+    let mut ann = Person::new().await;
+    ann.start(&["--hidden"]);
+    ann.ask(set_up()).await.unwrap();
+    let stored = ann.desktop.command("secret-tool").args(["search", "--all", "--unlock", "service", "postern"]).output();
+    let stored = stored.unwrap();
+    let text = String::from_utf8_lossy(&stored.stdout).into_owned();
+    let secrets: Vec<String> =
+        text.lines().filter_map(|line| line.strip_prefix("secret = ")).map(str::to_owned).collect();
+    assert!(!secrets.is_empty(), "{text} {}", String::from_utf8_lossy(&stored.stderr));
+    assert!(secrets.iter().all(|secret| secret.len() >= 32), "a key is longer");
+    let mut read = 0;
+    for path in files(&ann.data_dir()) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        read += 1;
+        for secret in &secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a key is in {}", path.display());
+        }
+    }
+    assert!(read > 1, "the data directory was looked into");
+    assert!(!ann.app().stderr().contains(secrets[0].as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_keychain_is_told_and_nothing_is_made_anew() {
+    let mut ann = Person::new().await;
+    ann.start(&["--hidden"]);
+    ann.ask(set_up()).await.unwrap();
+    let me = ann.sees("herself", |snapshot| snapshot.me.clone()).await;
+    ann.stop();
+
+    ann.desktop.start_keyring(Keyring::Locked).await;
+    ann.start(&["--hidden"]);
+    let locked = "the keychain is locked";
+    until(locked, || async { ann.tray.tooltip().await?.contains(locked).then_some(()) }).await;
+
+    ann.desktop.start_keyring(Keyring::Unlocked).await;
+    ann.ask(Request::Retry).await.unwrap();
+    until("the lock to be forgotten", || async { (!ann.tray.tooltip().await?.contains(locked)).then_some(()) }).await;
+    assert_eq!(ann.sees("herself again", |snapshot| snapshot.me.clone()).await, me);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_keychain_nobody_is_set_up() {
+    let mut ann = Person::with(Keyring::Missing).await;
+    ann.start(&["--hidden"]);
+    let fault = ann.ask(set_up()).await.unwrap_err();
+    assert_eq!(fault.code, postern_engine::model::Code::KeychainMissing, "{fault}");
+}
+
+fn files(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap().flatten() {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found
+}

@@ -1,0 +1,253 @@
+//! Two people, each with a desktop and the real app, and a hub between them.
+
+#![cfg(target_os = "linux")]
+
+use std::net::SocketAddr;
+
+use postern_desktop_tests::{Person, until};
+use postern_engine::model::{
+    Answer, Code, GrantState, InletLink, InvitationId, InviteTo, LinkState, Request, ServiceId, ServiceKind, Snapshot,
+    Status, Terms,
+};
+use postern_tests::{Hub, Service, client};
+
+/// Ann shares her page with Ben; nobody has accepted anything yet.
+struct Story {
+    ann: Person,
+    ben: Person,
+    hub: Hub,
+    page: Service,
+    service: ServiceId,
+}
+
+impl Story {
+    async fn begin() -> Self {
+        let (hub, page) = (Hub::start(), Service::http());
+        let address = hub.address().to_string();
+        let (ann, ben) = tokio::join!(Person::set_up("Ann", &address), Person::set_up("Ben", &address));
+        let service = share(&ann, "Notes", page.address()).await;
+        Self { ann, ben, hub, page, service }
+    }
+
+    /// And Ben has it on his localhost.
+    async fn joined() -> Self {
+        let story = Self::begin().await;
+        let link = story.link().await;
+        let opened = story.ben.ask(Request::Open { link: postern_engine::model::Secret::new(link) }).await.unwrap();
+        let Answer::Preview { preview } = opened else { panic!("{opened:?} is no preview") };
+        story.ben.ask(Request::Accept { invitation: preview.invitation, port: None }).await.unwrap();
+        story.reaches().await;
+        story
+    }
+
+    /// A link that Ann hands over.
+    async fn link(&self) -> String {
+        invite(&self.ann, self.service, InviteTo::Link { note: None }).await.1.expect("a link")
+    }
+
+    /// Waits until Ben's portal is up, and fetches Ann's page through it.
+    async fn reaches(&self) -> SocketAddr {
+        let address = self.ben.sees("the portal to be up", portal_address).await;
+        fetch(address).await;
+        address
+    }
+}
+
+fn portal_address(snapshot: &Snapshot) -> Option<SocketAddr> {
+    let up = snapshot.inlets.iter().find(|inlet| matches!(inlet.link, InletLink::Up { .. }))?;
+    up.address.parse().ok()
+}
+
+fn portal_fault(snapshot: &Snapshot) -> Option<Code> {
+    snapshot.inlets.iter().find_map(|inlet| match &inlet.link {
+        InletLink::Down { fault, .. } => Some(fault.code),
+        _ => None,
+    })
+}
+
+async fn fetch(address: SocketAddr) {
+    until("the page through the portal", || async {
+        let asked = tokio::task::spawn_blocking(move || client::ask(address, b"GET / HTTP/1.0\r\n\r\n"));
+        let answer = asked.await.unwrap().ok()?;
+        answer.starts_with(b"HTTP/1").then_some(())
+    })
+    .await;
+}
+
+async fn share(person: &Person, name: &str, target: SocketAddr) -> ServiceId {
+    let share = Request::Share {
+        name: name.into(),
+        kind: ServiceKind::Http,
+        target: target.to_string(),
+        path: None,
+        description: None,
+    };
+    match person.ask(share).await.unwrap() {
+        Answer::Service { service } => service,
+        other => panic!("{other:?} is no service"),
+    }
+}
+
+async fn invite(person: &Person, service: ServiceId, to: InviteTo) -> (InvitationId, Option<String>) {
+    let invite = Request::Invite { service, to, ask_first: false, valid_for: None, terms: Terms::default() };
+    match person.ask(invite).await.unwrap() {
+        Answer::Invitation { invitation, link } => (invitation, link.map(|link| link.reveal().to_owned())),
+        other => panic!("{other:?} is no invitation"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn first_run_share_and_join_through_the_windows() {
+    let (hub, page) = (Hub::start(), Service::http());
+    let (mut ann, mut ben) = tokio::join!(Person::new(), Person::new());
+    ann.start(&[]);
+    let window = ann.page().await;
+    first_run(&window, "Ann", &hub).await;
+    ann.tray.line("Share a service…", |line| line.enabled).await;
+
+    window.click("[data-testid=share-first], [data-testid=share]").await;
+    window.fill("[data-testid=share-target]", &page.address().to_string()).await;
+    window.click("[data-testid=share-next]").await;
+    window.fill("[data-testid=share-name]", "Notes & <b>more</b>").await;
+    window.click("[data-testid=share-submit]").await;
+    window.click("[data-testid=invite-submit]").await;
+    window.sees("[data-testid=qr]").await;
+    let link = until("the link", || async {
+        let found = window.evaluate("return document.querySelector('[data-testid=link]')?.textContent").await?;
+        found.as_str().map(str::trim).filter(|link| link.starts_with("postern://join/")).map(String::from)
+    })
+    .await;
+    ann.tray.line("Share “Notes & <b>more</b>”", |line| line.checked == Some(true)).await;
+
+    // Ben has never run Postern: the link starts it, waits until he has set up, and is not accepted by itself.
+    ben.start(&[&link]);
+    let window = ben.page().await;
+    first_run(&window, "Ben", &hub).await;
+    window.sees("[data-testid=invitation]").await;
+    assert!(ben.sees("his invitation", |snapshot| Some(snapshot.inlets.is_empty())).await);
+    window.click("[data-testid=accept]").await;
+    let address = ben.sees("the portal to be up", portal_address).await;
+    fetch(address).await;
+    ben.tray.line_like("“Notes & <b>more</b>” from “Ann”: up").await;
+    let joined = ann.corner.note("Ben joined").await;
+    assert_eq!(joined.body, "They can use “Notes &amp; &lt;b&gt;more&lt;/b&gt;” now.");
+}
+
+async fn first_run(window: &postern_desktop_tests::Page, name: &str, hub: &Hub) {
+    window.fill("[data-testid=name]", name).await;
+    window.click("[data-testid=next]").await;
+    window.fill("[data-testid=hub]", &hub.address().to_string()).await;
+    window.click("[data-testid=finish]").await;
+    window.misses("[data-testid=first-run]").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_opens_in_the_app_that_runs() {
+    let story = Story::begin().await;
+    let link = story.link().await;
+    story.ben.start_again(&[&link]).success();
+    let window = story.ben.page().await;
+    let text = window.text("[data-testid=invitation]").await;
+    assert!(text.contains("Notes") && text.contains("Ann"), "{text}");
+    window.click("[data-testid=accept]").await;
+    story.reaches().await;
+
+    let broken = story.ben.start_again(&["postern://join/nonsense"]).success();
+    assert!(broken.stderr.is_empty() || !broken.stderr.contains("nonsense"));
+    story.ben.corner.note("This link cannot be used").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_accepted_from_its_notification() {
+    let story = Story::joined().await;
+    // They know each other now: the second service needs no link.
+    let ben = story.ann.sees("Ben", |snapshot| snapshot.contacts.first().map(|contact| contact.identifier.clone()));
+    let person = ben.await;
+    let other = Service::http();
+    let second = share(&story.ann, "Wiki", other.address()).await;
+    invite(&story.ann, second, InviteTo::Contact { person }).await;
+    let note = story.ben.corner.note("Ann invites you").await;
+    assert_eq!(note.body, "To use “Wiki” on this computer.");
+    story.ben.corner.press(&note, "Accept").await;
+    story.ben.tray.line_like("“Wiki” from “Ann”: up").await;
+    let gone = || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
+    until("the answered notification to be gone", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tray_and_the_window_show_the_same() {
+    let story = Story::joined().await;
+    story.ben.tray.click_icon().await;
+    let window = story.ben.page().await;
+    window.sees("[data-testid=inlet][data-on=true][data-state=up]").await;
+
+    story.ben.tray.click("“Notes” from “Ann”", "On").await;
+    window.sees("[data-testid=inlet][data-on=false]").await;
+    story.ben.tray.line_like("“Notes” from “Ann”: off").await;
+
+    window.click("[data-testid=inlet-toggle]").await;
+    story.ben.tray.line_like("“Notes” from “Ann”: up").await;
+    story.reaches().await;
+
+    // And the owner's side, by the tray alone.
+    story.ann.tray.click("", "Share “Notes”").await;
+    story.ann.tray.line("Share “Notes”", |line| line.checked == Some(false)).await;
+    window.sees("[data-testid=inlet][data-state=down]").await;
+    story.ann.tray.click("", "Share “Notes”").await;
+    window.sees("[data-testid=inlet][data-state=up]").await;
+    story.reaches().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revoking_cuts_and_is_told() {
+    let story = Story::joined().await;
+    let grant = story.ann.sees("the grant", |snapshot| Some(snapshot.services.first()?.people.first()?.grant)).await;
+    story.ann.ask(Request::RevokeGrant { grant }).await.unwrap();
+    let code = story.ben.sees("the portal to be down", portal_fault).await;
+    assert_eq!(code, Code::Revoked);
+    story.ben.tray.line_like("“Notes” from “Ann”: taken back").await;
+    story.ben.corner.note("“Notes” is down").await;
+    let state = |snapshot: &Snapshot| Some(snapshot.services.first()?.people.first()?.state);
+    story.ann.sees("the grant revoked", |snapshot| (state(snapshot) != Some(GrantState::Active)).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pausing_everything_pauses_both_ways() {
+    let story = Story::joined().await;
+    story.ann.tray.click("", "Pause everything").await;
+    story.ann.tray.line("Everything is paused", |line| !line.enabled).await;
+    let status = story.ann.sees("the pause", |snapshot| snapshot.paused.then_some(snapshot.status)).await;
+    assert_eq!(status, Status::Paused);
+    story.ben.sees("the portal to be down", portal_fault).await;
+    story.ann.tray.click("", "Pause everything").await;
+    story.reaches().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_restores_everything() {
+    let mut story = Story::joined().await;
+    let before = story.reaches().await;
+    story.ben.stop();
+    story.ann.crash();
+    story.ann.start(&["--hidden"]);
+    story.ben.start(&["--hidden"]);
+    assert_eq!(story.reaches().await, before, "the port is remembered");
+    story.ann.tray.line_like("Share “Notes”").await;
+    story.ben.tray.line_like("“Notes” from “Ann”: up").await;
+    assert!(story.page.accepted() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_was_gone_comes_back() {
+    let Story { ann, ben, hub, page, service } = Story::joined().await;
+    let address = hub.address();
+    drop(hub);
+    ben.corner.note(&format!("{address} was lost")).await;
+    ben.tray.line("Offline: nobody can be reached", |_| true).await;
+    let hub = Hub::start_at(address);
+    ben.corner.note(&format!("{address} is back")).await;
+    let story = Story { ann, ben, hub, page, service };
+    story.reaches().await;
+    let up = |snapshot: &Snapshot| snapshot.hubs.iter().all(|hub| hub.link == LinkState::Up).then_some(());
+    story.ann.sees("her hub", up).await;
+}
