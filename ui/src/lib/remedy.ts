@@ -1,0 +1,41 @@
+// What a person can do about a fault, by its code. Pure.
+
+import type { ViewName } from './backend/shell';
+import type { Code, Request } from './types';
+
+export type Remedy = { label: string; request?: Request; go?: ViewName };
+
+export function remedy(code: Code): Remedy | null {
+  switch (code) {
+    case 'hub-unreachable':
+    case 'owner-offline':
+    case 'service-down':
+    case 'timed-out':
+    case 'relay-taken':
+      return { label: 'Try again', request: { request: 'retry' } };
+    case 'no-way-in':
+      return { label: 'Add a hub', go: 'settings' };
+    case 'paused':
+      return { label: 'Resume everything', request: { request: 'pause-all', on: false } };
+    case 'key-changed':
+    case 'blocked':
+      return { label: 'Open contacts', go: 'contacts' };
+    default:
+      return null;
+  }
+}
+
+/** Whether somebody wanted it so: said calmly, not as something broken. */
+export function intended(code: Code): boolean {
+  return code === 'paused' || code === 'paused-by-owner' || code === 'asked';
+}
+
+/** Whether it comes back by itself. */
+export function passing(code: Code): boolean {
+  return ['owner-offline', 'hub-unreachable', 'service-down', 'timed-out', 'asked', 'paused-by-owner', 'paused'].includes(code);
+}
+
+export function tone(code: Code): 'bad' | 'warn' | 'plain' {
+  if (intended(code)) return 'plain';
+  return passing(code) ? 'warn' : 'bad';
+}

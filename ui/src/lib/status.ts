@@ -1,0 +1,47 @@
+// The whole state in one line. Pure.
+
+import { count } from './format';
+import type { Snapshot } from './types';
+
+export type StatusLine = { tone: 'good' | 'warn' | 'bad' | 'idle'; text: string };
+
+export function statusLine(snapshot: Snapshot): StatusLine {
+  switch (snapshot.status) {
+    case 'paused':
+      return { tone: 'idle', text: 'Everything is paused' };
+    case 'offline':
+      return { tone: 'bad', text: 'Offline' };
+    case 'attention':
+      return { tone: 'warn', text: waiting(snapshot) };
+    case 'live':
+      return { tone: 'good', text: `${count(connections(snapshot), 'connection')} open` };
+    case 'ready':
+      return { tone: 'good', text: ready(snapshot) };
+    case 'idle':
+      return { tone: 'idle', text: 'Nothing shared yet' };
+  }
+}
+
+function connections(snapshot: Snapshot): number {
+  return [...snapshot.services, ...snapshot.inlets].reduce((sum, { live }) => sum + live, 0);
+}
+
+function waiting(snapshot: Snapshot): string {
+  const asks = attention(snapshot);
+  if (asks > 0) return count(asks, 'thing waits for you', 'things wait for you');
+  return 'Needs a look';
+}
+
+function ready(snapshot: Snapshot): string {
+  const shared = snapshot.services.filter((service) => service.on).length;
+  const used = snapshot.inlets.filter((inlet) => inlet.link.state === 'up').length;
+  if (shared > 0 && used > 0) return `Sharing ${shared}, using ${used}`;
+  if (shared > 0) return `Sharing ${count(shared, 'service')}`;
+  if (used > 0) return `Using ${count(used, 'service')}`;
+  return 'Ready';
+}
+
+/** How many invitations and knocks wait for an answer. */
+export function attention(snapshot: Snapshot): number {
+  return snapshot.knocks.length + snapshot.invitations.filter(({ state }) => state.state === 'new').length;
+}

@@ -1,0 +1,260 @@
+// What the window knows and does. One owner: every component reads from here and sends through here.
+//
+//   backend ─ snapshot, traffic, notice, navigate ─► store ─► components
+//   backend ◄──────── request, shell ─────────────── store ◄─ components
+
+import { tick } from 'svelte';
+import type { Backend } from './backend/backend';
+import type { Navigate, ShellAction, ShellState } from './backend/shell';
+import { heard } from './notices';
+import { TrafficHistory } from './traffic.svelte';
+import type { Answer, Fault, Notice, Request, Snapshot } from './types';
+
+/** How long an undo is offered. */
+export const UNDO_MS = 8000;
+
+const NOTE_MS = 4000;
+const CLOCK_MS = 10_000;
+
+export type Toast = {
+  id: number;
+  text: string;
+  fault: Fault | null;
+  undo: (() => void) | null;
+};
+
+type Timed = { left: number; started: number; timer: number; end: () => void };
+
+/** Something that is taken back at once and can be had again for a while. */
+export type Undoable = {
+  /** What leaves: hidden meanwhile. */
+  id: string;
+  text: string;
+  /** Done at once. */
+  first?: Request;
+  /** Done when the person takes it back. */
+  undo?: Request;
+  /** Done when they did not. */
+  then: Request;
+};
+
+export function asFault(thrown: unknown): Fault {
+  if (thrown && typeof thrown === 'object' && 'code' in thrown && 'message' in thrown) return thrown as Fault;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return { code: 'failed', message };
+}
+
+class Store {
+  snapshot = $state.raw<Snapshot | null>(null);
+  shellState = $state.raw<ShellState | null>(null);
+  /** Why there is no engine. */
+  startFault = $state.raw<Fault | null>(null);
+  route = $state.raw<Navigate>({ view: 'home' });
+  toasts = $state.raw<readonly Toast[]>([]);
+  /** Ids of what has been taken back and may still be had again. */
+  leaving = $state.raw<ReadonlySet<string>>(new Set());
+  /** What a screen reader says now. */
+  spoken = $state('');
+  now = $state(Date.now());
+  pinned = $state(false);
+  readonly traffic = new TrafficHistory();
+
+  #backend: Backend | null = null;
+  #trail: Navigate[] = [];
+  #timed = new Map<number, Timed>();
+  #nextToast = 1;
+
+  async start(backend: Backend): Promise<void> {
+    this.#backend = backend;
+    await backend.listen({
+      snapshot: (snapshot) => this.#take(snapshot),
+      traffic: (traffic) => this.traffic.take(traffic),
+      notice: (notice) => this.#hear(notice),
+      navigate: (to) => this.go(to),
+    });
+    setInterval(() => document.visibilityState === 'visible' && (this.now = Date.now()), CLOCK_MS);
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'visible') this.now = Date.now();
+      else this.settle();
+    });
+    window.addEventListener('pagehide', () => this.settle());
+    await Promise.all([this.#askShell(), this.#askSnapshot()]);
+  }
+
+  async #askShell(): Promise<void> {
+    try {
+      this.#takeShell(await this.#backend!.shellState());
+    } catch (thrown) {
+      this.startFault = asFault(thrown);
+    }
+  }
+
+  async #askSnapshot(): Promise<void> {
+    try {
+      const { snapshot, traffic } = await this.#backend!.snapshot();
+      // One that was heard meanwhile is newer.
+      if (!this.snapshot) this.#take(snapshot);
+      this.traffic.take(traffic);
+    } catch (thrown) {
+      if (!this.snapshot) this.startFault ??= asFault(thrown);
+    }
+  }
+
+  #take(snapshot: Snapshot): void {
+    this.now = Date.now();
+    this.startFault = null;
+    this.snapshot = snapshot;
+  }
+
+  #takeShell(state: ShellState): void {
+    this.shellState = state;
+    if (state.fault && !this.snapshot) this.startFault = state.fault;
+  }
+
+  #hear(notice: Notice): void {
+    const { text, shown } = heard(notice);
+    this.say(text);
+    if (shown) this.note(text);
+  }
+
+  /** Rejects with a `Fault`. */
+  send(request: Request): Promise<Answer> {
+    return this.#backend!.request(request);
+  }
+
+  /** Rejects with a `Fault`. */
+  async shell(action: ShellAction): Promise<void> {
+    this.#takeShell(await this.#backend!.shell(action));
+  }
+
+  async retryStart(): Promise<void> {
+    this.#takeShell(await this.#backend!.shell({ action: 'retry-start' }));
+    if (!this.shellState?.fault) {
+      this.startFault = null;
+      await this.#askSnapshot();
+    }
+  }
+
+  async copy(text: string, what: string): Promise<void> {
+    try {
+      await this.shell({ action: 'copy', text });
+      this.say(`${what} copied`);
+    } catch (thrown) {
+      this.note(what, asFault(thrown));
+    }
+  }
+
+  // ── where the person is ──
+
+  go(to: Navigate): void {
+    if (to.view === this.route.view && to.service === this.route.service && to.invitation === this.route.invitation) return;
+    this.#trail = to.view === 'home' ? [] : [...this.#trail, this.route].slice(-20);
+    this.#arrive(to);
+  }
+
+  /** Whether there was somewhere to go back to. */
+  back(): boolean {
+    const to = this.#trail.pop() ?? (this.route.view === 'home' ? null : { view: 'home' as const });
+    if (to) this.#arrive(to);
+    return to !== null;
+  }
+
+  #arrive(to: Navigate): void {
+    this.route = to;
+    void tick().then(() => {
+      const heading = document.querySelector<HTMLElement>('main [data-view-title]');
+      heading?.focus({ preventScroll: true });
+      document.querySelector('main')?.scrollTo(0, 0);
+    });
+  }
+
+  // ── notes, and taking things back ──
+
+  say(text: string): void {
+    this.spoken = '';
+    void tick().then(() => (this.spoken = text));
+  }
+
+  note(text: string, fault: Fault | null = null): void {
+    this.#toast({ text, fault, undo: null }, fault ? UNDO_MS : NOTE_MS, () => {});
+  }
+
+  /** Rejects with the `Fault` of the first step. */
+  async takeBack(what: Undoable): Promise<void> {
+    if (this.leaving.has(what.id)) return;
+    if (what.first) await this.send(what.first);
+    this.leaving = new Set(this.leaving).add(what.id);
+    const stay = () => {
+      const rest = new Set(this.leaving);
+      rest.delete(what.id);
+      this.leaving = rest;
+    };
+    const finish = async () => {
+      try {
+        await this.send(what.then);
+      } catch (thrown) {
+        this.note(what.text, asFault(thrown));
+      }
+      stay();
+    };
+    const undo = async () => {
+      this.dismiss(id, false);
+      try {
+        if (what.undo) await this.send(what.undo);
+      } catch (thrown) {
+        this.note(what.text, asFault(thrown));
+      }
+      stay();
+      this.say('Undone');
+    };
+    const id = this.#toast({ text: what.text, fault: null, undo: () => void undo() }, UNDO_MS, () => void finish());
+  }
+
+  /** Takes back what was done last. */
+  undoLast(): boolean {
+    const last = this.toasts.findLast((toast) => toast.undo);
+    last?.undo?.();
+    return last !== undefined;
+  }
+
+  #toast(toast: Omit<Toast, 'id'>, ms: number, end: () => void): number {
+    const id = this.#nextToast++;
+    this.toasts = [...this.toasts, { id, ...toast }];
+    const timer = window.setTimeout(() => this.dismiss(id), ms);
+    this.#timed.set(id, { left: ms, started: Date.now(), timer, end });
+    return id;
+  }
+
+  /** Ends a toast; `done` carries out what it announced. */
+  dismiss(id: number, done = true): void {
+    const timed = this.#timed.get(id);
+    if (!timed) return;
+    window.clearTimeout(timed.timer);
+    this.#timed.delete(id);
+    this.toasts = this.toasts.filter((toast) => toast.id !== id);
+    if (done) timed.end();
+  }
+
+  /** Nobody loses the undo while they point at it. */
+  hold(): void {
+    for (const timed of this.#timed.values()) {
+      window.clearTimeout(timed.timer);
+      timed.left -= Date.now() - timed.started;
+    }
+  }
+
+  release(): void {
+    for (const [id, timed] of this.#timed) {
+      window.clearTimeout(timed.timer);
+      timed.started = Date.now();
+      timed.timer = window.setTimeout(() => this.dismiss(id), Math.max(timed.left, 1500));
+    }
+  }
+
+  /** Carries out everything that waits for an undo: the window is about to go. */
+  settle(): void {
+    for (const toast of this.toasts) if (toast.undo) this.dismiss(toast.id);
+  }
+}
+
+export const store = new Store();

@@ -1,0 +1,60 @@
+// How long access lasts, as a choice and as words. Pure.
+
+import { date, until } from './format';
+import type { Terms } from './types';
+
+const HOUR = 3_600_000;
+
+export const SPANS = [
+  { span: 'always', label: 'No end', ms: null },
+  { span: 'hour', label: '1 hour', ms: HOUR },
+  { span: 'workday', label: '8 hours', ms: 8 * HOUR },
+  { span: 'day', label: '1 day', ms: 24 * HOUR },
+  { span: 'week', label: '1 week', ms: 7 * 24 * HOUR },
+  { span: 'month', label: '30 days', ms: 30 * 24 * HOUR },
+  { span: 'quit', label: 'Until I quit Postern', ms: null },
+  { span: 'date', label: 'Until a day…', ms: null },
+] as const;
+
+export type Span = (typeof SPANS)[number]['span'];
+
+/** What the form holds: `day` as `2026-03-12`, `connections` as typed. */
+export type TermsChoice = { span: Span; day: string; connections: string };
+
+export const EVERYTHING: TermsChoice = { span: 'always', day: '', connections: '' };
+
+export function chosen(choice: TermsChoice, now: number): Terms {
+  const connections = Math.floor(Number(choice.connections));
+  return {
+    until: end(choice, now),
+    until_quit: choice.span === 'quit',
+    connections: connections >= 1 ? connections : null,
+  };
+}
+
+function end(choice: TermsChoice, now: number): number | null {
+  if (choice.span === 'date') return choice.day ? new Date(`${choice.day}T23:59:59`).getTime() : null;
+  const ms = SPANS.find(({ span }) => span === choice.span)?.ms;
+  return ms ? now + ms : null;
+}
+
+/** The choice that shows these terms. */
+export function choiceOf(terms: Terms): TermsChoice {
+  const connections = terms.connections === null ? '' : String(terms.connections);
+  if (terms.until_quit) return { span: 'quit', day: '', connections };
+  if (terms.until === null) return { span: 'always', day: '', connections };
+  return { span: 'date', day: isoDay(terms.until), connections };
+}
+
+export function isoDay(at: number): string {
+  const there = new Date(at);
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${there.getFullYear()}-${two(there.getMonth() + 1)}-${two(there.getDate())}`;
+}
+
+/** `ends in 3 days`, `until you quit`, or nothing when it has no end. */
+export function ends(terms: Terms, now: number): string {
+  if (terms.until_quit) return 'until you quit Postern';
+  if (terms.until === null) return '';
+  return terms.until <= now ? `ended ${date(terms.until, now)}` : `ends ${until(terms.until, now)}`;
+}

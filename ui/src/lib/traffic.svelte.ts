@@ -1,0 +1,73 @@
+// What flowed lately, by grant and by portal: enough for a line of numbers and a small chart.
+
+import type { Flow, Traffic } from './types';
+
+/** How far back a chart looks. */
+export const WINDOW_MS = 60_000;
+
+export type Sample = { at: number; up: number; down: number };
+export type Rates = { up: number; down: number };
+
+export class TrafficHistory {
+  /** The newest numbers by id; replaced as a whole. */
+  flows = $state.raw<ReadonlyMap<string, Flow<string>>>(new Map());
+  /** When they were read. */
+  at = $state(0);
+  #samples = new Map<string, Sample[]>();
+
+  take(traffic: Traffic): void {
+    const flows = new Map<string, Flow<string>>();
+    for (const flow of [...traffic.grants, ...traffic.inlets]) {
+      flows.set(flow.id, flow);
+      if (traffic.at) this.#remember(flow, traffic.at);
+    }
+    for (const id of this.#samples.keys()) if (!flows.has(id)) this.#samples.delete(id);
+    this.flows = flows;
+    this.at = traffic.at;
+  }
+
+  #remember(flow: Flow<string>, at: number): void {
+    const samples = this.#samples.get(flow.id) ?? [];
+    samples.push({ at, up: flow.up_rate, down: flow.down_rate });
+    while (samples.length > 0 && samples[0]!.at < at - 2 * WINDOW_MS) samples.shift();
+    this.#samples.set(flow.id, samples);
+  }
+
+  rates(ids: readonly string[]): Rates {
+    const sum = { up: 0, down: 0 };
+    for (const id of ids) {
+      const flow = this.flows.get(id);
+      if (flow) {
+        sum.up += flow.up_rate;
+        sum.down += flow.down_rate;
+      }
+    }
+    return sum;
+  }
+
+  totals(ids: readonly string[]): Rates {
+    const sum = { up: 0, down: 0 };
+    for (const id of ids) {
+      const flow = this.flows.get(id);
+      if (flow) {
+        sum.up += flow.up_bytes;
+        sum.down += flow.down_bytes;
+      }
+    }
+    return sum;
+  }
+
+  /** The samples of several flows added up, oldest first. */
+  history(ids: readonly string[]): Sample[] {
+    const sums = new Map<number, Sample>();
+    for (const id of ids) {
+      for (const { at, up, down } of this.#samples.get(id) ?? []) {
+        const sum = sums.get(at) ?? { at, up: 0, down: 0 };
+        sum.up += up;
+        sum.down += down;
+        sums.set(at, sum);
+      }
+    }
+    return [...sums.values()].sort((a, b) => a.at - b.at);
+  }
+}
