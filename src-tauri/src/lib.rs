@@ -32,6 +32,7 @@ mod window;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use postern_engine::control;
@@ -49,6 +50,8 @@ use instance::{Claim, Lock, Reception};
 pub const APP_ID: &str = "org.postern.app";
 /// The exit code where there is no screen (`EX_UNAVAILABLE`).
 const NO_SCREEN: u8 = 69;
+/// How long what the program has begun may take to end.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// What the controller may be behind before others wait for it.
 const INPUTS: usize = 256;
 
@@ -116,7 +119,7 @@ fn begin(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<Ex
 fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock) -> ExitCode {
     let (inputs, heard) = mpsc::channel(INPUTS);
     tauri::async_runtime::set(runtime.handle().clone());
-    let _entered = runtime.enter();
+    let entered = runtime.enter();
     let reception = Arc::new(Reception::new(options.data_dir.clone(), inputs.clone()));
 
     let app = app_builder(inputs.clone()).build(tauri::generate_context!());
@@ -126,12 +129,20 @@ fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock)
     let controller = runtime.spawn(Controller::new(desktop, starter, options, heard).run());
     runtime.spawn(receive(reception, inputs.clone()));
     runtime.spawn(quit_when_told(inputs.clone()));
+    let woken = inputs.clone();
+    runtime.spawn(platform::wake::follow(async move || {
+        // If nobody hears it, the program is quitting.
+        let _ = woken.send(Input::Woken).await;
+    }));
     info!("version {}", env!("CARGO_PKG_VERSION"));
 
     app.run_return(move |_, event| forward(&inputs, event));
     if let Err(error) = runtime.block_on(controller) {
         warn!("the controller ended badly: {error}");
     }
+    drop(entered);
+    // What still waits for a person, as for a password window, is left behind.
+    runtime.shutdown_timeout(GOODBYE);
     drop(lock);
     ExitCode::SUCCESS
 }

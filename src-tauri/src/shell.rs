@@ -142,6 +142,31 @@ pub fn may_open(url: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// `cargo xtask types` writes it anew.
+    #[test]
+    fn the_windows_types_are_the_shells() {
+        use crate::face::{Navigate, ViewName};
+        let config = ts_rs::Config::new();
+        let mut text = String::from("// Written from the shell's types by `cargo xtask types`. Do not edit.\n\n");
+        text.push_str("import type { Fault, InvitationId, ServiceId } from '../types';\n");
+        let types = [
+            Platform::decl(&config),
+            ShellState::decl(&config),
+            ShellAction::decl(&config),
+            ViewName::decl(&config),
+            Navigate::decl(&config),
+        ];
+        for declaration in types {
+            text.push_str(&format!("\nexport {declaration}\n"));
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/backend/shell.ts");
+        if std::env::var_os("POSTERN_WRITE_TYPES").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == text, "{} is out of date: run `cargo xtask types`", path.display());
+    }
+
     #[test]
     fn only_pages_of_this_computer_are_opened() {
         for good in ["http://127.0.0.1:8888/lab", "https://localhost:8443", "http://[::1]:80/", "http://127.8.8.8/"] {

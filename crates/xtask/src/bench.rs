@@ -22,6 +22,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments.first().is_some_and(|first| first == "instructions") {
         return instructions::run(&arguments[1..]);
     }
+    if arguments.first().is_some_and(|first| first == "app") {
+        crate::window::provide()?;
+        let example = ["run", "--release", "--package", "postern-desktop-tests", "--example", "bench"];
+        return cargo::hand_over(&mut cargo::command(&example));
+    }
     let target = target();
     cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
     let manifest = "bench/loadtool/Cargo.toml";

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
-use crate::{cargo, deny, prerequisites, suite};
+use crate::{cargo, deny, prerequisites, suite, window};
 
 /// `cargo xtask ci`: every step, then what each cost, then the closing line.
 ///
@@ -18,6 +18,8 @@ pub(crate) fn run() -> Result<ExitCode> {
 
     steps.take("prerequisites", || done(prerequisites::provide()));
     steps.take("format", || done(cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))));
+    // Before anything is compiled: the app takes the page in.
+    steps.take("window", || done(window::check_and_build()));
     steps.take("lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         done(cargo::run(&mut cargo::command(&clippy)))
@@ -31,6 +33,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     steps.take("advisories", deny::advisories);
     steps.take("programs", || done(suite::build_programs()));
     steps.take("tests", || tests(&mut suite::workspace(), &mut counts));
+    steps.take("window tests", || done(window::test()));
     // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
     let interop = cargo::root().join("tests/interop/Cargo.toml");
     if interop.is_file() {

@@ -2,7 +2,7 @@
 //!
 //! Each room here is one noun: [`prerequisites`] are the programs the tests need, a [`suite`] is one run of
 //! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
-//! the dependencies and [`mod@bench`] the measurements. [`cargo`] starts cargo for all of them.
+//! the dependencies, [`mod@bench`] the measurements and [`window`] the page in the app's window. [`cargo`] starts cargo for all of them.
 
 use std::process::ExitCode;
 
@@ -14,18 +14,23 @@ mod deny;
 mod prerequisites;
 mod steps;
 mod suite;
+mod window;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND> [ARGUMENTS]
 
 Commands:
-  run   [ARGS]    start Postern (until the window exists, this is the demo)
+  run   [ARGS]    start Postern in the tray; where there is no screen, the demo
   demo  [ARGS]    hub, owner and friend on this machine: share a service and tell what happens
                   (`--once` fetches through it, verifies and exits; `--help` tells the rest)
   test  [FILTER]  install what the tests need, build, and run every test; arguments go to `cargo test`
   ci              what CI runs: format, lints, documentation, dependencies, every test
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` tells the rest);
-                  `bench instructions [--check]` counts what the steps of the hot path cost
+                  `bench instructions [--check]` counts what the steps of the hot path cost;
+                  `bench app` measures the app: start, window, memory, processor
+  types           write the window's types anew from the engine's and the shell's
+  icons           draw every icon anew from its SVG
+  screenshots     pictures of the real app, light and dark; with names, of the page's scenes (`screenshots busy`)
   help            print this
 
 `test` and `ci` install missing Debian packages when they may (as root or through sudo), and otherwise say which.
@@ -37,10 +42,10 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
 
     let result = match command.as_str() {
-        "run" => {
-            println!("There is no window yet: `cargo xtask run` starts the demo.");
-            demo(&rest)
-        }
+        "run" => window::run(&rest),
+        "icons" => window::icons(),
+        "types" => window::types(),
+        "screenshots" => window::screenshots(&rest),
         "demo" => demo(&rest),
         "test" => suite::test(&rest),
         "ci" => ci::run(),

@@ -1,4 +1,4 @@
-//! The programs that the black-box tests run, from Debian's packages.
+//! What the app is built with and the tests run, from Debian's packages.
 
 use std::env;
 use std::fs;
@@ -7,13 +7,37 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A program the tests run, and the packages that bring it.
+/// Something that is needed, and the packages that bring it.
 struct Prerequisite {
-    program: &'static str,
+    what: What,
     packages: &'static [&'static str],
 }
 
-const PREREQUISITES: &[Prerequisite] = &[
+#[derive(Clone, Copy)]
+enum What {
+    /// A program that is started.
+    Program(&'static str),
+    /// A library that is linked with, by its name for pkg-config.
+    Library(&'static str),
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Program(name) | Self::Library(name) => name,
+        }
+    }
+}
+
+/// What the app is built with.
+const FOR_THE_APP: &[Prerequisite] = &[
+    needs("cc", &["gcc", "libc6-dev"]),
+    needs("pkg-config", &["pkg-config"]),
+    links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"]),
+];
+
+/// What the tests run.
+const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("gcc", &["gcc", "libc6-dev"]),
     needs("make", &["make"]),
     needs("curl", &["curl"]),
@@ -27,10 +51,23 @@ const PREREQUISITES: &[Prerequisite] = &[
     needs("dbus-daemon", &["dbus"]),
     needs("gnome-keyring-daemon", &["gnome-keyring"]),
     needs("secret-tool", &["libsecret-tools"]),
+    // The desktop that the app is tested on, and the browser for its page.
+    needs("Xvfb", &["xvfb"]),
+    needs("openbox", &["openbox"]),
+    needs("xdotool", &["xdotool"]),
+    needs("wmctrl", &["wmctrl"]),
+    needs("import", &["imagemagick"]),
+    needs("desktop-file-validate", &["desktop-file-utils"]),
+    needs("WebKitWebDriver", &["webkit2gtk-driver"]),
+    needs("chromium", &["chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"]),
 ];
 
 const fn needs(program: &'static str, packages: &'static [&'static str]) -> Prerequisite {
-    Prerequisite { program, packages }
+    Prerequisite { what: What::Program(program), packages }
+}
+
+const fn links(library: &'static str, packages: &'static [&'static str]) -> Prerequisite {
+    Prerequisite { what: What::Library(library), packages }
 }
 
 /// Installs what is missing, when there is anything and we may.
@@ -40,33 +77,60 @@ const fn needs(program: &'static str, packages: &'static [&'static str]) -> Prer
 pub(crate) fn provide() -> Result<()> {
     if cfg!(not(target_os = "linux")) {
         println!("The tests that run Debian's programs run on Linux only.");
+    }
+    install(&[FOR_THE_APP, FOR_THE_TESTS])
+}
+
+/// As [`provide`], but only what the app is built with.
+///
+/// # Errors
+/// As [`provide`] does.
+pub(crate) fn provide_for_the_app() -> Result<()> {
+    install(&[FOR_THE_APP])
+}
+
+fn install(wanted: &[&'static [Prerequisite]]) -> Result<()> {
+    if cfg!(not(target_os = "linux")) {
         return Ok(());
     }
-    let programs = missing();
+    let programs = missing(wanted);
     if programs.is_empty() {
         return Ok(());
     }
     let packages = packages_of(&programs);
     let by_hand = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
     let Some(mut shell) = privileged_shell() else {
-        bail!("the tests need {}. Install them as root:\n\n  {by_hand}\n", names(&programs));
+        bail!("what is needed is not here: {}. Install it as root:\n\n  {by_hand}\n", names(&programs));
     };
     println!("Missing: {}. Installing {}.", names(&programs), packages.join(", "));
     let script = include_str!("install.sh");
     shell.args(["-c", script, "install"]).args(&packages);
     // What is there afterwards counts; why something is not, apt-get has said itself.
     let _ = shell.status().context("Failed to start a shell")?;
-    let still = missing();
+    let still = missing(wanted);
     if !still.is_empty() {
         bail!("{} could not be installed. By hand, as root:\n\n  {by_hand}\n", names(&still));
     }
     Ok(())
 }
 
-fn missing() -> Vec<&'static Prerequisite> {
-    let places = places();
-    let is_missing = |needed: &&Prerequisite| !places.iter().any(|place| place.join(needed.program).is_file());
-    PREREQUISITES.iter().filter(is_missing).collect()
+fn missing(wanted: &[&'static [Prerequisite]]) -> Vec<&'static Prerequisite> {
+    let (programs, libraries) = (places(), library_places());
+    let there = |needed: &Prerequisite| match needed.what {
+        What::Program(program) => programs.iter().any(|place| place.join(program).is_file()),
+        What::Library(library) => libraries.iter().any(|place| place.join(format!("{library}.pc")).is_file()),
+    };
+    wanted.iter().copied().flatten().filter(|needed| !there(needed)).collect()
+}
+
+/// Where libraries say how they are linked with: below each architecture's directory.
+fn library_places() -> Vec<PathBuf> {
+    let below = |directory: &str| fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut places: Vec<PathBuf> = below("/usr/lib").map(|entry| entry.path().join("pkgconfig")).collect();
+    places.extend(["/usr/lib/pkgconfig".into(), "/usr/share/pkgconfig".into(), "/usr/lib64/pkgconfig".into()]);
+    let path = env::var_os("PKG_CONFIG_PATH").unwrap_or_default();
+    places.extend(env::split_paths(&path));
+    places
 }
 
 /// The directories of `PATH`, and where Debian keeps servers outside of it.
@@ -89,7 +153,7 @@ fn packages_of(programs: &[&Prerequisite]) -> Vec<&'static str> {
 }
 
 fn names(programs: &[&Prerequisite]) -> String {
-    let names: Vec<_> = programs.iter().map(|needed| needed.program).collect();
+    let names: Vec<_> = programs.iter().map(|needed| needed.what.name()).collect();
     names.join(", ")
 }
 
@@ -121,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_package_is_installed_once() {
-        let all: Vec<_> = PREREQUISITES.iter().collect();
+        let all: Vec<_> = FOR_THE_TESTS.iter().collect();
         let packages = packages_of(&all);
         assert_eq!(packages.iter().filter(|name| **name == "postgresql").count(), 1);
         assert!(packages.contains(&"libc6-dev"));

@@ -17,6 +17,8 @@ pub enum Input {
     Press(Press),
     /// The program was started a second time.
     Raise,
+    /// The machine has slept, or found a network.
+    Woken,
     /// A link was opened.
     Open(Secret),
     /// Something happened to the window.

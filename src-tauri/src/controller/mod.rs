@@ -196,6 +196,8 @@ impl<F: Face, S: Start> Controller<F, S> {
             Input::Press(Press::Button(request)) => self.ask(request),
             Input::Press(Press::Body(view)) => self.show(view),
             Input::Raise => self.window.show(&mut self.face, None),
+            // There is nobody to tell if it is refused.
+            Input::Woken => self.forward(Request::Retry, oneshot::channel().0),
             Input::Open(link) => self.open(link),
             Input::Window(event) => self.window.heard(&mut self.face, event),
             Input::Ask(ask) => return self.answer(ask),

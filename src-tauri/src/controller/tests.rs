@@ -573,6 +573,23 @@ async fn diagnostics_name_nobody() {
 }
 
 #[tokio::test]
+async fn after_a_sleep_everything_is_tried_again_at_once() {
+    let stage = Stage::running().await;
+    stage.send(Input::Woken).await;
+    stage.settle().await;
+    assert_eq!(stage.asked(), [Request::Retry]);
+}
+
+#[tokio::test]
+async fn what_is_asked_before_the_engine_has_started_waits_for_it() {
+    let stage = Stage::set(None, true, None);
+    let (answer, answered) = oneshot::channel();
+    stage.send(Input::Ask(Ask::Request(Box::new(Request::Ports), answer))).await;
+    assert_eq!(answered.await.unwrap(), Ok(Answer::Done));
+    assert_eq!(stage.asked(), [Request::Ports]);
+}
+
+#[tokio::test]
 async fn quitting_ends_the_engine_first() {
     let stage = Stage::running().await;
     stage.send(Input::Click(Click::Quit)).await;

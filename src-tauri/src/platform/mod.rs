@@ -3,6 +3,7 @@
 //! * [`autostart`]: starting with the desktop.
 //! * [`clipboard`]: putting a text there.
 //! * [`scheme`]: `postern://` links reach this program.
+//! * [`wake`]: the machine has slept, or found a network.
 //! * `appearance` (Linux): whether the panel is dark.
 
 #[cfg(target_os = "linux")]
@@ -23,3 +24,6 @@ pub(crate) mod scheme;
 #[cfg_attr(target_os = "linux", path = "linux/screen.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere/screen.rs")]
 pub(crate) mod screen;
+#[cfg_attr(target_os = "linux", path = "linux/wake.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/wake.rs")]
+pub(crate) mod wake;

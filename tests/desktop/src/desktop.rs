@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use postern_tests::{Process, debian, temp_dir};
@@ -140,9 +140,7 @@ impl Desktop {
     /// Whether a window called `title` is on the screen.
     #[must_use]
     pub fn shows_window(&self, title: &str) -> bool {
-        let mut search = self.command("xdotool");
-        let found = search.args(["search", "--onlyvisible", "--name", &format!("^{title}$")]).output().unwrap();
-        !found.stdout.is_empty()
+        !self.windows(title).is_empty()
     }
 
     /// Closes the window called `title` as its frame's button does.
@@ -151,10 +149,19 @@ impl Desktop {
         assert!(closed.success(), "there is no window to close");
     }
 
-    /// A picture of the whole screen.
-    pub fn picture(&self, to: &PathBuf) {
-        let taken = self.command("import").args(["-window", "root"]).arg(to).status().unwrap();
+    /// A picture of the window called `title`.
+    pub fn picture_of(&self, title: &str, to: &Path) {
+        let found = self.windows(title);
+        let window = found.lines().next().expect("there is no window to take a picture of");
+        let taken = self.command("import").args(["-window", window]).arg(to).status().unwrap();
         assert!(taken.success());
+    }
+
+    /// The visible windows called `title`, a number on each line.
+    fn windows(&self, title: &str) -> String {
+        let mut search = self.command("xdotool");
+        let found = search.args(["search", "--onlyvisible", "--name", &format!("^{title}$")]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).into_owned()
     }
 }
 

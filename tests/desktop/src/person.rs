@@ -23,6 +23,7 @@ pub struct Person {
     // Dropped before what it stands on.
     app: Option<Process>,
     inspector: u16,
+    theme: Option<&'static str>,
     /// The notifications.
     pub corner: Corner,
     /// The panel.
@@ -41,7 +42,7 @@ impl Person {
     pub async fn with(keyring: Keyring) -> Self {
         let desktop = Desktop::start(keyring).await;
         let (tray, corner) = (Tray::open(desktop.bus()).await, Corner::open(desktop.bus()).await);
-        Self { app: None, inspector: free_port(), corner, tray, desktop }
+        Self { app: None, inspector: free_port(), theme: None, corner, tray, desktop }
     }
 
     /// Somebody whose app runs in the tray and who is called `name`, and who meets others at `hub`.
@@ -56,6 +57,11 @@ impl Person {
         })
         .await;
         person
+    }
+
+    /// Has the desktop look as is said, as `Adwaita:dark`, from the next start on.
+    pub fn wear(&mut self, theme: &'static str) {
+        self.theme = Some(theme);
     }
 
     /// Starts the app.
@@ -153,6 +159,7 @@ impl Person {
         // The window's page can be driven, by whoever knows the port.
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{}", self.inspector));
+        command.envs(self.theme.map(|theme| ("GTK_THEME", theme)));
         command.env("POSTERN_LOG", "info,postern_app=debug,postern_engine=debug");
         command
     }

@@ -113,7 +113,7 @@ async fn first_run_share_and_join_through_the_windows() {
     window.click("[data-testid=invite-submit]").await;
     window.sees("[data-testid=qr]").await;
     let link = until("the link", || async {
-        let found = window.evaluate("return document.querySelector('[data-testid=link]')?.textContent").await?;
+        let found = window.evaluate("return document.querySelector('[data-testid=link]')?.value").await?;
         found.as_str().map(str::trim).filter(|link| link.starts_with("postern://join/")).map(String::from)
     })
     .await;

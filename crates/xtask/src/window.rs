@@ -1,0 +1,161 @@
+//! The window's page: `ui/`, built by npm into `ui/dist`, which the app takes in when it is compiled.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo;
+
+/// The oldest Node.js that Vite runs on.
+const NODE: (u32, u32) = (20, 19);
+
+/// Builds the page unless it is there and as new as what it is made of.
+///
+/// # Errors
+/// When Node.js is missing or too old, or the page does not build.
+pub(crate) fn provide() -> Result<()> {
+    let page = modified(&root().join("dist/index.html"));
+    let sources = ["src", "index.html", "package-lock.json", "vite.config.ts", "svelte.config.js"];
+    let newest = sources.iter().filter_map(|name| newest(&root().join(name))).max();
+    if page.is_some() && page >= newest {
+        return Ok(());
+    }
+    println!("Building the window's page.");
+    install()?;
+    npm(&["run", "--silent", "build"])
+}
+
+/// The page, with its types and warnings checked first.
+///
+/// # Errors
+/// As [`provide`], and when a check finds something.
+pub(crate) fn check_and_build() -> Result<()> {
+    install()?;
+    npm(&["run", "--silent", "check"])?;
+    npm(&["run", "--silent", "build"])
+}
+
+/// The page's own tests, in a real browser too.
+///
+/// # Errors
+/// When one fails.
+pub(crate) fn test() -> Result<()> {
+    npm(&["test"])
+}
+
+/// `cargo xtask screenshots`: pictures of the real app into `docs/screenshots`; with names, of the page's scenes of those
+/// names into `ui/screenshots-out`.
+///
+/// # Errors
+/// When one cannot be made.
+pub(crate) fn screenshots(scenes: &[String]) -> Result<ExitCode> {
+    crate::prerequisites::provide()?;
+    install()?;
+    npm(&["run", "--silent", "build"])?;
+    if scenes.is_empty() {
+        let example = ["run", "--package", "postern-desktop-tests", "--example", "screenshots"];
+        return cargo::hand_over(&mut cargo::command(&example));
+    }
+    let mut pictures = Command::new("node");
+    cargo::run(pictures.current_dir(root()).arg("tests/screenshots.mjs").args(scenes))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the page is made with, as the lock file says; nothing if it is there.
+fn install() -> Result<()> {
+    let node = Command::new("node").arg("--version").output();
+    let version = node.ok().and_then(|output| version(&String::from_utf8_lossy(&output.stdout)));
+    let wanted = format!("Node.js {}.{} or newer, with npm, builds the window. Get it from https://nodejs.org", NODE.0, NODE.1);
+    match version {
+        None => bail!("{wanted}."),
+        Some(found) if found < NODE => bail!("{wanted}: {}.{} is too old.", found.0, found.1),
+        Some(_) => {}
+    }
+    let installed = modified(&root().join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed >= modified(&root().join("package-lock.json")) {
+        return Ok(());
+    }
+    npm(&["ci", "--no-audit", "--no-fund"])
+}
+
+fn npm(arguments: &[&str]) -> Result<()> {
+    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    cargo::run(npm.current_dir(root()).args(arguments))
+}
+
+fn root() -> PathBuf {
+    cargo::root().join("ui")
+}
+
+/// `v20.19.1` and the like.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// When anything in a file or directory was last changed.
+fn newest(path: &Path) -> Option<SystemTime> {
+    let below = fs::read_dir(path).into_iter().flatten().flatten().filter_map(|entry| newest(&entry.path()));
+    below.chain(modified(path)).max()
+}
+
+/// `cargo xtask run`: the app, or the demo where there is no screen.
+///
+/// # Errors
+/// When it does not build.
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let named = |variable| std::env::var_os(variable).is_some_and(|value: std::ffi::OsString| !value.is_empty());
+    if cfg!(target_os = "linux") && !named("DISPLAY") && !named("WAYLAND_DISPLAY") {
+        println!("There is no screen here (neither DISPLAY nor WAYLAND_DISPLAY): this is the demo without a window.");
+        return crate::demo(arguments);
+    }
+    crate::prerequisites::provide_for_the_app()?;
+    provide()?;
+    let mut app = cargo::command(&["run", "--package", "postern-app", "--bin", "postern-app", "--"]);
+    cargo::hand_over(app.args(arguments))
+}
+
+/// `cargo xtask icons`: draws every icon from its SVG.
+///
+/// # Errors
+/// When one cannot be drawn.
+pub(crate) fn icons() -> Result<ExitCode> {
+    let mut draw = cargo::command(&["run", "--quiet", "--locked", "--manifest-path", "icons/render/Cargo.toml"]);
+    cargo::run(draw.arg("--target-dir").arg(cargo::root().join("target/icons")))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `cargo xtask types`: writes the window's types anew from those of the engine and the shell.
+///
+/// # Errors
+/// When they do not build.
+pub(crate) fn types() -> Result<ExitCode> {
+    for test in [
+        &["test", "--package", "postern-engine", "--test", "types"][..],
+        &["test", "--package", "postern-app", "--lib", "shell::"],
+    ] {
+        let status = cargo::command(test).env("POSTERN_WRITE_TYPES", "1").status().context("Failed to start cargo")?;
+        ensure!(status.success(), "the types could not be written");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_node_is_read() {
+        assert_eq!(version("v20.19.1\n"), Some((20, 19)));
+        assert_eq!(version("v24.0.0"), Some((24, 0)));
+        assert!(version("v18.20.0").unwrap() < NODE);
+        assert_eq!(version("20.19"), None);
+    }
+}
