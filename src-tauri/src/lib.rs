@@ -129,11 +129,7 @@ fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock)
     let controller = runtime.spawn(Controller::new(desktop, starter, options, heard).run());
     runtime.spawn(receive(reception, inputs.clone()));
     runtime.spawn(quit_when_told(inputs.clone()));
-    let woken = inputs.clone();
-    runtime.spawn(platform::wake::follow(async move || {
-        // If nobody hears it, the program is quitting.
-        let _ = woken.send(Input::Woken).await;
-    }));
+    runtime.spawn(platform::wake::follow(inputs.clone()));
     info!("version {}", env!("CARGO_PKG_VERSION"));
 
     app.run_return(move |_, event| forward(&inputs, event));

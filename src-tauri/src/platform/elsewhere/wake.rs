@@ -1,6 +1,8 @@
 //! Whether the machine has slept: not asked on these systems, where connections notice by themselves.
 
-/// Does nothing, for ever.
-pub(crate) async fn follow(_woken: impl AsyncFn()) {
-    std::future::pending().await
-}
+use tokio::sync::mpsc;
+
+use crate::controller::Input;
+
+/// Does nothing.
+pub(crate) async fn follow(_inputs: mpsc::Sender<Input>) {}

@@ -1,8 +1,11 @@
 //! Whether the machine has slept, or found a network: what waited should be tried again at once.
 
 use futures_util::StreamExt;
+use tokio::sync::mpsc;
 use tracing::debug;
 use zbus::Connection;
+
+use crate::controller::Input;
 
 /// NetworkManager's state from which on there is a network beyond this machine.
 const CONNECTED: u32 = 60;
@@ -29,14 +32,14 @@ trait Network {
     fn state_changed(&self, state: u32) -> zbus::Result<()>;
 }
 
-/// Calls `woken` whenever it has, for ever.
-pub(crate) async fn follow(woken: impl AsyncFn()) {
-    if let Err(error) = listen(&woken).await {
+/// Tells the controller whenever it has, until that ends.
+pub(crate) async fn follow(inputs: mpsc::Sender<Input>) {
+    if let Err(error) = listen(&inputs).await {
         debug!("sleep and networks are not announced here: {error}");
     }
 }
 
-async fn listen(woken: &impl AsyncFn()) -> zbus::Result<()> {
+async fn listen(inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
     let bus = Connection::system().await?;
     let (login, network) = (LoginProxy::new(&bus).await?, NetworkProxy::new(&bus).await?);
     let (mut sleeps, mut networks) =
@@ -47,8 +50,8 @@ async fn listen(woken: &impl AsyncFn()) -> zbus::Result<()> {
             Some(network) = networks.next() => network.args()?.state >= CONNECTED,
             else => return Ok(()),
         };
-        if up {
-            woken().await;
+        if up && inputs.send(Input::Woken).await.is_err() {
+            return Ok(());
         }
     }
 }
