@@ -26,6 +26,7 @@ const PREREQUISITES: &[Prerequisite] = &[
     needs("sshd", &["openssh-server"]),
     needs("dbus-daemon", &["dbus"]),
     needs("gnome-keyring-daemon", &["gnome-keyring"]),
+    needs("faketime", &["faketime"]),
     needs("secret-tool", &["libsecret-tools"]),
 ];
 
