@@ -16,7 +16,7 @@ pub(crate) const MAX_HOST_PORT: usize = 255 + 6;
 /// Longest name of a relay, in bytes.
 const MAX_RELAY: usize = postern_node::relay::MAX_NAME;
 /// Most ways to somebody.
-pub(crate) const MAX_REACHES: usize = 8;
+pub(crate) const MAX_REACHES: usize = 16;
 
 /// The bytes are not what they should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

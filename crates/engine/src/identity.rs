@@ -146,6 +146,11 @@ impl Home {
         Arc::new(SoftwareVault::new(self.keychain.clone()))
     }
 
+    /// The data directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The keychain.
     pub fn keychain(&self) -> &Keychain {
         &self.keychain

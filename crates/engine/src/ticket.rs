@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 pub const PREFIX: &str = "postern://join/";
 /// Longest link, in bytes.
 pub const MAX_LINK: usize = 2 * 1024;
+/// Most ways to the owner in one ticket.
+pub const MAX_REACH: usize = crate::cbor::MAX_REACHES;
 /// Longest text that a link is looked for in, in bytes.
 const MAX_PASTED: usize = 16 * 1024;
 const VERSION: u8 = 1;

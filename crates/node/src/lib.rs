@@ -19,6 +19,7 @@
 //! | [`relay`] | an address on a hub that forwards to a node nobody can connect to |
 //! | [`portal`] | a TCP service that appears on the localhost of somebody else |
 //! | [`session`] | connections and channels that keep themselves up |
+//! | [`mailbox`] | messages that wait at a hub for whoever is not there |
 //!
 //! Lower rooms know nothing of higher ones.
 //!
@@ -89,6 +90,7 @@ mod context;
 mod delivery;
 mod error;
 pub mod identity;
+pub mod mailbox;
 mod message;
 mod multiaddr;
 mod node;

@@ -21,9 +21,9 @@ const VERSION: u64 = 1;
 /// Largest [`ToOwner`] and [`News`], in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
 /// Largest [`FromOwner`], in bytes: it holds as many offers as one may ask about.
-pub const MAX_ANSWER: usize = 256 * 1024;
+pub const MAX_ANSWER: usize = 512 * 1024;
 /// Most grants that one message asks about.
-pub const MAX_GRANTS: usize = 64;
+pub const MAX_GRANTS: usize = 256;
 /// Most hubs that a card names.
 const MAX_HUBS: usize = 8;
 /// Longest encoded postal address, in bytes.

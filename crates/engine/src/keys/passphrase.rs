@@ -122,7 +122,7 @@ impl Passphrase {
         Ok(passphrase)
     }
 
-    pub(super) fn to_age(&self) -> SecretString {
+    pub(crate) fn to_age(&self) -> SecretString {
         SecretString::from(self.0.as_str())
     }
 }

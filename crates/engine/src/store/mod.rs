@@ -158,6 +158,20 @@ impl Store {
         Ok(())
     }
 
+    /// What is remembered under a name.
+    pub(crate) async fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError> {
+        let value = "SELECT value FROM setting WHERE name = ?";
+        let row: Option<(String,)> = sqlx::query_as(value).bind(name).fetch_optional(&mut self.connection).await?;
+        Ok(row.map(|(value,)| value))
+    }
+
+    /// Remembers something under a name.
+    pub(crate) async fn set(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
+        let set = "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value";
+        sqlx::query(set).bind(name).bind(value).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
     /// Writes a copy of the whole file to a path where nothing is yet.
     pub(crate) async fn copy_to(&mut self, path: &Path) -> Result<(), StoreError> {
         let path = path.to_string_lossy().into_owned();

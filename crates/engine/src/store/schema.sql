@@ -20,3 +20,9 @@ CREATE TABLE anchor (
 ) STRICT;
 
 INSERT INTO anchor VALUES (1, 0, zeroblob(32));
+
+-- What the runner remembers for itself.
+CREATE TABLE setting (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,171 @@
+//! People this person knows.
+
+use super::limits::{MAX_CONTACTS, MAX_MET};
+use super::record::{Contact, Invitation};
+use super::turn::Turn;
+use super::{Effect, State, invitations, texts};
+use crate::desk::Card;
+use crate::model::{Code, Deed, Fault, GrantState, Notice, SentState};
+use crate::words::words;
+use postern_node::identity::Identifier;
+
+/// What this person calls a contact.
+pub(super) fn name_of(contact: &Contact) -> String {
+    contact.petname.clone().unwrap_or_else(|| contact.own_name.clone())
+}
+
+/// Whether a contact's key is another than the one that was verified.
+pub(super) fn key_has_changed(contact: &Contact) -> bool {
+    contact.verified && contact.changes > contact.verified_changes
+}
+
+impl State {
+    pub(super) fn name(&self, person: Identifier) -> String {
+        self.contacts.get(person).map_or_else(|| "Somebody".to_owned(), name_of)
+    }
+
+    /// The name of whoever holds an invitation: the contact's, the knocker's, or the note about them.
+    pub(super) fn invited_name(&self, invitation: &Invitation) -> Option<String> {
+        let contact = invitation.person.and_then(|it| self.contacts.get(it)).map(name_of);
+        contact.or_else(|| invitation.knocker.clone()).or_else(|| invitation.note.clone())
+    }
+
+    pub(super) fn is_blocked(&self, person: Identifier) -> bool {
+        self.contacts.get(person).is_some_and(|it| it.blocked)
+    }
+
+    pub(super) fn words_with(&self, person: Identifier) -> Option<String> {
+        self.me().map(|me| words(&me, &person))
+    }
+
+    fn contact(&self, person: Identifier) -> Result<&Contact, Fault> {
+        self.contacts.get(person).ok_or_else(|| Fault::new(Code::NotFound, "You do not know this person."))
+    }
+}
+
+/// Whether one more contact would be too many.
+pub(super) fn is_full(state: &State, person: Identifier) -> bool {
+    !state.contacts.contains(person) && state.contacts.len() >= MAX_CONTACTS
+}
+
+/// Learns who somebody is and where they collect mail.
+pub(super) fn learn(state: &mut State, turn: &mut Turn, person: Identifier, card: Card) {
+    if state.contacts.contains(person) {
+        return refresh(state, turn, person, card);
+    }
+    let contact = Contact {
+        identifier: person,
+        petname: None,
+        own_name: card.name,
+        verified: false,
+        blocked: false,
+        changes: state.met.remove(&person).unwrap_or(0),
+        verified_changes: 0,
+        postal: (!card.postal.is_empty()).then_some(card.postal),
+        hubs: card.hubs,
+        since: turn.now.wall,
+    };
+    state.contacts.put(turn, contact);
+}
+
+/// Takes a newer card of somebody who is known.
+pub(super) fn refresh(state: &mut State, turn: &mut Turn, person: Identifier, card: Card) {
+    state.contacts.change(turn, person, |it| {
+        it.own_name = card.name;
+        it.postal = (!card.postal.is_empty()).then_some(card.postal);
+        it.hubs = card.hubs;
+    });
+}
+
+/// Somebody's history was seen.
+pub(super) fn met(state: &mut State, turn: &mut Turn, person: Identifier, changes: u32) {
+    let Some(contact) = state.contacts.get(person) else {
+        if state.met.len() >= MAX_MET {
+            state.met.pop_first();
+        }
+        state.met.insert(person, changes);
+        return;
+    };
+    if changes <= contact.changes {
+        return;
+    }
+    let had_changed = key_has_changed(contact);
+    state.contacts.change(turn, person, |it| {
+        if it.changes == 0 {
+            it.verified_changes = changes;
+        }
+        it.changes = changes;
+    });
+    if !had_changed && state.contacts.get(person).is_some_and(key_has_changed) {
+        turn.notify(Notice::KeyChanged { from: state.name(person) });
+        note(state, turn, person, "key-changed");
+    }
+}
+
+fn note(state: &State, turn: &mut Turn, person: Identifier, what: &str) {
+    turn.write(Deed::Contact { person, name: state.name(person), what: what.to_owned() });
+}
+
+pub(super) fn rename(state: &mut State, turn: &mut Turn, person: Identifier, name: &str) -> Result<(), Fault> {
+    state.contact(person)?;
+    let name = texts::name(name)?;
+    state.contacts.change(turn, person, |it| it.petname = (name != it.own_name).then_some(name));
+    Ok(())
+}
+
+pub(super) fn verify(state: &mut State, turn: &mut Turn, person: Identifier, verified: bool) -> Result<(), Fault> {
+    state.contact(person)?;
+    let changed = state.contacts.change(turn, person, |it| {
+        it.verified = verified;
+        it.verified_changes = if verified { it.changes } else { 0 };
+    });
+    if changed {
+        note(state, turn, person, if verified { "verified" } else { "unverified" });
+    }
+    Ok(())
+}
+
+pub(super) fn block(state: &mut State, turn: &mut Turn, person: Identifier, on: bool) -> Result<(), Fault> {
+    state.contact(person)?;
+    if !state.contacts.change(turn, person, |it| it.blocked = on) {
+        return Ok(());
+    }
+    note(state, turn, person, if on { "blocked" } else { "unblocked" });
+    if on {
+        drop_invitations(state, turn, person);
+        turn.effect(Effect::Cut(person));
+    }
+    Ok(())
+}
+
+/// Takes back what they were invited to, and forgets what they invited to.
+fn drop_invitations(state: &mut State, turn: &mut Turn, person: Identifier) {
+    for id in state.invitations.keys_of(|it| it.person == Some(person) && invitations::is_open(it.state)) {
+        invitations::end(state, turn, id, SentState::Revoked);
+    }
+    for id in state.received.keys_of(|it| it.owner == person) {
+        state.received.remove(turn, id);
+    }
+}
+
+pub(super) fn forget(state: &mut State, turn: &mut Turn, person: Identifier) -> Result<(), Fault> {
+    let name = name_of(state.contact(person)?);
+    let has_access =
+        state.grants.all().any(|it| it.person == person && matches!(it.state, GrantState::Active | GrantState::Paused));
+    if has_access {
+        return Err(Fault::new(Code::Invalid, format!("{name} still has access: revoke it first.")));
+    }
+    if state.inlets.all().any(|it| it.owner == person && !it.giving_back) {
+        return Err(Fault::new(
+            Code::Invalid,
+            format!("You still use what {name} shares: remove those portals first."),
+        ));
+    }
+    note(state, turn, person, "forgotten");
+    drop_invitations(state, turn, person);
+    for grant in state.grants.keys_of(|it| it.person == person) {
+        state.grants.remove(turn, grant);
+    }
+    state.contacts.remove(turn, person);
+    Ok(())
+}

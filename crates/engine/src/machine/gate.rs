@@ -1,0 +1,112 @@
+//! Who gets in: the one place that decides, from the records, and says it to outlets and to friends.
+//!
+//! ```text
+//!            ┌─► Permit    to the gate in front of the service
+//! why_not ───┼─► Standing  to the friend
+//!            └─► Snapshot
+//! ```
+
+use super::event::Refusal;
+use super::record::{Grant, Service, outlet_address};
+use super::turn::Turn;
+use super::{Permitted, State, receipts, services, texts};
+use crate::desk::{Offer, Standing};
+use crate::model::{Code, GrantState, ServiceId, UnixMillis};
+use postern_node::identity::Identifier;
+
+impl State {
+    /// Why a grant does not let its person in; nothing while it does.
+    pub(super) fn why_not(&self, grant: &Grant, wall: UnixMillis) -> Option<Code> {
+        let Some(service) = self.services.get(grant.service) else { return Some(Code::ServiceClosed) };
+        match grant.state {
+            GrantState::Revoked | GrantState::GivenBack => Some(Code::Revoked),
+            GrantState::Expired => Some(Code::Expired),
+            GrantState::Active | GrantState::Paused if is_over(grant, wall) => Some(Code::Expired),
+            _ if self.is_blocked(grant.person) => Some(Code::Blocked),
+            GrantState::Active if service.on && !self.is_paused() => None,
+            GrantState::Active | GrantState::Paused => Some(Code::PausedByOwner),
+        }
+    }
+
+    pub(super) fn standing(&self, grant: &Grant, wall: UnixMillis) -> Standing {
+        match (self.why_not(grant, wall), self.services.get(grant.service)) {
+            (None, Some(service)) => Standing::Good(offer(grant, service)),
+            (why, _) => Standing::Not(why.unwrap_or(Code::ServiceClosed)),
+        }
+    }
+
+    /// What the gate in front of a service must know.
+    pub(super) fn permitted(&self, service: ServiceId, wall: UnixMillis) -> Vec<Permitted> {
+        let grants = self.grants.all().filter(|it| it.service == service);
+        let permitted = grants.map(|it| Permitted {
+            grant: it.id,
+            person: it.person,
+            refusal: self.why_not(it, wall).map(refusal),
+            until: it.terms.until,
+            connections: it.terms.connections,
+        });
+        permitted.collect()
+    }
+}
+
+fn is_over(grant: &Grant, wall: UnixMillis) -> bool {
+    grant.terms.until.is_some_and(|until| until <= wall)
+}
+
+/// What a grant offers, whether or not it is good at the moment.
+pub(super) fn offer(grant: &Grant, service: &Service) -> Offer {
+    Offer {
+        grant: grant.id,
+        outlet: outlet_address(service.id),
+        service_name: service.name.clone(),
+        service_kind: service.kind,
+        path: service.path.clone(),
+        description: service.description.clone(),
+        port: texts::port_of(&service.target),
+        until: grant.terms.until,
+    }
+}
+
+/// What the outlet tells whoever it does not let in.
+///
+/// The node's reasons do not tell these apart yet; the friend's engine then asks how the grant is.
+fn refusal(why: Code) -> Refusal {
+    match why {
+        Code::PausedByOwner | Code::Expired | Code::Revoked => Refusal::NotAllowed,
+        _ => Refusal::NotAllowed,
+    }
+}
+
+/// What an outlet's refusal means to whoever was refused.
+pub(super) fn meaning(refusal: Refusal) -> Code {
+    match refusal {
+        Refusal::NotAllowed => Code::Denied,
+        Refusal::TooMany => Code::TooMany,
+        Refusal::Refused | Refusal::TimedOut | Refusal::Unreachable => Code::ServiceDown,
+        Refusal::Stopping | Refusal::Disconnected => Code::OwnerOffline,
+        _ => Code::Failed,
+    }
+}
+
+/// Whether the owner's node let the stream in and the service beside it did not.
+pub(super) fn is_services_fault(refusal: Refusal) -> bool {
+    matches!(refusal, Refusal::Refused | Refusal::TimedOut | Refusal::Unreachable)
+}
+
+/// Somebody was not let in to a service.
+pub(super) fn refused(
+    state: &mut State,
+    turn: &mut Turn,
+    service: ServiceId,
+    person: Option<Identifier>,
+    refusal: Refusal,
+) {
+    if is_services_fault(refusal) {
+        services::doubt(state, turn, service);
+    }
+    let known = person.and_then(|person| {
+        let grant = state.grants.find(|it| it.service == service && it.person == person)?;
+        state.why_not(grant, turn.now.wall)
+    });
+    receipts::refused(state, turn, Some(service), person, known.unwrap_or_else(|| meaning(refusal)));
+}

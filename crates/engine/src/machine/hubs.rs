@@ -1,0 +1,109 @@
+//! Where this person can be met: hubs, and this computer itself.
+
+use super::limits::{MAX_HUBS, MAX_REACH, NOTICE_EVERY};
+use super::turn::Turn;
+use super::{State, me, texts};
+use crate::model::{Code, Fault, LinkState, Notice, UnixMillis};
+use postern_node::identity::Identifier;
+
+/// What this computer listens on in its network.
+#[derive(Default)]
+pub(super) struct Listening {
+    pub(super) addresses: Vec<String>,
+    pub(super) fault: Option<Fault>,
+}
+
+/// The connection with a hub.
+#[derive(Default)]
+pub(super) struct Link {
+    pub(super) identifier: Option<Identifier>,
+    pub(super) is_up: bool,
+    pub(super) down: Option<(Fault, UnixMillis)>,
+}
+
+impl Link {
+    pub(super) fn state(&self) -> LinkState {
+        match &self.down {
+            _ if self.is_up => LinkState::Up,
+            Some((fault, since)) => LinkState::Down { fault: fault.clone(), since: *since },
+            None => LinkState::Connecting,
+        }
+    }
+}
+
+/// When the loss of the last hub was told.
+#[derive(Default)]
+pub(super) struct Notices {
+    lost_at: Option<u64>,
+    lost_is_told: bool,
+}
+
+impl State {
+    pub(super) fn any_hub_is_up(&self) -> bool {
+        self.hubs.values().any(|it| it.is_up)
+    }
+
+    fn has_hub(&self, address: &str) -> bool {
+        self.profile.as_ref().is_some_and(|it| it.hubs.iter().any(|hub| hub == address))
+    }
+}
+
+pub(super) fn listening(state: &mut State, result: Result<Vec<String>, Fault>) {
+    state.this_computer = match result {
+        Ok(addresses) => Listening { addresses: addresses.into_iter().take(MAX_REACH).collect(), fault: None },
+        Err(fault) => Listening { addresses: Vec::new(), fault: Some(fault) },
+    };
+}
+
+pub(super) fn up(state: &mut State, turn: &mut Turn, address: String, identifier: Option<Identifier>) {
+    if !state.has_hub(&address) {
+        return;
+    }
+    let link = state.hubs.entry(address.clone()).or_default();
+    let was_up = link.is_up;
+    *link = Link { identifier: identifier.or(link.identifier), is_up: true, down: None };
+    if was_up {
+        return;
+    }
+    if std::mem::take(&mut state.hub_notices.lost_is_told) {
+        turn.notify(Notice::HubBack { address });
+    }
+    state.errands.hurry(turn.now.ticks);
+    state.mail.hurry(turn.now.ticks);
+}
+
+pub(super) fn down(state: &mut State, turn: &mut Turn, address: String, fault: Fault) {
+    if !state.has_hub(&address) {
+        return;
+    }
+    let link = state.hubs.entry(address.clone()).or_default();
+    let was_up = std::mem::replace(&mut link.is_up, false);
+    let since = link.down.take().map_or(turn.now.wall, |(_, since)| since);
+    link.down = Some((fault.clone(), since));
+    let quiet = state.hub_notices.lost_at.is_some_and(|at| turn.now.ticks < at.saturating_add(NOTICE_EVERY));
+    if was_up && !quiet && !state.any_hub_is_up() {
+        state.hub_notices = Notices { lost_at: Some(turn.now.ticks), lost_is_told: true };
+        turn.notify(Notice::HubLost { address, fault });
+    }
+}
+
+pub(super) fn add(state: &mut State, turn: &mut Turn, address: &str) -> Result<(), Fault> {
+    let address = texts::hub(address)?;
+    let hubs = state.profile.as_ref().map_or(&[][..], |it| &it.hubs);
+    if hubs.contains(&address) {
+        return Ok(());
+    }
+    if hubs.len() >= MAX_HUBS {
+        return Err(Fault::new(Code::TooMany, format!("{MAX_HUBS} hubs are the most.")));
+    }
+    me::change(state, turn, |it| it.hubs.push(address))
+}
+
+pub(super) fn remove(state: &mut State, turn: &mut Turn, address: &str) -> Result<(), Fault> {
+    let address = texts::hub(address)?;
+    if !state.has_hub(&address) {
+        return Err(Fault::new(Code::NotFound, format!("{address} is not one of your hubs.")));
+    }
+    state.hubs.remove(&address);
+    me::change(state, turn, |it| it.hubs.retain(|hub| *hub != address))
+}

@@ -1,0 +1,141 @@
+//! What is kept up: compared after every event with what the records say, and put right.
+
+use super::record::{Grant, Inlet, Reach};
+use super::turn::Turn;
+use super::{Effect, Permitted, State, inlets, mail};
+use crate::desk::{News, Standing};
+use crate::model::{GrantId, InletId, ServiceId, UnixMillis};
+use postern_node::identity::Identifier;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the runner was told to keep, and friends how their grants are.
+#[derive(Default)]
+pub(super) struct Kept {
+    listens: bool,
+    hubs: BTreeSet<String>,
+    outlets: BTreeMap<ServiceId, String>,
+    permits: BTreeMap<ServiceId, Vec<Permitted>>,
+    inlets: BTreeMap<InletId, Wish>,
+    standings: BTreeMap<GrantId, Standing>,
+}
+
+/// An inlet as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+struct Wish {
+    owner: Identifier,
+    reach: Vec<Reach>,
+    outlet: String,
+    port: u16,
+}
+
+impl Wish {
+    fn of(inlet: &Inlet) -> Self {
+        Self { owner: inlet.owner, reach: inlet.reach.clone(), outlet: inlet.outlet.clone(), port: inlet.port }
+    }
+}
+
+impl Kept {
+    pub(super) fn keeps_inlet(&self, id: InletId) -> bool {
+        self.inlets.contains_key(&id)
+    }
+}
+
+/// Takes for told how every grant is.
+pub(super) fn remember_standings(state: &mut State, wall: UnixMillis) {
+    let standings: BTreeMap<_, _> = state.grants.all().map(|it| (it.id, state.standing(it, wall))).collect();
+    state.kept.standings = standings;
+}
+
+/// Takes for told how a grant is: its person hears it with the answer.
+pub(super) fn remember(state: &mut State, grant: &Grant, wall: UnixMillis) {
+    let standing = state.standing(grant, wall);
+    state.kept.standings.insert(grant.id, standing);
+}
+
+/// Puts right what is not kept as the records say.
+pub(super) fn settle(state: &mut State, turn: &mut Turn) {
+    if !state.is_running() {
+        return;
+    }
+    keep_hubs(state, turn);
+    keep_outlets(state, turn);
+    keep_inlets(state, turn);
+    tell_standings(state, turn);
+}
+
+fn keep_hubs(state: &mut State, turn: &mut Turn) {
+    let Some(profile) = &state.profile else { return };
+    if state.kept.listens != profile.this_computer {
+        state.kept.listens = profile.this_computer;
+        state.this_computer = super::hubs::Listening::default();
+        turn.keep(Effect::Listen(state.kept.listens));
+    }
+    let wanted: BTreeSet<String> = profile.hubs.iter().cloned().collect();
+    for gone in state.kept.hubs.difference(&wanted) {
+        turn.keep(Effect::DropHub(gone.clone()));
+    }
+    for hub in profile.hubs.iter().filter(|it| !state.kept.hubs.contains(*it)) {
+        turn.keep(Effect::KeepHub(hub.clone()));
+    }
+    state.kept.hubs = wanted;
+}
+
+fn keep_outlets(state: &mut State, turn: &mut Turn) {
+    let gone: Vec<ServiceId> = state.kept.outlets.keys().copied().filter(|id| !state.services.contains(*id)).collect();
+    for id in gone {
+        state.kept.outlets.remove(&id);
+        state.kept.permits.remove(&id);
+        turn.keep(Effect::DropOutlet(id));
+    }
+    let services: Vec<(ServiceId, String)> = state.services.all().map(|it| (it.id, it.target.clone())).collect();
+    for (id, target) in services {
+        let permitted = state.permitted(id, turn.now.wall);
+        // The gate is told first of a new outlet: it must not be open for an instant to whoever was let in before.
+        if state.kept.permits.get(&id) != Some(&permitted) {
+            turn.keep(Effect::Permit { service: id, permitted: permitted.clone() });
+            state.kept.permits.insert(id, permitted);
+        }
+        if state.kept.outlets.get(&id) != Some(&target) {
+            turn.keep(Effect::KeepOutlet { service: id, target: target.clone() });
+            state.kept.outlets.insert(id, target);
+        }
+    }
+}
+
+fn keep_inlets(state: &mut State, turn: &mut Turn) {
+    let wanted = state.inlets.all().filter(|it| state.is_wanted(it, turn.now.wall));
+    let wanted: BTreeMap<InletId, Wish> = wanted.map(|it| (it.id, Wish::of(it))).collect();
+    let gone: Vec<InletId> = state.kept.inlets.keys().copied().filter(|id| !wanted.contains_key(id)).collect();
+    for id in gone {
+        state.kept.inlets.remove(&id);
+        inlets::begin_anew(state, id, false);
+        turn.keep(Effect::DropInlet(id));
+    }
+    for (id, wish) in wanted {
+        let before = state.kept.inlets.insert(id, wish.clone());
+        if before.as_ref() == Some(&wish) {
+            continue;
+        }
+        if let Some(before) = before
+            && (before.port != wish.port || before.outlet != wish.outlet)
+        {
+            inlets::begin_anew(state, id, true);
+        }
+        let Wish { owner, reach, outlet, port } = wish;
+        turn.keep(Effect::KeepInlet { inlet: id, owner, reach, outlet, port });
+    }
+}
+
+/// Tells friends whose grants are not as they were told last.
+fn tell_standings(state: &mut State, turn: &mut Turn) {
+    let changed = state.grants.all().filter_map(|grant| {
+        let standing = state.standing(grant, turn.now.wall);
+        (state.kept.standings.get(&grant.id) != Some(&standing)).then_some((grant.id, grant.person, standing))
+    });
+    for (id, person, standing) in changed.collect::<Vec<_>>() {
+        state.kept.standings.insert(id, standing.clone());
+        mail::tell(state, turn, person, mail::Subject::Grant(id), News::Grant { grant: id, standing });
+    }
+    let grants = &state.grants;
+    state.kept.standings.retain(|id, _| grants.contains(*id));
+}
