@@ -66,7 +66,6 @@ impl Person {
     #[must_use]
     pub fn resting(name: &str, arguments: &[&str]) -> Self {
         let home = temp_dir();
-        fs::create_dir(home.path().join("data")).expect("Failed to make a data directory");
         fs::write(home.path().join("passphrase"), PASSPHRASE).expect("Failed to write a passphrase");
         Self {
             name: name.to_owned(),

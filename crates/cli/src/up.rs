@@ -12,16 +12,14 @@ use crate::keychain::{self, KeychainKind};
 use crate::output::Output;
 use crate::place::Place;
 use crate::table::shown;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use portals::PortalsFile;
-use postern_engine::control::{self, Host};
+use postern_engine::control;
 use postern_engine::model::{Answer, Code, Fault, Notice, Request};
 use postern_engine::{Engine, EngineOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use tokio::sync::broadcast::error::RecvError;
 
 #[derive(Args)]
 pub(crate) struct UpArguments {
@@ -60,11 +58,10 @@ enum Event<'a> {
 
 pub(crate) async fn run(arguments: UpArguments, output: Output) -> Result<()> {
     let directory = arguments.place.directory()?;
-    std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
     let mut file = arguments.config.clone().map(PortalsFile::open).transpose()?;
     let keychain = keychain::choice(arguments.keychain, arguments.passphrase_fd, &directory).await?;
     let options = EngineOptions { data_dir: directory, keychain, listen: arguments.listen.clone() };
-    let engine = Arc::new(Engine::start(options).await?);
+    let engine = Engine::start(options).await?;
     let ended = serve(&engine, &arguments, file.as_mut(), output).await;
     engine.shutdown().await;
     ended?;
@@ -74,41 +71,39 @@ pub(crate) async fn run(arguments: UpArguments, output: Output) -> Result<()> {
 
 /// Runs until asked to stop, or until the engine cannot go on.
 async fn serve(
-    engine: &Arc<Engine>,
+    engine: &Engine,
     arguments: &UpArguments,
     mut file: Option<&mut PortalsFile>,
     output: Output,
 ) -> Result<()> {
     let mut notices = engine.notices();
-    let mut snapshots = engine.snapshot();
-    set_up(engine, arguments, file.as_deref()).await?;
-    let control = control::serve(Arc::clone(engine), {
-        let engine = Arc::clone(engine);
-        move |link| open(Arc::clone(&engine), link)
+        set_up(engine, arguments, file.as_deref()).await?;
+    let control = control::serve(engine.clone(), {
+        let engine = engine.clone();
+        move |link| open(engine.clone(), link)
     });
     let control = control.await?;
-    if let Some(me) = snapshots.borrow().me.clone() {
+    let me = engine.snapshot().borrow().me.clone();
+    if let Some(me) = me {
         let (directory, process) = (engine.data_dir(), std::process::id());
         let identifier = me.identifier.to_string();
         let sentence = format!("{} ({}…) is up. Ctrl-C stops it.", shown(&me.name), identifier.get(..9).unwrap_or(""));
         output.say(&Event::Up { identifier, name: &me.name, data_dir: directory, process }, sentence);
     }
     if let Some(file) = &mut file {
-        file.apply(&**engine, output).await;
+        file.apply(engine, output).await;
     }
     let stop = crate::asked_to_stop();
     tokio::pin!(stop);
     let ended = loop {
         tokio::select! {
             stopped = &mut stop => break stopped.map_err(Into::into),
-            notice = notices.recv() => match notice {
-                Ok(notice) => output.say(&Event::Notice { notice: &notice }, sentence::of(&notice)),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => break Err(stopped_by_itself().into()),
+            fault = engine.why_ended() => break Err(fault.into()),
+            heard = notices.recv() => if let Ok(notice) = heard {
+                output.say(&Event::Notice { notice: &notice }, sentence::of(&notice));
             },
-            changed = snapshots.changed() => if changed.is_err() { break Err(stopped_by_itself().into()) },
             () = changed(&mut file) => if let Some(file) = &mut file {
-                file.read_again(&**engine, output).await;
+                file.read_again(engine, output).await;
             },
         }
     };
@@ -124,12 +119,8 @@ async fn changed(file: &mut Option<&mut PortalsFile>) {
     }
 }
 
-fn stopped_by_itself() -> Fault {
-    Fault::new(Code::Stopped, "The engine has stopped by itself. Look into the log above, then start it again.")
-}
-
 /// Puts what a second launch or a link brings among the invitations.
-fn open(engine: Arc<Engine>, link: Option<postern_engine::model::Secret>) {
+fn open(engine: Engine, link: Option<postern_engine::model::Secret>) {
     let Some(link) = link else { return };
     tokio::spawn(async move {
         if let Err(fault) = engine.request(Request::Open { link }).await {
