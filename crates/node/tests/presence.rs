@@ -111,9 +111,21 @@ async fn a_name_stays_its_owners_and_others_are_told() {
     assert!(matches!(&*odd, Error::Relay(RelayError::InvalidName(_))), "{odd}");
     // Nor by the plain way, where a refusal is silence.
     let connection = other.node.tcp_connect(hub.address()).await.unwrap();
-    let refused = in_time(other.node.create_relay(&connection, Some("name"))).await;
-    assert!(matches!(refused, Err(Error::Relay(RelayError::NotConfirmed))));
+    let refused = other.node.create_relay(&connection, Some("name"));
+    assert!(tokio::time::timeout(Duration::from_millis(300), refused).await.is_err());
     assert!(session.state().up().is_some());
+    // Nor while its owner is away, who has it again on coming back.
+    drop(session);
+    in_time(async {
+        while hub.node.stats().relays.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let refused = in_time(other.at(&hub, "name").await.up()).await.map(drop).unwrap_err();
+    assert!(matches!(&*refused, Error::Relay(RelayError::NameTaken(_))), "{refused}");
+    let again = owner.at(&hub, "name").await;
+    in_time(again.up()).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@
 //!      ◄────── "bob" ────── Relay (at "bob")                                            over the node's own connection
 //! ```
 //!
-//! A relay belongs to who registered it, and ends with the connection or channel it was registered over. Relays
-//! cannot take the address of anything else in the hub's node, and nothing else can take theirs.
+//! A relay belongs to who registered it, and ends with the connection or channel it was registered over. The name of an
+//! identity's relay stays reserved for it, as long as the hub runs, for [`RESERVED_FOR`]. Relays cannot take the address of anything else in the hub's node, and nothing else can take theirs.
 //!
 //! Registered through a secure channel with the hub, it belongs to the identity at its other end. What comes to it goes
 //! through that channel too, as programs on `ockam` expect, or, for [`OWNED_FORWARDING_SERVICE`], over the connection
@@ -14,10 +14,12 @@
 
 mod answer;
 mod client;
+mod reserved;
 mod service;
 
 pub use client::Relay;
 pub(crate) use client::{register, register_owned};
+pub use reserved::RESERVED_FOR;
 pub use service::{MAX_NAME, RelayService, RelayServiceOptions};
 
 /// Worker address where nodes register relays with random names.

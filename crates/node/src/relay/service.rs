@@ -1,6 +1,7 @@
 //! The hub's side: registering and forwarding.
 
 use super::answer::Answer;
+use super::reserved::Reserved;
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
 use crate::delivery::{Delivery, Undeliverable};
@@ -14,6 +15,7 @@ use crate::sync::lock;
 use crate::wire::bare;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Longest name of a relay, in bytes, prefix included.
@@ -69,7 +71,13 @@ struct Table {
     core: Arc<Core>,
     prefix: String,
     exposed_to: Vec<FlowId>,
-    relays: Mutex<HashMap<Address, Entry>>,
+    relays: Mutex<Relays>,
+}
+
+#[derive(Default)]
+struct Relays {
+    entries: HashMap<Address, Entry>,
+    reserved: Reserved,
 }
 
 struct Entry {
@@ -95,6 +103,13 @@ enum Owner {
 }
 
 impl Owner {
+    fn identity(&self) -> Option<Identifier> {
+        match self {
+            Self::Identity(identifier) => Some(*identifier),
+            Self::Bearer(_) => None,
+        }
+    }
+
     fn of(source: &Source, confirmation: Address) -> Self {
         match &source.peer {
             Some(peer) => Self::Identity(peer.identifier),
@@ -243,7 +258,8 @@ impl Table {
     ) -> Result<Option<Bond>, Undeliverable> {
         let limits = &self.core.limits;
         let mut relays = lock(&self.relays);
-        match relays.get_mut(address) {
+        let Relays { entries, reserved } = &mut *relays;
+        match entries.get_mut(address) {
             Some(entry) if entry.owner != owner => return Err(Undeliverable::Denied),
             Some(entry) => {
                 let previous = std::mem::replace(&mut entry.bond, bond);
@@ -252,13 +268,17 @@ impl Table {
             }
             None => {}
         }
-        let owned = relays.values().filter(|entry| entry.bond.through == bond.through || entry.owner == owner).count();
-        if relays.len() >= limits.relays || owned >= limits.relays_per_owner {
+        if reserved.is_others(address, owner.identity(), Instant::now()) {
+            return Err(Undeliverable::Denied);
+        }
+        let owned = entries.values().filter(|entry| entry.bond.through == bond.through || entry.owner == owner).count();
+        if entries.len() >= limits.relays || owned >= limits.relays_per_owner {
             return Err(Undeliverable::Full);
         }
         // A name that something else in this node has is refused here.
         self.core.router.add_endpoint(address.clone(), relay).map_err(|_| Undeliverable::Denied)?;
-        relays.insert(address.clone(), Entry { owner, bond });
+        reserved.release(address);
+        entries.insert(address.clone(), Entry { owner, bond });
         self.core.stats.relays.add(1);
         Ok(None)
     }
@@ -284,10 +304,14 @@ impl Table {
             () = self.core.stopping.cancelled() => return,
         }
         let mut relays = lock(&self.relays);
-        if relays.get(&address).is_some_and(|entry| entry.bond == bond) {
-            relays.remove(&address);
-            self.core.router.remove(&address);
-            self.core.stats.relays.sub(1);
+        if relays.entries.get(&address).is_none_or(|entry| entry.bond != bond) {
+            return;
+        }
+        let owner = relays.entries.remove(&address).and_then(|entry| entry.owner.identity());
+        self.core.router.remove(&address);
+        self.core.stats.relays.sub(1);
+        if let Some(owner) = owner {
+            relays.reserved.reserve(address, owner, self.core.limits.relays, Instant::now());
         }
     }
 }

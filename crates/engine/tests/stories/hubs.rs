@@ -1,0 +1,89 @@
+//! Through a hub.
+
+use crate::world::{Person, echo, endless, hub, is_refused, says_back};
+use postern_engine::model::{Code, InletLink, InviteTo, Request, Way};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn share_accept_use_and_revoke_through_a_hub() {
+    let (_hub, address) = hub().await;
+    let (owner, friend) = (Person::passing().await, Person::passing().await);
+    owner.set_up("Olga", &[&address], false).await;
+    owner.hubs_are_up().await;
+    let service = owner.share("numbers", &endless().await).await;
+    let link = owner.link(service).await;
+    friend.set_up("Fred", &[], false).await;
+    friend.accept(&link).await;
+    let portal = friend.portal_is_up().await;
+    assert!(matches!(&portal.link, InletLink::Up { way: Way::Hub { address: hub }, .. } if *hub == address));
+    let mut socket = TcpStream::connect(&portal.address).await.unwrap();
+    let mut buffer = vec![0; 64 * 1024];
+    for _ in 0..20 {
+        assert!(socket.read(&mut buffer).await.unwrap() > 0);
+    }
+    let grant = owner.now().services[0].people[0].grant;
+    owner.done(Request::RevokeGrant { grant }).await;
+    let revoked = Instant::now();
+    while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
+    assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
+    assert_eq!(friend.portal_is_down().await.code, Code::Revoked);
+    assert!(is_refused(&portal.address).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_hub_is_told_from_an_absent_owner() {
+    let (hub, address) = hub().await;
+    let (mut owner, friend) = (Person::lasting().await, Person::passing().await);
+    owner.set_up("Olga", &[&address], false).await;
+    owner.hubs_are_up().await;
+    let service = owner.share("echo", &echo().await).await;
+    let link = owner.link(service).await;
+    friend.set_up("Fred", &[&address], false).await;
+    friend.hubs_are_up().await;
+    friend.accept(&link).await;
+    let portal = friend.portal_is_up().await;
+    says_back(&portal.address, "through the hub").await;
+    owner.stop().await;
+    assert_eq!(friend.portal_is_down().await.code, Code::OwnerOffline);
+    owner.start().await;
+    friend.portal_is_up().await;
+    says_back(&portal.address, "again").await;
+    hub.drain().await;
+    assert_eq!(friend.portal_is_down().await.code, Code::HubUnreachable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
+    let (_hub, address) = hub().await;
+    let (owner, mut friend) = (Person::lasting().await, Person::lasting().await);
+    owner.set_up("Olga", &[&address], false).await;
+    owner.hubs_are_up().await;
+    let first = owner.share("first", &echo().await).await;
+    let link = owner.link(first).await;
+    friend.set_up("Fred", &[&address], false).await;
+    friend.hubs_are_up().await;
+    friend.accept(&link).await;
+    friend.portal_is_up().await;
+    let person = owner.sees("Fred as a contact", |it| it.contacts.first().filter(|it| it.can_be_mailed).cloned()).await;
+    friend.stop().await;
+    let second = owner.share("second", &echo().await).await;
+    let (invitation, link) = owner.invite(second, InviteTo::Contact { person: person.identifier }).await;
+    assert_eq!(link, None);
+    owner
+        .sees("it delivered", |it| {
+            let sent = it.services.iter().flat_map(|it| &it.invitations).find(|it| it.id == invitation)?;
+            (sent.state == postern_engine::model::SentState::Delivered).then_some(())
+        })
+        .await;
+    friend.start().await;
+    let received = friend.sees("the invitation", |it| it.invitations.first().cloned()).await;
+    assert_eq!((received.owner_name.as_str(), received.service_name.as_str()), ("Olga", "second"));
+    let port = Some(crate::world::free_port());
+    friend.done(Request::Accept { invitation, port }).await;
+    let portal = friend.sees("the second portal up", |it| {
+        it.inlets.iter().find(|it| it.name == "second" && matches!(it.link, InletLink::Up { .. })).cloned()
+    });
+    says_back(&portal.await.address, "by mail").await;
+}
