@@ -12,6 +12,7 @@
 //! - [`Service`] and [`Sink`] are small TCP services in this process; [`Payload`] is the bytes they carry.
 //! - [`Capture`] stands between two programs: it records every byte, counts, and cuts.
 //! - [`Postgres`] and [`Sshd`] are the real servers, each with its own directory, keys and port.
+//! - [`Person`] is a whole engine with a data directory of its own, reached by its commands; [`Clock`] turns its clock.
 //! - [`Trio`] is hub, outlet and inlet around a service, the three as processes.
 //! - [`eventually`] waits for a state. Nothing here waits for time.
 //!
@@ -24,6 +25,7 @@ pub mod client;
 mod connections;
 pub mod debian;
 mod payload;
+pub mod person;
 mod postgres;
 mod process;
 pub mod program;
@@ -34,6 +36,7 @@ mod wait;
 
 pub use capture::Capture;
 pub use payload::{Payload, Sha256, sha256};
+pub use person::{Clock, PATIENCE, Person};
 pub use postgres::Postgres;
 pub use process::{Finished, Process};
 pub use service::{Received, Service, Sink};

@@ -3,7 +3,7 @@
 use crate::naming;
 use crate::output::Output;
 use crate::place::{Place, Running, Watching, unexpected};
-use crate::table::shown;
+use crate::table::{escaped, shown};
 use crate::{link, moment};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -53,7 +53,7 @@ pub(crate) struct DeclineArguments {
 
 #[derive(Args)]
 struct How {
-    /// Where it appears on your localhost [default: the service's own port, or the next free one].
+    /// Where it appears on your localhost [default: the service's own port].
     #[arg(long)]
     port: Option<u16>,
     /// How long to wait for it to be up. If it is not by then, it comes up by itself.
@@ -87,14 +87,16 @@ pub(crate) async fn join(arguments: JoinArguments, output: Output) -> Result<()>
     if let Some(fault) = preview.fault {
         return Err(fault.into());
     }
-    take(&mut engine, preview.invitation, preview.owner, arguments.how, output).await
+    let accepted = Accepted::new(preview.invitation, preview.owner, preview.service_name);
+    take(&mut engine, accepted, arguments.how, output).await
 }
 
 pub(crate) async fn accept(arguments: AcceptArguments, output: Output) -> Result<()> {
     let mut engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let received = naming::received(&snapshot, &arguments.invitation)?;
-    take(&mut engine, received.id, received.owner, arguments.how, output).await
+    let accepted = Accepted::new(received.id, received.owner, received.service_name.clone());
+    take(&mut engine, accepted, arguments.how, output).await
 }
 
 pub(crate) async fn decline(arguments: DeclineArguments, output: Output) -> Result<()> {
@@ -124,24 +126,17 @@ fn say_preview(output: Output, preview: &InvitationPreview) {
 }
 
 /// Accepts, and follows what comes of it for as long as was asked for.
-async fn take(
-    engine: &mut Running,
-    invitation: InvitationId,
-    owner: Identifier,
-    how: How,
-    output: Output,
-) -> Result<()> {
+async fn take(engine: &mut Running, mut accepted: Accepted, how: How, output: Output) -> Result<()> {
+    let invitation = accepted.invitation;
     let mut watching = engine.watch().await?;
-    let before = watching.snapshot().await?.inlets.iter().map(|inlet| inlet.id).collect();
+    accepted.before = watching.snapshot().await?.inlets.iter().map(|inlet| inlet.id).collect();
     engine.order(Request::Accept { invitation, port: how.port }).await?;
     output.say(&Event::Accepted { invitation }, "Accepted.");
-    let accepted = Accepted { invitation, owner, before };
     let mut waiting_for = None;
     match tokio::time::timeout(how.wait, accepted.follow(&mut watching, &mut waiting_for, output)).await {
         Ok(followed) => followed,
         Err(_) => {
-            let why =
-                waiting_for.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", shown_in_full(fault)));
+            let why = waiting_for.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", escaped(&fault.message)));
             let sentence = format!("It is not up yet.{why} It comes up by itself: see `postern ls`.");
             output.say(&Event::Waiting { invitation, fault: waiting_for.as_ref() }, sentence);
             Ok(())
@@ -149,10 +144,11 @@ async fn take(
     }
 }
 
-/// An invitation that was just accepted.
+/// An invitation that is being accepted.
 struct Accepted {
     invitation: InvitationId,
     owner: Identifier,
+    service_name: String,
     /// The portals that there were before.
     before: BTreeSet<InletId>,
 }
@@ -165,6 +161,10 @@ enum Became<'a> {
 }
 
 impl Accepted {
+    fn new(invitation: InvitationId, owner: Identifier, service_name: String) -> Self {
+        Self { invitation, owner, service_name, before: BTreeSet::new() }
+    }
+
     async fn follow(&self, watching: &mut Watching, waiting_for: &mut Option<Fault>, output: Output) -> Result<()> {
         loop {
             let snapshot = watching.snapshot().await?;
@@ -197,8 +197,10 @@ impl Accepted {
                 ReceivedState::Over { fault } => Became::Refused(fault),
             };
         }
-        let new = |inlet: &&InletView| inlet.owner == self.owner && !self.before.contains(&inlet.id);
-        match snapshot.inlets.iter().find(new) {
+        let theirs = || snapshot.inlets.iter().filter(|inlet| inlet.owner == self.owner);
+        // Whoever was in before and is invited again gets the same portal again.
+        let again = || theirs().find(|inlet| inlet.service_name == self.service_name);
+        match theirs().find(|inlet| !self.before.contains(&inlet.id)).or_else(again) {
             None => Became::Waiting(None),
             Some(inlet) => match &inlet.link {
                 InletLink::Up { .. } => Became::Up(inlet),
@@ -214,8 +216,4 @@ impl Accepted {
 fn comes_by_itself(fault: &Fault) -> bool {
     use postern_engine::model::Code;
     !matches!(fault.code, Code::PortTaken | Code::Revoked | Code::Expired | Code::ServiceClosed | Code::Invalid)
-}
-
-fn shown_in_full(fault: &Fault) -> String {
-    crate::table::escaped(&fault.message)
 }

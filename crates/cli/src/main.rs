@@ -10,6 +10,7 @@
 //! Every command that prints state prints it for people, or with `--json` as one JSON object a line. Logs go to
 //! the standard error in the same form (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
 
+mod backup;
 mod bench;
 mod contacts;
 mod demo;
@@ -34,6 +35,7 @@ mod place;
 mod share;
 mod switch;
 mod table;
+mod up;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -53,6 +55,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Be up: share and reach services, in the foreground, until stopped.
+    Up(up::UpArguments),
     /// Show what is shared, who may use it, and your portals.
     Ls(list::ListArguments),
     /// Share a service of this machine. Nobody is in before you invite them.
@@ -93,6 +97,10 @@ enum Command {
     Ports(look::LookArguments),
     /// Look for what is wrong, and say what to do.
     Doctor(look::LookArguments),
+    /// Write the identity and everything else into one file, encrypted with a passphrase.
+    Backup(backup::BackupArguments),
+    /// Be again who was backed up. No Postern may be running there.
+    Restore(backup::RestoreArguments),
     /// Run a hub: the untrusted node in the middle that people behind routers meet at.
     Hub(hub::HubArguments),
     /// Share a service by hand, without an engine: the end of a portal beside it.
@@ -131,6 +139,9 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, output: Output) -> Result<()> {
     match command {
+        Command::Up(arguments) => up::run(arguments, output).await,
+        Command::Backup(arguments) => backup::backup(arguments, output).await,
+        Command::Restore(arguments) => backup::restore(arguments, output).await,
         Command::Ls(arguments) => list::run(arguments, output).await,
         Command::Share(arguments) => share::share(arguments, output).await,
         Command::Invite(arguments) => invite::invite(arguments, output).await,

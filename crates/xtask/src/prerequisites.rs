@@ -50,6 +50,7 @@ const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("sshd", &["openssh-server"]),
     needs("dbus-daemon", &["dbus"]),
     needs("gnome-keyring-daemon", &["gnome-keyring"]),
+    needs("faketime", &["faketime"]),
     needs("secret-tool", &["libsecret-tools"]),
     // The desktop that the app is tested on, and the browser for its page.
     needs("Xvfb", &["xvfb"]),

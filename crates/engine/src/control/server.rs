@@ -3,6 +3,7 @@
 use super::line::{self, Lines};
 use super::platform::{Accepted, Listener};
 use super::{Call, Hello, IDLE, MAX_CALL, MAX_CLIENTS, PATIENCE, Said, VERSION, Welcome};
+use crate::Engine;
 use crate::model::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use std::future::Future;
 use std::io;
@@ -25,6 +26,28 @@ pub trait Host: Send + Sync + 'static {
     fn notices(&self) -> broadcast::Receiver<Notice>;
     /// Does what is asked.
     fn request(&self, request: Request) -> impl Future<Output = Result<Answer, Fault>> + Send;
+}
+
+impl Host for Engine {
+    fn data_dir(&self) -> &Path {
+        Self::data_dir(self)
+    }
+
+    fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
+        Self::snapshot(self)
+    }
+
+    fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
+        Self::traffic(self)
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        Self::notices(self)
+    }
+
+    async fn request(&self, request: Request) -> Result<Answer, Fault> {
+        Self::request(self, request).await
+    }
 }
 
 /// The open socket of an engine; dropping it closes the socket and every connection, in a moment.
@@ -54,7 +77,7 @@ impl Drop for Control {
 /// # Errors
 /// [`Code::Failed`] when the socket cannot be made.
 pub async fn serve<H: Host>(
-    host: Arc<H>,
+    host: H,
     raise: impl Fn(Option<Secret>) + Send + Sync + 'static,
 ) -> Result<Control, Fault> {
     let listener = Listener::bind(host.data_dir()).map_err(|error| {
@@ -70,7 +93,7 @@ pub async fn serve<H: Host>(
 
 /// What every connection needs.
 struct Desk<H> {
-    host: Arc<H>,
+    host: H,
     raise: Box<dyn Fn(Option<Secret>) + Send + Sync>,
 }
 
@@ -143,7 +166,7 @@ impl Connection {
                     (desk.raise)(link);
                     Said::Raised
                 }
-                Call::Watch => return self.watch(&*desk.host).await,
+                Call::Watch => return self.watch(&desk.host).await,
             };
             self.say(&said).await?;
         }

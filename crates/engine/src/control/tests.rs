@@ -16,7 +16,7 @@ struct Stand {
     notices: broadcast::Sender<Notice>,
 }
 
-impl Host for Stand {
+impl Host for Arc<Stand> {
     fn data_dir(&self) -> &Path {
         &self.data_dir
     }

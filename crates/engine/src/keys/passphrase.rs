@@ -109,6 +109,11 @@ impl Passphrase {
         Self::asked(ask, prompt, |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new))
     }
 
+    /// The text, for whoever must pass it on.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
     fn asked(
         ask: Ask,
         prompt: &str,

@@ -1,0 +1,68 @@
+//! `postern backup` and `postern restore`.
+
+use crate::keychain::{self, KeychainKind};
+use crate::output::Output;
+use crate::place::Place;
+use anyhow::{Context, Result};
+use clap::Args;
+use postern_engine::keys::passphrase::Ask;
+use postern_engine::model::{Request, Secret};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct BackupArguments {
+    /// A file that does not exist yet.
+    file: PathBuf,
+    /// Read the file's passphrase from this file descriptor instead of the terminal.
+    #[arg(long, value_name = "FD")]
+    passphrase_fd: Option<u32>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args)]
+pub(crate) struct RestoreArguments {
+    /// What `postern backup` wrote.
+    file: PathBuf,
+    /// Read the file's passphrase from this file descriptor instead of the terminal.
+    #[arg(long, value_name = "FD")]
+    passphrase_fd: Option<u32>,
+    /// Where the identity's key shall rest.
+    #[arg(long, value_enum, default_value = "os")]
+    keychain: KeychainKind,
+    /// With --keychain file: read its new passphrase from this file descriptor instead of the terminal.
+    #[arg(long, value_name = "FD")]
+    keychain_passphrase_fd: Option<u32>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    BackedUp { file: &'a Path },
+    Restored { data_dir: &'a Path },
+}
+
+pub(crate) async fn backup(arguments: BackupArguments, output: Output) -> Result<()> {
+    let mut engine = arguments.place.engine().await?;
+    // The engine may run elsewhere in the file system.
+    let file = std::path::absolute(&arguments.file).context("Failed to find the place of the file")?;
+    let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase for the backup", Ask::Twice).await?;
+    let passphrase = Secret::new(passphrase.reveal());
+    engine.order(Request::Backup { path: file.to_string_lossy().into_owned(), passphrase }).await?;
+    let sentence = format!("Everything is in {}. Without its passphrase it is of no use.", file.display());
+    output.say(&Event::BackedUp { file: &file }, sentence);
+    Ok(())
+}
+
+pub(crate) async fn restore(arguments: RestoreArguments, output: Output) -> Result<()> {
+    let directory = arguments.place.directory()?;
+    let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase of the backup", Ask::Once).await?;
+    let keychain = keychain::choice(arguments.keychain, arguments.keychain_passphrase_fd, &directory).await?;
+    postern_engine::backup::restore(&directory, &arguments.file, passphrase, keychain).await?;
+    let sentence = format!("{} is as it was when it was backed up. Now: postern up", directory.display());
+    output.say(&Event::Restored { data_dir: &directory }, sentence);
+    Ok(())
+}

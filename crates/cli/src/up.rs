@@ -1,0 +1,162 @@
+//! `postern up`: the engine without a face, in the foreground, and the socket that the other commands reach it by.
+//!
+//! ```text
+//! arguments, portals.toml ─ Request ─► Engine ─ Notice ─► sentences
+//!        other commands ─► control ─────┘
+//! ```
+
+mod portals;
+mod sentence;
+
+use crate::keychain::{self, KeychainKind};
+use crate::output::Output;
+use crate::place::Place;
+use crate::table::shown;
+use anyhow::Result;
+use clap::Args;
+use portals::PortalsFile;
+use postern_engine::control;
+use postern_engine::model::{Answer, Code, Fault, Notice, Request};
+use postern_engine::{Engine, EngineOptions};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Args)]
+pub(crate) struct UpArguments {
+    /// What you call yourself, for others to see. Needed the first time.
+    #[arg(long)]
+    name: Option<String>,
+    /// A hub to meet at; may be given more than once. Those of before are kept.
+    #[arg(long = "hub", value_name = "HOST:PORT")]
+    hubs: Vec<String>,
+    /// Let friends in the same network reach this computer directly.
+    #[arg(long)]
+    this_computer: bool,
+    /// Where this computer listens for friends in its network, with --this-computer.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// A TOML file that declares name, hubs, services and inlets; it is read again whenever it changes.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the identity's key rests.
+    #[arg(long, value_enum, default_value = "os")]
+    keychain: KeychainKind,
+    /// With --keychain file: read the passphrase from this file descriptor instead of the terminal.
+    #[arg(long, value_name = "FD")]
+    passphrase_fd: Option<u32>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event<'a> {
+    Up { identifier: String, name: &'a str, data_dir: &'a Path, process: u32 },
+    Notice { notice: &'a Notice },
+    Stopped,
+}
+
+pub(crate) async fn run(arguments: UpArguments, output: Output) -> Result<()> {
+    let directory = arguments.place.directory()?;
+    let mut file = arguments.config.clone().map(PortalsFile::open).transpose()?;
+    let keychain = keychain::choice(arguments.keychain, arguments.passphrase_fd, &directory).await?;
+    let options = EngineOptions { data_dir: directory, keychain, listen: arguments.listen.clone() };
+    let engine = Engine::start(options).await?;
+    let ended = serve(&engine, &arguments, file.as_mut(), output).await;
+    engine.shutdown().await;
+    ended?;
+    output.say(&Event::Stopped, "Stopped.");
+    Ok(())
+}
+
+/// Runs until asked to stop, or until the engine cannot go on.
+async fn serve(
+    engine: &Engine,
+    arguments: &UpArguments,
+    mut file: Option<&mut PortalsFile>,
+    output: Output,
+) -> Result<()> {
+    let mut notices = engine.notices();
+        set_up(engine, arguments, file.as_deref()).await?;
+    let control = control::serve(engine.clone(), {
+        let engine = engine.clone();
+        move |link| open(engine.clone(), link)
+    });
+    let control = control.await?;
+    let me = engine.snapshot().borrow().me.clone();
+    if let Some(me) = me {
+        let (directory, process) = (engine.data_dir(), std::process::id());
+        let identifier = me.identifier.to_string();
+        let sentence = format!("{} ({}…) is up. Ctrl-C stops it.", shown(&me.name), identifier.get(..9).unwrap_or(""));
+        output.say(&Event::Up { identifier, name: &me.name, data_dir: directory, process }, sentence);
+    }
+    if let Some(file) = &mut file {
+        file.apply(engine, output).await;
+    }
+    let stop = crate::asked_to_stop();
+    tokio::pin!(stop);
+    let ended = loop {
+        tokio::select! {
+            stopped = &mut stop => break stopped.map_err(Into::into),
+            fault = engine.why_ended() => break Err(fault.into()),
+            heard = notices.recv() => if let Ok(notice) = heard {
+                output.say(&Event::Notice { notice: &notice }, sentence::of(&notice));
+            },
+            () = changed(&mut file) => if let Some(file) = &mut file {
+                file.read_again(engine, output).await;
+            },
+        }
+    };
+    control.close().await;
+    ended
+}
+
+/// Resolves when the file has changed; never when there is none.
+async fn changed(file: &mut Option<&mut PortalsFile>) {
+    match file {
+        Some(file) => file.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Puts what a second launch or a link brings among the invitations.
+fn open(engine: Engine, link: Option<postern_engine::model::Secret>) {
+    let Some(link) = link else { return };
+    tokio::spawn(async move {
+        if let Err(fault) = engine.request(Request::Open { link }).await {
+            tracing::warn!(code = ?fault.code, "a link was not opened");
+        }
+    });
+}
+
+/// Makes the identity the first time, and afterwards what the arguments and the file ask for beyond what there is.
+async fn set_up(engine: &Engine, arguments: &UpArguments, file: Option<&PortalsFile>) -> Result<()> {
+    let declared = file.map(PortalsFile::declared);
+    let name = arguments.name.clone().or_else(|| declared.and_then(|declared| declared.name.clone()));
+    let mut hubs = arguments.hubs.clone();
+    hubs.extend(declared.into_iter().flat_map(|declared| declared.hubs.clone()));
+    let this_computer = arguments.this_computer || declared.is_some_and(|declared| declared.this_computer);
+
+    let snapshot = engine.snapshot().borrow().clone();
+    let Some(me) = &snapshot.me else {
+        let sentence = "Not set up yet. The first time, say who you are and where you meet others: \
+                        postern up --name NAME --hub HOST:PORT (or --this-computer).";
+        let name = name.ok_or_else(|| Fault::new(Code::NotSetUp, sentence))?;
+        engine.request(Request::SetUp { name, hubs, this_computer }).await?;
+        return Ok(());
+    };
+    let mut requests = Vec::new();
+    if let Some(name) = name.filter(|name| *name != me.name) {
+        requests.push(Request::Rename { name });
+    }
+    for address in hubs.into_iter().filter(|address| !snapshot.hubs.iter().any(|hub| hub.address == *address)) {
+        requests.push(Request::AddHub { address });
+    }
+    if this_computer && !snapshot.this_computer.on {
+        requests.push(Request::SetThisComputer { on: true });
+    }
+    for request in requests {
+        let _: Answer = engine.request(request).await?;
+    }
+    Ok(())
+}
