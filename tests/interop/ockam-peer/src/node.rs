@@ -24,7 +24,9 @@
 //! inlet                      inlet ADDRESS            to the outlet at the other end
 //! echo N                     echo N                   that many texts come back as they were
 //! ask WORKER [TEXT]          ask TEXT                 what it answers
+//! say WORKER [TEXT]          say                      the same without waiting; the answer is told as `answered TEXT`
 //! length N                   length N                 what the other end takes for the length of N bytes
+//! patience SECONDS           patience                 how long answers and handshakes are waited for from here on
 //! ```
 //!
 //! Routes are written `a/b/c` and begin behind the connection.
@@ -53,8 +55,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long answers and handshakes are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long answers and handshakes are waited for, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// How long the credentials last that it issues.
 const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -74,6 +76,7 @@ pub(crate) struct Peer {
     held: Option<Arc<Held>>,
     listeners: Vec<FlowControlId>,
     channel: Option<SecureChannel>,
+    patience: Duration,
 }
 
 /// An error in the test's own commands.
@@ -110,6 +113,7 @@ impl Peer {
             held: None,
             listeners: Vec::new(),
             channel: None,
+            patience: PATIENCE,
         })
     }
 
@@ -142,6 +146,11 @@ impl Peer {
             ("guard", [name, value]) => self.guard(name, value).map(done),
             ("outlet", [target]) => self.outlet(target).map(done),
             ("inlet", []) => self.inlet().await,
+            ("patience", [seconds]) => {
+                self.patience = Duration::from_secs(seconds.parse().map_err(wrong)?);
+                Ok(String::new())
+            }
+            ("say", [worker, text @ ..]) => self.say(worker, text.join(" ")).map(done),
             ("echo", [count]) => self.echo(count.parse().map_err(wrong)?).await,
             ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
             ("length", [count]) => self.ask("length", vec![7u8; count.parse().map_err(wrong)?]).await,
@@ -247,8 +256,7 @@ impl Peer {
 
     async fn refresh(&self, hex: &str) -> Result<String> {
         let held = self.held.as_ref().ok_or_else(|| wrong("nothing is held"))?;
-        let context = self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)?;
-        Ok(held.replace(&context, credential(hex)?).await?.to_string())
+        Ok(held.replace(&self.detached()?, credential(hex)?).await?.to_string())
     }
 
     fn listener(&mut self, name: &str) -> Result<()> {
@@ -280,7 +288,7 @@ impl Peer {
     }
 
     async fn open(&mut self, route: &str) -> Result<String> {
-        let mut options = SecureChannelOptions::new().with_timeout(PATIENCE);
+        let mut options = SecureChannelOptions::new().with_timeout(self.patience);
         if let Some(only) = &self.only {
             options = options.with_trust_policy(TrustIdentifierPolicy::new(only.clone()));
         }
@@ -362,8 +370,24 @@ impl Peer {
     }
 
     async fn ask(&self, worker: &str, message: impl Message) -> Result<String> {
-        let options = MessageSendReceiveOptions::new().with_timeout(PATIENCE);
+        let options = MessageSendReceiveOptions::new().with_timeout(self.patience);
         self.node.send_and_receive_extended::<String>(self.behind(worker)?, message, options).await?.into_body()
+    }
+
+    fn say(&self, worker: &str, text: String) -> Result<()> {
+        let options = MessageSendReceiveOptions::new().with_timeout(self.patience);
+        let (context, way) = (self.detached()?, self.behind(worker)?);
+        tokio::spawn(async move {
+            let answer = context.send_and_receive_extended::<_, String>(way, text, options).await;
+            if let Ok(answer) = answer.and_then(|answer| answer.into_body()) {
+                println!("answered {answer}");
+            }
+        });
+        Ok(())
+    }
+
+    fn detached(&self) -> Result<Context> {
+        self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)
     }
 }
 

@@ -20,8 +20,8 @@ use zeroize::Zeroizing;
 
 /// How long the credentials last that it issues.
 const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
-/// How long answers are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long answers are waited for, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 #[tokio::main]
 async fn main() {
@@ -116,6 +116,11 @@ impl Peer {
             ("guard", [name, value]) => self.guard(name, value).map(done),
             ("outlet", [target]) => self.outlet(target).map(done),
             ("inlet", []) => self.inlet().await,
+            ("patience", [seconds]) => {
+                self.options.timeout = Duration::from_secs(seconds.parse()?);
+                Ok(String::new())
+            }
+            ("say", [worker, text @ ..]) => self.say(worker, text.join(" ")).map(done),
             ("echo", [count]) => self.echo(count.parse()?).await,
             ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
             ("length", [count]) => self.ask("length", vec![7u8; count.parse()?]).await,
@@ -278,8 +283,18 @@ impl Peer {
     }
 
     async fn ask(&self, worker: &str, message: impl Message) -> Result<String> {
-        let context = self.node.context()?;
-        Ok(context.send_and_receive_within::<String>(PATIENCE, self.behind(worker)?, message).await?.into_body())
+        let (context, patience) = (self.node.context()?, self.options.timeout);
+        Ok(context.send_and_receive_within::<String>(patience, self.behind(worker)?, message).await?.into_body())
+    }
+
+    fn say(&self, worker: &str, text: String) -> Result<()> {
+        let (context, way, patience) = (self.node.context()?, self.behind(worker)?, self.options.timeout);
+        tokio::spawn(async move {
+            if let Ok(answer) = context.send_and_receive_within::<String>(patience, way, text).await {
+                println!("answered {}", answer.body());
+            }
+        });
+        Ok(())
     }
 }
 

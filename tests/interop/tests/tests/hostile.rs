@@ -29,6 +29,8 @@ impl Victim {
         let (client, _) = Peer::with_identity(Real);
         client.tell(&format!("connect {address}"));
         assert_eq!(client.tell("channel listener"), bob.identifier);
+        // The client's half is open before the node has taken the last message of the handshake.
+        node.eventually("channels", "1");
         Self { node, address, client }
     }
 
@@ -158,13 +160,15 @@ fn who_cannot_prove_its_key_gets_no_channel() {
         Vec::new(),
         vec![0x9f; 60_000],
     ];
-    assert_eq!(victim.node.tell("channels"), "1");
     victim.endures(40, || {
         for proof in &proofs {
             let line = Line::connect(&victim.address);
             line.version();
             let channel = Channel::open(&line, &["listener"], "mallory", &key, proof);
             channel.send(&channel.text(0, "echoer", "hello"));
+            // The node reads in order: when it answers this, it has judged all of the above.
+            line.say(&Frame::to(&["listener"], "afterwards", &key.public()));
+            assert_eq!(line.hear().expect("message 2").onward, ["afterwards"]);
         }
     });
     assert_eq!(victim.node.tell("channels"), "1");
