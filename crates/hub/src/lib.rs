@@ -57,7 +57,11 @@ impl Hub {
     pub async fn start(config: &HubConfig) -> Result<Self, HubError> {
         let node = Node::with_limits(config.limits());
         let listener = node.tcp_listen(&config.listen).await?;
-        RelayService::start(&node, RelayServiceOptions { prefix: config.relay_prefix.clone() }, &[listener.flow()])?;
+        RelayService::start(
+            &node,
+            RelayServiceOptions { prefix: config.relay_prefix.clone(), ..Default::default() },
+            &[listener.flow()],
+        )?;
         node.start_worker("echo", Echoer)?;
         node.start_worker("uppercase", Uppercase)?;
         for worker in ["echo", "uppercase"] {

@@ -5,7 +5,7 @@ use super::stream::{CONNECT_TIMEOUT, Ends, Stream, WINDOW};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
-use crate::identity::TrustPolicy;
+use crate::identity::{Timestamp, TrustPolicy};
 use crate::node::{Core, Node};
 use crate::route::Route;
 use crate::router::{Body, Endpoint, Parcel, Source};
@@ -111,11 +111,12 @@ impl Listening {
         source: Option<&Arc<Source>>,
     ) -> Result<Delivery, Undeliverable> {
         let ours = window.is_some();
-        let peer = source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
+        let peer = source.and_then(|source| source.peer.as_ref());
         let allowed = match &self.options.allow {
             None => true,
-            Some(policy) => peer.is_some_and(|peer| policy.accepts(&peer)),
+            Some(policy) => peer.is_some_and(|peer| policy.accepts_peer(peer, Timestamp::now())),
         };
+        let peer = peer.map(|peer| peer.identifier);
         if !allowed {
             return self.refuse(ours, EndReason::NotAllowed, &onward);
         }

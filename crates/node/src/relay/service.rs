@@ -4,7 +4,7 @@ use super::{FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
-use crate::identity::Identifier;
+use crate::identity::{Identifier, Timestamp, TrustPolicy};
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
@@ -22,6 +22,9 @@ pub const MAX_NAME: usize = 128;
 pub struct RelayServiceOptions {
     /// Put in front of every name; the command line programs of `ockam` expect `forward_to_`.
     pub prefix: String,
+    /// Who may register one. Without a policy everyone may who reaches the service; with one, only peers behind a secure
+    /// channel that it accepts.
+    pub allow: Option<TrustPolicy>,
 }
 
 /// The relay service of a hub, at [`FORWARDING_SERVICE`] and [`STATIC_FORWARDING_SERVICE`].
@@ -36,6 +39,7 @@ impl RelayService {
         let table = Arc::new(Table {
             core: node.core().clone(),
             prefix: options.prefix,
+            allow: options.allow,
             exposed_to: exposed_to.to_vec(),
             relays: Mutex::default(),
         });
@@ -60,6 +64,7 @@ pub(super) fn is_valid_name(name: &str) -> bool {
 struct Table {
     core: Arc<Core>,
     prefix: String,
+    allow: Option<TrustPolicy>,
     exposed_to: Vec<FlowId>,
     relays: Mutex<HashMap<Address, Entry>>,
 }
@@ -119,6 +124,11 @@ impl Table {
         let name = format!("{}{alias}", self.prefix);
         if alias.is_empty() || !is_valid_name(&name) || return_route.len() < 2 {
             return self.refuse(&name, Undeliverable::Malformed);
+        }
+        let allowed =
+            |policy: &TrustPolicy| source.peer.as_ref().is_some_and(|peer| policy.accepts_peer(peer, Timestamp::now()));
+        if !self.allow.as_ref().is_none_or(allowed) {
+            return self.refuse(&name, Undeliverable::Denied);
         }
         let confirmation = return_route.back().ok_or(Undeliverable::NoRoute)?;
         let address = Address::from(name.as_str());
