@@ -4,7 +4,10 @@
 //! initiators make a new channel instead; `stats` tells what the node counts.
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use postern_node::identity::{Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp};
+use postern_node::identity::{
+    Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp, TrustPolicy,
+};
+use postern_node::policy::{Facts, Policy, Value};
 use postern_node::portal::OutletOptions;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::tcp::TcpConnection;
@@ -65,6 +68,7 @@ struct Peer {
     options: SecureChannelOptions,
     listeners: Vec<SecureChannelListener>,
     channel: Option<SecureChannel>,
+    facts: Facts,
 }
 
 impl Peer {
@@ -81,6 +85,7 @@ impl Peer {
             options,
             listeners: Vec::new(),
             channel: None,
+            facts: Facts::default(),
         }
     }
 
@@ -114,7 +119,9 @@ impl Peer {
             }
             ("channels", []) => Ok(self.node.stats().channels.get().to_string()),
             ("guard", [name, value]) => self.guard(name, value).map(done),
-            ("outlet", [target]) => self.outlet(target).map(done),
+            ("fact", [name, kind, value]) => self.fact(name, kind, value).map(done),
+            ("decide", rest) => self.decide(rest.first().copied().unwrap_or_default()),
+            ("outlet", [target, policy @ ..]) => self.outlet(target, policy.first().copied()).map(done),
             ("inlet", []) => self.inlet().await,
             ("patience", [seconds]) => {
                 self.options.timeout = Duration::from_secs(seconds.parse()?);
@@ -167,7 +174,11 @@ impl Peer {
 
     fn hub(&self, prefix: &str) -> Result<()> {
         let flows: Vec<FlowId> = self.inbound.iter().map(Flow::flow).collect();
-        Ok(RelayService::start(&self.node, RelayServiceOptions { prefix: prefix.into() }, &flows)?)
+        Ok(RelayService::start(
+            &self.node,
+            RelayServiceOptions { prefix: prefix.into(), ..Default::default() },
+            &flows,
+        )?)
     }
 
     async fn connect(&mut self, address: &str) -> Result<()> {
@@ -250,8 +261,30 @@ impl Peer {
         self.listeners.iter().try_for_each(|listener| Ok(self.node.expose("guarded", listener)?))
     }
 
-    fn outlet(&self, target: &str) -> Result<()> {
-        self.node.create_outlet("outlet", target, OutletOptions::default())?;
+    fn fact(&mut self, name: &str, kind: &str, value: &str) -> Result<()> {
+        let value = match kind {
+            "text" => Value::Text(value.into()),
+            "texts" => Value::Sequence(value.split(',').map(Value::from).collect()),
+            "integer" => Value::Integer(value.parse()?),
+            "float" => Value::Float(value.parse()?),
+            "bool" => Value::Bool(value.parse()?),
+            _ => bail!("no such kind"),
+        };
+        self.facts = std::mem::take(&mut self.facts).with(name, value);
+        Ok(())
+    }
+
+    fn decide(&self, policy: &str) -> Result<String> {
+        let decided = match unhex_text(policy)?.parse::<Policy>() {
+            Ok(policy) => policy.decide(&self.facts).map_or("undecided".into(), |decided| decided.to_string()),
+            Err(_) => "unreadable".into(),
+        };
+        Ok(decided)
+    }
+
+    fn outlet(&self, target: &str, policy: Option<&str>) -> Result<()> {
+        let allow = policy.map(telling).transpose()?;
+        self.node.create_outlet("outlet", target, OutletOptions { allow, ..OutletOptions::default() })?;
         if self.listeners.is_empty() {
             self.inbound.iter().try_for_each(|flow| self.node.expose("outlet", flow))?;
         }
@@ -296,6 +329,20 @@ impl Peer {
         });
         Ok(())
     }
+}
+
+fn unhex_text(text: &str) -> Result<String> {
+    Ok(String::from_utf8(hex::decode(text)?)?)
+}
+
+/// A policy that tells what it decides.
+fn telling(policy: &str) -> Result<TrustPolicy> {
+    let policy = TrustPolicy::from(unhex_text(policy)?.parse::<Policy>()?);
+    Ok(TrustPolicy::Attested(Arc::new(move |peer, attributes| {
+        let allowed = policy.accepts_with(peer, attributes);
+        println!("{} {peer}", if allowed { "allowed" } else { "denied" });
+        allowed
+    })))
 }
 
 fn unhex_seed(text: &str) -> Result<Zeroizing<[u8; 32]>> {
