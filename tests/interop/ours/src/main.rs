@@ -1,15 +1,16 @@
 //! A node of ours that obeys the same commands as `ockam-peer`, whose `node` module describes them.
 //!
-//! What differs: `relay`, `rotate` and the rest are what `postern_node` does; `reroute` is not there, because our
-//! initiators make a new channel instead; `stats` tells what the node counts.
+//! What differs: `reroute` is not there, because our initiators make a new channel instead: `keep ADDRESS ROUTE` keeps one
+//! that does. `stats` tells what the node counts.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use postern_node::identity::{
     Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp, TrustPolicy,
 };
 use postern_node::policy::{Facts, Policy, Value};
-use postern_node::portal::OutletOptions;
+use postern_node::portal::{InletRoute, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
+use postern_node::session::{ChannelSession, HubSession, State};
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
@@ -19,6 +20,7 @@ use postern_node::{
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 /// How long the credentials last that it issues.
@@ -69,6 +71,14 @@ struct Peer {
     listeners: Vec<SecureChannelListener>,
     channel: Option<SecureChannel>,
     facts: Facts,
+    kept: Option<Kept>,
+}
+
+/// A channel that is made anew when it is lost, for the node itself and for one inlet.
+struct Kept {
+    _hub: HubSession,
+    state: watch::Receiver<State<SecureChannel>>,
+    channel: Option<ChannelSession>,
 }
 
 impl Peer {
@@ -86,6 +96,7 @@ impl Peer {
             listeners: Vec::new(),
             channel: None,
             facts: Facts::default(),
+            kept: None,
         }
     }
 
@@ -112,6 +123,7 @@ impl Peer {
             }
             ("listener", [name]) => self.listener(name).await.map(done),
             ("channel", [route]) => self.open(route).await,
+            ("keep", [address, route]) => self.keep(address, route).await,
             ("peer", [name]) => self.peer(name),
             ("close", []) => {
                 self.channel()?.close();
@@ -246,6 +258,15 @@ impl Peer {
         Ok(peer)
     }
 
+    async fn keep(&mut self, address: &str, route: &str) -> Result<String> {
+        let hub = self.node.keep_connected(address, None);
+        let route: Route = route.split('/').collect();
+        let channel = self.node.keep_channel(&hub, self.me()?, route, self.options.clone()).await?;
+        let peer = channel.up().await?.peer().identifier.to_string();
+        self.kept = Some(Kept { _hub: hub, state: channel.watch(), channel: Some(channel) });
+        Ok(peer)
+    }
+
     fn channel(&self) -> Result<&SecureChannel> {
         self.channel.as_ref().context("there is no channel")
     }
@@ -291,15 +312,20 @@ impl Peer {
         self.listeners.iter().try_for_each(|listener| Ok(self.node.expose("outlet", listener)?))
     }
 
-    async fn inlet(&self) -> Result<String> {
-        let inlet = self.node.create_inlet("127.0.0.1:0", self.behind("outlet")?).await?;
+    async fn inlet(&mut self) -> Result<String> {
+        let route = match self.kept.as_mut().and_then(|kept| kept.channel.take()) {
+            Some(channel) => InletRoute::Kept(channel, "outlet".into()),
+            None => self.behind("outlet")?.into(),
+        };
+        let inlet = self.node.create_inlet("127.0.0.1:0", route).await?;
         Ok(inlet.local_addr().to_string())
     }
 
     fn behind(&self, worker: &str) -> Result<Route> {
-        let first = match &self.channel {
-            Some(channel) => Route::from(channel),
-            None => Route::from(self.connection()?),
+        let first = match (&self.kept, &self.channel) {
+            (Some(kept), _) => Route::from(kept.state.borrow().up().context("the channel is down")?),
+            (None, Some(channel)) => Route::from(channel),
+            (None, None) => Route::from(self.connection()?),
         };
         Ok(first.then(worker))
     }
