@@ -1,7 +1,7 @@
 //! Policies: the same texts and facts on both crates, and one that decides at an outlet.
 
 use interop::Side::{Ours, Real};
-use interop::{MIXED, Peer};
+use interop::{MIXED, Peer, Side};
 use postern_tests::{Service, client};
 
 const SOMEBODY: &str = "I69c228786aec9341b3c1912423ae769f63200ceb553a2eba4c5b262b6766fc7c";
@@ -158,13 +158,19 @@ const TABLE: &[(&str, &str)] = &[
     ("na*me", UNREADABLE),
 ];
 
+/// A node that knows the facts.
+fn informed(side: Side) -> Peer {
+    let peer = Peer::start(side);
+    for (name, kind, value) in FACTS {
+        peer.tell(&format!("fact {name} {kind} {value}"));
+    }
+    peer
+}
+
 #[test]
 fn both_decide_alike() {
     assert!(TABLE.len() >= 60);
-    let peers = [Real, Ours].map(Peer::start);
-    for (name, kind, value) in FACTS {
-        peers.each_ref().map(|peer| peer.tell(&format!("fact {name} {kind} {value}")));
-    }
+    let peers = [Real, Ours].map(informed);
     let decided = |policy: &str| peers.each_ref().map(|peer| peer.tell(&format!("decide {}", hex::encode(policy))));
     let other = TABLE.iter().filter_map(|(policy, wanted)| {
         let [real, ours] = decided(policy);
@@ -177,7 +183,7 @@ fn both_decide_alike() {
 /// What a real node reads in a way that nobody means is not read by ours, and so denied.
 #[test]
 fn ours_refuses_what_theirs_misreads() {
-    let (real, ours) = (Peer::start(Real), Peer::start(Ours));
+    let (real, ours) = (informed(Real), informed(Ours));
     for (policy, theirs) in [
         // `not ary`, `a or b`, `a and roid`.
         ("notguest", YES),
@@ -187,9 +193,6 @@ fn ours_refuses_what_theirs_misreads() {
         (r#"= subject.group "friends")"#, YES),
         (r#"(= subject.group "friends"))"#, UNDECIDED),
     ] {
-        for peer in [&real, &ours] {
-            FACTS.map(|(name, kind, value)| peer.tell(&format!("fact {name} {kind} {value}")));
-        }
         let policy = format!("decide {}", hex::encode(policy));
         assert_eq!((real.tell(&policy).as_str(), ours.tell(&policy).as_str()), (theirs, UNREADABLE), "{policy}");
     }
