@@ -110,12 +110,17 @@ impl IdentityProof {
             PurposeKey::SecureChannel(_) => return Err(Error::WrongChannelKey(identifier)),
             PurposeKey::Credential(_) => return Err(Error::WrongPurpose),
         }
-        let credentials = verified(&self.credentials, identifier, authorities, known, now);
-        let mut peer = VerifiedPeer { identifier, history: Arc::new(history), credentials };
+        let credentials = || verified(&self.credentials, identifier, authorities, known, now);
+        let mut peer = VerifiedPeer { identifier, history: Arc::new(history), credentials: Vec::new() };
+        if policy.wants_attributes() {
+            peer.credentials = credentials();
+        }
         if !policy.accepts_peer(&peer, now) {
             return Err(Error::NotTrusted(identifier));
         }
         peer.history = known.remember(Arc::unwrap_or_clone(peer.history))?;
+        // Anew: they may be its own, by a key that was not known before.
+        peer.credentials = credentials();
         Ok(peer)
     }
 }

@@ -38,6 +38,11 @@ impl TrustPolicy {
         }
     }
 
+    /// Whether what authorities say can make a difference.
+    pub(super) fn wants_attributes(&self) -> bool {
+        matches!(self, Self::Attested(_))
+    }
+
     /// Whether the policy accepts a peer that proved who it is, with what its valid credentials say.
     pub fn accepts_peer(&self, peer: &VerifiedPeer, now: Timestamp) -> bool {
         self.accepts_with(&peer.identifier, peer.attributes(now))
