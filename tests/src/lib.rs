@@ -44,8 +44,8 @@ pub use sshd::Sshd;
 pub use trio::{Hub, Inlet, Outlet, Trio};
 pub use wait::{eventually, within};
 
-/// How long anything may take that is no question of speed: long enough for a busy machine.
-pub const SOON: std::time::Duration = std::time::Duration::from_secs(20);
+/// How long anything may take that is no question of speed: long enough for a machine busy with something else.
+pub const SOON: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A new empty directory, removed with everything in it when dropped.
 ///

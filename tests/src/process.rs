@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::wait::{eventually, within};
 
 /// How long what a program had said may still be on its way to us after its end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// A running program in a process group of its own.
 ///

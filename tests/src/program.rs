@@ -32,22 +32,30 @@ pub fn command(name: &str) -> Command {
 #[must_use]
 pub fn path(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    let programs = PROGRAMS.get_or_init(build);
+    let programs = PROGRAMS.get_or_init(|| {
+        let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
+        build(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"), profile)
+    });
     programs.get(name).unwrap_or_else(|| {
         let known: Vec<_> = programs.keys().collect();
         panic!("the workspace has no program `{name}`, only {known:?}")
     })
 }
 
-/// Builds every binary and takes their places from cargo's own report, so that any target directory will do.
-fn build() -> BTreeMap<String, PathBuf> {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+/// Builds every binary of a workspace and takes their places from cargo's own report, so that any target directory will do.
+///
+/// # Panics
+/// When the workspace does not build.
+#[must_use]
+pub fn build(manifest: &str, arguments: &[&str]) -> BTreeMap<String, PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--workspace", "--bins", "--quiet"]);
-    cargo.args(["--message-format", "json-render-diagnostics"]);
-    cargo.args(["--manifest-path", manifest]);
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
+    cargo.args(["build", "--workspace", "--bins", "--quiet", "--manifest-path", manifest]);
+    cargo.args(["--message-format", "json-render-diagnostics"]).args(arguments);
+    // What cargo tells a test about its package would make build scripts that look at it run again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_")) {
+            cargo.env_remove(name);
+        }
     }
     let output = cargo.stderr(Stdio::inherit()).output();
     let output = output.expect("Failed to start cargo");

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{Process, debian, temp_dir};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(60);
 /// What the client knows the server as, whatever the address it goes through.
 const HOST: &str = "postern-test";
 

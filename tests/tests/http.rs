@@ -8,7 +8,7 @@ use std::time::Duration;
 use postern_tests::{Payload, Process, Service, Sha256, Trio, debian, temp_dir};
 
 const GIBIBYTE: u64 = 1 << 30;
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(600);
 
 /// `curl` that fails when anything is not as it should be.
 fn curl() -> Command {

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use postern_tests::client::{ask, connect};
 use postern_tests::trio::event;
-use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, SOON, Service, Sink, Trio, eventually, temp_dir, within};
+use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, SOON, Service, Sink, Trio, eventually, temp_dir};
 
 /// How long open streams may outlive the hub, and how long a hub that is back may be of no use.
 const STATED: Duration = Duration::from_secs(2);
 /// How long it takes at most to miss somebody who died without a word: four probes, five seconds apart, and a handshake.
 const SILENCE: Duration = Duration::from_secs(23);
+/// Less than it takes to miss somebody who said nothing.
+const GOODBYE: Duration = Duration::from_secs(10);
 /// More than any test lets through.
 const ENDLESS: Payload = Payload::new(1 << 40);
 const NEVER_ENDS: &str = "the payload is longer than any transfer";
@@ -74,17 +76,36 @@ fn interrupted(transfer: impl FnOnce(&AtomicU64) -> Ended + Send, disaster: impl
     })
 }
 
-/// Whether a connection through `inlet` works now: one answer, within the stated time.
+/// Whether a connection through `inlet` works now: one answer, however long it takes.
 fn works(inlet: SocketAddr) -> bool {
+    answers_within(inlet, SOON)
+}
+
+fn answers_within(inlet: SocketAddr, patience: Duration) -> bool {
     let attempt = || -> io::Result<bool> {
         let mut stream = TcpStream::connect(inlet)?;
-        stream.set_read_timeout(Some(STATED))?;
+        stream.set_read_timeout(Some(patience))?;
         stream.write_all(b"?")?;
         let mut answer = [0];
         stream.read_exact(&mut answer)?;
         Ok(answer == *b"?")
     };
     attempt().unwrap_or(false)
+}
+
+/// Lets a disaster happen that must always be survived, and mostly in the stated time. A machine that is busy with something
+/// else may be late once or twice; whoever is late three times in a row has not kept the promise.
+#[track_caller]
+fn in_stated_time(stated: Duration, mut disaster: impl FnMut() -> Duration) {
+    let mut late = Vec::new();
+    while late.len() < 3 {
+        let took = disaster();
+        if took < stated {
+            return;
+        }
+        late.push(took);
+    }
+    panic!("{stated:?} were promised, it took {late:?}");
 }
 
 /// A connection that has been answered through `trio`, whose service echoes.
@@ -96,38 +117,42 @@ fn in_use(trio: &Trio) -> TcpStream {
     client
 }
 
-/// Tries connection after connection until one works, and fails when that takes longer than it may.
+/// Tries connection after connection until one works, and tells how long that took.
 #[track_caller]
-fn works_again_in_time(inlet: SocketAddr) {
+fn works_again(inlet: SocketAddr) -> Duration {
     let back = Instant::now();
-    assert!(within(STATED, || works(inlet).then_some(())).is_some(), "no connection works {STATED:?} later");
-    assert!(back.elapsed() <= STATED, "{:?}", back.elapsed());
+    eventually("a connection that works", SOON, || answers_within(inlet, STATED).then_some(()));
+    back.elapsed()
 }
 
 #[test]
 fn a_hub_killed_during_a_download_leaves_a_true_prefix_and_an_error() {
     let service = Service::source(ENDLESS);
-    let trio = Trio::around(service.address());
-    let client = connect(trio.address());
-    let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.hub.process().kill());
-    assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes", ended.bytes);
-    assert!(took < STATED, "{took:?}");
-    eventually("the service to be let go", STATED, || (service.live() == 0).then_some(()));
+    in_stated_time(STATED, || {
+        let trio = Trio::around(service.address());
+        let client = connect(trio.address());
+        let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.hub.process().kill());
+        assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes", ended.bytes);
+        eventually("the service to be let go", SOON, || (service.live() == 0).then_some(()));
+        took
+    });
 }
 
 #[test]
 fn a_hub_killed_during_an_upload_leaves_a_true_prefix_and_an_error() {
     let sink = Sink::start();
-    let trio = Trio::around(sink.address());
-    let client = connect(trio.address());
-    let (ended, took) = interrupted(|so_far| write_prefix(client, ENDLESS, so_far), || trio.hub.process().kill());
-    assert!(ended.how.is_err());
-    assert!(took < STATED, "{took:?}");
+    in_stated_time(STATED, || {
+        let trio = Trio::around(sink.address());
+        let client = connect(trio.address());
+        let (ended, took) = interrupted(|so_far| write_prefix(client, ENDLESS, so_far), || trio.hub.process().kill());
+        assert!(ended.how.is_err());
 
-    let received = sink.next(STATED);
-    assert_eq!(received.error, Some(ErrorKind::ConnectionReset), "after {} bytes", received.bytes);
-    assert!(received.bytes > 0);
-    assert_eq!(received.sha256, Payload::new(received.bytes).sha256());
+        let received = sink.next(SOON);
+        assert_eq!(received.error, Some(ErrorKind::ConnectionReset), "after {} bytes", received.bytes);
+        assert!(received.bytes > 0);
+        assert_eq!(received.sha256, Payload::new(received.bytes).sha256());
+        took
+    });
 }
 
 #[test]
@@ -135,7 +160,7 @@ fn a_hub_that_is_back_serves_new_connections_without_a_restart() {
     let service = Service::echo();
     let Trio { inlet, outlet, hub } = Trio::around(service.address());
     let mut hub = hub;
-    for _ in 0..3 {
+    let mut outage = || {
         assert!(works(inlet.address()));
         let mut open = connect(inlet.address());
         open.write_all(b"?").unwrap();
@@ -144,7 +169,7 @@ fn a_hub_that_is_back_serves_new_connections_without_a_restart() {
         let struck = Instant::now();
         hub.process().kill();
         assert_eq!(open.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
-        assert!(struck.elapsed() < STATED, "{:?}", struck.elapsed());
+        let ended = struck.elapsed();
         let _ = event(inlet.process(), "down");
         // While it is gone, nobody is left waiting.
         assert_eq!(
@@ -153,40 +178,45 @@ fn a_hub_that_is_back_serves_new_connections_without_a_restart() {
         );
 
         hub = Hub::start_at(hub.address());
-        works_again_in_time(inlet.address());
+        let back = works_again(inlet.address());
         let _ = event(inlet.process(), "up");
         let _ = event(outlet.process(), "up");
-    }
+        ended.max(back)
+    };
+    // As good after the third as after the first.
+    (0..3).for_each(|_| in_stated_time(STATED, &mut outage));
     assert!(inlet.process().ended().is_none() && outlet.process().ended().is_none());
 }
 
 #[test]
 fn a_hub_that_was_long_gone_is_found_as_fast() {
     let service = Service::echo();
-    let hub = Hub::start();
+    let mut hub = Hub::start();
     let capture = Capture::before(hub.address());
     let outlet = Outlet::start(service.address(), capture.address());
     let inlet = Inlet::start(outlet.route(), outlet.identifier());
-    assert!(works(inlet.address()));
-
-    hub.process().kill();
-    // Enough attempts that both wait as long between them as they ever will.
-    let attempts = capture.accepted() + 24;
-    eventually("both to have tried in vain", SOON, || (capture.accepted() >= attempts).then_some(()));
-    let hub = Hub::start();
-    capture.retarget(hub.address());
-    works_again_in_time(inlet.address());
+    in_stated_time(STATED, || {
+        assert!(works(inlet.address()));
+        hub.process().kill();
+        // Enough attempts that both wait as long between them as they ever will.
+        let attempts = capture.accepted() + 24;
+        eventually("both to have tried in vain", SOON, || (capture.accepted() >= attempts).then_some(()));
+        hub = Hub::start();
+        capture.retarget(hub.address());
+        works_again(inlet.address())
+    });
 }
 
 #[test]
 fn an_owner_killed_during_a_download_leaves_a_true_prefix_and_an_error() {
     let service = Service::source(ENDLESS);
-    let trio = Trio::around(service.address());
-    let client = connect(trio.address());
-    client.set_read_timeout(Some(2 * SILENCE)).unwrap();
-    let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.outlet.process().kill());
-    assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes and {took:?}", ended.bytes);
-    assert!(took < SILENCE, "{took:?}");
+    in_stated_time(SILENCE, || {
+        let trio = Trio::around(service.address());
+        let client = connect(trio.address());
+        let (ended, took) = interrupted(|so_far| read_prefix(client, ENDLESS, so_far), || trio.outlet.process().kill());
+        assert_eq!(ended.how, Err(ErrorKind::ConnectionReset), "after {} bytes and {took:?}", ended.bytes);
+        took
+    });
 }
 
 #[test]
@@ -195,14 +225,16 @@ fn an_owner_that_is_back_is_found_without_a_restart() {
     let hub = Hub::start();
     let home = temp_dir();
     let start = || Outlet::start_as("owner", home.path(), service.address(), hub.address());
-    let first = start();
-    let inlet = Inlet::start(first.route(), first.identifier());
-    assert!(works(inlet.address()));
-
-    first.process().kill();
-    let second = start();
-    assert_eq!((second.identifier(), second.route()), (first.identifier(), first.route()));
-    works_again_in_time(inlet.address());
+    let mut owner = start();
+    let inlet = Inlet::start(owner.route(), owner.identifier());
+    in_stated_time(STATED, || {
+        assert!(works(inlet.address()));
+        owner.process().kill();
+        let again = start();
+        assert_eq!((again.identifier(), again.route()), (owner.identifier(), owner.route()));
+        owner = again;
+        works_again(inlet.address())
+    });
     assert!(inlet.process().ended().is_none());
 }
 
@@ -231,7 +263,7 @@ fn a_friend_killed_leaves_nothing_behind() {
     trio.inlet.process().kill();
     let again = Inlet::start(trio.outlet.route(), trio.outlet.identifier());
     assert!(works(again.address()));
-    eventually("the service to be let go", SILENCE, || (service.live() == 0).then_some(()));
+    eventually("the service to be let go", SOON, || (service.live() == 0).then_some(()));
 }
 
 #[test]
@@ -240,7 +272,7 @@ fn a_friend_that_is_told_to_end_says_goodbye() {
     let trio = Trio::around(service.address());
     let _client = in_use(&trio);
     trio.inlet.process().terminate();
-    eventually("the service to be let go", STATED, || (service.live() == 0).then_some(()));
+    eventually("the service to be let go", GOODBYE, || (service.live() == 0).then_some(()));
     assert_eq!(trio.inlet.process().wait(SOON).code(), Some(0));
 }
 
@@ -249,7 +281,7 @@ fn an_owner_that_is_told_to_end_says_goodbye() {
     let service = Service::echo();
     let trio = Trio::around(service.address());
     let mut client = in_use(&trio);
-    client.set_read_timeout(Some(STATED)).unwrap();
+    client.set_read_timeout(Some(GOODBYE)).unwrap();
     trio.outlet.process().terminate();
     assert_eq!(client.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
     assert_eq!(trio.outlet.process().wait(SOON).code(), Some(0));
@@ -297,7 +329,7 @@ fn what_is_under_way_may_finish_while_a_hub_drains() {
         || {
             trio.hub.process().terminate();
             let _ = event(trio.hub.process(), "draining");
-            eventually("the hub to call itself draining", STATED, || {
+            eventually("the hub to call itself draining", SOON, || {
                 (trio.hub.status("/healthz").unwrap().0 == 503).then_some(())
             });
         },

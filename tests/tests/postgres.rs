@@ -26,7 +26,7 @@ fn pgbench_runs_without_a_failed_transaction() {
     let trio = Trio::around(postgres.address());
     let pgbench = |arguments: &[&str]| {
         let mut pgbench = postgres.client("pgbench", trio.address());
-        Process::run(pgbench.args(arguments), Duration::from_secs(60)).success().stdout
+        Process::run(pgbench.args(arguments), Duration::from_secs(300)).success().stdout
     };
     let _ = pgbench(&["-i", "--quiet"]);
     let report = pgbench(&["-c", "8", "-T", "5"]);

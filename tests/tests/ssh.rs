@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern_tests::{Payload, Process, SOON, Sshd, Trio, temp_dir};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 const LENGTH: u64 = 32 << 20;
 
 #[test]

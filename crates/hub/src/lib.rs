@@ -91,7 +91,7 @@ impl Hub {
         node.start_worker("uppercase", Uppercase)?;
         // The last that may fail for a reason that people can change, so that nobody meets half a hub.
         let listener = node.tcp_listen(&config.listen).await?;
-        let options = RelayServiceOptions { prefix: config.relay_prefix.clone() };
+        let options = RelayServiceOptions { prefix: config.relay_prefix.clone(), ..Default::default() };
         RelayService::start(&node, options, &[listener.flow(), channels.flow()])?;
         for worker in ["echo", "uppercase", HUB_LISTENER] {
             node.expose(worker, &listener)?;

@@ -14,6 +14,7 @@
 //! | [`Node`] | the runtime that holds everything; [`Limits`] and [`Stats`] |
 //! | [`tcp`] | frames between two nodes |
 //! | [`vault`], [`identity`] | secret keys; who somebody is, what others say about them |
+//! | [`policy`] | expressions that decide from it who may |
 //! | [`secure_channel`] | Noise XX between two identities, over any route |
 //! | [`sealed`] | messages for one identity, sealed once and left with somebody |
 //! | [`relay`] | an address on a hub that forwards to a node nobody can connect to |
@@ -94,6 +95,7 @@ pub mod mailbox;
 mod message;
 mod multiaddr;
 mod node;
+pub mod policy;
 pub mod portal;
 pub mod relay;
 mod route;

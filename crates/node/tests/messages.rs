@@ -1,6 +1,8 @@
 //! Nodes that send each other messages: directly, through channels, and through a hub.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
+use postern_node::identity::{Attributes, Timestamp, TrustPolicy};
+use postern_node::policy::Policy;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
 use postern_node::tcp::TcpConnection;
@@ -10,7 +12,10 @@ use postern_node::{
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
+/// How long to look for what must not happen.
 const SHORT: Duration = Duration::from_millis(300);
+/// How long to wait for what must, on a machine busy with something else.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A hub: a node that relays for whoever connects.
 async fn hub() -> (Node, TcpListener) {
@@ -26,7 +31,7 @@ async fn connect(node: &Node, hub: &TcpListener) -> TcpConnection {
 
 async fn echo(node: &Node, route: impl Into<Route>) -> Result<String> {
     let context = node.context()?;
-    Ok(context.send_and_receive_within::<String>(SHORT * 10, route, "hello").await?.into_body())
+    Ok(context.send_and_receive_within::<String>(LONG, route, "hello").await?.into_body())
 }
 
 async fn eventually(condition: impl Fn() -> bool) {
@@ -35,7 +40,7 @@ async fn eventually(condition: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(SHORT * 20, waiting).await.expect("in time");
+    tokio::time::timeout(LONG, waiting).await.expect("in time");
 }
 
 #[tokio::test]
@@ -213,7 +218,12 @@ async fn relay_names_belong_to_who_registered_them() {
 async fn a_prefix_is_not_a_name() {
     let hub = Node::new();
     let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&hub, RelayServiceOptions { prefix: "forward_to_".into() }, &[listener.flow()]).unwrap();
+    RelayService::start(
+        &hub,
+        RelayServiceOptions { prefix: "forward_to_".into(), ..Default::default() },
+        &[listener.flow()],
+    )
+    .unwrap();
     let node = Node::new();
     let connection = connect(&node, &listener).await;
     let mut context = node.context().unwrap();
@@ -268,4 +278,56 @@ async fn a_route_too_long_to_pass_on_costs_nobody_their_connection() {
     eventually(|| hub.stats().dropped.get() >= 2).await;
     assert_eq!(echo(&mallory, to_bob_echoer).await.unwrap(), "hello");
     assert!(!to_bob.is_closed() && !connection.is_closed());
+}
+
+/// A credential opens the listener and the relay service, and only to whom it is about.
+#[tokio::test]
+async fn a_policy_decides_at_a_listener_and_at_a_relay_service() {
+    let hub = Node::new();
+    let (tcp, authority) = (hub.tcp_listen("127.0.0.1:0").await.unwrap(), hub.create_identity().await.unwrap());
+    hub.known_identities().pin(authority.history().clone()).unwrap();
+    let policy = |text: &str| TrustPolicy::from(text.parse::<Policy>().unwrap());
+    let mut options = SecureChannelOptions::trust(policy("group=friends or group=family"));
+    options.authorities.insert(authority.identifier());
+    let listener = hub.create_secure_channel_listener(&authority, "listener", options).await.unwrap();
+    hub.start_worker("echoer", Echoer).unwrap();
+    hub.expose("echoer", &listener).unwrap();
+    hub.expose("listener", &tcp).unwrap();
+    let relays = RelayServiceOptions { allow: Some(policy("(= subject.group \"friends\")")), ..Default::default() };
+    RelayService::start(&hub, relays, &[tcp.flow(), listener.flow()]).unwrap();
+
+    let node = Node::new();
+    let connection = connect(&node, &tcp).await;
+    let open = async |group: Option<&str>| {
+        let identity = node.create_identity().await.unwrap();
+        let mut options = SecureChannelOptions::trust_only([authority.identifier()]);
+        if let Some(group) = group {
+            let about = Attributes::new(1).with("group", group);
+            let issued = authority.issue_credential(identity.identifier(), about, LONG, Timestamp::now()).await;
+            options.credentials.push(issued.unwrap());
+        }
+        node.create_secure_channel(&identity, route![&connection, "listener"], options).await.unwrap()
+    };
+    let register = async |way: Route| {
+        node.context().unwrap().send_and_receive_within::<String>(LONG, way, "bob").await.unwrap().into_body()
+    };
+    let (friend, family) = (open(Some("friends")).await, open(Some("family")).await);
+    for channel in [&friend, &family] {
+        assert_eq!(echo(&node, route![channel, "echoer"]).await.unwrap(), "hello");
+    }
+    for stranger in [open(None).await, open(Some("strangers")).await] {
+        // The one who begins learns it from silence only.
+        let mut context = node.context().unwrap();
+        context.send(route![&stranger, "echoer"], "hello").await.unwrap();
+    }
+    eventually(|| hub.stats().failed_handshakes.get() == 2).await;
+    assert_eq!(hub.stats().channels.get(), 2);
+
+    let refused = hub.stats().refused.get();
+    let mut context = node.context().unwrap();
+    context.send(route![&family, "static_forwarding_service"], "bob").await.unwrap();
+    context.send(route![&connection, "static_forwarding_service"], "bob").await.unwrap();
+    eventually(|| hub.stats().refused.get() == refused + 2).await;
+    assert_eq!(hub.stats().relays.get(), 0);
+    assert_eq!(register(route![&friend, "static_forwarding_service"]).await, "bob");
 }

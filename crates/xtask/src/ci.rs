@@ -37,9 +37,13 @@ pub(crate) fn run() -> Result<ExitCode> {
     // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
     let interop = cargo::root().join("tests/interop/Cargo.toml");
     if interop.is_file() {
+        steps.take("peers", || {
+            let mut build = cargo::command(&["build", "--locked", "--workspace", "--bins", "--manifest-path"]);
+            done(cargo::run(build.arg(&interop)))
+        });
         steps.take("interop", || {
-            let mut test = cargo::command(&["test", "--no-fail-fast", "--manifest-path"]);
-            tests(test.arg(interop), &mut counts)
+            let mut test = cargo::command(&["test", "--locked", "--workspace", "--no-fail-fast", "--manifest-path"]);
+            tests(test.arg(&interop), &mut counts)
         });
     }
 

@@ -110,12 +110,18 @@ impl IdentityProof {
             PurposeKey::SecureChannel(_) => return Err(Error::WrongChannelKey(identifier)),
             PurposeKey::Credential(_) | PurposeKey::Postal(_) => return Err(Error::WrongPurpose),
         }
-        if !policy.accepts(&identifier) {
+        let credentials = || verified(&self.credentials, identifier, authorities, known, now);
+        let mut peer = VerifiedPeer { identifier, history: Arc::new(history), credentials: Vec::new() };
+        if policy.wants_attributes() {
+            peer.credentials = credentials();
+        }
+        if !policy.accepts_peer(&peer, now) {
             return Err(Error::NotTrusted(identifier));
         }
-        let history = known.remember(history)?;
-        let credentials = verified(&self.credentials, identifier, authorities, known, now);
-        Ok(VerifiedPeer { identifier, history, credentials })
+        peer.history = known.remember(Arc::unwrap_or_clone(peer.history))?;
+        // Anew: they may be its own, by a key that was not known before.
+        peer.credentials = credentials();
+        Ok(peer)
     }
 }
 

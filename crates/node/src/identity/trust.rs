@@ -1,8 +1,10 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use super::Identifier;
+use super::{Attributes, Identifier, Timestamp, VerifiedPeer};
 
-/// Who may be at the other end of a secure channel.
+type Attested = dyn Fn(&Identifier, Option<&Attributes>) -> bool + Send + Sync;
+
+/// Who may: be at the other end of a secure channel, use an outlet, have a relay.
 #[derive(Clone)]
 pub enum TrustPolicy {
     /// Whoever proves to be somebody; something else must decide what they may do.
@@ -11,6 +13,8 @@ pub enum TrustPolicy {
     Only(BTreeSet<Identifier>),
     /// Whoever the function accepts; it runs during handshakes and must not block.
     Custom(Arc<dyn Fn(&Identifier) -> bool + Send + Sync>),
+    /// Whoever the function accepts, given what a trusted authority says about them now, if any does; it must not block.
+    Attested(Arc<Attested>),
 }
 
 impl TrustPolicy {
@@ -19,13 +23,29 @@ impl TrustPolicy {
         Self::Only(identifiers.into_iter().collect())
     }
 
-    /// Whether the policy accepts the identity.
+    /// Whether the policy accepts the identity, about which no authority says anything.
     pub fn accepts(&self, identifier: &Identifier) -> bool {
+        self.accepts_with(identifier, None)
+    }
+
+    /// Whether the policy accepts the identity with these attributes.
+    pub fn accepts_with(&self, identifier: &Identifier, attributes: Option<&Attributes>) -> bool {
         match self {
             Self::Anyone => true,
             Self::Only(identifiers) => identifiers.contains(identifier),
             Self::Custom(accepts) => accepts(identifier),
+            Self::Attested(accepts) => accepts(identifier, attributes),
         }
+    }
+
+    /// Whether what authorities say can make a difference.
+    pub(super) fn wants_attributes(&self) -> bool {
+        matches!(self, Self::Attested(_))
+    }
+
+    /// Whether the policy accepts a peer that proved who it is, with what its valid credentials say.
+    pub fn accepts_peer(&self, peer: &VerifiedPeer, now: Timestamp) -> bool {
+        self.accepts_with(&peer.identifier, peer.attributes(now))
     }
 }
 
@@ -35,6 +55,7 @@ impl fmt::Debug for TrustPolicy {
             Self::Anyone => f.write_str("Anyone"),
             Self::Only(identifiers) => f.debug_tuple("Only").field(identifiers).finish(),
             Self::Custom(_) => f.write_str("Custom(..)"),
+            Self::Attested(_) => f.write_str("Attested(..)"),
         }
     }
 }

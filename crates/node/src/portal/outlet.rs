@@ -8,7 +8,7 @@ use super::target;
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
-use crate::identity::TrustPolicy;
+use crate::identity::{Timestamp, TrustPolicy};
 use crate::node::{Core, Node};
 use crate::route::Route;
 use crate::router::{Body, Endpoint, Parcel, Source};
@@ -124,7 +124,7 @@ impl Listening {
         let peer = source.and_then(|source| source.peer.as_deref());
         let allowed = match &self.options.allow {
             None => true,
-            Some(policy) => peer.is_some_and(|peer| policy.accepts(&peer.identifier)),
+            Some(policy) => peer.is_some_and(|peer| policy.accepts_peer(peer, Timestamp::now())),
         };
         if !allowed {
             return self.refuse(ours, EndReason::NotAllowed, &onward);

@@ -6,7 +6,7 @@ use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWA
 use crate::address::{Address, AddressRef};
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
-use crate::identity::Identifier;
+use crate::identity::{Identifier, Timestamp, TrustPolicy};
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
@@ -26,6 +26,9 @@ pub const MAX_NAME: usize = 128;
 pub struct RelayServiceOptions {
     /// Put in front of every name; the command line programs of `ockam` expect `forward_to_`.
     pub prefix: String,
+    /// Who may register one. Without a policy everyone may who reaches the service; with one, only peers behind a secure
+    /// channel that it accepts.
+    pub allow: Option<TrustPolicy>,
 }
 
 /// The relay service of a hub, at [`FORWARDING_SERVICE`], [`STATIC_FORWARDING_SERVICE`] and
@@ -41,6 +44,7 @@ impl RelayService {
         let table = Arc::new(Table {
             core: node.core().clone(),
             prefix: options.prefix,
+            allow: options.allow,
             exposed_to: exposed_to.to_vec(),
             relays: Mutex::default(),
         });
@@ -70,6 +74,7 @@ pub(super) fn is_valid_name(name: &str) -> bool {
 struct Table {
     core: Arc<Core>,
     prefix: String,
+    allow: Option<TrustPolicy>,
     exposed_to: Vec<FlowId>,
     relays: Mutex<Relays>,
 }
@@ -228,6 +233,11 @@ impl Table {
         let name = format!("{}{alias}", self.prefix);
         if alias.is_empty() || !is_valid_name(&name) {
             return self.refuse(&name, Undeliverable::Malformed);
+        }
+        let allowed =
+            |policy: &TrustPolicy| asked.peer.as_ref().is_some_and(|peer| policy.accepts_peer(peer, Timestamp::now()));
+        if !self.allow.as_ref().is_none_or(allowed) {
+            return self.refuse(&name, Undeliverable::Denied);
         }
         let Registration { owner, route, through } = registration;
         let address = Address::from(name.as_str());

@@ -96,6 +96,11 @@ mod tests {
 
     proptest! {
         #[test]
+        fn hostile_input_is_only_refused(data: Vec<u8>, major in 0u8..7) {
+            let _ = (read_head(&data, major), read_bytes(&data));
+        }
+
+        #[test]
         fn heads_round_trip(value: u32, major in 0u8..7) {
             let mut out = Vec::new();
             push_head(&mut out, major, value as usize);

@@ -20,18 +20,22 @@
 //! channels                   channels N               how many are open
 //! reroute ADDRESS            reroute                  connects anew and goes on with the same channel
 //! guard NAME VALUE           guard                    an echoer at `guarded` for those with this attribute
-//! outlet ADDRESS             outlet                   behind the listener, or the TCP listener when there is none
+//! fact NAME KIND VALUE       fact                     `text`, `texts`, `integer`, `float` or `bool`
+//! decide POLICY              decide DECISION          by the facts: true, false, undecided, unreadable
+//! outlet ADDRESS [POLICY]    outlet                   behind the listener, or the TCP listener when there is none
 //! inlet                      inlet ADDRESS            to the outlet at the other end
 //! echo N                     echo N                   that many texts come back as they were
 //! ask WORKER [TEXT]          ask TEXT                 what it answers
+//! say WORKER [TEXT]          say                      the same without waiting; the answer is told as `answered TEXT`
 //! length N                   length N                 what the other end takes for the length of N bytes
+//! patience SECONDS           patience                 how long answers and handshakes are waited for from here on
 //! ```
 //!
-//! Routes are written `a/b/c` and begin behind the connection.
+//! Routes are written `a/b/c` and begin behind the connection. Policies are written in hex.
 
 use crate::credential::{Held, Presenting};
 use crate::workers::{Echoer, Length, Telling, WhoAmI};
-use ockam::abac::IncomingAbac;
+use ockam::abac::{Env, Expr, IncomingAbac, PolicyExpression, eval, expr};
 use ockam::access_control::{AllowAll, DenyAll};
 use ockam::flow_control::FlowControlId;
 use ockam::identity::models::CredentialAndPurposeKey;
@@ -50,11 +54,12 @@ use ockam::{
 };
 use ockam_core::errcode::{Kind, Origin};
 use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long answers and handshakes are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long answers and handshakes are waited for, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(45);
 /// How long the credentials last that it issues.
 const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
 
@@ -74,6 +79,8 @@ pub(crate) struct Peer {
     held: Option<Arc<Held>>,
     listeners: Vec<FlowControlId>,
     channel: Option<SecureChannel>,
+    patience: Duration,
+    facts: Env,
 }
 
 /// An error in the test's own commands.
@@ -83,6 +90,10 @@ fn wrong(what: impl Display) -> ockam::Error {
 
 fn unhex(text: &str) -> Result<Vec<u8>> {
     hex::decode(text).map_err(wrong)
+}
+
+fn unhex_text(text: &str) -> Result<String> {
+    String::from_utf8(unhex(text)?).map_err(wrong)
 }
 
 fn credential(text: &str) -> Result<CredentialAndPurposeKey> {
@@ -110,6 +121,8 @@ impl Peer {
             held: None,
             listeners: Vec::new(),
             channel: None,
+            patience: PATIENCE,
+            facts: Env::new(),
         })
     }
 
@@ -140,8 +153,15 @@ impl Peer {
             }
             ("reroute", [address]) => self.reroute(address).await.map(done),
             ("guard", [name, value]) => self.guard(name, value).map(done),
-            ("outlet", [target]) => self.outlet(target).map(done),
+            ("fact", [name, kind, value]) => self.fact(name, kind, value).map(done),
+            ("decide", rest) => self.decide(rest.first().copied().unwrap_or_default()),
+            ("outlet", [target, policy @ ..]) => self.outlet(target, policy.first().copied()).map(done),
             ("inlet", []) => self.inlet().await,
+            ("patience", [seconds]) => {
+                self.patience = Duration::from_secs(seconds.parse().map_err(wrong)?);
+                Ok(String::new())
+            }
+            ("say", [worker, text @ ..]) => self.say(worker, text.join(" ")).map(done),
             ("echo", [count]) => self.echo(count.parse().map_err(wrong)?).await,
             ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
             ("length", [count]) => self.ask("length", vec![7u8; count.parse().map_err(wrong)?]).await,
@@ -247,8 +267,7 @@ impl Peer {
 
     async fn refresh(&self, hex: &str) -> Result<String> {
         let held = self.held.as_ref().ok_or_else(|| wrong("nothing is held"))?;
-        let context = self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)?;
-        Ok(held.replace(&context, credential(hex)?).await?.to_string())
+        Ok(held.replace(&self.detached()?, credential(hex)?).await?.to_string())
     }
 
     fn listener(&mut self, name: &str) -> Result<()> {
@@ -280,7 +299,7 @@ impl Peer {
     }
 
     async fn open(&mut self, route: &str) -> Result<String> {
-        let mut options = SecureChannelOptions::new().with_timeout(PATIENCE);
+        let mut options = SecureChannelOptions::new().with_timeout(self.patience);
         if let Some(only) = &self.only {
             options = options.with_trust_policy(TrustIdentifierPolicy::new(only.clone()));
         }
@@ -329,8 +348,38 @@ impl Peer {
         Ok(())
     }
 
-    fn outlet(&self, target: &str) -> Result<()> {
+    fn fact(&mut self, name: &str, kind: &str, value: &str) -> Result<()> {
+        let value = match kind {
+            "text" => expr::str(value),
+            "texts" => expr::seq(value.split(',').map(expr::str)),
+            "integer" => Expr::Int(value.parse().map_err(wrong)?),
+            "float" => Expr::Float(value.parse().map_err(wrong)?),
+            "bool" => Expr::Bool(value.parse().map_err(wrong)?),
+            _ => return Err(wrong("no such kind")),
+        };
+        self.facts.put(name, value);
+        Ok(())
+    }
+
+    fn decide(&self, policy: &str) -> Result<String> {
+        let decided = match PolicyExpression::from_str(&unhex_text(policy)?) {
+            Ok(policy) => match eval(&policy.to_expression(), &self.facts) {
+                Ok(Expr::Bool(decided)) => decided.to_string(),
+                _ => "undecided".into(),
+            },
+            Err(_) => "unreadable".into(),
+        };
+        Ok(decided)
+    }
+
+    fn outlet(&self, target: &str, policy: Option<&str>) -> Result<()> {
         let mut options = TcpOutletOptions::new();
+        if let Some(policy) = policy {
+            let policy = PolicyExpression::from_str(&unhex_text(policy)?).map_err(wrong)?.to_expression();
+            let attributes = self.node.identities_attributes();
+            let policy = IncomingAbac::create(attributes, self.authority.clone(), policy);
+            options = options.with_incoming_access_control(Arc::new(Telling(policy)));
+        }
         for flow in if self.listeners.is_empty() { &self.inbound } else { &self.listeners } {
             options = options.as_consumer(flow);
         }
@@ -362,8 +411,24 @@ impl Peer {
     }
 
     async fn ask(&self, worker: &str, message: impl Message) -> Result<String> {
-        let options = MessageSendReceiveOptions::new().with_timeout(PATIENCE);
+        let options = MessageSendReceiveOptions::new().with_timeout(self.patience);
         self.node.send_and_receive_extended::<String>(self.behind(worker)?, message, options).await?.into_body()
+    }
+
+    fn say(&self, worker: &str, text: String) -> Result<()> {
+        let options = MessageSendReceiveOptions::new().with_timeout(self.patience);
+        let (context, way) = (self.detached()?, self.behind(worker)?);
+        tokio::spawn(async move {
+            let answer = context.send_and_receive_extended::<_, String>(way, text, options).await;
+            if let Ok(answer) = answer.and_then(|answer| answer.into_body()) {
+                println!("answered {answer}");
+            }
+        });
+        Ok(())
+    }
+
+    fn detached(&self) -> Result<Context> {
+        self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)
     }
 }
 

@@ -1,12 +1,16 @@
 //! A node of ours that obeys the same commands as `ockam-peer`, whose `node` module describes them.
 //!
-//! What differs: `relay`, `rotate` and the rest are what `postern_node` does; `reroute` is not there, because our
-//! initiators make a new channel instead; `stats` tells what the node counts.
+//! What differs: `reroute` is not there, because our initiators make a new channel instead: `keep ADDRESS ROUTE` keeps one
+//! that does. `stats` tells what the node counts.
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use postern_node::identity::{Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp};
-use postern_node::portal::OutletOptions;
+use postern_node::identity::{
+    Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp, TrustPolicy,
+};
+use postern_node::policy::{Facts, Policy, Value};
+use postern_node::portal::{InletRoute, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
+use postern_node::session::{ChannelSession, HubSession, State};
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
@@ -16,12 +20,13 @@ use postern_node::{
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 /// How long the credentials last that it issues.
 const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
-/// How long answers are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long answers are waited for, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 #[tokio::main]
 async fn main() {
@@ -65,6 +70,15 @@ struct Peer {
     options: SecureChannelOptions,
     listeners: Vec<SecureChannelListener>,
     channel: Option<SecureChannel>,
+    facts: Facts,
+    kept: Option<Kept>,
+}
+
+/// A channel that is made anew when it is lost, for the node itself and for one inlet.
+struct Kept {
+    _hub: HubSession,
+    state: watch::Receiver<State<SecureChannel>>,
+    channel: Option<ChannelSession>,
 }
 
 impl Peer {
@@ -81,6 +95,8 @@ impl Peer {
             options,
             listeners: Vec::new(),
             channel: None,
+            facts: Facts::default(),
+            kept: None,
         }
     }
 
@@ -107,6 +123,7 @@ impl Peer {
             }
             ("listener", [name]) => self.listener(name).await.map(done),
             ("channel", [route]) => self.open(route).await,
+            ("keep", [address, route]) => self.keep(address, route).await,
             ("peer", [name]) => self.peer(name),
             ("close", []) => {
                 self.channel()?.close();
@@ -114,8 +131,15 @@ impl Peer {
             }
             ("channels", []) => Ok(self.node.stats().channels.get().to_string()),
             ("guard", [name, value]) => self.guard(name, value).map(done),
-            ("outlet", [target]) => self.outlet(target).map(done),
+            ("fact", [name, kind, value]) => self.fact(name, kind, value).map(done),
+            ("decide", rest) => self.decide(rest.first().copied().unwrap_or_default()),
+            ("outlet", [target, policy @ ..]) => self.outlet(target, policy.first().copied()).map(done),
             ("inlet", []) => self.inlet().await,
+            ("patience", [seconds]) => {
+                self.options.timeout = Duration::from_secs(seconds.parse()?);
+                Ok(String::new())
+            }
+            ("say", [worker, text @ ..]) => self.say(worker, text.join(" ")).map(done),
             ("echo", [count]) => self.echo(count.parse()?).await,
             ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
             ("length", [count]) => self.ask("length", vec![7u8; count.parse()?]).await,
@@ -162,7 +186,11 @@ impl Peer {
 
     fn hub(&self, prefix: &str) -> Result<()> {
         let flows: Vec<FlowId> = self.inbound.iter().map(Flow::flow).collect();
-        Ok(RelayService::start(&self.node, RelayServiceOptions { prefix: prefix.into() }, &flows)?)
+        Ok(RelayService::start(
+            &self.node,
+            RelayServiceOptions { prefix: prefix.into(), ..Default::default() },
+            &flows,
+        )?)
     }
 
     async fn connect(&mut self, address: &str) -> Result<()> {
@@ -230,6 +258,15 @@ impl Peer {
         Ok(peer)
     }
 
+    async fn keep(&mut self, address: &str, route: &str) -> Result<String> {
+        let hub = self.node.keep_connected(address, None);
+        let route: Route = route.split('/').collect();
+        let channel = self.node.keep_channel(&hub, self.me()?, route, self.options.clone()).await?;
+        let peer = channel.up().await?.peer().identifier.to_string();
+        self.kept = Some(Kept { _hub: hub, state: channel.watch(), channel: Some(channel) });
+        Ok(peer)
+    }
+
     fn channel(&self) -> Result<&SecureChannel> {
         self.channel.as_ref().context("there is no channel")
     }
@@ -245,23 +282,50 @@ impl Peer {
         self.listeners.iter().try_for_each(|listener| Ok(self.node.expose("guarded", listener)?))
     }
 
-    fn outlet(&self, target: &str) -> Result<()> {
-        self.node.create_outlet("outlet", target, OutletOptions::default())?;
+    fn fact(&mut self, name: &str, kind: &str, value: &str) -> Result<()> {
+        let value = match kind {
+            "text" => Value::Text(value.into()),
+            "texts" => Value::Sequence(value.split(',').map(Value::from).collect()),
+            "integer" => Value::Integer(value.parse()?),
+            "float" => Value::Float(value.parse()?),
+            "bool" => Value::Bool(value.parse()?),
+            _ => bail!("no such kind"),
+        };
+        self.facts = std::mem::take(&mut self.facts).with(name, value);
+        Ok(())
+    }
+
+    fn decide(&self, policy: &str) -> Result<String> {
+        let decided = match unhex_text(policy)?.parse::<Policy>() {
+            Ok(policy) => policy.decide(&self.facts).map_or("undecided".into(), |decided| decided.to_string()),
+            Err(_) => "unreadable".into(),
+        };
+        Ok(decided)
+    }
+
+    fn outlet(&self, target: &str, policy: Option<&str>) -> Result<()> {
+        let allow = policy.map(telling).transpose()?;
+        self.node.create_outlet("outlet", target, OutletOptions { allow, ..OutletOptions::default() })?;
         if self.listeners.is_empty() {
             self.inbound.iter().try_for_each(|flow| self.node.expose("outlet", flow))?;
         }
         self.listeners.iter().try_for_each(|listener| Ok(self.node.expose("outlet", listener)?))
     }
 
-    async fn inlet(&self) -> Result<String> {
-        let inlet = self.node.create_inlet("127.0.0.1:0", self.behind("outlet")?).await?;
+    async fn inlet(&mut self) -> Result<String> {
+        let route = match self.kept.as_mut().and_then(|kept| kept.channel.take()) {
+            Some(channel) => InletRoute::Kept(channel, "outlet".into()),
+            None => self.behind("outlet")?.into(),
+        };
+        let inlet = self.node.create_inlet("127.0.0.1:0", route).await?;
         Ok(inlet.local_addr().to_string())
     }
 
     fn behind(&self, worker: &str) -> Result<Route> {
-        let first = match &self.channel {
-            Some(channel) => Route::from(channel),
-            None => Route::from(self.connection()?),
+        let first = match (&self.kept, &self.channel) {
+            (Some(kept), _) => Route::from(kept.state.borrow().up().context("the channel is down")?),
+            (None, Some(channel)) => Route::from(channel),
+            (None, None) => Route::from(self.connection()?),
         };
         Ok(first.then(worker))
     }
@@ -278,9 +342,33 @@ impl Peer {
     }
 
     async fn ask(&self, worker: &str, message: impl Message) -> Result<String> {
-        let context = self.node.context()?;
-        Ok(context.send_and_receive_within::<String>(PATIENCE, self.behind(worker)?, message).await?.into_body())
+        let (context, patience) = (self.node.context()?, self.options.timeout);
+        Ok(context.send_and_receive_within::<String>(patience, self.behind(worker)?, message).await?.into_body())
     }
+
+    fn say(&self, worker: &str, text: String) -> Result<()> {
+        let (context, way, patience) = (self.node.context()?, self.behind(worker)?, self.options.timeout);
+        tokio::spawn(async move {
+            if let Ok(answer) = context.send_and_receive_within::<String>(patience, way, text).await {
+                println!("answered {}", answer.body());
+            }
+        });
+        Ok(())
+    }
+}
+
+fn unhex_text(text: &str) -> Result<String> {
+    Ok(String::from_utf8(hex::decode(text)?)?)
+}
+
+/// A policy that tells what it decides.
+fn telling(policy: &str) -> Result<TrustPolicy> {
+    let policy = TrustPolicy::from(unhex_text(policy)?.parse::<Policy>()?);
+    Ok(TrustPolicy::Attested(Arc::new(move |peer, attributes| {
+        let allowed = policy.accepts_with(peer, attributes);
+        println!("{} {peer}", if allowed { "allowed" } else { "denied" });
+        allowed
+    })))
 }
 
 fn unhex_seed(text: &str) -> Result<Zeroizing<[u8; 32]>> {

@@ -16,8 +16,12 @@ use std::fmt;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long anything may take that does not move much data.
-pub const SOON: Duration = Duration::from_secs(30);
+/// How long anything may take that does not move much data, on a machine busy with something else.
+pub const SOON: Duration = postern_tests::SOON;
+/// How long the programs wait, in seconds, for an answer that should come: less than [`SOON`], so that they tell of it.
+const PATIENCE: u64 = 45;
+/// How long they wait for one that should not.
+const IMPATIENCE: u64 = 3;
 
 /// On which crate a node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,13 +106,16 @@ impl Peer {
         self.order(command).unwrap_or_else(|failure| panic!("{self}: {command}: {failure}"))
     }
 
-    /// Gives a command that must fail, and gets the reason.
+    /// Gives a command that must fail, and gets the reason. It is not waited long for an answer that must not come.
     ///
     /// # Panics
     /// When it succeeds.
     #[track_caller]
     pub fn fails(&self, command: &str) -> String {
-        match self.order(command) {
+        self.tell(&format!("patience {IMPATIENCE}"));
+        let failed = self.order(command);
+        self.tell(&format!("patience {PATIENCE}"));
+        match failed {
             Ok(answer) => panic!("{self}: {command} succeeded: {answer}"),
             Err(reason) => reason,
         }
@@ -133,6 +140,13 @@ impl Peer {
         let start = format!("{word} ");
         let line = self.process.wait_for_line(|line| line.starts_with(&start), SOON);
         line[start.len()..].to_owned()
+    }
+
+    /// Whether it has told something by itself that begins with the word.
+    #[must_use]
+    pub fn has_told(&self, word: &str) -> bool {
+        let start = format!("{word} ");
+        self.process.stdout().lines().any(|line| line.starts_with(&start))
     }
 
     /// Asks until the answer is the one wanted.

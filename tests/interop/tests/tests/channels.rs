@@ -2,7 +2,9 @@
 
 use interop::Side::{Ours, Real};
 use interop::{Identity, MIXED, Peer, Side};
-use postern_tests::Capture;
+use postern_tests::program::command;
+use postern_tests::{Capture, Hub, Process, Service, client as tcp, eventually};
+use std::io::{Read, Write};
 
 /// A node with a listener, reachable directly.
 fn server(side: Side, kind: &str) -> (Peer, Identity, String) {
@@ -64,11 +66,11 @@ fn a_listener_refuses_whom_it_does_not_trust() {
         stranger.0.fails("echo 1");
         assert_eq!(friend.0.tell("channel listener"), bob.identifier);
         assert_eq!(friend.0.tell("echo 1"), "1");
-        assert_eq!(server.tell("channels"), "1");
+        server.eventually("channels", "1");
     }
 }
 
-/// The two programs of the blog post: Bob registers a relay and echoes, Alice comes through it.
+/// As the two programs of the blog post: Bob registers a relay and echoes, Alice comes through it.
 fn blog(hub: Side, bob: Side, alice: Side, prefix: &str, name: &str) {
     eprintln!("hub {hub:?}, bob {bob:?}, alice {alice:?}, relay `{prefix}{name}`");
     let (_hub, address) = Peer::hub(hub, prefix);
@@ -110,6 +112,25 @@ fn relays_with_names_are_the_same_at_both_hubs() {
     }
 }
 
+/// The very programs of `examples/`, at the hub that everybody can run, each with a real one at the other end.
+#[test]
+fn each_program_of_the_blog_post_talks_to_a_real_one() {
+    let hub = Hub::start();
+    let hub_address = hub.address().to_string();
+
+    let bob = Process::spawn(command("bob").arg(&hub_address));
+    let relay = bob.wait_for_line(|_| true, interop::SOON);
+    let (alice, _) = client(Real, "", &hub_address);
+    alice.tell(&format!("channel {relay}/listener"));
+    assert_eq!(alice.tell("ask echoer Hello Bob!"), "Hello Bob!");
+
+    let (bob, identity) = client(Real, "", &hub_address);
+    bob.tell("listener listener");
+    let relay = bob.tell("relay");
+    let alice = Process::run(command("alice").args([&hub_address, &relay]), interop::SOON).success();
+    assert_eq!(alice.stdout, format!("This is {}.\nHello Bob!\n", identity.identifier));
+}
+
 #[test]
 fn closing_ends_both_halves() {
     for (asks, answers) in MIXED {
@@ -136,5 +157,35 @@ fn a_channel_goes_on_over_another_connection() {
     assert_eq!(client.tell("echo 40"), "40");
     assert_eq!(client.tell("ask whoami"), alice.identifier);
     assert_eq!(between.accepted(), 2);
-    assert_eq!(server.tell("channels"), "1");
+    server.eventually("channels", "1");
+}
+
+/// An initiator of ours makes a new channel when its connection is gone, and an inlet goes on through that one.
+#[test]
+fn a_kept_channel_comes_back_over_another_connection() {
+    let service = Service::echo();
+    let (server, bob, address) = server(Real, "");
+    server.tell(&format!("outlet {}", service.address()));
+    let between = Capture::before(address.parse().expect("an address"));
+    let client = Peer::start(Ours);
+    let alice = client.identity("");
+    assert_eq!(client.tell(&format!("keep {} listener", between.address())), bob.identifier);
+    let inlet = client.tell("inlet").parse().expect("an address");
+    let answers = |stream: &mut std::net::TcpStream| -> std::io::Result<()> {
+        stream.write_all(b"?")?;
+        stream.read_exact(&mut [0])
+    };
+    let mut open = tcp::connect(inlet);
+    answers(&mut open).expect("it is carried");
+    for outages in 1..=3 {
+        between.cut();
+        answers(&mut open).expect_err("what was under way is lost");
+        open = eventually("a connection through the same inlet", interop::SOON, || {
+            let mut stream = tcp::connect(inlet);
+            answers(&mut stream).ok().map(|()| stream)
+        });
+        assert_eq!(client.tell("echo 40"), "40");
+        assert_eq!(client.tell("ask whoami"), alice.identifier);
+        assert!(between.accepted() > outages);
+    }
 }
