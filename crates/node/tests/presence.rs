@@ -10,7 +10,7 @@ use postern_node::{Echoer, Error, Flow, Limits, Node, SecureChannelOptions, TcpL
 use std::sync::Arc;
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 struct Hub {
     node: Node,
