@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -47,6 +48,7 @@ impl Trio {
 /// A running `postern hub`.
 pub struct Hub {
     process: Process,
+    identifier: String,
     address: SocketAddr,
     status: SocketAddr,
 }
@@ -69,12 +71,41 @@ impl Hub {
     #[track_caller]
     #[must_use]
     pub fn start_at(address: SocketAddr) -> Self {
+        Self::spawn(&mut Self::command(address))
+    }
+
+    /// Starts one that keeps what it has in a directory.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    #[track_caller]
+    #[must_use]
+    pub fn start_in(data: &Path) -> Self {
+        Self::spawn(Self::command(ANY_PORT).arg("--data-dir").arg(data))
+    }
+
+    /// The command that starts one there.
+    #[must_use]
+    pub fn command(address: SocketAddr) -> Command {
         let mut hub = postern();
         hub.args(["hub", "--listen", &address.to_string()]);
         hub.args(["--status", &ANY_PORT.to_string(), "--json"]);
-        let process = Process::spawn(&mut hub);
+        hub
+    }
+
+    #[track_caller]
+    fn spawn(command: &mut Command) -> Self {
+        let process = Process::spawn(command);
         let listening = event(&process, "listening");
-        Self { address: address_in(&listening, "address"), status: address_in(&listening, "status"), process }
+        let identifier = listening["identifier"].as_str().expect("it says who it is").to_owned();
+        let (address, status) = (address_in(&listening, "address"), address_in(&listening, "status"));
+        Self { address, status, identifier, process }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        &self.identifier
     }
 
     /// The program.

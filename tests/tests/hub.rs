@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use postern_tests::client::{ask, connect};
 use postern_tests::trio::event;
-use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, SOON, Service, Sink, Trio, eventually, temp_dir};
+use postern_tests::{
+    Capture, Hub, Inlet, Outlet, Payload, Process, SOON, Service, Sink, Trio, eventually, temp_dir, within,
+};
 
 /// How long open streams may outlive the hub, and how long a hub that is back may be of no use.
 const STATED: Duration = Duration::from_secs(2);
@@ -186,6 +188,20 @@ fn a_hub_that_is_back_serves_new_connections_without_a_restart() {
     // As good after the third as after the first.
     (0..3).for_each(|_| in_stated_time(STATED, &mut outage));
     assert!(inlet.process().ended().is_none() && outlet.process().ended().is_none());
+}
+
+#[test]
+fn a_hub_with_a_directory_is_itself_after_a_kill_and_alone_in_it() {
+    let home = temp_dir();
+    let data = home.path().join("made").join("by the hub");
+    let hub = Hub::start_in(&data);
+    let mut second = Hub::command(hub.address());
+    let second = Process::run(second.arg("--data-dir").arg(&data), SOON);
+    assert!(!second.status.success() && second.stderr.contains("another hub uses it"), "{}", second.stderr);
+    let identifier = hub.identifier().to_owned();
+    hub.process().kill();
+    assert_eq!(Hub::start_in(&data).identifier(), identifier);
+    assert_ne!(Hub::start().identifier(), identifier);
 }
 
 #[test]

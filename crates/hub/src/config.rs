@@ -3,6 +3,7 @@
 use crate::mailbox::Capacity;
 use postern_node::Limits;
 use postern_node::mailbox::EXPIRY;
+use postern_node::tcp::MAX_FRAME_UNAUTHENTICATED;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,13 +108,15 @@ impl HubConfig {
             connections: self.limits.connections.unwrap_or(default.connections),
             relays: self.limits.relays.unwrap_or(default.relays),
             relays_per_owner: self.limits.relays_per_owner.unwrap_or(default.relays_per_owner),
+            // A channel with a hub costs a stranger nothing, and nothing large passes on.
+            frame: MAX_FRAME_UNAUTHENTICATED,
             ..default
         }
     }
 
     /// How much may wait in its mailboxes.
     pub(crate) fn mailboxes(&self) -> Capacity {
-        let days = |days| Duration::from_secs(days * 24 * 3600);
+        let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 3600));
         Capacity {
             messages: self.limits.mailbox_messages.unwrap_or(MAILBOX_MESSAGES),
             bytes: self.limits.mailbox_bytes.unwrap_or(MAILBOX_BYTES),

@@ -19,7 +19,7 @@ mod status;
 pub use config::{ConfigError, HubConfig};
 
 use mailbox::{MailboxStats, Store};
-use postern_node::identity::Identifier;
+use postern_node::identity::{Identifier, Identity};
 use postern_node::mailbox::MAILBOX_SERVICE;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::session::HUB_LISTENER;
@@ -81,31 +81,22 @@ impl Hub {
         let (vault, identity) = identity::open(data).await?;
         let store = Store::open(data, config.mailboxes()).await?;
         let node = Node::with(vault, config.limits());
-        // Everybody may prove who they are; what they may do is decided by each service.
-        let any = SecureChannelOptions::trust_anyone();
-        let channels = node.create_secure_channel_listener(&identity, HUB_LISTENER, any).await?;
         let stats = Arc::new(MailboxStats::default());
         let mailbox = mailbox::start(&node, store, stats.clone())?;
-        node.expose(MAILBOX_SERVICE, &channels)?;
-        node.start_worker("echo", Echoer)?;
-        node.start_worker("uppercase", Uppercase)?;
-        // The last that may fail for a reason that people can change, so that nobody meets half a hub.
-        let listener = node.tcp_listen(&config.listen).await?;
-        let options = RelayServiceOptions { prefix: config.relay_prefix.clone(), ..Default::default() };
-        RelayService::start(&node, options, &[listener.flow(), channels.flow()])?;
-        for worker in ["echo", "uppercase", HUB_LISTENER] {
-            node.expose(worker, &listener)?;
-        }
         let (draining, watching) = watch::channel(false);
-        let status = match &config.status {
-            Some(address) => {
-                let status = status::Status { node: node.clone(), mailbox: stats, draining: watching };
-                Some(status::serve(address, status).await?)
+        let status = status::Status { node: node.clone(), mailbox: stats, draining: watching };
+        match serve(config, &identity, status).await {
+            Ok((listener, status)) => {
+                let drain = Duration::from_secs(config.drain_seconds);
+                Ok(Self { node, identifier: identity.identifier(), listener, mailbox, status, draining, drain })
             }
-            None => None,
-        };
-        let drain = Duration::from_secs(config.drain_seconds);
-        Ok(Self { node, identifier: identity.identifier(), listener, mailbox, status, draining, drain })
+            Err(error) => {
+                // Nothing may keep the directory from the next hub.
+                node.shutdown().await;
+                let _ = mailbox.await;
+                Err(error)
+            }
+        }
     }
 
     /// Who it is: the same after every start in the same data directory.
@@ -157,6 +148,32 @@ impl Hub {
     }
 }
 
+/// Opens everything to whom it is for; where it listens.
+async fn serve(
+    config: &HubConfig,
+    identity: &Identity,
+    status: status::Status,
+) -> Result<(TcpListener, Option<SocketAddr>), HubError> {
+    let node = status.node.clone();
+    // Everybody may prove who they are; what they may do is decided by each service.
+    let any = SecureChannelOptions::trust_anyone();
+    let channels = node.create_secure_channel_listener(identity, HUB_LISTENER, any).await?;
+    node.expose(MAILBOX_SERVICE, &channels)?;
+    node.start_worker("echo", Echoer)?;
+    node.start_worker("uppercase", Uppercase)?;
+    let listener = node.tcp_listen(&config.listen).await?;
+    let options = RelayServiceOptions { prefix: config.relay_prefix.clone(), ..Default::default() };
+    RelayService::start(&node, options, &[listener.flow(), channels.flow()])?;
+    for worker in ["echo", "uppercase", HUB_LISTENER] {
+        node.expose(worker, &listener)?;
+    }
+    let status = match &config.status {
+        Some(address) => Some(status::serve(address, status).await?),
+        None => None,
+    };
+    Ok((listener, status))
+}
+
 /// Makes the data directory, for its owner only.
 fn make_directory(path: &Path) -> Result<(), HubError> {
     let mut builder = std::fs::DirBuilder::new();
@@ -183,6 +200,25 @@ mod tests {
         let mut answer = String::new();
         socket.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_start_leaves_its_directory_to_the_next() {
+        let data = tempfile::tempdir().unwrap();
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = socket.local_addr().unwrap().to_string();
+        let good = HubConfig { data: Some(data.path().join("new")), ..config() };
+        for bad in [
+            HubConfig { listen: taken.clone(), ..good.clone() },
+            HubConfig { status: Some(taken.clone()), ..good.clone() },
+            HubConfig { listen: "nowhere".into(), ..good.clone() },
+        ] {
+            assert!(Hub::start(&bad).await.is_err());
+        }
+        let hub = Hub::start(&good).await.unwrap();
+        assert!(matches!(Hub::start(&good).await, Err(HubError::Data { .. })));
+        hub.stop().await;
+        Hub::start(&good).await.unwrap().stop().await;
     }
 
     #[tokio::test]

@@ -24,7 +24,7 @@ pub(crate) fn render(stats: &Stats, mailbox: &MailboxStats) -> String {
         ("mailbox_pushed_total", "messages sent to their recipients, again or not", &mailbox.pushed),
         ("mailbox_acknowledged_total", "messages that their recipients have had", &mailbox.acknowledged),
         ("mailbox_expired_total", "messages that nobody came for", &mailbox.expired),
-        ("mailbox_refused_total", "messages that mailboxes have not taken", &mailbox.refused),
+        ("mailbox_refused_total", "requests that mailboxes have refused", &mailbox.refused),
     ];
     let mut out = String::new();
     let kinds = gauges.iter().map(|it| ("gauge", it)).chain(counters.iter().map(|it| ("counter", it)));

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::identity::{Identity, KnownIdentities, Timestamp};
 use crate::router::{Flow, Router};
 use crate::stats::Stats;
-use crate::tcp::{Connection, TcpConnection, TcpListener};
+use crate::tcp::{Connection, MAX_FRAME, TcpConnection, TcpListener};
 use crate::vault::{MemoryVault, Vault};
 use crate::worker::{self, Worker};
 use std::sync::Arc;
@@ -33,6 +33,9 @@ pub struct Limits {
     pub handshakes: usize,
     /// TCP streams of each outlet and inlet.
     pub streams: usize,
+    /// Bytes of a frame, on a connection over which a secure channel with this node was made; on others at most
+    /// [`MAX_FRAME_UNAUTHENTICATED`](crate::tcp::MAX_FRAME_UNAUTHENTICATED) too.
+    pub frame: usize,
 }
 
 impl Default for Limits {
@@ -44,6 +47,7 @@ impl Default for Limits {
             channels: 16_384,
             handshakes: 1_024,
             streams: 16_384,
+            frame: MAX_FRAME,
         }
     }
 }

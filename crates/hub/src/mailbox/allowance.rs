@@ -1,19 +1,24 @@
-//! How fast one depositor may deposit: a bucket of tokens for each, filled again with time.
+//! How fast one identity may ask for something: a bucket of tokens for each, filled again with time.
 
 use postern_node::identity::Identifier;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// Deposits that may come at once.
-pub(crate) const BURST: u32 = 32;
-/// Time after which one more may come.
-pub(crate) const REFILL: Duration = Duration::from_secs(2);
-/// Depositors that are remembered. Above that, no others are taken until some have rested.
-const DEPOSITORS: usize = 16_384;
+/// Identities that are remembered. Above that, no others are served until some have rested.
+const REMEMBERED: usize = 16_384;
 
-/// The buckets of those who deposited lately.
-#[derive(Default)]
-pub(crate) struct Allowances(HashMap<Identifier, Bucket>);
+/// The buckets of those who asked lately.
+pub(super) struct Allowances {
+    buckets: HashMap<Identifier, Bucket>,
+    rate: Rate,
+}
+
+/// How much may be asked for at once, and after how long once more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    pub(super) burst: u32,
+    pub(super) refill: Duration,
+}
 
 struct Bucket {
     left: u32,
@@ -21,41 +26,42 @@ struct Bucket {
 }
 
 impl Allowances {
-    /// Takes one from the depositor's bucket; says whether there was one.
-    pub(crate) fn take(&mut self, depositor: &Identifier, now: Instant) -> bool {
-        if !self.0.contains_key(depositor) && self.0.len() >= DEPOSITORS {
+    pub(super) fn new(rate: Rate) -> Self {
+        Self { buckets: HashMap::new(), rate }
+    }
+
+    /// Takes one from somebody's bucket; says whether there was one.
+    pub(super) fn take(&mut self, who: &Identifier, now: Instant) -> bool {
+        if !self.buckets.contains_key(who) && self.buckets.len() >= REMEMBERED {
             self.forget_rested(now);
-            if self.0.len() >= DEPOSITORS {
+            if self.buckets.len() >= REMEMBERED {
                 return false;
             }
         }
-        let bucket = self.0.entry(*depositor).or_insert(Bucket { left: BURST, filled: now });
-        bucket.fill(now);
-        match bucket.left.checked_sub(1) {
-            Some(left) => bucket.left = left,
-            None => return false,
-        }
-        true
+        let rate = self.rate;
+        let bucket = self.buckets.entry(*who).or_insert(Bucket { left: rate.burst, filled: now });
+        bucket.fill(rate, now);
+        let taken = bucket.left.checked_sub(1);
+        bucket.left = taken.unwrap_or_default();
+        taken.is_some()
     }
 
     /// Forgets those whose buckets are full again.
-    pub(crate) fn forget_rested(&mut self, now: Instant) {
-        self.0.retain(|_, bucket| {
-            bucket.fill(now);
-            bucket.left < BURST
+    pub(super) fn forget_rested(&mut self, now: Instant) {
+        let rate = self.rate;
+        self.buckets.retain(|_, bucket| {
+            bucket.fill(rate, now);
+            bucket.left < rate.burst
         });
     }
 }
 
 impl Bucket {
-    fn fill(&mut self, now: Instant) {
-        let earned = now.saturating_duration_since(self.filled).as_millis() / REFILL.as_millis();
+    fn fill(&mut self, rate: Rate, now: Instant) {
+        let earned = now.saturating_duration_since(self.filled).as_millis() / rate.refill.as_millis().max(1);
         let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_add(earned).min(BURST);
-        self.filled += REFILL * earned;
-        if self.left == BURST {
-            self.filled = now;
-        }
+        self.left = self.left.saturating_add(earned).min(rate.burst);
+        self.filled = if self.left == rate.burst { now } else { self.filled + rate.refill * earned };
     }
 }
 
@@ -63,9 +69,16 @@ impl Bucket {
 mod tests {
     use super::*;
 
+    const BURST: u32 = 32;
+    const REFILL: Duration = Duration::from_secs(2);
+
+    fn all() -> Allowances {
+        Allowances::new(Rate { burst: BURST, refill: REFILL })
+    }
+
     #[test]
     fn a_burst_and_then_one_by_one() {
-        let (mut all, now, who) = (Allowances::default(), Instant::now(), Identifier::from_bytes([1; 32]));
+        let (mut all, now, who) = (all(), Instant::now(), Identifier::from_bytes([1; 32]));
         assert!((0..BURST).all(|_| all.take(&who, now)));
         assert!(!all.take(&who, now) && !all.take(&who, now + REFILL / 2));
         assert!(all.take(&Identifier::from_bytes([2; 32]), now));
@@ -77,16 +90,16 @@ mod tests {
 
     #[test]
     fn those_who_rest_are_forgotten_and_no_others_when_there_are_too_many() {
-        let (mut all, now) = (Allowances::default(), Instant::now());
+        let (mut all, now) = (all(), Instant::now());
         let who = |number: usize| {
             let mut bytes = [0; 32];
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             Identifier::from_bytes(bytes)
         };
-        assert!((0..DEPOSITORS).all(|number| all.take(&who(number), now)));
-        assert!(!all.take(&who(DEPOSITORS), now));
+        assert!((0..REMEMBERED).all(|number| all.take(&who(number), now)));
+        assert!(!all.take(&who(REMEMBERED), now));
         assert!(all.take(&who(0), now));
-        assert!(all.take(&who(DEPOSITORS), now + REFILL));
-        assert_eq!(all.0.len(), 2);
+        assert!(all.take(&who(REMEMBERED), now + REFILL));
+        assert_eq!(all.buckets.len(), 2);
     }
 }

@@ -16,7 +16,7 @@ mod store;
 
 pub(crate) use store::{Capacity, Store};
 
-use allowance::Allowances;
+use allowance::{Allowances, Rate};
 use bytes::Bytes;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome};
@@ -32,6 +32,11 @@ use tokio::task::JoinHandle;
 const SWEEP: Duration = Duration::from_secs(60);
 /// Channels that one recipient may subscribe over at once.
 const SUBSCRIBERS: usize = 8;
+
+/// How fast one identity may leave messages, and subscribe.
+const RATE: Rate = Rate { burst: 32, refill: Duration::from_secs(2) };
+/// How fast one identity may acknowledge messages.
+const ACKNOWLEDGE_RATE: Rate = Rate { burst: 512, refill: Duration::from_millis(10) };
 
 /// What the service has done, and what it holds now.
 #[derive(Debug, Default)]
@@ -55,7 +60,9 @@ pub(crate) fn start(node: &Node, store: Store, stats: Arc<MailboxStats>) -> Resu
         context,
         store,
         stats,
-        allowances: Allowances::default(),
+        depositing: Allowances::new(RATE),
+        subscribing: Allowances::new(RATE),
+        acknowledging: Allowances::new(ACKNOWLEDGE_RATE),
         subscribers: HashMap::new(),
         subscriptions: 0,
         leave,
@@ -69,7 +76,9 @@ struct Postbox {
     context: Context,
     store: Store,
     stats: Arc<MailboxStats>,
-    allowances: Allowances,
+    depositing: Allowances,
+    subscribing: Allowances,
+    acknowledging: Allowances,
     subscribers: HashMap<Identifier, Vec<Subscriber>>,
     /// Counts them, to tell one from the next.
     subscriptions: u64,
@@ -131,7 +140,8 @@ impl Postbox {
         let done = match &request {
             MailboxRequest::Deposit { to, sealed } => self.deposit(&peer, to, sealed).await,
             MailboxRequest::Acknowledge(id) => self.acknowledge(&peer, *id).await,
-            MailboxRequest::Subscribe => Ok(Outcome::Done),
+            MailboxRequest::Subscribe if self.subscribing.take(&peer, Instant::now()) => Ok(Outcome::Done),
+            MailboxRequest::Subscribe => Ok(Outcome::TooMuch),
         };
         let outcome = done.unwrap_or_else(|error| {
             tracing::error!(%error, "the mailbox database failed");
@@ -142,8 +152,8 @@ impl Postbox {
             tracing::debug!(%error, "an answer of the mailbox went nowhere");
         }
         match request {
-            MailboxRequest::Deposit { to, .. } if outcome == Outcome::Done => self.push(&to).await,
-            MailboxRequest::Deposit { .. } => self.stats.refused.add(1),
+            _ if outcome != Outcome::Done => self.stats.refused.add(1),
+            MailboxRequest::Deposit { to, .. } => self.push(&to).await,
             MailboxRequest::Acknowledge(_) => self.push(&peer).await,
             MailboxRequest::Subscribe => self.subscribe(peer, message).await,
         }
@@ -153,7 +163,7 @@ impl Postbox {
         if sealed.len() > MAIL_SIZE_MAX {
             return Ok(Outcome::TooLarge);
         }
-        if !self.allowances.take(from, Instant::now()) {
+        if !self.depositing.take(from, Instant::now()) {
             return Ok(Outcome::TooMuch);
         }
         Ok(match self.store.deposit(from, to, sealed, Timestamp::now()).await? {
@@ -167,6 +177,9 @@ impl Postbox {
     }
 
     async fn acknowledge(&mut self, recipient: &Identifier, id: MailId) -> sqlx::Result<Outcome> {
+        if !self.acknowledging.take(recipient, Instant::now()) {
+            return Ok(Outcome::TooMuch);
+        }
         if self.store.acknowledge(recipient, id).await? {
             self.stats.acknowledged.add(1);
         }
@@ -207,13 +220,15 @@ impl Postbox {
             Ok(waiting) => waiting,
             Err(error) => return tracing::error!(%error, "the mailbox database failed"),
         };
-        for Waiting { row, mail } in waiting {
-            let payload = Bytes::from(MailboxReply::Mail(mail).encode());
-            for subscriber in subscribers.iter_mut().filter(|subscriber| subscriber.last < row) {
-                // One that takes no more gets the rest when it subscribes again.
-                if subscriber.queue.try_send(payload.clone()).is_ok() {
-                    subscriber.last = row;
+        let waiting: Vec<(i64, Bytes)> =
+            waiting.into_iter().map(|Waiting { row, mail }| (row, MailboxReply::Mail(mail).encode().into())).collect();
+        for subscriber in subscribers {
+            for (row, payload) in &waiting {
+                // One that takes no more now gets the rest, in order, when it subscribes again.
+                if subscriber.last < *row && subscriber.queue.try_send(payload.clone()).is_err() {
+                    break;
                 }
+                subscriber.last = subscriber.last.max(*row);
             }
         }
     }
@@ -227,7 +242,9 @@ impl Postbox {
     }
 
     async fn sweep(&mut self) {
-        self.allowances.forget_rested(Instant::now());
+        for allowances in [&mut self.depositing, &mut self.subscribing, &mut self.acknowledging] {
+            allowances.forget_rested(Instant::now());
+        }
         match self.store.expire(Timestamp::now()).await {
             Ok(expired) => self.stats.expired.add(expired),
             Err(error) => tracing::error!(%error, "the mailbox database failed"),

@@ -103,7 +103,8 @@ impl Permit {
         self
     }
 
-    /// Calls this once when the stream has ended, whatever ended it. It must not block.
+    /// Calls this once when the stream has ended, whatever ended it, and is no longer live in its meter. It must not
+    /// block.
     #[must_use]
     pub fn when_ended(mut self, on_end: impl FnOnce(StreamEnd) + Send + 'static) -> Self {
         self.on_end = Some(Box::new(on_end));
@@ -127,13 +128,14 @@ impl From<Live> for Permit {
 
 /// A permit in use: tells the gate what became of its stream, also when the stream's task is dropped.
 pub(super) struct Admitted {
-    permit: Permit,
+    live: Option<Live>,
+    on_end: Option<OnEnd>,
     begun: Instant,
 }
 
 impl Admitted {
     pub(super) fn under(permit: Permit) -> Self {
-        Self { permit, begun: Instant::now() }
+        Self { live: Some(permit.live), on_end: permit.on_end, begun: Instant::now() }
     }
 
     pub(super) fn finish(mut self, (sent, received): (u64, u64), result: Result<(), EndReason>) {
@@ -141,7 +143,9 @@ impl Admitted {
     }
 
     fn tell(&mut self, sent: u64, received: u64, result: Result<(), EndReason>) {
-        if let Some(on_end) = self.permit.on_end.take() {
+        // Whoever hears of the end must not find the stream live any more.
+        self.live = None;
+        if let Some(on_end) = self.on_end.take() {
             on_end(StreamEnd { sent, received, duration: self.begun.elapsed(), result });
         }
     }

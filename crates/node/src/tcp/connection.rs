@@ -2,7 +2,7 @@
 
 use super::outbox::Outbox;
 use super::reader::FrameBuffer;
-use super::{CONNECT_TIMEOUT, GREETING_TIMEOUT, MAX_FRAME, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TcpError};
+use super::{CONNECT_TIMEOUT, GREETING_TIMEOUT, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TcpError};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::node::Core;
@@ -212,7 +212,8 @@ impl Connection {
         let mut unflushed = Vec::new();
         loop {
             let authenticated = self.source.authenticated.load(Ordering::Relaxed);
-            let max = if authenticated { MAX_FRAME } else { MAX_FRAME_UNAUTHENTICATED };
+            let frame = self.core.limits.frame;
+            let max = if authenticated { frame } else { frame.min(MAX_FRAME_UNAUTHENTICATED) };
             let frame = match inbox.next(max) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => return ControlFlow::Continue(()),
