@@ -16,7 +16,10 @@ pub(crate) struct HubArguments {
     /// Where /healthz and /metrics are served.
     #[arg(long, value_name = "HOST:PORT")]
     status: Option<String>,
-    /// A TOML file with listen, status, relay_prefix, drain_seconds and a table of limits; arguments win over it.
+    /// Where the hub's identity and its mailboxes rest; without it both are gone when it stops.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A TOML file with listen, status, data, relay_prefix, drain_seconds and a table of limits; arguments win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -24,7 +27,7 @@ pub(crate) struct HubArguments {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event {
-    Listening { address: SocketAddr, status: Option<SocketAddr> },
+    Listening { address: SocketAddr, status: Option<SocketAddr>, identifier: String },
     Draining,
     Stopped { frames: u64, bytes: u64 },
 }
@@ -36,9 +39,11 @@ pub(crate) async fn run(arguments: HubArguments, output: Output) -> Result<()> {
     };
     config.listen = arguments.listen.unwrap_or(config.listen);
     config.status = arguments.status.or(config.status);
+    config.data = arguments.data_dir.or(config.data);
     let hub = Hub::start(&config).await.context("Failed to start the hub")?;
-    let (address, status) = (hub.local_addr(), hub.status_addr());
-    output.say(&Event::Listening { address, status }, format_args!("The hub listens on {address}."));
+    let (address, status, identifier) = (hub.local_addr(), hub.status_addr(), hub.identifier().to_string());
+    let sentence = format!("The hub listens on {address}. It is {identifier}.");
+    output.say(&Event::Listening { address, status, identifier }, sentence);
     if let (Some(status), false) = (status, output.is_json()) {
         println!("Its health is at http://{status}/healthz, its metrics at http://{status}/metrics.");
     }

@@ -1,8 +1,20 @@
 //! What a hub can be told, in TOML.
 
+use crate::mailbox::Capacity;
 use postern_node::Limits;
+use postern_node::mailbox::EXPIRY;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Messages in all mailboxes together, and their bytes.
+const MAILBOX_MESSAGES: u64 = 65_536;
+const MAILBOX_BYTES: u64 = 256 * 1024 * 1024;
+/// Messages for one recipient, and their bytes.
+const MAILBOX_MESSAGES_OF_ONE: u64 = 256;
+const MAILBOX_BYTES_OF_ONE: u64 = 1024 * 1024;
+/// Messages for one recipient from one depositor.
+const MAILBOX_MESSAGES_BETWEEN: u64 = 64;
 
 /// A hub's settings; the defaults are those of an empty file.
 ///
@@ -18,6 +30,9 @@ pub struct HubConfig {
     pub listen: String,
     /// Where `/healthz` and `/metrics` are served, as `host:port`; nowhere if absent.
     pub status: Option<String>,
+    /// The directory where the hub keeps its identity and the messages in its mailboxes; made if it is not there. Without
+    /// one both are gone when the hub stops.
+    pub data: Option<PathBuf>,
     /// Put in front of relay names. The command line of `ockam` expects `forward_to_`.
     pub relay_prefix: String,
     /// Longest time that a stopping hub gives to what is under way, in seconds.
@@ -32,6 +47,9 @@ pub(crate) struct HubLimits {
     connections: Option<u64>,
     relays: Option<usize>,
     relays_per_owner: Option<usize>,
+    mailbox_messages: Option<u64>,
+    mailbox_bytes: Option<u64>,
+    mailbox_days: Option<u64>,
 }
 
 impl Default for HubConfig {
@@ -39,6 +57,7 @@ impl Default for HubConfig {
         Self {
             listen: "0.0.0.0:4000".into(),
             status: None,
+            data: None,
             relay_prefix: String::new(),
             drain_seconds: 10,
             limits: HubLimits::default(),
@@ -89,6 +108,19 @@ impl HubConfig {
             relays: self.limits.relays.unwrap_or(default.relays),
             relays_per_owner: self.limits.relays_per_owner.unwrap_or(default.relays_per_owner),
             ..default
+        }
+    }
+
+    /// How much may wait in its mailboxes.
+    pub(crate) fn mailboxes(&self) -> Capacity {
+        let days = |days| Duration::from_secs(days * 24 * 3600);
+        Capacity {
+            messages: self.limits.mailbox_messages.unwrap_or(MAILBOX_MESSAGES),
+            bytes: self.limits.mailbox_bytes.unwrap_or(MAILBOX_BYTES),
+            messages_of_one: MAILBOX_MESSAGES_OF_ONE,
+            bytes_of_one: MAILBOX_BYTES_OF_ONE,
+            messages_between: MAILBOX_MESSAGES_BETWEEN,
+            expiry: self.limits.mailbox_days.map_or(EXPIRY, days),
         }
     }
 }

@@ -3,22 +3,33 @@
 //! ```text
 //! owner ═► listen ─► forwarding_service ─► relay "bob"        status ─► /healthz   200, or 503 while draining
 //! friend ═► listen ──────────────────────► relay "bob" ═► owner         /metrics   Prometheus text
+//! either ═► listen ─► api (secure channel with the hub) ─► owned_forwarding_service, mailbox
 //! ```
 //!
-//! It knows names and connections, never contents: what passes is sealed by the people at its ends. Its own defence
-//! is limits. [`Hub::drain`] lets what is under way come to its end before it stops.
+//! It knows names and connections, never contents: what passes is sealed by the people at its ends, and so is what waits
+//! in its mailboxes. Its own identity only lets it know for certain whose relay and whose mailbox something is. Its
+//! defence is limits. [`Hub::drain`] lets what is under way come to its end before it stops.
 
 mod config;
+mod identity;
+mod mailbox;
 mod metrics;
 mod status;
 
 pub use config::{ConfigError, HubConfig};
 
+use mailbox::{MailboxStats, Store};
+use postern_node::identity::Identifier;
+use postern_node::mailbox::MAILBOX_SERVICE;
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Echoer, Flow, Node, Stats, TcpListener, Uppercase};
+use postern_node::session::HUB_LISTENER;
+use postern_node::{Echoer, Flow, Node, SecureChannelOptions, Stats, TcpListener, Uppercase};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Traffic must rest this long before a draining hub stops early.
 const QUIET: Duration = Duration::from_secs(1);
@@ -30,6 +41,14 @@ pub enum HubError {
     /// Its node did not start, for instance because the address is in use.
     #[error(transparent)]
     Node(#[from] postern_node::Error),
+    /// Something in the data directory cannot be used. Nothing was replaced.
+    #[error("cannot use {}: {reason}", path.display())]
+    Data {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why, for people.
+        reason: String,
+    },
     /// The status address cannot be listened on.
     #[error("cannot serve the status on {address}: {source}")]
     Status {
@@ -43,7 +62,9 @@ pub enum HubError {
 /// A running hub.
 pub struct Hub {
     node: Node,
+    identifier: Identifier,
     listener: TcpListener,
+    mailbox: JoinHandle<()>,
     status: Option<SocketAddr>,
     draining: watch::Sender<bool>,
     drain: Duration,
@@ -55,21 +76,41 @@ impl Hub {
     /// # Errors
     /// [`HubError`]: one of its addresses cannot be had.
     pub async fn start(config: &HubConfig) -> Result<Self, HubError> {
-        let node = Node::with_limits(config.limits());
-        let listener = node.tcp_listen(&config.listen).await?;
-        RelayService::start(&node, RelayServiceOptions { prefix: config.relay_prefix.clone() }, &[listener.flow()])?;
+        let data = config.data.as_deref();
+        data.map(make_directory).transpose()?;
+        let (vault, identity) = identity::open(data).await?;
+        let store = Store::open(data, config.mailboxes()).await?;
+        let node = Node::with(vault, config.limits());
+        // Everybody may prove who they are; what they may do is decided by each service.
+        let any = SecureChannelOptions::trust_anyone();
+        let channels = node.create_secure_channel_listener(&identity, HUB_LISTENER, any).await?;
+        let stats = Arc::new(MailboxStats::default());
+        let mailbox = mailbox::start(&node, store, stats.clone())?;
+        node.expose(MAILBOX_SERVICE, &channels)?;
         node.start_worker("echo", Echoer)?;
         node.start_worker("uppercase", Uppercase)?;
-        for worker in ["echo", "uppercase"] {
+        // The last that may fail for a reason that people can change, so that nobody meets half a hub.
+        let listener = node.tcp_listen(&config.listen).await?;
+        let options = RelayServiceOptions { prefix: config.relay_prefix.clone() };
+        RelayService::start(&node, options, &[listener.flow(), channels.flow()])?;
+        for worker in ["echo", "uppercase", HUB_LISTENER] {
             node.expose(worker, &listener)?;
         }
         let (draining, watching) = watch::channel(false);
         let status = match &config.status {
-            Some(address) => Some(status::serve(address, node.clone(), watching).await?),
+            Some(address) => {
+                let status = status::Status { node: node.clone(), mailbox: stats, draining: watching };
+                Some(status::serve(address, status).await?)
+            }
             None => None,
         };
         let drain = Duration::from_secs(config.drain_seconds);
-        Ok(Self { node, listener, status, draining, drain })
+        Ok(Self { node, identifier: identity.identifier(), listener, mailbox, status, draining, drain })
+    }
+
+    /// Who it is: the same after every start in the same data directory.
+    pub fn identifier(&self) -> Identifier {
+        self.identifier
     }
 
     /// Where nodes connect to.
@@ -92,7 +133,15 @@ impl Hub {
         self.draining.send_replace(true);
         self.listener.close();
         let _ = tokio::time::timeout(self.drain, self.quiet()).await;
+        self.stop().await;
+    }
+
+    /// Stops at once; what waits in mailboxes is whole on the disk.
+    pub async fn stop(self) {
         self.node.shutdown().await;
+        if let Err(error) = self.mailbox.await {
+            tracing::error!(%error, "the mailbox service failed");
+        }
     }
 
     async fn quiet(&self) {
@@ -106,6 +155,15 @@ impl Hub {
             frames = now;
         }
     }
+}
+
+/// Makes the data directory, for its owner only.
+fn make_directory(path: &Path) -> Result<(), HubError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| HubError::Data { path: path.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]

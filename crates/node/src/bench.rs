@@ -99,6 +99,7 @@ fn look_up(times: u32) {
         spawner: None,
         sender: "sender".into(),
         peer: None,
+        beneath: None,
         authenticated: AtomicBool::new(true),
         ended: CancellationToken::new(),
         carrier: CancellationToken::new(),

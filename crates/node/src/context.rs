@@ -56,6 +56,17 @@ impl Context {
         self.dispatch(Envelope { onward, return_route, payload: message.encode(), source: None }).await
     }
 
+    /// Sends a message like [`send`](Self::send), but never waits: for answers, that a peer who does not take them must
+    /// not hold up what answers everybody. What a connection queues for such a peer ends the connection.
+    ///
+    /// # Errors
+    /// [`Error::Undeliverable`] as for `send`, and at once when the next mailbox is full.
+    pub fn send_at_once(&self, route: impl Into<Route>, message: impl Message) -> Result<()> {
+        let (onward, return_route) = (route.into(), self.address.clone().into());
+        let envelope = Envelope { onward, return_route, payload: message.encode(), source: None };
+        Ok(self.core.router.dispatch_local(envelope)?.at_once()?)
+    }
+
     async fn dispatch(&mut self, envelope: Envelope) -> Result<()> {
         let delivery = self.core.router.dispatch_local(envelope)?;
         self.settle(delivery).await.map_err(Error::from)

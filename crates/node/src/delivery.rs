@@ -79,6 +79,15 @@ impl Delivery {
         Self { flush: self.flush, pressure: Pressure::None }
     }
 
+    /// Flushes and waits for nothing; a message that finds no room in a mailbox is dropped.
+    pub(crate) fn at_once(self) -> Result<(), Undeliverable> {
+        drop(self.flush);
+        match self.pressure {
+            Pressure::Mailbox(..) => Err(Undeliverable::Full),
+            Pressure::None | Pressure::Gate(_) => Ok(()),
+        }
+    }
+
     /// Flushes, and waits until more may be sent, at most [`PATIENCE`]; a message that found no room in a mailbox
     /// until then is dropped.
     pub(crate) async fn settle(self) -> Result<(), Undeliverable> {

@@ -3,6 +3,7 @@
 use crate::address::Address;
 use crate::delivery::Undeliverable;
 use crate::identity::Error as IdentityError;
+use crate::mailbox::MailboxError;
 use crate::message::DecodeError;
 use crate::portal::PortalError;
 use crate::relay::RelayError;
@@ -52,6 +53,9 @@ pub enum Error {
     /// A relay.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// A mailbox.
+    #[error(transparent)]
+    Mailbox(#[from] MailboxError),
     /// A portal.
     #[error(transparent)]
     Portal(#[from] PortalError),

@@ -15,9 +15,11 @@
 //! | [`tcp`] | frames between two nodes |
 //! | [`vault`], [`identity`] | secret keys; who somebody is, what others say about them |
 //! | [`secure_channel`] | Noise XX between two identities, over any route |
+//! | [`sealed`] | messages for one identity, sealed once and left with somebody |
 //! | [`relay`] | an address on a hub that forwards to a node nobody can connect to |
 //! | [`portal`] | a TCP service that appears on the localhost of somebody else |
 //! | [`session`] | connections and channels that keep themselves up |
+//! | [`mailbox`] | messages that wait at a hub for whoever is not there |
 //!
 //! Lower rooms know nothing of higher ones.
 //!
@@ -88,6 +90,7 @@ mod context;
 mod delivery;
 mod error;
 pub mod identity;
+pub mod mailbox;
 mod message;
 mod multiaddr;
 mod node;
@@ -95,6 +98,7 @@ pub mod portal;
 pub mod relay;
 mod route;
 mod router;
+pub mod sealed;
 pub mod secure_channel;
 pub mod session;
 mod stats;

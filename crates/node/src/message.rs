@@ -165,6 +165,20 @@ impl<M> Routed<M> {
         Some(&self.envelope.source.as_ref()?.peer.as_ref()?.identifier)
     }
 
+    /// Waits until nothing more comes the way this came: the channel or the connection has ended. Ends at once for
+    /// messages of this node.
+    pub fn departure(&self) -> impl Future<Output = ()> + Send + 'static + use<M> {
+        let source = self.envelope.source.clone();
+        async move {
+            if let Some(source) = source {
+                tokio::select! {
+                    () = source.ended.cancelled() => {}
+                    () = source.carrier.cancelled() => {}
+                }
+            }
+        }
+    }
+
     /// What an authority says about who sent it, if they presented a valid credential.
     pub fn attributes(&self) -> Option<&Attributes> {
         self.envelope.source.as_ref()?.peer.as_ref()?.attributes(Timestamp::now())

@@ -53,6 +53,8 @@ pub(crate) struct Source {
     pub(crate) sender: Address,
     /// Who is at the other end, if a secure channel says so.
     pub(crate) peer: Option<Arc<VerifiedPeer>>,
+    /// The connection right under it, if it is a channel that runs over one.
+    pub(crate) beneath: Option<Address>,
     /// Set once a secure channel was made over it: larger frames are allowed then.
     pub(crate) authenticated: AtomicBool,
     /// Cancelled when nothing more will come from there.
@@ -350,6 +352,7 @@ mod tests {
             spawner,
             sender: "sender".into(),
             peer: None,
+            beneath: None,
             authenticated: AtomicBool::new(false),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),

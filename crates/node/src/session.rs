@@ -2,13 +2,14 @@
 //! one; a [`ChannelSession`] holds a secure channel through such a connection.
 //!
 //! ```text
-//! HubSession      connect ─► register relay ─► Up ─── connection ends ──► Down ─ backoff ─► connect …
+//! HubSession      connect ─► channel with the hub ─► register relay ─► Up ─── either ends ──► Down ─ backoff ─► connect …
+//!                            (as an identity only)
 //! ChannelSession  hub is Up ─► handshakes, one a second ─► Up ─── cut, or suspected dead ─► handshakes …
 //! ```
 
 use crate::address::Address;
 use crate::error::{Error, Result};
-use crate::identity::Identity;
+use crate::identity::{Identifier, Identity, TrustPolicy};
 use crate::node::{Core, Node};
 use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
@@ -30,6 +31,8 @@ pub const LAST_RETRY: Duration = Duration::from_secs(1);
 pub const HANDSHAKE_EVERY: Duration = Duration::from_secs(1);
 /// A channel that was replaced is closed when nothing was heard over it for this long.
 pub const RETIRE_AFTER: Duration = Duration::from_secs(60);
+/// Where hubs accept secure channels.
+pub const HUB_LISTENER: &str = "api";
 /// Handshakes of one session that wait for an answer at once.
 const MAX_HANDSHAKES: usize = 10;
 
@@ -76,11 +79,30 @@ pub struct HubUp {
     pub connection: TcpConnection,
     /// The relay registered over it, if one was asked for.
     pub relay: Option<Relay>,
+    /// The secure channel with the hub itself, if the session is there as an identity.
+    pub channel: Option<SecureChannel>,
+}
+
+impl HubUp {
+    /// Who the hub is, if a channel says so.
+    pub fn hub(&self) -> Option<Identifier> {
+        self.channel.as_ref().map(|channel| channel.peer().identifier)
+    }
+}
+
+/// How a session that is at a hub as an identity is there.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// The name of the relay to have there. It belongs to the identity: nobody else can take it, and over a new
+    /// connection the identity has it again at once.
+    pub relay: Option<String>,
+    /// Who the hub may be. With [`TrustPolicy::Anyone`] the first meeting tells, by [`HubUp::hub`], whom to accept later.
+    pub trust: TrustPolicy,
 }
 
 /// Keeps a connection to a hub, and a relay there if one is asked for, until it is dropped or its node stops.
 ///
-/// An address [exposed](Node::expose) to it is exposed to every connection it makes.
+/// An address [exposed](Node::expose) to it is exposed to every connection it makes. Dropping it ends the connection.
 pub struct HubSession {
     core: Arc<Core>,
     flow: FlowId,
@@ -131,15 +153,37 @@ async fn first_outcome<T: Clone>(mut state: watch::Receiver<State<T>>) -> Result
 }
 
 impl Node {
-    /// Keeps a connection to the hub at `host:port`, and a relay of that name there.
+    /// Keeps a connection to the hub at `host:port`, and a relay of that name there. The hub may be any that speaks the
+    /// protocol of `ockam`; the relay belongs to whoever can read this connection.
     pub fn keep_connected(&self, hub: impl Into<String>, relay: Option<String>) -> HubSession {
+        self.keep(hub.into(), relay, None)
+    }
+
+    /// Keeps a connection to the hub at `host:port` with a secure channel to the hub itself, as `identity`, and a relay
+    /// that belongs to it. The hub must be one of Postern's.
+    ///
+    /// # Errors
+    /// The vault refuses to attest the channel's key.
+    pub async fn keep_connected_as(
+        &self,
+        identity: &Identity,
+        hub: impl Into<String>,
+        options: HubOptions,
+    ) -> Result<HubSession> {
+        let key = Arc::new(ChannelKey::create(identity, Vec::new()).await?);
+        let trust = Arc::new(SecureChannelOptions::trust(options.trust));
+        Ok(self.keep(hub.into(), options.relay, Some((key, trust))))
+    }
+
+    fn keep(&self, hub: String, relay: Option<String>, presence: Option<Presence>) -> HubSession {
         let (report, state) = watch::channel(State::Connecting);
         let core = self.core().clone();
         let session = HubSession { flow: FlowId::fresh(), state, stop: core.stopping.child_token(), core };
         let hub = HubLoop {
             core: session.core.clone(),
-            hub: hub.into(),
+            hub,
             relay,
+            presence,
             bearer: Address::random(),
             flow: session.flow,
             report,
@@ -181,10 +225,14 @@ impl Node {
     }
 }
 
+/// Whom a session shows to the hub, and whom it accepts as the hub.
+type Presence = (Arc<ChannelKey>, Arc<SecureChannelOptions>);
+
 struct HubLoop {
     core: Arc<Core>,
     hub: String,
     relay: Option<String>,
+    presence: Option<Presence>,
     bearer: Address,
     flow: FlowId,
     report: watch::Sender<State<HubUp>>,
@@ -195,12 +243,11 @@ impl HubLoop {
         let mut backoff = Backoff::new();
         loop {
             match self.connect().await {
-                Ok(up) => {
+                Ok((_held, up)) => {
                     tracing::info!(hub = %self.hub, "connected to the hub");
                     backoff = Backoff::new();
-                    let connection = up.connection.clone();
-                    self.report.send_replace(State::Up(up));
-                    connection.closed().await;
+                    self.report.send_replace(State::Up(up.clone()));
+                    up.ended().await;
                     tracing::info!(hub = %self.hub, "the connection to the hub ended");
                     self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
                 }
@@ -213,15 +260,51 @@ impl HubLoop {
         }
     }
 
-    async fn connect(&self) -> Result<HubUp> {
+    async fn connect(&self) -> Result<(Held, HubUp)> {
         let connection = Connection::connect(&self.core, &self.hub, Some(self.flow)).await?;
-        let Some(name) = &self.relay else { return Ok(HubUp { connection, relay: None }) };
-        match relay::register(&self.core, Route::from(&connection), Some(name), self.bearer.clone()).await {
-            Ok(relay) => Ok(HubUp { connection, relay: Some(relay) }),
-            Err(error) => {
-                connection.close();
-                Err(error)
+        let held = Held { connection: connection.clone(), stopping: self.core.stopping.clone() };
+        let channel = match &self.presence {
+            None => None,
+            Some((key, trust)) => {
+                let route = Route::from(&connection).then(HUB_LISTENER);
+                Some(open_with(&self.core, key.clone(), route, trust.clone()).await?)
             }
+        };
+        let relay = match (&self.relay, &channel) {
+            (None, _) => None,
+            (Some(name), Some(channel)) => Some(relay::register_owned(&self.core, channel, name).await?),
+            (Some(name), None) => {
+                let through = Route::from(&connection);
+                Some(relay::register(&self.core, through, Some(name), self.bearer.clone()).await?)
+            }
+        };
+        Ok((held, HubUp { connection, relay, channel }))
+    }
+}
+
+impl HubUp {
+    async fn ended(&self) {
+        match &self.channel {
+            None => self.connection.closed().await,
+            Some(channel) => tokio::select! {
+                () = self.connection.closed() => {}
+                () = channel.cut() => {}
+            },
+        }
+    }
+}
+
+/// A connection that ends with the session, or when it turns out to be of no use.
+struct Held {
+    connection: TcpConnection,
+    stopping: CancellationToken,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A node that stops says goodbye over its connections first, and ends them itself.
+        if !self.stopping.is_cancelled() {
+            self.connection.close();
         }
     }
 }

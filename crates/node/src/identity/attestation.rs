@@ -26,6 +26,14 @@ pub enum PurposeKey {
     /// A key that signs credentials.
     #[n(1)]
     Credential(#[n(0)] PublicKey),
+    /// The X25519 key that messages are sealed to and from (`docs/wire.md §10`). It rests on a disk, so it must not
+    /// also stand for the identity on channels.
+    #[n(2)]
+    Postal(
+        #[n(0)]
+        #[cbor(with = "minicbor::bytes")]
+        [u8; 32],
+    ),
 }
 
 /// What an attestation signs.

@@ -105,6 +105,9 @@ pub enum Error {
     /// The attested key is not the one the peer proved to hold in the handshake.
     #[error("the channel's key is not the one {0} attests")]
     WrongChannelKey(Identifier),
+    /// The attested postal key is not the one the sender proved to hold.
+    #[error("the message's key is not the one {0} attests")]
+    WrongPostalKey(Identifier),
     /// The trust policy refused the peer.
     #[error("{0} is not trusted here; add it to the allowed identities first")]
     NotTrusted(Identifier),

@@ -8,7 +8,7 @@
 //! ```text
 //! identifier ─hash of─► change 0 ─signs─► change 1 ─► … ─► latest key
 //!                                                            │ attests (5 years)
-//!                                     X25519 key of channels ◄┴► credential key
+//!                    X25519 keys of channels and of mail ◄───┴► credential key
 //!                                                                   │ signs
 //!                                                                   ▼
 //!                                                     attributes about a subject
@@ -31,6 +31,7 @@ mod identifier;
 mod key;
 mod owned;
 mod peers;
+mod postal;
 mod proof;
 mod timestamp;
 mod trust;
@@ -45,6 +46,7 @@ pub use identifier::Identifier;
 pub use key::{PublicKey, Signature};
 pub use owned::Identity;
 pub use peers::{KNOWN_SIZE_MAX, KnownIdentities};
+pub use postal::{POSTAL_ADDRESS_SIZE_MAX, PostalAddress, VerifiedPostalAddress};
 pub use proof::{CREDENTIALS_MAX, CredentialRefresh, IdentityProof, PROOF_SIZE_MAX, REFRESH_SIZE_MAX, VerifiedPeer};
 pub use timestamp::{CLOCK_SKEW, Timestamp};
 pub use trust::TrustPolicy;

@@ -1,8 +1,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Attributes, ChangeHistory, Credential, CredentialAndPurposeKey, Error, Identifier, PURPOSE_KEY_LIFETIME, PublicKey,
-    PurposeKey, PurposeKeyAttestation, Signed, Timestamp,
+    Attributes, ChangeHistory, Credential, CredentialAndPurposeKey, Error, Identifier, PURPOSE_KEY_LIFETIME,
+    PostalAddress, PublicKey, PurposeKey, PurposeKeyAttestation, Signed, Timestamp,
 };
 use crate::vault::{KeyId, KeyKind, Vault};
 
@@ -92,8 +92,15 @@ impl Identity {
         x25519_public: [u8; 32],
         now: Timestamp,
     ) -> Result<PurposeKeyAttestation, Error> {
-        let expires = now.plus(PURPOSE_KEY_LIFETIME).min(self.history.valid_until());
-        self.attest(PurposeKey::SecureChannel(x25519_public), now, expires).await
+        self.attest_long(PurposeKey::SecureChannel(x25519_public), now).await
+    }
+
+    /// Says where messages for the identity are to be sealed to: to this X25519 key.
+    ///
+    /// For as long as, and with the errors of, [`attest_secure_channel_key`](Self::attest_secure_channel_key).
+    pub async fn postal_address(&self, x25519_public: [u8; 32], now: Timestamp) -> Result<PostalAddress, Error> {
+        let attestation = self.attest_long(PurposeKey::Postal(x25519_public), now).await?;
+        Ok(PostalAddress::new(&self.history, attestation))
     }
 
     /// Signs attributes about `subject`, valid from `now` for `lifetime` (whole seconds).
@@ -117,6 +124,11 @@ impl Identity {
         let attestation = self.attest(PurposeKey::Credential(key), now, expires).await?;
         let credential = Credential::sign(&*self.vault, &self.key, subject, attributes, now, expires).await?;
         Ok(CredentialAndPurposeKey::new(credential, attestation))
+    }
+
+    async fn attest_long(&self, key: PurposeKey, now: Timestamp) -> Result<PurposeKeyAttestation, Error> {
+        let expires = now.plus(PURPOSE_KEY_LIFETIME).min(self.history.valid_until());
+        self.attest(key, now, expires).await
     }
 
     async fn attest(

@@ -108,7 +108,7 @@ impl IdentityProof {
         match self.attestation.verify(&history, now)?.key {
             PurposeKey::SecureChannel(key) if key == *x25519 => {}
             PurposeKey::SecureChannel(_) => return Err(Error::WrongChannelKey(identifier)),
-            PurposeKey::Credential(_) => return Err(Error::WrongPurpose),
+            PurposeKey::Credential(_) | PurposeKey::Postal(_) => return Err(Error::WrongPurpose),
         }
         if !policy.accepts(&identifier) {
             return Err(Error::NotTrusted(identifier));

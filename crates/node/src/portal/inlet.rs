@@ -2,6 +2,7 @@
 
 use super::PortalError;
 use super::message::{EndReason, Offer, PortalMessage};
+use super::meter::{Live, Meter};
 use super::stream::{CONNECT_TIMEOUT, EARLY, Ends, Stream, WINDOW, reset};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
@@ -14,7 +15,6 @@ use crate::session::{ChannelSession, State};
 use crate::sync::lock;
 use rand::Rng;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,9 +70,17 @@ impl Inlet {
         ProbeReport { round_trip: lock(&self.0.probe).round_trip }
     }
 
-    /// Follows why the owner does not serve us, as the last stream was told; nothing while it does.
+    /// Follows why we are not served, as the stream was told that was refused or cut last: by the owner's decision, or
+    /// because of the service. Nothing again as soon as a stream opens.
+    ///
+    /// Streams that end for other reasons, such as a lost connection, change nothing.
     pub fn refused(&self) -> watch::Receiver<Option<EndReason>> {
         self.0.refused.subscribe()
+    }
+
+    /// What its streams carry.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.0.meter
     }
 
     /// Closes it, and resets the streams through it.
@@ -96,7 +104,7 @@ impl Node {
             closed: core.stopping.child_token(),
             core,
             route: route.into(),
-            streams: AtomicUsize::new(0),
+            meter: Arc::default(),
             ours: Mutex::new(None),
             probe: Mutex::default(),
             answered: Notify::new(),
@@ -116,7 +124,7 @@ struct Listening {
     core: Arc<Core>,
     local: SocketAddr,
     route: InletRoute,
-    streams: AtomicUsize,
+    meter: Arc<Meter>,
     /// The channel whose outlet is known to speak our extension.
     ours: Mutex<Option<Address>>,
     probe: Mutex<Probe>,
@@ -159,7 +167,8 @@ impl Listening {
             Some(source) => (source.carrier.clone(), source.ended.clone()),
             None => (self.closed.clone(), self.closed.clone()),
         };
-        Ends { carrier, channel, closed: (self.closed.clone(), EndReason::Stopping) }
+        let closed = (self.closed.clone(), EndReason::Stopping);
+        Ends { carrier, channel, closed, stopping: self.core.stopping.clone(), revocation: None }
     }
 
     async fn accept(self: Arc<Self>, socket: TcpListener) {
@@ -184,31 +193,25 @@ impl Listening {
             tracing::debug!("connection refused: the other side is not connected");
             return reset(&socket);
         };
-        if self.streams.fetch_add(1, Ordering::Relaxed) >= self.core.limits.streams {
-            self.streams.fetch_sub(1, Ordering::Relaxed);
+        let Some(live) = self.meter.enter(self.core.limits.streams as u64) else {
             self.core.stats.refused.add(1);
             return reset(&socket);
-        }
-        self.core.tasks.spawn(serve(Counted(self.clone()), socket, way));
+        };
+        self.core.tasks.spawn(serve(self.clone(), live, socket, way));
+    }
+
+    /// A stream has been opened, or was refused or cut.
+    fn learn(&self, refused: Option<EndReason>) {
+        self.refused.send_if_modified(|last| std::mem::replace(last, refused) != refused);
     }
 }
 
-/// A stream that counts against the inlet's limit until it is dropped.
-struct Counted(Arc<Listening>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+async fn serve(inlet: Arc<Listening>, _live: Live, socket: TcpStream, way: Way) {
+    let Err(reason) = carry(&inlet, socket, way).await else { return inlet.learn(None) };
+    tracing::debug!(%reason, "a stream ended early");
+    if reason.is_owners_decision() || reason.is_services_fault() {
+        inlet.learn(Some(reason));
     }
-}
-
-async fn serve(counted: Counted, socket: TcpStream, way: Way) {
-    let ended = carry(&counted.0, socket, way).await;
-    if let Err(reason) = ended {
-        tracing::debug!(%reason, "a stream ended early");
-    }
-    let refused = ended.err().filter(|reason| *reason == EndReason::NotAllowed);
-    counted.0.refused.send_if_modified(|last| std::mem::replace(last, refused) != refused);
 }
 
 /// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens.
@@ -222,13 +225,7 @@ async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Resul
         if known {
             // What is sent at once cannot be sent again: from here on there is no second try.
             stream.attach(socket.take());
-            return tokio::select! {
-                result = stream.run(&ends) => result,
-                reason = unanswered(inlet, &stream, &way.through, deadline) => {
-                    stream.end(reason);
-                    stream.run(&ends).await
-                }
-            };
+            return run_unanswered(inlet, &stream, &way.through, deadline, &ends).await;
         }
         let answered = tokio::select! {
             answered = stream.answered() => answered,
@@ -242,6 +239,7 @@ async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Resul
                     *lock(&inlet.ours) = Some(way.through.clone());
                     inlet.learned.notify_one();
                 }
+                inlet.learn(None);
                 stream.attach(socket.take());
                 return stream.run(&ends).await;
             }
@@ -252,6 +250,24 @@ async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Resul
             Err(reason) => return Err(reason),
         }
     }
+}
+
+/// Runs a stream whose answer is still to come.
+async fn run_unanswered(
+    inlet: &Listening,
+    stream: &Stream,
+    through: &Address,
+    deadline: Instant,
+    ends: &Ends,
+) -> Result<(), EndReason> {
+    let running = stream.run(ends);
+    tokio::pin!(running);
+    tokio::select! {
+        result = &mut running => return result,
+        () = stream.opened() => inlet.learn(None),
+        reason = unanswered(inlet, stream, through, deadline) => stream.end(reason),
+    }
+    running.await
 }
 
 /// Has the inlet ask when a stream is not answered soon. Ends when the way has changed, or nothing came in time.
@@ -325,7 +341,7 @@ impl Opened {
     fn open(inlet: &Listening, way: &Way, known: bool) -> Result<Self, EndReason> {
         let core = &inlet.core;
         let peer = way.source.as_ref().and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
-        let stream = Stream::new(core, Address::random(), peer, known);
+        let stream = Stream::new(core, Address::random(), peer, known, &inlet.meter);
         let offer = Offer { window: WINDOW, address: random_hex() };
         let there = Address::new(Address::LOCAL, offer.address);
         let there = way.outlet.iter().take(way.outlet.len() - 1).collect::<Route>().then(there);

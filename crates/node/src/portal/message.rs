@@ -55,7 +55,7 @@ pub enum EndReason {
     /// The target's name is unknown, or it cannot be reached.
     #[error("the service cannot be reached")]
     Unreachable,
-    /// The outlet does not allow this peer, or no longer.
+    /// The outlet has never allowed this peer, or was closed.
     #[error("the owner does not allow it")]
     NotAllowed,
     /// A limit on open streams is reached.
@@ -70,10 +70,20 @@ pub enum EndReason {
     /// The node is shutting down.
     #[error("the node is shutting down")]
     Stopping,
+    /// The owner has paused it, and may go on later.
+    #[error("the owner has paused it")]
+    Paused,
+    /// It was allowed for a time that is over.
+    #[error("the time it was shared for is over")]
+    Expired,
+    /// It was allowed, and is not any more.
+    #[error("the owner has taken it back")]
+    Revoked,
 }
 
 impl EndReason {
-    const CODES: [Self; 10] = [
+    /// Their places are their codes on the wire: new ones go to the end.
+    const CODES: [Self; 13] = [
         Self::Unspecified,
         Self::Reset,
         Self::Refused,
@@ -84,7 +94,20 @@ impl EndReason {
         Self::Lost,
         Self::Disconnected,
         Self::Stopping,
+        Self::Paused,
+        Self::Expired,
+        Self::Revoked,
     ];
+
+    /// Whether the owner does not want it, now or at all.
+    pub fn is_owners_decision(self) -> bool {
+        matches!(self, Self::NotAllowed | Self::TooMany | Self::Paused | Self::Expired | Self::Revoked)
+    }
+
+    /// Whether the owner's node is there but the service beside it is not.
+    pub fn is_services_fault(self) -> bool {
+        matches!(self, Self::Refused | Self::TimedOut | Self::Unreachable)
+    }
 
     fn code(self) -> u64 {
         Self::CODES.iter().position(|it| *it == self).unwrap_or(0) as u64
@@ -254,6 +277,9 @@ mod tests {
             "0207",
             "0208",
             "0209",
+            "020a",
+            "020b",
+            "020c",
         ];
         assert_eq!(hexes, expected.map(|it| it.replace(' ', "")));
     }

@@ -11,15 +11,21 @@
 //! and data follows the Ping at once. All that is negotiated in the tails of Ping and Pong, which other
 //! implementations ignore. The packet counter is always sent and always checked: what is lost ends the stream.
 
+mod gate;
 mod inlet;
 mod message;
+mod meter;
 mod outlet;
 mod stream;
+mod target;
 
+pub use gate::{Gate, Permit, Revocation, StreamEnd};
 pub use inlet::{Inlet, InletRoute, PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
 pub use message::{EndReason, MAX_PAYLOAD};
+pub use meter::Meter;
 pub use outlet::{Outlet, OutletOptions};
 pub use stream::{CONNECT_TIMEOUT, PLAIN_BUFFER, WINDOW};
+pub use target::check_target;
 
 /// Why a portal could not be made.
 #[derive(Debug, thiserror::Error)]

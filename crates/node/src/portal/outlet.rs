@@ -1,7 +1,10 @@
 //! The end of a portal beside the service.
 
+use super::gate::{Admitted, Gate, Permit};
 use super::message::{EndReason, PortalMessage};
+use super::meter::Meter;
 use super::stream::{CONNECT_TIMEOUT, Ends, Stream, WINDOW};
+use super::target;
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
@@ -9,10 +12,9 @@ use crate::identity::TrustPolicy;
 use crate::node::{Core, Node};
 use crate::route::Route;
 use crate::router::{Body, Endpoint, Parcel, Source};
-use std::io;
-use std::sync::Arc;
+use crate::sync::{read, write};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::net::TcpStream;
+use std::sync::{Arc, RwLock};
 use tokio_util::sync::CancellationToken;
 
 /// Whom an outlet serves.
@@ -21,14 +23,15 @@ pub struct OutletOptions {
     /// Which peers may open streams. Without a policy everyone may who reaches the outlet, also without a channel;
     /// with one, only peers behind a secure channel that it accepts.
     pub allow: Option<TrustPolicy>,
+    /// Decides about every stream that the policy allows.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 /// Connects the streams that inlets open to one TCP service. Dropping the handle leaves it open.
 #[derive(Clone)]
 pub struct Outlet {
-    core: Arc<Core>,
     address: Address,
-    closed: CancellationToken,
+    listening: Arc<Listening>,
 }
 
 impl Outlet {
@@ -37,10 +40,15 @@ impl Outlet {
         &self.address
     }
 
+    /// Connects streams to the service at this `host:port` from now on. Those that are live stay where they are.
+    pub fn retarget(&self, target: impl Into<String>) {
+        *write(&self.listening.target) = target.into().into();
+    }
+
     /// Closes it, and resets the streams through it.
     pub fn close(&self) {
-        self.core.router.remove(&self.address);
-        self.closed.cancel();
+        self.listening.core.router.remove(&self.address);
+        self.listening.closed.cancel();
     }
 }
 
@@ -57,25 +65,27 @@ impl Node {
         target: impl Into<String>,
         options: OutletOptions,
     ) -> Result<Outlet> {
-        let (core, address) = (self.core().clone(), address.into());
-        let closed = core.stopping.child_token();
-        let listening = Listening {
+        let (core, address) = (self.core(), address.into());
+        let listening = Arc::new(Listening {
             core: core.clone(),
-            target: target.into(),
+            target: RwLock::new(target.into().into()),
             options,
             streams: AtomicUsize::new(0),
-            closed: closed.clone(),
-        };
-        core.router.add_endpoint(address.clone(), Arc::new(Accepting(Arc::new(listening))))?;
-        Ok(Outlet { core, address, closed })
+            meter: Arc::default(),
+            closed: core.stopping.child_token(),
+        });
+        core.router.add_endpoint(address.clone(), Arc::new(Accepting(listening.clone())))?;
+        Ok(Outlet { address, listening })
     }
 }
 
 struct Listening {
     core: Arc<Core>,
-    target: String,
+    target: RwLock<Arc<str>>,
     options: OutletOptions,
     streams: AtomicUsize,
+    /// Of the streams that no gate has let in.
+    meter: Arc<Meter>,
     closed: CancellationToken,
 }
 
@@ -111,10 +121,10 @@ impl Listening {
         source: Option<&Arc<Source>>,
     ) -> Result<Delivery, Undeliverable> {
         let ours = window.is_some();
-        let peer = source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
+        let peer = source.and_then(|source| source.peer.as_deref());
         let allowed = match &self.options.allow {
             None => true,
-            Some(policy) => peer.is_some_and(|peer| policy.accepts(&peer)),
+            Some(policy) => peer.is_some_and(|peer| policy.accepts(&peer.identifier)),
         };
         if !allowed {
             return self.refuse(ours, EndReason::NotAllowed, &onward);
@@ -124,20 +134,43 @@ impl Listening {
             return self.refuse(ours, EndReason::TooMany, &onward);
         }
         let counted = Counted(self.clone());
-        let stream = Stream::new(&self.core, address.unwrap_or_else(Address::random), peer, ours);
+        let permit = match &self.options.gate {
+            None => Permit::new(&self.meter),
+            Some(gate) => match gate.admit(peer) {
+                Ok(permit) => permit,
+                Err(reason) => return self.refuse(ours, reason, &onward),
+            },
+        };
+        let address = address.unwrap_or_else(Address::random);
+        let stream = Stream::new(&self.core, address, peer.map(|peer| peer.identifier), ours, permit.meter());
+        let (carrier, channel) = match source {
+            Some(source) => (source.carrier.clone(), source.ended.clone()),
+            None => (self.closed.clone(), self.closed.clone()),
+        };
+        let ends = Ends {
+            carrier,
+            channel,
+            closed: (self.closed.clone(), EndReason::NotAllowed),
+            stopping: self.core.stopping.clone(),
+            revocation: permit.revocation().cloned(),
+        };
+        let admitted = Admitted::under(permit);
         if self.core.router.add_endpoint(stream.address().clone(), stream.clone()).is_err() {
+            admitted.finish((0, 0), Err(EndReason::NotAllowed));
             return self.refuse(ours, EndReason::NotAllowed, &onward);
         }
         if let Some(source) = source {
             self.core.router.open(stream.address(), source.flow);
         }
         stream.aim(onward, window.unwrap_or(u64::MAX));
-        let (carrier, channel) = match source {
-            Some(source) => (source.carrier.clone(), source.ended.clone()),
-            None => (self.closed.clone(), self.closed.clone()),
-        };
-        let ends = Ends { carrier, channel, closed: (self.closed.clone(), EndReason::NotAllowed) };
-        self.core.tasks.spawn(serve(counted, stream, ends));
+        self.core.tasks.spawn(async move {
+            let result = serve(&counted.0, &stream, &ends).await;
+            if let Err(reason) = result {
+                tracing::debug!(%reason, "a stream ended early");
+            }
+            admitted.finish(stream.carried(), result);
+            drop(counted);
+        });
         Ok(Delivery::default())
     }
 
@@ -157,18 +190,6 @@ impl Listening {
         });
         answered.map(Delivery::without_waiting)
     }
-
-    async fn connect(&self) -> Result<TcpStream, EndReason> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.target)).await {
-            Ok(Ok(socket)) => Ok(socket),
-            Err(_) => Err(EndReason::TimedOut),
-            Ok(Err(error)) => Err(match error.kind() {
-                io::ErrorKind::ConnectionRefused => EndReason::Refused,
-                io::ErrorKind::TimedOut => EndReason::TimedOut,
-                _ => EndReason::Unreachable,
-            }),
-        }
-    }
 }
 
 /// A stream that counts against the outlet's limit until it is dropped.
@@ -180,27 +201,26 @@ impl Drop for Counted {
     }
 }
 
-async fn serve(counted: Counted, stream: Arc<Stream>, ends: Ends) {
-    let outlet = &counted.0;
+/// Connects a stream to the service and runs it.
+async fn serve(outlet: &Listening, stream: &Stream, ends: &Ends) -> Result<(), EndReason> {
+    let target = read(&outlet.target).clone();
     let connected = tokio::select! {
-        connected = outlet.connect() => connected,
+        connected = target::connect(&target, CONNECT_TIMEOUT) => connected,
         reason = ends.reached() => Err(reason),
     };
     match connected {
         Err(reason) => {
             outlet.core.router.remove(stream.address());
-            let reason = if stream.is_ours() { reason } else { EndReason::Unspecified };
-            drop(stream.say(&PortalMessage::Disconnect(reason)));
-            tracing::debug!(%reason, "no stream to the service");
+            let told = if stream.is_ours() { reason } else { EndReason::Unspecified };
+            drop(stream.say(&PortalMessage::Disconnect(told)));
+            Err(reason)
         }
         Ok(socket) => {
             stream.attach(socket);
             stream.set_opened();
             let window = stream.is_ours().then_some(WINDOW);
             drop(stream.say(&PortalMessage::Pong(window)));
-            if let Err(reason) = stream.run(&ends).await {
-                tracing::debug!(%reason, "a stream ended early");
-            }
+            stream.run(ends).await
         }
     }
 }

@@ -10,7 +10,9 @@
 //! socket directly as long as nothing is pending. With a peer of ours, what may be pending is bounded by the credit
 //! that was given; with another, its connection is held up, and in the end the stream is.
 
+use super::gate::Revocation;
 use super::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
+use super::meter::Meter;
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::Identifier;
@@ -53,6 +55,9 @@ pub(super) struct Stream {
     socket: OnceLock<TcpStream>,
     inner: Mutex<Inner>,
     wake: Notify,
+    /// The other end has answered.
+    opening: Notify,
+    meter: Arc<Meter>,
     gate: Arc<Gate>,
 }
 
@@ -72,6 +77,8 @@ struct Inner {
     finished: bool,
     /// What we may send in all.
     limit: u64,
+    /// What we had sent when the stream ended.
+    sent: u64,
     ended: Option<EndReason>,
     /// The end came from the other side, so it need not be told.
     told: bool,
@@ -116,15 +123,33 @@ pub(super) struct Ends {
     pub(super) channel: CancellationToken,
     /// The inlet or outlet that it belongs to, and what is said when that closes.
     pub(super) closed: (CancellationToken, EndReason),
+    /// The whole node.
+    pub(super) stopping: CancellationToken,
+    /// The permit it was let in with.
+    pub(super) revocation: Option<Revocation>,
 }
 
 impl Ends {
     pub(super) async fn reached(&self) -> EndReason {
         tokio::select! {
-            () = self.carrier.cancelled() => EndReason::Disconnected,
+            // What says most comes first: an owner who revokes may close the outlet in the same moment.
+            biased;
+            reason = revoked(self.revocation.as_ref()) => reason,
+            // A node that stops closes its inlets and outlets: that is nobody's decision about them.
+            () = self.closed.0.cancelled() => match self.stopping.is_cancelled() {
+                true => EndReason::Stopping,
+                false => self.closed.1,
+            },
             () = self.channel.cancelled() => EndReason::Disconnected,
-            () = self.closed.0.cancelled() => self.closed.1,
+            () = self.carrier.cancelled() => EndReason::Disconnected,
         }
+    }
+}
+
+async fn revoked(revocation: Option<&Revocation>) -> EndReason {
+    match revocation {
+        Some(revocation) => revocation.revoked().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -157,7 +182,13 @@ thread_local! {
 
 impl Stream {
     /// A stream end at `address`, not yet known to the router.
-    pub(super) fn new(core: &Arc<Core>, address: Address, peer: Option<Identifier>, ours: bool) -> Arc<Self> {
+    pub(super) fn new(
+        core: &Arc<Core>,
+        address: Address,
+        peer: Option<Identifier>,
+        ours: bool,
+        meter: &Arc<Meter>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             core: core.clone(),
             address,
@@ -174,10 +205,13 @@ impl Stream {
                 next_counter: 0,
                 finished: false,
                 limit: 0,
+                sent: 0,
                 ended: None,
                 told: false,
             }),
             wake: Notify::new(),
+            opening: Notify::new(),
+            meter: meter.clone(),
             gate: Arc::default(),
         })
     }
@@ -214,6 +248,17 @@ impl Stream {
     /// Whether the other end speaks our extension.
     pub(super) fn is_ours(&self) -> bool {
         lock(&self.inner).ours
+    }
+
+    /// Waits until the other end has answered. Only one can wait.
+    pub(super) async fn opened(&self) {
+        self.opening.notified().await;
+    }
+
+    /// Bytes sent and received, once the stream has ended.
+    pub(super) fn carried(&self) -> (u64, u64) {
+        let inner = lock(&self.inner);
+        (inner.sent, inner.received)
     }
 
     /// Waits until the other end has answered or ended the stream.
@@ -260,14 +305,16 @@ impl Stream {
     pub(super) async fn run(&self, ends: &Ends) -> Result<(), EndReason> {
         let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
         self.core.stats.streams.add(1);
+        let mut sending = Sending::default();
         let result = tokio::select! {
-            result = self.pump(socket) => result,
+            result = self.pump(socket, &mut sending) => result,
             reason = ends.reached() => Err(reason),
         };
         self.core.stats.streams.sub(1);
         let (told, ours) = {
             let mut inner = lock(&self.inner);
             inner.ended.get_or_insert(EndReason::Unspecified);
+            inner.sent = sending.sent;
             inner.pending = Pending::default();
             (inner.told, inner.ours)
         };
@@ -287,8 +334,7 @@ impl Stream {
         result
     }
 
-    async fn pump(&self, socket: &TcpStream) -> Result<(), EndReason> {
-        let mut sending = Sending::default();
+    async fn pump(&self, socket: &TcpStream, sending: &mut Sending) -> Result<(), EndReason> {
         loop {
             // Asked once a turn: a gate that opens meanwhile must still end the wait for it.
             let held = sending.is_held();
@@ -321,7 +367,7 @@ impl Stream {
                         self.write_pending(socket);
                     }
                     if ready.is_readable() || ready.is_read_closed() {
-                        self.read(socket, &mut sending).await?;
+                        self.read(socket, sending).await?;
                     }
                 }
             }
@@ -379,6 +425,7 @@ impl Stream {
             buffer[end..end + PAYLOAD_TAIL].copy_from_slice(&payload_tail(sending.counter));
             sending.counter = sending.counter.wrapping_add(1);
             sending.sent += read as u64;
+            self.meter.add_sent(read);
             let body = Body { buffer, start, end: end + PAYLOAD_TAIL };
             self.send(onward, body).map(Read::Sent).map_err(|_| EndReason::Disconnected)
         })
@@ -429,6 +476,7 @@ impl Stream {
             return Err(Undeliverable::Closed);
         }
         inner.received += data.len() as u64;
+        self.meter.add_received(data.len());
         let in_order =
             counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
         let overfull = match inner.ours {
@@ -501,6 +549,7 @@ impl Stream {
         inner.limit = window.unwrap_or(u64::MAX);
         inner.onward = Some(Arc::new(onward));
         self.wake.notify_one();
+        self.opening.notify_one();
     }
 
     /// Ends the stream early, for a reason that the other end is told.

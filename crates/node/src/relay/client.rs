@@ -1,16 +1,22 @@
 //! The node's side: asking a hub for a relay.
 
+use super::answer::Answer;
 use super::service::is_valid_name;
-use super::{FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, RelayError, STATIC_FORWARDING_SERVICE};
+use super::{
+    FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, RelayError, STATIC_FORWARDING_SERVICE,
+};
 use crate::address::Address;
+use crate::context::Context;
 use crate::delivery::{Delivery, Undeliverable};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
 use crate::router::{Endpoint, Envelope, Parcel};
+use crate::secure_channel::SecureChannel;
 use crate::sync::lock;
 use crate::wire::bare;
+use bytes::Bytes;
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
@@ -88,6 +94,25 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
         core.router.release(&bearer, registration);
     });
     relay
+}
+
+/// Registers a relay that belongs to the identity whose channel with the hub this is.
+pub(crate) async fn register_owned(core: &Arc<Core>, channel: &SecureChannel, name: &str) -> Result<Relay> {
+    if !is_valid_name(name) {
+        return Err(RelayError::InvalidName(name.to_owned()).into());
+    }
+    let context = Context::open(core, Address::random(), core.stopping.child_token())?;
+    let service = Route::from(channel).then(OWNED_FORWARDING_SERVICE);
+    let answer = tokio::select! {
+        () = channel.cut() => return Err(RelayError::Disconnected.into()),
+        answer = context.send_and_receive_within::<Bytes>(REGISTER_TIMEOUT, service, name.to_owned()) => answer,
+    };
+    let answer = match answer {
+        Err(Error::Timeout(_)) => None,
+        answer => Answer::read(answer?.body()),
+    };
+    let address = answer.ok_or(RelayError::NotConfirmed)?.address(name)?;
+    Ok(Relay { address: address.into() })
 }
 
 /// Waits for the confirmation. Old hubs keep this address in the relay's route, so messages may pass through it.

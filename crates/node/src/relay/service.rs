@@ -1,6 +1,8 @@
 //! The hub's side: registering and forwarding.
 
-use super::{FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
+use super::answer::Answer;
+use super::reserved::Reserved;
+use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
@@ -13,6 +15,8 @@ use crate::sync::lock;
 use crate::wire::bare;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Longest name of a relay, in bytes, prefix included.
 pub const MAX_NAME: usize = 128;
@@ -24,14 +28,15 @@ pub struct RelayServiceOptions {
     pub prefix: String,
 }
 
-/// The relay service of a hub, at [`FORWARDING_SERVICE`] and [`STATIC_FORWARDING_SERVICE`].
+/// The relay service of a hub, at [`FORWARDING_SERVICE`], [`STATIC_FORWARDING_SERVICE`] and
+/// [`OWNED_FORWARDING_SERVICE`].
 pub struct RelayService;
 
 impl RelayService {
     /// Starts the service. It, and every relay, is exposed to the given flows: the hub's listeners.
     ///
     /// # Errors
-    /// One of the two addresses is taken.
+    /// One of the addresses is taken.
     pub fn start(node: &Node, options: RelayServiceOptions, exposed_to: &[FlowId]) -> Result<()> {
         let table = Arc::new(Table {
             core: node.core().clone(),
@@ -39,9 +44,14 @@ impl RelayService {
             exposed_to: exposed_to.to_vec(),
             relays: Mutex::default(),
         });
-        for (address, named) in [(FORWARDING_SERVICE, false), (STATIC_FORWARDING_SERVICE, true)] {
+        let services = [
+            (FORWARDING_SERVICE, Kind::Random),
+            (STATIC_FORWARDING_SERVICE, Kind::Named),
+            (OWNED_FORWARDING_SERVICE, Kind::Owned),
+        ];
+        for (address, kind) in services {
             let address = Address::from(address);
-            table.core.router.add_endpoint(address.clone(), Arc::new(Registrar { table: table.clone(), named }))?;
+            table.core.router.add_endpoint(address.clone(), Arc::new(Registrar { table: table.clone(), kind }))?;
             for flow in exposed_to {
                 table.core.router.open(&address, *flow);
             }
@@ -61,13 +71,25 @@ struct Table {
     core: Arc<Core>,
     prefix: String,
     exposed_to: Vec<FlowId>,
-    relays: Mutex<HashMap<Address, Entry>>,
+    relays: Mutex<Relays>,
+}
+
+#[derive(Default)]
+struct Relays {
+    entries: HashMap<Address, Entry>,
+    reserved: Reserved,
 }
 
 struct Entry {
     owner: Owner,
-    /// What it was registered over.
-    flow: FlowId,
+    bond: Bond,
+}
+
+/// What a relay ends with: the connection or channel that it forwards over, and the one that it was registered over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Bond {
+    through: FlowId,
+    asked: FlowId,
 }
 
 /// Who may replace a relay.
@@ -81,6 +103,13 @@ enum Owner {
 }
 
 impl Owner {
+    fn identity(&self) -> Option<Identifier> {
+        match self {
+            Self::Identity(identifier) => Some(*identifier),
+            Self::Bearer(_) => None,
+        }
+    }
+
     fn of(source: &Source, confirmation: Address) -> Self {
         match &source.peer {
             Some(peer) => Self::Identity(peer.identifier),
@@ -89,23 +118,43 @@ impl Owner {
     }
 }
 
-/// One of the service's two addresses.
+/// One of the service's addresses.
 struct Registrar {
     table: Arc<Table>,
-    named: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Random,
+    Named,
+    /// Named, of an identity, and forwarding over the connection beneath its channel.
+    Owned,
 }
 
 impl Endpoint for Registrar {
     fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
         let Some(source) = parcel.source else { return Err(Undeliverable::Denied) };
         let asked = bare::read_only_string(parcel.body.payload()).ok_or(Undeliverable::Malformed)?;
-        let alias = match self.named {
-            true => asked.to_owned(),
-            false if asked == REGISTER => Address::random().to_string(),
-            false => return Err(Undeliverable::Malformed),
-        };
-        self.table.register(&alias, source, parcel.full_return_route(), parcel.depth)
+        let (back, depth) = (parcel.full_return_route(), parcel.depth);
+        match self.kind {
+            Kind::Random if asked == REGISTER => {
+                self.table.register(&Address::random().to_string(), source, back, depth)
+            }
+            Kind::Random => Err(Undeliverable::Malformed),
+            Kind::Named => self.table.register(asked, source, back, depth),
+            Kind::Owned => self.table.register_owned(asked, source, back, depth),
+        }
     }
+}
+
+/// What a relay is to be.
+struct Registration {
+    owner: Owner,
+    /// To the owner's node.
+    route: Route,
+    /// Where the owner's messages come from. The relay ends with it.
+    through: Arc<Source>,
 }
 
 impl Table {
@@ -116,70 +165,125 @@ impl Table {
         return_route: Route,
         depth: u8,
     ) -> Result<Delivery, Undeliverable> {
+        let confirmation = return_route.back().filter(|_| return_route.len() >= 2).ok_or(Undeliverable::Malformed)?;
+        let registration = Registration {
+            owner: Owner::of(source, confirmation),
+            // Without the address that the confirmation went to.
+            route: return_route.iter().take(return_route.len() - 1).collect(),
+            through: source.clone(),
+        };
+        let name = self.place(alias, registration, source)?;
+        self.answer(&return_route, Route::from(name.as_str()), &mut name.encode().to_vec(), depth)
+    }
+
+    /// Registers for an identity, and says what came of it.
+    fn register_owned(
+        self: &Arc<Self>,
+        alias: &str,
+        source: &Arc<Source>,
+        return_route: Route,
+        depth: u8,
+    ) -> Result<Delivery, Undeliverable> {
+        let peer = source.peer.as_ref().ok_or(Undeliverable::Denied)?;
+        let connection = source.beneath.as_ref().and_then(|address| self.core.router.source_of(address.as_ref()));
+        let connection = connection.ok_or(Undeliverable::Denied)?;
+        let registration = Registration {
+            owner: Owner::Identity(peer.identifier),
+            route: Route::from(&connection.sender),
+            through: connection,
+        };
+        let answer = match self.place(alias, registration, source) {
+            Ok(name) => Answer::Registered(name),
+            Err(Undeliverable::Denied) => Answer::Taken,
+            Err(Undeliverable::Full) => Answer::Full,
+            Err(_) => Answer::Invalid,
+        };
+        self.answer(&return_route, Route::new(), &mut answer.encode(), depth)
+    }
+
+    fn answer(
+        &self,
+        onward: &Route,
+        return_route: Route,
+        payload: &mut [u8],
+        depth: u8,
+    ) -> Result<Delivery, Undeliverable> {
+        let answered = self.core.router.dispatch(Parcel {
+            onward: onward.as_ref(),
+            return_route: return_route.as_ref(),
+            body: Body::exactly(payload),
+            source: None,
+            depth,
+        });
+        answered.map(Delivery::without_waiting)
+    }
+
+    /// Makes the relay, until what it goes through ends or what it was asked over does; its name on this hub.
+    fn place(
+        self: &Arc<Self>,
+        alias: &str,
+        registration: Registration,
+        asked: &Arc<Source>,
+    ) -> Result<String, Undeliverable> {
         let name = format!("{}{alias}", self.prefix);
-        if alias.is_empty() || !is_valid_name(&name) || return_route.len() < 2 {
+        if alias.is_empty() || !is_valid_name(&name) {
             return self.refuse(&name, Undeliverable::Malformed);
         }
-        let confirmation = return_route.back().ok_or(Undeliverable::NoRoute)?;
+        let Registration { owner, route, through } = registration;
         let address = Address::from(name.as_str());
-        let relay = Arc::new(Forwarding {
-            core: self.core.clone(),
-            route: return_route.iter().take(return_route.len() - 1).collect(),
-            owner: source.clone(),
-        });
-        let watched = match self.insert(&address, Owner::of(source, confirmation), source.flow, relay) {
+        let relay = Arc::new(Forwarding { core: self.core.clone(), route, owner: through.clone() });
+        let bond = Bond { through: through.flow, asked: asked.flow };
+        let watched = match self.insert(&address, owner, bond, relay) {
             Err(reason) => return self.refuse(&name, reason),
-            Ok(previous) => previous == Some(source.flow),
+            Ok(previous) => previous == Some(bond),
         };
         for flow in &self.exposed_to {
             self.core.router.open(&address, *flow);
         }
         if !watched {
-            self.core.tasks.spawn(self.clone().remove_with(address.clone(), source.clone()));
+            let (through, asked) = (through.ended.clone(), asked.ended.clone());
+            self.core.tasks.spawn(self.clone().remove_with(address, bond, through, asked));
         }
         tracing::debug!(%name, "relay registered");
-        let mut confirmed = name.encode().to_vec();
-        let confirmed = self.core.router.dispatch(Parcel {
-            onward: return_route.as_ref(),
-            return_route: Route::from(&address).as_ref(),
-            body: Body::exactly(&mut confirmed),
-            source: None,
-            depth,
-        });
-        confirmed.map(Delivery::without_waiting)
+        Ok(name)
     }
 
-    /// Puts the relay in its place; the flow of the one that was there before.
+    /// Puts the relay in its place; the bond of the one that was there before.
     fn insert(
         &self,
         address: &Address,
         owner: Owner,
-        flow: FlowId,
+        bond: Bond,
         relay: Arc<Forwarding>,
-    ) -> Result<Option<FlowId>, Undeliverable> {
+    ) -> Result<Option<Bond>, Undeliverable> {
         let limits = &self.core.limits;
         let mut relays = lock(&self.relays);
-        match relays.get_mut(address) {
+        let Relays { entries, reserved } = &mut *relays;
+        match entries.get_mut(address) {
             Some(entry) if entry.owner != owner => return Err(Undeliverable::Denied),
             Some(entry) => {
-                let previous = std::mem::replace(&mut entry.flow, flow);
+                let previous = std::mem::replace(&mut entry.bond, bond);
                 self.core.router.replace(address, relay);
                 return Ok(Some(previous));
             }
             None => {}
         }
-        let owned = relays.values().filter(|entry| entry.flow == flow || entry.owner == owner).count();
-        if relays.len() >= limits.relays || owned >= limits.relays_per_owner {
+        if reserved.is_others(address, owner.identity(), Instant::now()) {
+            return Err(Undeliverable::Denied);
+        }
+        let owned = entries.values().filter(|entry| entry.bond.through == bond.through || entry.owner == owner).count();
+        if entries.len() >= limits.relays || owned >= limits.relays_per_owner {
             return Err(Undeliverable::Full);
         }
         // A name that something else in this node has is refused here.
         self.core.router.add_endpoint(address.clone(), relay).map_err(|_| Undeliverable::Denied)?;
-        relays.insert(address.clone(), Entry { owner, flow });
+        reserved.release(address);
+        entries.insert(address.clone(), Entry { owner, bond });
         self.core.stats.relays.add(1);
         Ok(None)
     }
 
-    fn refuse(&self, name: &str, reason: Undeliverable) -> Result<Delivery, Undeliverable> {
+    fn refuse<T>(&self, name: &str, reason: Undeliverable) -> Result<T, Undeliverable> {
         self.core.stats.refused.add(1);
         let start: String = name.chars().take(MAX_NAME).collect();
         tracing::debug!(name = %start.escape_debug(), %reason, "relay refused");
@@ -187,16 +291,27 @@ impl Table {
     }
 
     /// Removes the relay when what it was registered over ends, unless its owner has come back over something else.
-    async fn remove_with(self: Arc<Self>, address: Address, source: Arc<Source>) {
+    async fn remove_with(
+        self: Arc<Self>,
+        address: Address,
+        bond: Bond,
+        through: CancellationToken,
+        asked: CancellationToken,
+    ) {
         tokio::select! {
-            () = source.ended.cancelled() => {}
+            () = through.cancelled() => {}
+            () = asked.cancelled() => {}
             () = self.core.stopping.cancelled() => return,
         }
         let mut relays = lock(&self.relays);
-        if relays.get(&address).is_some_and(|entry| entry.flow == source.flow) {
-            relays.remove(&address);
-            self.core.router.remove(&address);
-            self.core.stats.relays.sub(1);
+        if relays.entries.get(&address).is_none_or(|entry| entry.bond != bond) {
+            return;
+        }
+        let owner = relays.entries.remove(&address).and_then(|entry| entry.owner.identity());
+        self.core.router.remove(&address);
+        self.core.stats.relays.sub(1);
+        if let Some(owner) = owner {
+            relays.reserved.reserve(address, owner, self.core.limits.relays, Instant::now());
         }
     }
 }
@@ -204,7 +319,7 @@ impl Table {
 /// A relay: passes messages on to its owner.
 struct Forwarding {
     core: Arc<Core>,
-    /// To the owner's node, without the address that the confirmation went to.
+    /// To the owner's node.
     route: Route,
     owner: Arc<Source>,
 }

@@ -68,6 +68,8 @@ pub(super) struct Opened {
     pub(super) carrier: CancellationToken,
     /// The address of the channel that the handshake came through, if it did.
     pub(super) inside: Option<Address>,
+    /// The address of the connection that the handshake came over, if it did not come through a channel.
+    pub(super) beneath: Option<Address>,
 }
 
 impl Channel {
@@ -84,6 +86,7 @@ impl Channel {
             spawner: opened.listener,
             sender: encryptor.clone(),
             peer: Some(Arc::new(opened.peer)),
+            beneath: opened.beneath,
             authenticated: AtomicBool::new(true),
             ended: core.disconnecting.child_token(),
             carrier: opened.carrier,
@@ -240,6 +243,7 @@ impl Channel {
             spawner: current.spawner,
             sender: current.sender.clone(),
             peer: current.peer.clone(),
+            beneath: current.beneath.clone(),
             authenticated: AtomicBool::new(true),
             ended: current.ended.clone(),
             carrier: current.carrier.clone(),
@@ -270,7 +274,8 @@ impl Channel {
         }
         opening.came_by = parcel.full_return_route();
         lock(&self.sealing).route = opening.came_by.clone().then(&opening.peer_decryptor);
-        self.replace_source(|source| Source { carrier: outer.carrier.clone(), ..source });
+        let beneath = outside.cloned();
+        self.replace_source(|source| Source { carrier: outer.carrier.clone(), beneath, ..source });
     }
 }
 
@@ -396,6 +401,7 @@ mod tests {
             listener: None,
             carrier: CancellationToken::new(),
             inside: None,
+            beneath: None,
         };
         let options = Arc::new(SecureChannelOptions::trust_anyone());
         let channel = Channel::open(core, Role::Responder, opened, options).unwrap();
@@ -411,6 +417,7 @@ mod tests {
             spawner: None,
             sender: "connection".into(),
             peer: None,
+            beneath: None,
             authenticated: AtomicBool::new(true),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),

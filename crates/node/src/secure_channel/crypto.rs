@@ -61,7 +61,7 @@ impl StaticKey {
         &self.public
     }
 
-    pub(super) fn secret(&self) -> &[u8; KEY_LEN] {
+    pub(crate) fn secret(&self) -> &[u8; KEY_LEN] {
         &self.secret
     }
 }
@@ -86,7 +86,7 @@ pub(super) fn nonce(n: u64) -> Nonce {
 }
 
 /// Gives snow the one set of primitives that peers speak; any other choice is unavailable.
-pub(super) struct AwsLc;
+pub(crate) struct AwsLc;
 
 impl CryptoResolver for AwsLc {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {

@@ -139,6 +139,7 @@ impl Initiating {
                 listener: None,
                 carrier: carrier(parcel.source),
                 inside: inside(parcel.source),
+                beneath: beneath(parcel.source),
             },
             self.options.clone(),
         )?;
@@ -162,6 +163,11 @@ impl Initiating {
 /// The channel that a handshake message came through, if it did.
 pub(super) fn inside(source: Option<&Arc<Source>>) -> Option<Address> {
     source.filter(|source| source.peer.is_some()).map(|source| source.sender.clone())
+}
+
+/// The connection that a handshake message came over, if it did not come through a channel.
+pub(super) fn beneath(source: Option<&Arc<Source>>) -> Option<Address> {
+    source.filter(|source| source.peer.is_none()).map(|source| source.sender.clone())
 }
 
 /// What ends when the connection ends that a handshake message came over.

@@ -2,7 +2,7 @@
 
 use super::channel::{Channel, Decryptor, Opened, Role};
 use super::handshake::{Responder, ResponderSentM2};
-use super::initiator::{carrier, inside};
+use super::initiator::{beneath, carrier, inside};
 use super::key::ChannelKey;
 use super::{ChannelError, HANDSHAKE_TIMEOUT, SecureChannelOptions};
 use crate::address::Address;
@@ -254,6 +254,7 @@ impl Responding {
             listener: Some(self.listener.flow),
             carrier: carrier(parcel.source),
             inside: inside(parcel.source),
+            beneath: beneath(parcel.source),
         };
         let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
         if let Some(source) = parcel.source {

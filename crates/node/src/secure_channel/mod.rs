@@ -22,6 +22,7 @@ mod listener;
 mod plaintext;
 mod record;
 
+pub(crate) use crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
 pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub(crate) use key::ChannelKey;

@@ -116,6 +116,7 @@ impl Connection {
                 spawner,
                 sender: address.clone(),
                 peer: None,
+                beneath: None,
                 authenticated: AtomicBool::new(false),
                 carrier: ended.clone(),
                 kept_alive: Arc::default(),

@@ -1,83 +1,17 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
-use postern_node::portal::{EndReason, InletRoute, OutletOptions};
-use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::session::{ChannelSession, HubSession};
-use postern_node::{Flow, Node, SecureChannelOptions, route};
+use postern_node::portal::{EndReason, OutletOptions};
+use postern_node::{Node, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use world::{World, ask, echo, in_time, serve, start_hub};
 
-const LONG: Duration = Duration::from_secs(20);
-
-async fn start_hub(address: &str) -> (Node, SocketAddr) {
-    let hub = Node::new();
-    let listener = loop {
-        // The port of a hub that was just shut down may need a moment.
-        match hub.tcp_listen(address).await {
-            Ok(listener) => break listener,
-            Err(_) => tokio::task::yield_now().await,
-        }
-    };
-    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
-    (hub, listener.local_addr())
-}
-
-struct World {
-    hub: Node,
-    hub_address: SocketAddr,
-    owner: Node,
-    friend: Node,
-    _owner_session: HubSession,
-    _friend_session: HubSession,
-    inlet: SocketAddr,
-}
-
-impl World {
-    async fn with_target(target: &str) -> Self {
-        let (hub, hub_address) = start_hub("127.0.0.1:0").await;
-        let (owner, friend) = (Node::new(), Node::new());
-        let identity = owner.create_identity().await.unwrap();
-        let any = SecureChannelOptions::trust_anyone;
-        let listener = owner.create_secure_channel_listener(&identity, "listener", any()).await.unwrap();
-        owner.create_outlet("outlet", target, OutletOptions::default()).unwrap();
-        owner.expose("outlet", &listener).unwrap();
-        let owner_session = owner.keep_connected(hub_address.to_string(), Some("owner".into()));
-        owner.expose("listener", &owner_session).unwrap();
-        owner_session.up().await.unwrap();
-
-        let me = friend.create_identity().await.unwrap();
-        let friend_session = friend.keep_connected(hub_address.to_string(), None);
-        let only = SecureChannelOptions::trust_only([identity.identifier()]);
-        let channel: ChannelSession =
-            friend.keep_channel(&friend_session, &me, route!["owner", "listener"], only).await.unwrap();
-        channel.up().await.unwrap();
-        let inlet = friend.create_inlet("127.0.0.1:0", InletRoute::Kept(channel, "outlet".into())).await.unwrap();
-        Self {
-            hub,
-            hub_address,
-            owner,
-            friend,
-            _owner_session: owner_session,
-            _friend_session: friend_session,
-            inlet: inlet.local_addr(),
-        }
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.inlet).await.unwrap()
-    }
-}
-
-/// Sends one byte through a fresh connection and takes one back.
-async fn ask(inlet: SocketAddr, byte: u8) -> io::Result<u8> {
-    let mut client = TcpStream::connect(inlet).await?;
-    client.write_u8(byte).await?;
-    client.read_u8().await
-}
+mod gate;
+mod world;
 
 /// A service that answers everything it got once its client has finished.
 async fn echo_after_end() -> String {
@@ -89,34 +23,8 @@ async fn echo_after_end() -> String {
     .await
 }
 
-async fn echo() -> String {
-    serve(|mut socket| async move {
-        let (mut read, mut write) = socket.split();
-        tokio::io::copy(&mut read, &mut write).await?;
-        write.shutdown().await
-    })
-    .await
-}
-
-async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
-    handle: impl Fn(TcpStream) -> F + Send + Sync + 'static,
-) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(handle(socket));
-        }
-    });
-    address
-}
-
 fn bytes(len: usize) -> Vec<u8> {
     (0..len as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
-}
-
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("in time")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -232,10 +140,10 @@ async fn a_hub_that_dies_ends_streams_with_an_error_and_comes_back_without_a_res
         let ended = client.read(&mut [0; 1]).await;
         assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
         // While it is down an inlet refuses at once.
-        assert!(ask(world.inlet, b'y').await.is_err());
+        assert!(ask(world.address(), b'y').await.is_err());
 
         let (_hub, _) = start_hub(&world.hub_address.to_string()).await;
-        while ask(world.inlet, b'y').await.is_err() {}
+        while ask(world.address(), b'y').await.is_err() {}
     })
     .await;
 }

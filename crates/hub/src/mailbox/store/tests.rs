@@ -1,0 +1,138 @@
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_700_000_000);
+const CAPACITY: Capacity = Capacity {
+    messages: 10,
+    bytes: 1000,
+    messages_of_one: 4,
+    bytes_of_one: 300,
+    messages_between: 3,
+    expiry: Duration::from_secs(100),
+};
+
+fn who(byte: u8) -> Identifier {
+    Identifier::from_bytes([byte; 32])
+}
+
+async fn memory() -> Store {
+    Store::open(None, CAPACITY).await.unwrap()
+}
+
+async fn deposit(store: &mut Store, from: u8, to: u8, sealed: &[u8]) -> Result<bool, Outcome> {
+    match store.deposit(&who(from), &who(to), sealed, NOW).await.unwrap() {
+        Deposited::New => Ok(true),
+        Deposited::Again => Ok(false),
+        Deposited::Refused(outcome) => Err(outcome),
+    }
+}
+
+async fn sealed(store: &mut Store, to: u8, now: Timestamp) -> Vec<Vec<u8>> {
+    let waiting = store.waiting(&who(to), 0, 32, now).await.unwrap();
+    waiting.into_iter().map(|waiting| waiting.mail.sealed).collect()
+}
+
+#[tokio::test]
+async fn everybody_gets_their_own_in_order_until_it_is_acknowledged() {
+    let mut store = memory().await;
+    for (to, text) in [(1, "a"), (2, "b"), (1, "c")] {
+        assert_eq!(deposit(&mut store, 9, to, text.as_bytes()).await, Ok(true));
+    }
+    assert_eq!(sealed(&mut store, 1, NOW).await, [b"a", b"c"]);
+    assert_eq!(store.totals(), (3, 3));
+    // Twice the same is once.
+    assert_eq!(deposit(&mut store, 9, 1, b"a").await, Ok(false));
+    assert_eq!(store.totals(), (3, 3));
+    // Somebody else's is not there.
+    assert!(!store.acknowledge(&who(2), MailId::of(b"a")).await.unwrap());
+    assert!(store.acknowledge(&who(1), MailId::of(b"a")).await.unwrap());
+    assert!(!store.acknowledge(&who(1), MailId::of(b"a")).await.unwrap());
+    assert_eq!(sealed(&mut store, 1, NOW).await, [b"c"]);
+    assert_eq!(sealed(&mut store, 2, NOW).await, [b"b"]);
+    assert_eq!(store.totals(), (2, 2));
+}
+
+#[tokio::test]
+async fn a_window_slides_as_the_oldest_are_acknowledged() {
+    let mut store = memory().await;
+    for (from, text) in [(8, "a"), (8, "b"), (9, "c"), (9, "d")] {
+        deposit(&mut store, from, 1, text.as_bytes()).await.unwrap();
+    }
+    let first = store.waiting(&who(1), 0, 2, NOW).await.unwrap();
+    assert_eq!(first.iter().map(|it| &it.mail.sealed[..]).collect::<Vec<_>>(), [b"a", b"b"]);
+    let last = first[1].row;
+    assert!(store.waiting(&who(1), last, 2, NOW).await.unwrap().is_empty());
+    store.acknowledge(&who(1), MailId::of(b"a")).await.unwrap();
+    let next = store.waiting(&who(1), last, 2, NOW).await.unwrap();
+    assert_eq!(next.iter().map(|it| &it.mail.sealed[..]).collect::<Vec<_>>(), [b"c"]);
+}
+
+#[tokio::test]
+async fn no_more_waits_than_may() {
+    let mut store = memory().await;
+    for text in ["a", "b", "c"] {
+        deposit(&mut store, 9, 1, text.as_bytes()).await.unwrap();
+    }
+    assert_eq!(deposit(&mut store, 9, 1, b"d").await, Err(Outcome::TooMuch));
+    assert_eq!(deposit(&mut store, 8, 1, b"d").await, Ok(true));
+    assert_eq!(deposit(&mut store, 8, 1, b"e").await, Err(Outcome::MailboxFull));
+    assert_eq!(deposit(&mut store, 8, 2, &[7; 301]).await, Err(Outcome::MailboxFull));
+    for to in 2..8 {
+        assert_eq!(deposit(&mut store, 9, to, &[to; 150]).await, Ok(true));
+    }
+    assert_eq!(deposit(&mut store, 9, 8, b"f").await, Err(Outcome::HubFull));
+    store.acknowledge(&who(2), MailId::of(&[2; 150])).await.unwrap();
+    assert_eq!(deposit(&mut store, 9, 8, &[8; 300]).await, Err(Outcome::HubFull));
+    assert_eq!(deposit(&mut store, 9, 8, b"f").await, Ok(true));
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_neither_given_nor_kept() {
+    let mut store = memory().await;
+    deposit(&mut store, 9, 1, b"a").await.unwrap();
+    let (almost, over) = (Timestamp(NOW.0 + 99), Timestamp(NOW.0 + 100));
+    assert_eq!(sealed(&mut store, 1, almost).await, [b"a"]);
+    assert!(sealed(&mut store, 1, over).await.is_empty());
+    assert_eq!(store.expire(almost).await.unwrap(), 0);
+    assert_eq!(store.expire(over).await.unwrap(), 1);
+    assert_eq!(store.totals(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_file_is_opened_again_by_one_hub_at_a_time() {
+    let data = tempfile::tempdir().unwrap();
+    let mut store = Store::open(Some(data.path()), CAPACITY).await.unwrap();
+    deposit(&mut store, 9, 1, b"a").await.unwrap();
+    let refused = Store::open(Some(data.path()), CAPACITY).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("another hub"), "{refused}");
+    store.close().await;
+    let mut store = Store::open(Some(data.path()), CAPACITY).await.unwrap();
+    assert_eq!(sealed(&mut store, 1, NOW).await, [b"a"]);
+    assert_eq!(store.totals(), (1, 1));
+    // A hub that is killed closes nothing.
+    deposit(&mut store, 9, 1, b"b").await.unwrap();
+    drop(store);
+    let path = data.path().join(FILE);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_or_damaged_file_is_refused_and_left_as_it_is() {
+    let data = tempfile::tempdir().unwrap();
+    let mut store = Store::open(Some(data.path()), CAPACITY).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 7").execute(&mut store.connection).await.unwrap();
+    store.close().await;
+    let path = data.path().join(FILE);
+    let newer = std::fs::read(&path).unwrap();
+    let refused = Store::open(Some(data.path()), CAPACITY).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("newer") && refused.contains(FILE), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), newer);
+
+    std::fs::write(&path, vec![7; 8192]).unwrap();
+    let refused = Store::open(Some(data.path()), CAPACITY).await.map(drop).unwrap_err().to_string();
+    assert!(refused.contains("damaged"), "{refused}");
+    assert_eq!(std::fs::read(&path).unwrap(), vec![7; 8192]);
+}
