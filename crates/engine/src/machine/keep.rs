@@ -138,4 +138,5 @@ fn tell_standings(state: &mut State, turn: &mut Turn) {
     }
     let grants = &state.grants;
     state.kept.standings.retain(|id, _| grants.contains(*id));
+    state.uses.retain(|id, _| grants.contains(*id));
 }

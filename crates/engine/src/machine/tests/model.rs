@@ -13,7 +13,7 @@ use crate::model::*;
 use postern_node::portal::EndReason;
 
 const SEED: u64 = 0x0070_6f73_7465_726e;
-const STORIES: u64 = 120;
+const STORIES: u64 = 100;
 const TRANSITIONS: u64 = 1_000;
 
 #[test]
@@ -96,6 +96,10 @@ impl Story {
     }
 
     fn step(&mut self) {
+        if self.dice.one_in(40) {
+            // Whoever does something next is killed in the middle of it.
+            self.world.fuse = Some(self.dice.below(4));
+        }
         match self.dice.below(100) {
             0..55 => self.deliver(),
             55..57 => self.fault_of_the_hub(),
@@ -186,7 +190,7 @@ impl Story {
             if state.next_wake(now).is_some_and(|at| at <= now.ticks) {
                 self.note(format!("{}'s time has come", self.world.people[who].name));
                 self.world.event(who, Event::Tick);
-                let state = self.world.people[who].state.as_ref().expect("runs");
+                let Some(state) = &self.world.people[who].state else { continue };
                 assert!(state.next_wake(now).is_none_or(|at| at > now.ticks), "a_tick_leaves_nothing_due");
             }
         }
@@ -286,9 +290,10 @@ impl Story {
             return;
         }
         let Some(request) = self.wish(who) else { return };
-        let answer = self.world.request(who, request.clone());
+        let id = self.world.ask(who, request.clone());
+        let answer = self.world.people[who].answers.get(&id).cloned();
         self.note(format!("{}: {request:?} ── {answer:?}", self.world.people[who].name));
-        if let Ok(Answer::Invitation { link: Some(link), .. }) = answer {
+        if let Some(Ok(Answer::Invitation { link: Some(link), .. })) = answer {
             self.links.push(link);
         }
     }
@@ -382,6 +387,7 @@ impl Story {
     /// The storm is over: everybody is there, nothing is lost any more. All must agree.
     fn calm(&mut self) {
         self.note("calm".to_owned());
+        self.world.fuse = None;
         self.world.set_hub(true);
         for who in 0..3 {
             self.world.people[who].taken_ports.clear();
