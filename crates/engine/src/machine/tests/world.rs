@@ -93,6 +93,8 @@ pub(super) struct Person {
     pub(super) deeds: Vec<Deed>,
     pub(super) answers: BTreeMap<RequestId, Result<Answer, Fault>>,
     pub(super) requests: u64,
+    /// Requests that a crash left without an answer.
+    pub(super) lost: u64,
     asked: BTreeMap<CallId, (usize, u32, CallId)>,
     calls: u64,
 }
@@ -111,6 +113,8 @@ pub(super) struct World {
     pub(super) transitions: u64,
     /// The effects of the last transition, and whose it was.
     pub(super) last: (usize, Vec<Effect>),
+    /// After how many effects of the next transition its program is killed.
+    pub(super) fuse: Option<usize>,
     /// What must hold after every transition.
     pub(super) check: Option<Check>,
 }
@@ -142,6 +146,7 @@ impl World {
             deeds: Vec::new(),
             answers: BTreeMap::new(),
             requests: 0,
+            lost: 0,
             asked: BTreeMap::new(),
             calls: 0,
         };
@@ -156,6 +161,7 @@ impl World {
             dice: Dice(seed),
             transitions: 0,
             last: (0, Vec::new()),
+            fuse: None,
             check: None,
         };
         (0..3).for_each(|who| world.launch(who));
@@ -231,6 +237,9 @@ impl World {
         self.people[who].requests += 1;
         let id = RequestId(self.people[who].requests);
         self.event(who, Event::Request(id, request));
+        let person = &mut self.people[who];
+        let is_lost = person.state.is_none() && !person.answers.contains_key(&id);
+        person.lost += u64::from(is_lost);
         id
     }
 
@@ -372,6 +381,10 @@ impl World {
                         let asker = self.people[from].identifier;
                         self.event(owner, Event::Asked(own, asker, message));
                         assert!(!self.people[owner].asked.contains_key(&own), "a question was not answered");
+                        if self.people[owner].state.is_none() {
+                            let event = Event::Answered(call, Err(offline()));
+                            self.parcels.push_back(Parcel::Event { to: from, life, event });
+                        }
                     }
                     None => {
                         let fault = if self.hub_is_up { offline() } else { no_hub() };
@@ -386,10 +399,15 @@ impl World {
     fn carry_out(&mut self, who: usize, effects: Vec<Effect>) {
         let saves = effects.iter().filter(|it| matches!(it, Effect::Save(_))).count();
         assert!(saves == 0 || (saves == 1 && matches!(effects[0], Effect::Save(_))), "Save comes first, and once");
-        for effect in &effects {
-            self.do_one(who, effect.clone());
+        let done = self.fuse.take().map_or(effects.len(), |fuse| fuse.min(effects.len()));
+        let is_cut_short = done < effects.len();
+        self.last = (who, effects.into_iter().take(done).collect());
+        for effect in self.last.1.clone() {
+            self.do_one(who, effect);
         }
-        self.last = (who, effects);
+        if is_cut_short {
+            self.crash(who);
+        }
     }
 
     fn do_one(&mut self, who: usize, effect: Effect) {
@@ -490,6 +508,9 @@ impl World {
     pub(super) fn connect(&mut self, who: usize, inlet: InletId) -> Result<GrantId, EndReason> {
         let me = self.people[who].identifier;
         let Some(kept) = self.people[who].inlets.get(&inlet) else { return Err(EndReason::Disconnected) };
+        if self.people[who].taken_ports.contains(&kept.port) {
+            return Err(EndReason::Disconnected);
+        }
         let owner = self.index(kept.owner).filter(|it| self.is_met(*it)).ok_or(EndReason::Disconnected)?;
         let outlet = kept.outlet.clone();
         let person = &self.people[owner];
@@ -581,7 +602,7 @@ impl World {
     }
 }
 
-pub(super) fn save(disk: &mut BTreeMap<RecordKey, Record>, change: Change) {
+fn save(disk: &mut BTreeMap<RecordKey, Record>, change: Change) {
     match change {
         Change::Put(record) => drop(disk.insert(key_of(&record), record)),
         Change::Delete(key) => drop(disk.remove(&key)),
