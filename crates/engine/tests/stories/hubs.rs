@@ -93,7 +93,7 @@ async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
     let (_hub, address) = hub().await;
-    let (owner, friend) = (Person::passing().await, Person::passing().await);
+    let (mut owner, friend) = (Person::lasting().await, Person::passing().await);
     owner.set_up("Olga", &[&address], true).await;
     owner.hubs_are_up().await;
     owner.is_reachable().await;
@@ -104,6 +104,8 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
     let portal = friend.portal_is_up().await;
     says_back(&portal.address, "straight").await;
     owner.done(Request::SetThisComputer { on: false }).await;
+    owner.stop().await;
+    owner.start().await;
     let moved = friend.sees("the portal at the hub", |it| match &it.inlets[0].link {
         InletLink::Up { way: Way::Hub { .. }, .. } => Some(it.inlets[0].address.clone()),
         _ => None,
