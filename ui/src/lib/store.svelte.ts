@@ -7,6 +7,7 @@ import { tick } from 'svelte';
 import type { Backend } from './backend/backend';
 import type { Navigate, ShellAction, ShellState } from './backend/shell';
 import { heard } from './notices';
+import { reuse } from './reuse';
 import { TrafficHistory } from './traffic.svelte';
 import type { Answer, Fault, Notice, Request, Snapshot } from './types';
 
@@ -103,7 +104,7 @@ class Store {
   #take(snapshot: Snapshot): void {
     this.now = Date.now();
     this.startFault = null;
-    this.snapshot = snapshot;
+    this.snapshot = reuse(this.snapshot, snapshot);
   }
 
   #takeShell(state: ShellState): void {
