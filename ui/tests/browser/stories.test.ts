@@ -91,7 +91,7 @@ test.describe('share', () => {
     await driver.open('home');
     const row = await driver.expand('service', 'SSH');
     await row.getByTestId('service-invite').click();
-    await driver.page.getByText('Margaret Hamilton').click();
+    await driver.page.getByRole('radio', { name: 'Margaret Hamilton' }).check();
     await expect(driver.id('invite-submit')).toHaveText('Invite Margaret Hamilton');
     await driver.id('invite-submit').click();
     await expect(driver.page.getByText('in their Postern')).toBeVisible();
