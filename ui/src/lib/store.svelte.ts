@@ -45,6 +45,12 @@ export function asFault(thrown: unknown): Fault {
   return { code: 'failed', message };
 }
 
+/** When what had the focus has left, the view's heading has it, not nothing. */
+function keepFocus(): void {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  document.querySelector<HTMLElement>('main [data-view-title]')?.focus({ preventScroll: true });
+}
+
 class Store {
   snapshot = $state.raw<Snapshot | null>(null);
   shellState = $state.raw<ShellState | null>(null);
@@ -185,6 +191,7 @@ class Store {
     if (this.leaving.has(what.id)) return;
     if (what.first) await this.send(what.first);
     this.leaving = new Set(this.leaving).add(what.id);
+    void tick().then(keepFocus);
     const stay = () => {
       const rest = new Set(this.leaving);
       rest.delete(what.id);
