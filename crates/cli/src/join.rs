@@ -136,7 +136,8 @@ async fn take(engine: &mut Running, mut accepted: Accepted, how: How, output: Ou
     match tokio::time::timeout(how.wait, accepted.follow(&mut watching, &mut waiting_for, output)).await {
         Ok(followed) => followed,
         Err(_) => {
-            let why = waiting_for.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", escaped(&fault.message)));
+            let why =
+                waiting_for.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", escaped(&fault.message)));
             let sentence = format!("It is not up yet.{why} It comes up by itself: see `postern ls`.");
             output.say(&Event::Waiting { invitation, fault: waiting_for.as_ref() }, sentence);
             Ok(())
