@@ -75,6 +75,11 @@ impl<T: Kept> Book<T> {
         self.0.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn records(&self) -> impl Iterator<Item = (RecordKey, Record)> {
+        self.0.values().map(|it| (T::record_key(it.key()), it.record()))
+    }
+
     pub(super) fn keys_of(&self, which: impl Fn(&T) -> bool) -> Vec<T::Key> {
         self.0.values().filter(|it| which(it)).map(Kept::key).collect()
     }

@@ -20,7 +20,7 @@ pub(super) fn mark(state: &mut State, turn: &mut Turn) {
     }
     for id in state.received.keys_of(|it| ends(it).is_some_and(|at| at <= wall)) {
         let Some(it) = state.received.get(id) else { continue };
-        if received::is_answered(it) && it.over.is_some() {
+        if received::is_answered(it) {
             state.received.remove(turn, id);
         } else {
             let over = faults::invitation(Code::Expired, &it.owner_name);

@@ -9,7 +9,7 @@
 
 use super::event::CallId;
 use super::limits::{ANSWER_WITHIN, ASK_AGAIN, FIRST_RETRY, LAST_RETRY, MAX_CALLS, MAX_SYNC, MAX_TRIES};
-use super::record::Reach;
+use super::record::{Inlet, Reach};
 use super::turn::Turn;
 use super::{Effect, State, inlets, received};
 use crate::desk::{FromOwner, ToOwner};
@@ -113,8 +113,9 @@ pub(super) fn backoff(turn: &mut Turn, attempts: u32) -> u64 {
 
 /// Asks how the grants are whose owners would not be met otherwise: no channel is kept to them.
 pub(super) fn sync_the_refused(state: &mut State, turn: &Turn) {
-    let refused = state.inlets.all().filter(|it| it.on && !it.giving_back && it.refused.is_some());
-    let owners: Vec<_> = refused.map(|it| it.owner).filter(|it| !state.is_blocked(*it)).collect();
+    let is_out = |it: &&Inlet| it.on && !it.giving_back && (it.refused.is_some() || inlets::is_over(it, turn.now.wall));
+    let owners = state.inlets.all().filter(is_out).map(|it| it.owner).filter(|it| !state.is_blocked(*it));
+    let owners: Vec<_> = owners.collect();
     for owner in owners {
         state.errands.begin(Errand::Sync(owner), turn.now.ticks);
     }

@@ -132,7 +132,8 @@ impl State {
     }
 }
 
-fn is_over(inlet: &Inlet, wall: UnixMillis) -> bool {
+/// Whether the time is over that the owner last spoke of.
+pub(super) fn is_over(inlet: &Inlet, wall: UnixMillis) -> bool {
     inlet.until.is_some_and(|until| until <= wall)
 }
 
@@ -193,6 +194,8 @@ pub(super) fn make(
             it.port = received.chosen_port.unwrap_or(it.port);
             apply(it, offer);
         });
+        // The grant may be one that is paused: that is not an offer's to say.
+        state.errands.begin(Errand::Sync(owner), turn.now.ticks);
         return Ok(());
     }
     if state.inlets.len() >= MAX_INLETS {

@@ -148,6 +148,7 @@ pub(super) fn identity(state: &mut State, turn: &mut Turn, identity: Result<OwnI
             let identifier = own.identifier;
             state.key = Key::Here(own);
             put(state, turn, |it| it.identity = Some(identifier));
+            super::errands::sync_the_refused(state, turn);
         }
     }
 }

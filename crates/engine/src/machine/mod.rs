@@ -119,6 +119,20 @@ impl State {
         state
     }
 
+    /// Every record, as it should be on disk.
+    #[cfg(test)]
+    fn records(&self) -> BTreeMap<RecordKey, Record> {
+        let mut records = BTreeMap::new();
+        records.extend(self.profile.iter().map(|it| (RecordKey::Profile, Record::Profile(it.clone()))));
+        records.extend(self.services.records());
+        records.extend(self.invitations.records());
+        records.extend(self.grants.records());
+        records.extend(self.received.records());
+        records.extend(self.inlets.records());
+        records.extend(self.contacts.records());
+        records
+    }
+
     /// When the machine wants an [`Event::Tick`], in ticks; nothing if it waits for nothing. Never before `now.ticks`.
     pub fn next_wake(&self, now: Moment) -> Option<u64> {
         let waits = if self.is_running() {
@@ -295,3 +309,6 @@ fn change(state: &mut State, turn: &mut Turn, request: Request) -> Result<(), Fa
         _ => Err(Fault::new(Code::Failed, "This is not known here.")),
     }
 }
+
+#[cfg(test)]
+mod tests;
