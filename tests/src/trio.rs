@@ -81,7 +81,17 @@ impl Hub {
     #[track_caller]
     #[must_use]
     pub fn start_in(data: &Path) -> Self {
-        Self::spawn(Self::command(ANY_PORT).arg("--data-dir").arg(data))
+        Self::keeping(ANY_PORT, data)
+    }
+
+    /// Starts one there that keeps its identity and its mailboxes in a directory.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    #[track_caller]
+    #[must_use]
+    pub fn keeping(address: SocketAddr, data: &Path) -> Self {
+        Self::spawn(Self::command(address).arg("--data-dir").arg(data))
     }
 
     /// The command that starts one there.
