@@ -91,7 +91,7 @@ fn begin(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<Ex
     let lock = match runtime.block_on(instance::claim(&data_dir, arguments.link.clone()))? {
         Claim::First(lock) => lock,
         Claim::Second => {
-            println!("Postern is running already, and shows itself.");
+            println!("Postern is running already. If it has a window, it shows it now.");
             return Ok(ExitCode::SUCCESS);
         }
     };

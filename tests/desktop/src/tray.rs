@@ -204,9 +204,9 @@ fn line(structure: &Structure<'_>) -> Line {
         id: i32::try_from(&fields[0]).unwrap(),
         label: text("label").unwrap_or_default().replace("__", "_"),
         enabled: properties.get("enabled").and_then(|value| bool::try_from(value.clone()).ok()).unwrap_or(true),
-        checked: text("toggle-type").and_then(|_| {
+        checked: text("toggle-type").map(|_| {
             let state = properties.get("toggle-state").and_then(|value| i32::try_from(value.clone()).ok());
-            Some(state == Some(1))
+            state == Some(1)
         }),
         lines: lines.collect(),
     }
