@@ -25,6 +25,7 @@ pub mod client;
 mod connections;
 pub mod debian;
 mod payload;
+#[cfg(feature = "people")]
 pub mod person;
 mod postgres;
 mod process;
@@ -36,6 +37,7 @@ mod wait;
 
 pub use capture::Capture;
 pub use payload::{Payload, Sha256, sha256};
+#[cfg(feature = "people")]
 pub use person::{Clock, PATIENCE, Person};
 pub use postgres::Postgres;
 pub use process::{Finished, Process};
