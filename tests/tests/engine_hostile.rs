@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use postern_engine::machine::{Reach, relay_name};
 use postern_engine::ticket::Ticket;
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Context, Node, Routed, SecureChannelOptions, Worker};
+use postern_node::{Context, Flow, Node, Routed, SecureChannelOptions, Worker};
 use postern_tests::person::{find, free_port, text};
 use postern_tests::{Hub, PATIENCE, Person, Service, eventually, temp_dir};
 

@@ -105,7 +105,7 @@ fn a_backup_makes_the_same_person_again_and_is_of_no_use_without_its_passphrase(
         std::fs::write(person.beside("secret"), passphrase).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(program::path("postern")).arg(&file).arg(person.beside("secret"));
-        command.arg(ann.beside("passphrase")).env("POSTERN_DATA_DIR", person.data());
+        command.arg(person.beside("passphrase")).env("POSTERN_DATA_DIR", person.data());
         Process::run(&mut command, PATIENCE)
     };
     let backup = r#"exec "$0" --json backup "$1" --passphrase-fd 3 3< "$2""#;
