@@ -57,6 +57,10 @@ impl Reports {
 }
 
 impl ReportsOut {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
     /// The next report, if there is one already.
     pub(crate) fn now(&mut self) -> Option<Event> {
         let event = self.events.try_recv().ok()?;

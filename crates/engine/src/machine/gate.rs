@@ -68,11 +68,11 @@ pub(super) fn offer(grant: &Grant, service: &Service) -> Offer {
 }
 
 /// What the outlet tells whoever it does not let in.
-///
-/// The node's reasons do not tell these apart yet; the friend's engine then asks how the grant is.
 fn refusal(why: Code) -> Refusal {
     match why {
-        Code::PausedByOwner | Code::Expired | Code::Revoked => Refusal::NotAllowed,
+        Code::PausedByOwner => Refusal::Paused,
+        Code::Expired => Refusal::Expired,
+        Code::Revoked => Refusal::Revoked,
         _ => Refusal::NotAllowed,
     }
 }
@@ -80,17 +80,15 @@ fn refusal(why: Code) -> Refusal {
 /// What an outlet's refusal means to whoever was refused.
 pub(super) fn meaning(refusal: Refusal) -> Code {
     match refusal {
+        Refusal::Paused => Code::PausedByOwner,
+        Refusal::Expired => Code::Expired,
+        Refusal::Revoked => Code::Revoked,
         Refusal::NotAllowed => Code::Denied,
         Refusal::TooMany => Code::TooMany,
         Refusal::Refused | Refusal::TimedOut | Refusal::Unreachable => Code::ServiceDown,
         Refusal::Stopping | Refusal::Disconnected => Code::OwnerOffline,
         _ => Code::Failed,
     }
-}
-
-/// Whether the owner's node let the stream in and the service beside it did not.
-pub(super) fn is_services_fault(refusal: Refusal) -> bool {
-    matches!(refusal, Refusal::Refused | Refusal::TimedOut | Refusal::Unreachable)
 }
 
 /// Somebody was not let in to a service.
@@ -101,7 +99,7 @@ pub(super) fn refused(
     person: Option<Identifier>,
     refusal: Refusal,
 ) {
-    if is_services_fault(refusal) {
+    if refusal.is_services_fault() {
         services::doubt(state, turn, service);
     }
     let known = person.and_then(|person| {

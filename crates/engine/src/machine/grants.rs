@@ -4,7 +4,7 @@ use super::event::Refusal;
 use super::limits::{MAX_GRANTS, MAX_SYNC, NOTE_USE_EVERY};
 use super::record::{Grant, Invitation};
 use super::turn::Turn;
-use super::{State, contacts, gate, receipts, services, texts};
+use super::{State, contacts, receipts, services, texts};
 use crate::desk::{Card, FromOwner};
 use crate::model::{Code, Deed, Fault, GrantId, GrantState, Notice, Terms, UnixMillis};
 use postern_node::identity::Identifier;
@@ -205,7 +205,7 @@ pub(super) fn stream_ended(state: &mut State, turn: &mut Turn, ended: Ended) {
         lasted_ms: ended.lasted_ms,
         ended: ended.reason.map(|it| it.to_string()),
     });
-    if ended.reason.is_some_and(gate::is_services_fault) {
+    if ended.reason.is_some_and(Refusal::is_services_fault) {
         services::doubt(state, turn, grant.service);
     }
 }

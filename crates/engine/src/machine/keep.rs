@@ -2,7 +2,7 @@
 
 use super::record::{Grant, Inlet, Reach};
 use super::turn::Turn;
-use super::{Effect, Permitted, State, inlets, mail};
+use super::{Effect, Permitted, State, lines, mail};
 use crate::desk::{News, Standing};
 use crate::model::{GrantId, InletId, ServiceId, UnixMillis};
 use postern_node::identity::Identifier;
@@ -108,7 +108,7 @@ fn keep_inlets(state: &mut State, turn: &mut Turn) {
     let gone: Vec<InletId> = state.kept.inlets.keys().copied().filter(|id| !wanted.contains_key(id)).collect();
     for id in gone {
         state.kept.inlets.remove(&id);
-        inlets::begin_anew(state, id, false);
+        lines::begin_anew(state, id, false);
         turn.keep(Effect::DropInlet(id));
     }
     for (id, wish) in wanted {
@@ -119,7 +119,7 @@ fn keep_inlets(state: &mut State, turn: &mut Turn) {
         if let Some(before) = before
             && (before.port != wish.port || before.outlet != wish.outlet)
         {
-            inlets::begin_anew(state, id, true);
+            lines::begin_anew(state, id, true);
         }
         let Wish { owner, reach, outlet, port } = wish;
         turn.keep(Effect::KeepInlet { inlet: id, owner, reach, outlet, port });

@@ -24,11 +24,13 @@ mod event;
 mod faults;
 mod gate;
 mod grants;
+mod guests;
 mod hubs;
 mod inlets;
 mod invitations;
 mod keep;
 pub mod limits;
+mod lines;
 mod mail;
 mod me;
 mod receipts;
@@ -82,8 +84,8 @@ pub struct State {
     hub_notices: hubs::Notices,
     watches: BTreeMap<crate::model::ServiceId, services::Watch>,
     uses: BTreeMap<crate::model::GrantId, grants::Use>,
-    knocks: BTreeMap<crate::model::InvitationId, invitations::Knock>,
-    lines: BTreeMap<crate::model::InletId, inlets::Line>,
+    knocks: BTreeMap<crate::model::InvitationId, guests::Knock>,
+    lines: BTreeMap<crate::model::InletId, lines::Line>,
     met: BTreeMap<Identifier, u32>,
     errands: errands::Errands,
     mail: mail::Mail,
@@ -164,8 +166,8 @@ pub fn handle(state: &mut State, event: Event, now: Moment, seed: [u8; 32]) -> V
             let ended = grants::Ended { grant, up_bytes, down_bytes, lasted_ms, reason };
             grants::stream_ended(state, &mut turn, ended);
         }
-        Event::InletLive(inlet, live) => inlets::live(state, &mut turn, inlet, live),
-        Event::InletRoundTrip(inlet, milliseconds) => inlets::round_trip(state, &mut turn, inlet, milliseconds),
+        Event::InletLive(inlet, live) => lines::live(state, &mut turn, inlet, live),
+        Event::InletRoundTrip(inlet, milliseconds) => lines::round_trip(state, &mut turn, inlet, milliseconds),
         event => {
             due::mark(state, &mut turn);
             hear(state, &mut turn, event);
@@ -179,7 +181,7 @@ pub fn handle(state: &mut State, event: Event, now: Moment, seed: [u8; 32]) -> V
 
 fn settle(state: &mut State, turn: &mut Turn) {
     keep::settle(state, turn);
-    inlets::settle(state, turn);
+    lines::settle(state, turn);
     if state.is_running() {
         errands::settle(state, turn);
         mail::settle(state, turn);
@@ -198,10 +200,10 @@ fn hear(state: &mut State, turn: &mut Turn, event: Event) {
         Event::HubDown(address, fault) => hubs::down(state, turn, address, fault),
         Event::Health(service, result) => services::health(state, turn, service, result),
         Event::StreamRefused(service, person, refusal) => gate::refused(state, turn, service, person, refusal),
-        Event::InletListening(inlet, result) => inlets::listening(state, inlet, result),
-        Event::InletUp(inlet, way) => inlets::up(state, turn, inlet, way),
-        Event::InletDown(inlet, fault) => inlets::down(state, inlet, fault),
-        Event::InletRefused(inlet, refusal) => inlets::refused(state, turn, inlet, refusal),
+        Event::InletListening(inlet, result) => lines::listening(state, inlet, result),
+        Event::InletUp(inlet, way) => lines::up(state, turn, inlet, way),
+        Event::InletDown(inlet, fault) => lines::down(state, inlet, fault),
+        Event::InletRefused(inlet, refusal) => lines::refused(state, turn, inlet, refusal),
         Event::Asked(call, person, message) => {
             let answer = asked(state, turn, person, message);
             turn.effect(Effect::Reply(call, answer));
@@ -228,9 +230,9 @@ fn retry(state: &mut State, turn: &mut Turn) {
 /// Another engine asks: one answer to each.
 fn asked(state: &mut State, turn: &mut Turn, person: Identifier, message: ToOwner) -> FromOwner {
     match message {
-        ToOwner::Redeem { ticket, secret, card } => invitations::redeem(state, turn, person, ticket, &secret, card),
-        ToOwner::Seen { ticket, secret } => invitations::seen(state, turn, person, ticket, &secret),
-        ToOwner::Decline { ticket, secret } => invitations::decline(state, turn, person, ticket, &secret),
+        ToOwner::Redeem { ticket, secret, card } => guests::redeem(state, turn, person, ticket, &secret, card),
+        ToOwner::Seen { ticket, secret } => guests::seen(state, turn, person, ticket, &secret),
+        ToOwner::Decline { ticket, secret } => guests::decline(state, turn, person, ticket, &secret),
         ToOwner::Sync { grants, card } => grants::sync(state, turn, person, grants, card),
         ToOwner::GiveBack { grant } => grants::give_back(state, turn, person, grant),
     }
@@ -293,7 +295,7 @@ fn change(state: &mut State, turn: &mut Turn, request: Request) -> Result<(), Fa
         Request::CloseService { service } => services::close(state, turn, service),
         Request::Resend { invitation } => invitations::resend(state, turn, invitation),
         Request::RevokeInvitation { invitation } => invitations::revoke(state, turn, invitation),
-        Request::AnswerKnock { invitation, answer } => invitations::answer_knock(state, turn, invitation, answer),
+        Request::AnswerKnock { invitation, answer } => guests::answer_knock(state, turn, invitation, answer),
         Request::ChangeGrant { grant, terms } => grants::change(state, turn, grant, terms),
         Request::PauseGrant { grant, on } => grants::pause(state, turn, grant, on),
         Request::RevokeGrant { grant } => grants::revoke(state, turn, grant),

@@ -2,7 +2,7 @@
 
 use super::errands::Errand;
 use super::event::Moment;
-use super::inlets::Link;
+use super::lines::Link;
 use super::record::{Contact, Grant, Inlet, Invitation, Received, Service};
 use super::{State, contacts, grants, inlets, invitations, mail, received};
 use crate::model::{

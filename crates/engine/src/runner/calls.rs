@@ -75,10 +75,10 @@ impl Calls {
         let kept = self.kept(to);
         // One question at a time to each owner: the next one uses the channel that this one has opened.
         let mut road = kept.lock().await;
-        if let Some(open) = road.as_ref().filter(|road| !road.channel.is_closed()) {
-            if let Ok(answer) = ask(net, open, bytes.clone(), ANSWER_SOON).await {
-                return answer;
-            }
+        if let Some(open) = road.as_ref().filter(|road| !road.channel.is_closed())
+            && let Ok(answer) = ask(net, open, bytes.clone(), ANSWER_SOON).await
+        {
+            return answer;
         }
         *road = None;
         let open = Arc::new(roads::open(net, to, reach).await?);

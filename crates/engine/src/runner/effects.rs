@@ -22,11 +22,7 @@ impl Runner {
             match effect {
                 Effect::Save(changes) => self.save(&changes).await?,
                 Effect::Write(deed) => self.unwritten.push((now.wall, deed)),
-                Effect::Answer(request, answer) => {
-                    // What is answered is written, the receipts too.
-                    self.write().await?;
-                    self.answer(request, answer);
-                }
+                Effect::Answer(request, answer) => self.answers.push((request, answer)),
                 Effect::Notify(notice) => drop(self.faces.notices.send(notice)),
                 Effect::CreateIdentity => self.find_identity(true),
                 Effect::LoadIdentity => self.find_identity(false),

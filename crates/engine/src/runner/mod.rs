@@ -30,7 +30,7 @@ use crate::engine::Asked;
 use crate::gate::{Reports, ReportsOut};
 use crate::identity::Home;
 use crate::machine::{self, Change, Effect, Event, Launch, Moment, Record, RequestId, State};
-use crate::model::{Code, Deed, Fault, InletId, KeychainPlace, Notice, Snapshot, Status, Traffic, UnixMillis};
+use crate::model::{Answer, Code, Deed, Fault, InletId, KeychainPlace, Notice, Snapshot, Status, Traffic, UnixMillis};
 use crate::store::{self, Store, StoreError};
 use clock::Clock;
 use inlets::Inlets;
@@ -85,6 +85,8 @@ pub(crate) struct Runner {
 
     faces: Faces,
     waiting: HashMap<RequestId, Waiting>,
+    /// Answers that are given once the snapshot shows what they are about.
+    answers: Vec<(RequestId, Result<Answer, Fault>)>,
     last_request: u64,
     events: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
@@ -95,6 +97,8 @@ pub(crate) struct Runner {
     reports: ReportsOut,
     meters: Meters,
     metered: Instant,
+    /// A stream has come or gone since the meters were read.
+    unread: bool,
     /// What the heart was told last of each portal: streams, and milliseconds there and back.
     lines: BTreeMap<InletId, (u32, Option<u32>)>,
 }
@@ -147,6 +151,7 @@ impl Runner {
             inlets: Inlets::default(),
             faces,
             waiting: HashMap::new(),
+            answers: Vec::new(),
             last_request: 0,
             events,
             heard,
@@ -156,6 +161,7 @@ impl Runner {
             reports: reports_out,
             meters: Meters::default(),
             metered: Instant::now(),
+            unread: false,
             lines: BTreeMap::new(),
         };
         let (now, _) = runner.clock.look();
@@ -201,17 +207,24 @@ impl Runner {
                 }
             }
             Woken::Found(net) => self.identity_found(net, now).await?,
-            Woken::Reported(event) => self.hear(event, now).await?,
+            Woken::Reported(event) => {
+                self.unread = true;
+                self.hear(event, now).await?;
+            }
             Woken::Time => {
                 self.look_around(now).await?;
                 self.hear(Event::Tick, now).await?;
             }
             Woken::Meters => self.read_meters(now).await?,
         }
-        if self.heard.is_empty() || self.unwritten.len() >= MAX_UNWRITTEN {
+        let more_follows = !self.heard.is_empty() || !self.reports.is_empty();
+        if !self.answers.is_empty() || !more_follows || self.unwritten.len() >= MAX_UNWRITTEN {
             self.write().await?;
         }
         self.show(now);
+        for (request, answer) in std::mem::take(&mut self.answers) {
+            self.answer(request, answer);
+        }
         Ok(true)
     }
 
@@ -284,8 +297,9 @@ impl Runner {
         Ok(())
     }
 
+    /// Whether numbers may move without anybody saying so.
     fn has_meters(&self) -> bool {
-        self.outlets.has_any() || self.inlets.has_any()
+        self.unread || self.inlets.has_any() || self.outlets.are_live() || self.moves()
     }
 
     fn moves(&self) -> bool {
@@ -296,6 +310,7 @@ impl Runner {
 
     /// Reads what flows, and tells the heart what it shows of portals.
     async fn read_meters(&mut self, now: Moment) -> Result<(), Fault> {
+        self.unread = false;
         let elapsed = std::mem::replace(&mut self.metered, Instant::now()).elapsed();
         let grants = self.outlets.meters().into_iter().map(|(id, it)| (id, it.received(), it.sent())).collect();
         let lines = self.inlets.lines();

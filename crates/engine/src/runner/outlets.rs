@@ -71,8 +71,9 @@ impl Outlets {
         self.gates.entry(service).or_insert_with(new).clone()
     }
 
-    pub(crate) fn has_any(&self) -> bool {
-        !self.gates.is_empty()
+    /// Whether any stream is open.
+    pub(crate) fn are_live(&self) -> bool {
+        self.meters().iter().any(|(_, meter)| meter.live() > 0)
     }
 
     /// What every grant's streams have carried.

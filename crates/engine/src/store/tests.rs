@@ -35,6 +35,7 @@ async fn what_was_saved_is_there_again() {
     opened.store.save(&first, &[]).await.unwrap();
     changed.name = "renamed".into();
     let profile = Record::Profile(Profile {
+        identity: None,
         name: "Ann".into(),
         hubs: vec!["hub:4000".into()],
         this_computer: true,

@@ -52,7 +52,7 @@ async fn revoking_cuts_a_transfer_at_once_and_says_why() {
     let cut = async { while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {} };
     tokio::time::timeout(PATIENCE, cut).await.unwrap();
     assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
-    assert_eq!(friend.portal_is_down().await.code, Code::Revoked);
+    friend.portal_is_down(Code::Revoked).await;
     assert!(is_refused(&portal.address).await);
 }
 
@@ -65,7 +65,7 @@ async fn a_paused_service_refuses_and_comes_back() {
     let portal = friend.portal_is_up().await;
     let service = owner.now().services[0].id;
     owner.done(Request::SetService { service, on: false }).await;
-    assert_eq!(friend.portal_is_down().await.code, Code::PausedByOwner);
+    friend.portal_is_down(Code::PausedByOwner).await;
     assert!(is_refused(&portal.address).await);
     owner.done(Request::SetService { service, on: true }).await;
     friend.portal_is_up().await;
@@ -88,7 +88,7 @@ async fn both_restart_in_each_order_and_ports_stay() {
     says_back(&portal.address, "after the friend's restart").await;
 
     owner.stop().await;
-    assert_eq!(friend.portal_is_down().await.code, Code::OwnerOffline);
+    friend.portal_is_down(Code::OwnerOffline).await;
     owner.start().await;
     owner.is_reachable().await;
     assert_eq!(owner.now().this_computer.addresses, listens);
@@ -136,9 +136,8 @@ async fn a_taken_port_says_who_has_it_and_is_taken_once_it_is_free() {
         }
     };
     friend.done(Request::SetInlet { inlet: portal.id, on: true }).await;
-    let fault = friend.portal_is_down().await;
-    assert_eq!(fault.code, Code::PortTaken);
-    assert!(fault.message.contains("stories") && fault.message.ends_with("is free."), "{fault}");
+    let fault = friend.portal_is_down(Code::PortTaken).await;
+    assert!(fault.message.contains("used by stories") && fault.message.contains("is free."), "{fault}");
     drop(holder);
     friend.portal_is_up().await;
     says_back(&portal.address, "mine again").await;

@@ -2,6 +2,8 @@
 
 use crate::world::{Person, echo, endless, hub, is_refused, says_back};
 use postern_engine::model::{Code, InletLink, InviteTo, Request, Way};
+use postern_node::relay::{RelayService, RelayServiceOptions};
+use postern_node::{Flow, Node};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -28,7 +30,7 @@ async fn share_accept_use_and_revoke_through_a_hub() {
     let revoked = Instant::now();
     while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
     assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
-    assert_eq!(friend.portal_is_down().await.code, Code::Revoked);
+    friend.portal_is_down(Code::Revoked).await;
     assert!(is_refused(&portal.address).await);
 }
 
@@ -46,12 +48,12 @@ async fn a_lost_hub_is_told_from_an_absent_owner() {
     let portal = friend.portal_is_up().await;
     says_back(&portal.address, "through the hub").await;
     owner.stop().await;
-    assert_eq!(friend.portal_is_down().await.code, Code::OwnerOffline);
+    friend.portal_is_down(Code::OwnerOffline).await;
     owner.start().await;
     friend.portal_is_up().await;
     says_back(&portal.address, "again").await;
     hub.drain().await;
-    assert_eq!(friend.portal_is_down().await.code, Code::HubUnreachable);
+    friend.portal_is_down(Code::HubUnreachable).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,4 +88,44 @@ async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
         it.inlets.iter().find(|it| it.name == "second" && matches!(it.link, InletLink::Up { .. })).cloned()
     });
     says_back(&portal.await.address, "by mail").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
+    let (_hub, address) = hub().await;
+    let (mut owner, friend) = (Person::lasting().await, Person::passing().await);
+    owner.set_up("Olga", &[&address], true).await;
+    owner.hubs_are_up().await;
+    owner.is_reachable().await;
+    let service = owner.share("echo", &echo().await).await;
+    let link = owner.link(service).await;
+    friend.set_up("Fred", &[], false).await;
+    friend.accept(&link).await;
+    let portal = friend.portal_is_up().await;
+    says_back(&portal.address, "straight").await;
+    owner.done(Request::SetThisComputer { on: false }).await;
+    owner.stop().await;
+    owner.start().await;
+    let moved = friend.sees("the portal at the hub", |it| match &it.inlets[0].link {
+        InletLink::Up { way: Way::Hub { .. }, .. } => Some(it.inlets[0].address.clone()),
+        _ => None,
+    });
+    assert_eq!(moved.await, portal.address);
+    says_back(&portal.address, "around").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_without_an_identity_is_used_all_the_same() {
+    let node = Node::new();
+    let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
+    RelayService::start(&node, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    let address = listener.local_addr().to_string();
+    let (owner, friend) = (Person::passing().await, Person::passing().await);
+    owner.set_up("Olga", &[&address], false).await;
+    owner.hubs_are_up().await;
+    let service = owner.share("echo", &echo().await).await;
+    let link = owner.link(service).await;
+    friend.set_up("Fred", &[], false).await;
+    friend.accept(&link).await;
+    says_back(&friend.portal_is_up().await.address, "plainly").await;
 }

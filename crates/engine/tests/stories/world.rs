@@ -2,8 +2,8 @@
 
 use postern_engine::keys::Passphrase;
 use postern_engine::model::{
-    Answer, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind, Snapshot,
-    Terms,
+    Answer, Code, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind,
+    Snapshot, Terms,
 };
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use postern_hub::{Hub, HubConfig};
@@ -151,10 +151,10 @@ impl Person {
         .await
     }
 
-    /// Waits until the only portal is down, and says why.
-    pub(crate) async fn portal_is_down(&self) -> Fault {
-        self.sees("the portal down", |it| match &it.inlets.first()?.link {
-            InletLink::Down { fault, .. } => Some(fault.clone()),
+    /// Waits until the only portal is down for this reason.
+    pub(crate) async fn portal_is_down(&self, code: Code) -> Fault {
+        self.sees(&format!("the portal down: {code:?}"), |it| match &it.inlets.first()?.link {
+            InletLink::Down { fault, .. } if fault.code == code => Some(fault.clone()),
             _ => None,
         })
         .await

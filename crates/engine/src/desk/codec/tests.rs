@@ -103,7 +103,7 @@ fn snapshots() {
 fn what_a_later_version_appends_is_skipped_and_what_it_changes_is_refused() {
     let bytes = hex::decode(format!("840104{ID2}83010203")).unwrap();
     assert_eq!(ToOwner::decode(&bytes), Ok(ToOwner::GiveBack { grant: GrantId([2; 16]) }));
-    for hex in [format!("830204{ID2}"), format!("830109{ID2}"), format!("820104"), format!("830104{ID2}00")] {
+    for hex in [format!("830204{ID2}"), format!("830109{ID2}"), "820104".into(), format!("830104{ID2}00")] {
         assert_eq!(ToOwner::decode(&hex::decode(&hex).unwrap()), Err(NotAMessage), "{hex}");
     }
     let unknown_code = hex::decode("83010263616263").unwrap();

@@ -6,4 +6,5 @@ mod limits;
 mod model;
 mod owners;
 mod people;
+mod witness;
 mod world;

@@ -226,7 +226,7 @@ fn pausing_cuts_and_resuming_lets_in_again() {
 fn revoking_ends_it_at_both_ends() {
     let (mut world, service, inlet, grant) = World::shared();
     world.must(ADA, Request::RevokeGrant { grant });
-    assert_eq!(world.people[ADA].gates[&service][0].refusal, Some(EndReason::NotAllowed));
+    assert_eq!(world.people[ADA].gates[&service][0].refusal, Some(EndReason::Revoked));
     assert_eq!(world.why(BEA), Code::Revoked);
     assert!(!world.people[BEA].inlets.contains_key(&inlet), "its port is free");
     assert_eq!(world.snapshot(ADA).services[0].people[0].state, GrantState::Revoked);

@@ -490,6 +490,9 @@ impl World {
     pub(super) fn connect(&mut self, who: usize, inlet: InletId) -> Result<GrantId, EndReason> {
         let me = self.people[who].identifier;
         let Some(kept) = self.people[who].inlets.get(&inlet) else { return Err(EndReason::Disconnected) };
+        if self.people[who].taken_ports.contains(&kept.port) {
+            return Err(EndReason::Disconnected);
+        }
         let owner = self.index(kept.owner).filter(|it| self.is_met(*it)).ok_or(EndReason::Disconnected)?;
         let outlet = kept.outlet.clone();
         let person = &self.people[owner];
