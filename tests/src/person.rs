@@ -47,6 +47,8 @@ pub struct Refusal {
     pub code: String,
     /// The sentence.
     pub sentence: String,
+    /// What the command had said before.
+    pub said: Vec<Value>,
 }
 
 impl Person {
@@ -259,6 +261,7 @@ impl Person {
             exit: status.code().unwrap_or(-1),
             code: text(&failed["code"]).to_owned(),
             sentence: text(&failed["error"]).to_owned(),
+            said: said.clone(),
         })
     }
 
@@ -308,10 +311,25 @@ impl Person {
     /// When that fails.
     #[track_caller]
     pub fn invites(&self, service: &str, arguments: &[&str]) -> String {
-        let said = self.says(&[&["invite", service], arguments].concat());
+        match self.try_invite(service, arguments) {
+            Ok(link) => link,
+            Err(refusal) => panic!("{} invites to {service}: {refusal:?}", self.name),
+        }
+    }
+
+    /// Makes a link, if that can be done.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    ///
+    /// # Panics
+    /// When the command does not end in time.
+    #[track_caller]
+    pub fn try_invite(&self, service: &str, arguments: &[&str]) -> Result<String, Refusal> {
+        let said = self.try_to(&[&["invite", service], arguments].concat(), "")?;
         let link = text(&said[0]["link"]).to_owned();
         locked(&LINKS).push(link.clone());
-        link
+        Ok(link)
     }
 
     /// Accepts a link at a free port and waits until the portal is up.
@@ -392,10 +410,11 @@ impl Person {
     /// Fails if anything they wrote holds the secret of an invitation, but for the database, which must know it.
     fn keeps_secrets(&self) {
         let links = locked(&LINKS).clone();
-        let everything = self.everything();
+        let mut everything = self.everything();
+        everything.retain(|(name, _)| !name.starts_with("postern.db"));
         for link in &links {
             let Ok(ticket) = Ticket::decode(link) else { continue };
-            for (name, bytes) in everything.iter().filter(|(name, _)| !name.contains(".db") && !name.contains("sqlite")) {
+            for (name, bytes) in &everything {
                 let found = holds(bytes, link.as_bytes())
                     || holds(bytes, hex::encode(ticket.secret).as_bytes())
                     || holds(bytes, &ticket.secret);
@@ -496,7 +515,9 @@ impl Clock {
     /// When it cannot be written.
     pub fn turn(&self, offset: &str) {
         let new = self.file.with_extension("new");
-        fs::write(&new, format!("{offset}\n")).and_then(|()| fs::rename(&new, &self.file)).expect("Failed to turn a clock");
+        fs::write(&new, format!("{offset}\n"))
+            .and_then(|()| fs::rename(&new, &self.file))
+            .expect("Failed to turn a clock");
     }
 
     /// Puts it before the eyes of a person.

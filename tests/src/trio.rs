@@ -69,9 +69,27 @@ impl Hub {
     #[track_caller]
     #[must_use]
     pub fn start_at(address: SocketAddr) -> Self {
+        Self::start_with(address, None)
+    }
+
+    /// Starts one that keeps its identity and its mailboxes in a directory.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    #[track_caller]
+    #[must_use]
+    pub fn keeping(address: SocketAddr, data: &Path) -> Self {
+        Self::start_with(address, Some(data))
+    }
+
+    #[track_caller]
+    fn start_with(address: SocketAddr, data: Option<&Path>) -> Self {
         let mut hub = postern();
         hub.args(["hub", "--listen", &address.to_string()]);
         hub.args(["--status", &ANY_PORT.to_string(), "--json"]);
+        if let Some(data) = data {
+            hub.arg("--data-dir").arg(data);
+        }
         let process = Process::spawn(&mut hub);
         let listening = event(&process, "listening");
         Self { address: address_in(&listening, "address"), status: address_in(&listening, "status"), process }

@@ -93,7 +93,9 @@ fn a_contact_is_invited_through_the_mailbox_while_offline() {
     ann.shares(one.address(), "one");
     ann.shares(two.address(), "two");
     ben.joins(&ann.invites("one", &[]));
-    ann.waits_for("a contact that can be mailed", |seen| (contact(seen, "Ben")?["can_be_mailed"] == true).then_some(()));
+    ann.waits_for("a contact that can be mailed", |seen| {
+        (contact(seen, "Ben")?["can_be_mailed"] == true).then_some(())
+    });
     ben.stop();
     ann.says(&["invite", "two", "--to", "Ben"]);
     ann.waits_for("the mail to be delivered", |seen| {

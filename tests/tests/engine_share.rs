@@ -59,7 +59,8 @@ fn share_invite_join_use_and_revoke_during_a_transfer() {
     let log = ann.says(&["log"]);
     let receipts = log[0]["receipts"].as_array().unwrap();
     assert_eq!(log[0]["intact"], true);
-    let has = |deed: &str, what: &str| receipts.iter().any(|it| it["deed"]["deed"] == deed && it["deed"]["what"] == what);
+    let has =
+        |deed: &str, what: &str| receipts.iter().any(|it| it["deed"]["deed"] == deed && it["deed"]["what"] == what);
     assert!(has("invitation", "accepted") && has("grant", "revoked"), "{receipts:#?}");
     assert!(receipts.iter().any(|it| it["deed"]["deed"] == "connection" && it["deed"]["ended"].is_string()));
 }
@@ -94,7 +95,9 @@ fn a_service_goes_down_and_comes_back() {
     let (ann, ben) = (Person::at(&hub, "Ann"), Person::at(&hub, "Ben"));
     let port = free_port();
     ann.shares(address(port), "later");
-    let down = |seen: &serde_json::Value| find(&seen["services"], "later")?["health"]["fault"]["code"].as_str().map(str::to_owned);
+    let down = |seen: &serde_json::Value| {
+        find(&seen["services"], "later")?["health"]["fault"]["code"].as_str().map(str::to_owned)
+    };
     assert_eq!(ann.waits_for("the service to be down", down), "service-down");
     let inlet = ben.joins(&ann.invites("later", &[]));
     assert!(ask(inlet, b"?").map_or(true, |answer| answer.is_empty()));
@@ -112,7 +115,9 @@ fn a_service_goes_down_and_comes_back() {
         (find(&seen["services"], "later")?["health"]["state"] == "up").then_some(())
     });
     // The friend's end cannot know before it is used or told.
-    eventually("an answer through the portal", PATIENCE, || ask(inlet, b"back").ok().filter(|answer| answer == b"back"));
+    eventually("an answer through the portal", PATIENCE, || {
+        ask(inlet, b"back").ok().filter(|answer| answer == b"back")
+    });
     ben.has_up("later");
 }
 
@@ -147,7 +152,9 @@ fn pausing_cuts_and_resuming_lets_in_again() {
         ben.has_up("echo");
     }
     ben.says(&["pause", "portal:echo"]);
-    ben.waits_for("the portal to be off", |seen| (find(&seen["inlets"], "echo")?["link"]["state"] == "off").then_some(()));
+    ben.waits_for("the portal to be off", |seen| {
+        (find(&seen["inlets"], "echo")?["link"]["state"] == "off").then_some(())
+    });
     ben.says(&["resume", "portal:echo"]);
     assert_eq!(ben.has_up("echo"), inlet);
 }

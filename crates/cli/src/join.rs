@@ -3,12 +3,14 @@
 use crate::naming;
 use crate::output::Output;
 use crate::place::{Place, Running, Watching, unexpected};
+use crate::share::quoted;
 use crate::table::{escaped, shown};
 use crate::{link, moment};
 use anyhow::{Result, bail};
 use clap::Args;
 use postern_engine::model::{
-    Answer, Fault, InletId, InletLink, InletView, InvitationId, InvitationPreview, ReceivedState, Request, Snapshot,
+    Answer, Code, Fault, InletId, InletLink, InletView, InvitationId, InvitationPreview, ReceivedState, Request,
+    Snapshot,
 };
 use postern_node::identity::Identifier;
 use serde::Serialize;
@@ -136,7 +138,8 @@ async fn take(engine: &mut Running, mut accepted: Accepted, how: How, output: Ou
     match tokio::time::timeout(how.wait, accepted.follow(&mut watching, &mut waiting_for, output)).await {
         Ok(followed) => followed,
         Err(_) => {
-            let why = waiting_for.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", escaped(&fault.message)));
+            let why =
+                waiting_for.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", escaped(&fault.message)));
             let sentence = format!("It is not up yet.{why} It comes up by itself: see `postern ls`.");
             output.say(&Event::Waiting { invitation, fault: waiting_for.as_ref() }, sentence);
             Ok(())
@@ -157,6 +160,8 @@ struct Accepted {
 enum Became<'a> {
     Waiting(Option<&'a Fault>),
     Up(&'a InletView),
+    /// There, and only this person can help.
+    Stuck(&'a InletView, &'a Fault),
     Refused(&'a Fault),
 }
 
@@ -171,6 +176,11 @@ impl Accepted {
             match self.became(&snapshot) {
                 Became::Waiting(why) => *waiting_for = why.cloned(),
                 Became::Refused(fault) => return Err(fault.clone().into()),
+                Became::Stuck(inlet, fault) => {
+                    let name = quoted(&inlet.name);
+                    let way_out = format!("It is accepted, but has no port: postern change {name} --port PORT");
+                    return Err(anyhow::Error::from(fault.clone()).context(way_out));
+                }
                 Became::Up(inlet) => {
                     let sentence = match &inlet.url {
                         Some(url) => format!("{} is on {url}", shown(&inlet.name)),
@@ -204,6 +214,7 @@ impl Accepted {
             None => Became::Waiting(None),
             Some(inlet) => match &inlet.link {
                 InletLink::Up { .. } => Became::Up(inlet),
+                InletLink::Down { fault, .. } if fault.code == Code::PortTaken => Became::Stuck(inlet, fault),
                 InletLink::Down { fault, .. } if !comes_by_itself(fault) => Became::Refused(fault),
                 InletLink::Down { fault, .. } => Became::Waiting(Some(fault)),
                 InletLink::Connecting | InletLink::Off => Became::Waiting(None),
@@ -214,6 +225,5 @@ impl Accepted {
 
 /// Whether waiting helps.
 fn comes_by_itself(fault: &Fault) -> bool {
-    use postern_engine::model::Code;
-    !matches!(fault.code, Code::PortTaken | Code::Revoked | Code::Expired | Code::ServiceClosed | Code::Invalid)
+    !matches!(fault.code, Code::Revoked | Code::Expired | Code::ServiceClosed | Code::Invalid)
 }

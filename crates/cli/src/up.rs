@@ -77,7 +77,7 @@ async fn serve(
     output: Output,
 ) -> Result<()> {
     let mut notices = engine.notices();
-        set_up(engine, arguments, file.as_deref()).await?;
+    set_up(engine, arguments, file.as_deref()).await?;
     let control = control::serve(engine.clone(), {
         let engine = engine.clone();
         move |link| open(engine.clone(), link)

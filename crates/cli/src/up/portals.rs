@@ -129,7 +129,12 @@ impl PortalsFile {
                 let services = &declared.services;
                 let inlets = &declared.inlets;
                 self.dropped = Dropped {
-                    services: self.declared.services.keys().filter_map(|it| gone(it, services.contains_key(it))).collect(),
+                    services: self
+                        .declared
+                        .services
+                        .keys()
+                        .filter_map(|it| gone(it, services.contains_key(it)))
+                        .collect(),
                     inlets: self.declared.inlets.keys().filter_map(|it| gone(it, inlets.contains_key(it))).collect(),
                 };
                 self.declared = declared;

@@ -76,10 +76,7 @@ impl Drop for Control {
 ///
 /// # Errors
 /// [`Code::Failed`] when the socket cannot be made.
-pub async fn serve<H: Host>(
-    host: H,
-    raise: impl Fn(Option<Secret>) + Send + Sync + 'static,
-) -> Result<Control, Fault> {
+pub async fn serve<H: Host>(host: H, raise: impl Fn(Option<Secret>) + Send + Sync + 'static) -> Result<Control, Fault> {
     let listener = Listener::bind(host.data_dir()).map_err(|error| {
         let place = host.data_dir().display();
         Fault::new(

@@ -20,25 +20,29 @@ pub(super) type Connected = UnixStream;
 pub(super) struct Listener {
     listener: UnixListener,
     path: PathBuf,
+    /// The link in the data directory, where the socket itself is elsewhere.
+    link: Option<PathBuf>,
     inode: (u64, u64),
 }
 
 impl Listener {
     /// Opens the socket. Whatever is in its place was left behind: who calls this holds the data directory's lock.
     pub(super) fn bind(data_dir: &Path) -> io::Result<Self> {
-        let path = place(data_dir)?;
-        if let Some(short) = path.parent().filter(|parent| *parent != data_dir) {
-            make_private(short)?;
-        }
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        let place = data_dir.join(NAME);
+        let (path, link) = match fits(&place) {
+            true => (place, None),
+            false => (elsewhere(data_dir)?, Some(place)),
+        };
+        remove(&path)?;
         let listener = UnixListener::bind(&path)?;
         // Between these two lines others may connect; `accept` turns them away.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        if let Some(link) = &link {
+            remove(link)?;
+            std::os::unix::fs::symlink(&path, link)?;
+        }
         let inode = inode(&path)?;
-        Ok(Self { listener, path, inode })
+        Ok(Self { listener, path, link, inode })
     }
 
     /// The next client that is this user's.
@@ -57,6 +61,9 @@ impl Drop for Listener {
     fn drop(&mut self) {
         if inode(&self.path).is_ok_and(|found| found == self.inode) {
             let _ = std::fs::remove_file(&self.path);
+            if let Some(link) = &self.link {
+                let _ = std::fs::remove_file(link);
+            }
         }
     }
 }
@@ -64,7 +71,9 @@ impl Drop for Listener {
 /// Connects to the engine of a data directory: `NotFound` or `ConnectionRefused` when none runs, `PermissionDenied`
 /// when it is another user's.
 pub(super) async fn connect(data_dir: &Path) -> io::Result<Connected> {
-    let engine = UnixStream::connect(place(data_dir)?).await?;
+    let place = data_dir.join(NAME);
+    let path = if fits(&place) { place } else { std::fs::read_link(place)? };
+    let engine = UnixStream::connect(path).await?;
     match is_ours(&engine)? {
         true => Ok(engine),
         false => Err(io::ErrorKind::PermissionDenied.into()),
@@ -81,18 +90,29 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Where the socket of a data directory is.
-fn place(data_dir: &Path) -> io::Result<PathBuf> {
-    let path = data_dir.join(NAME);
-    if path.as_os_str().as_bytes().len() <= MAX_PATH {
-        return Ok(path);
+fn fits(path: &Path) -> bool {
+    path.as_os_str().as_bytes().len() <= MAX_PATH
+}
+
+/// A short place for the socket of a data directory with a long path, in a directory that only this user can enter.
+fn elsewhere(data_dir: &Path) -> io::Result<PathBuf> {
+    let name = format!("{}.sock", Profile::of(data_dir)?.as_str());
+    if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR") {
+        let directory = PathBuf::from(runtime).join("postern");
+        let path = directory.join(&name);
+        if path.is_absolute() && fits(&path) && make_private(&directory).is_ok() {
+            return Ok(path);
+        }
     }
-    let short = format!("{}.sock", Profile::of(data_dir)?.as_str());
-    let runtime =
-        std::env::var_os("XDG_RUNTIME_DIR").map(|runtime| PathBuf::from(runtime).join("postern").join(&short));
-    match runtime {
-        Some(path) if path.is_absolute() && path.as_os_str().as_bytes().len() <= MAX_PATH => Ok(path),
-        _ => Ok(PathBuf::from(format!("/tmp/postern-{}", own_uid())).join(short)),
+    let directory = PathBuf::from(format!("/tmp/postern-{}", own_uid()));
+    make_private(&directory)?;
+    Ok(directory.join(name))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -122,15 +142,20 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_long_path_has_a_short_place() {
+    #[tokio::test]
+    async fn a_long_path_has_a_socket_in_a_short_place() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(place(home.path()).unwrap(), home.path().join(NAME));
         let deep = home.path().join("d".repeat(100));
         std::fs::create_dir(&deep).unwrap();
-        let short = place(&deep).unwrap();
-        assert!(short.as_os_str().len() <= MAX_PATH && !short.starts_with(home.path()), "{short:?}");
-        assert_eq!(short, place(&deep.join("..").join("d".repeat(100))).unwrap());
+        assert_eq!(connect(&deep).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let listener = Listener::bind(&deep).unwrap();
+        let again = Listener::bind(&deep).unwrap();
+        assert!(fits(&again.path) && !again.path.starts_with(home.path()), "{:?}", again.path);
+        drop(listener);
+        assert!(connect(&deep.join("..").join("d".repeat(100))).await.is_ok());
+        drop(again);
+        assert_eq!(connect(&deep).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(std::fs::read_dir(&deep).unwrap().count(), 0);
     }
 
     #[tokio::test]
