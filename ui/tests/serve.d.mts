@@ -1,2 +1,2 @@
 export declare function serve(): Promise<{ url: string; close(): Promise<void> }>;
-export declare const CHROMIUM: { executablePath: string; args: string[] };
+export declare const CHROMIUM: { executablePath: string; args: string[]; ignoreDefaultArgs: string[] };

@@ -10,6 +10,7 @@ export async function serve() {
 
 export const CHROMIUM = {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  ignoreDefaultArgs: ['--hide-scrollbars'],
   args: [
     '--headless',
     '--no-sandbox',

@@ -23,6 +23,11 @@ function firstGrapheme(word: string): string {
   return '';
 }
 
+/** A name that is to be seen, whatever somebody has put there. */
+export function called(name: string): string {
+  return /[^\s\p{C}]/u.test(name) ? name : 'Nameless';
+}
+
 /** One of eight colours, the same for a person wherever they appear. */
 export function hue(identity: string): number {
   let hash = 2166136261;

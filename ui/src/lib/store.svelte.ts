@@ -7,6 +7,7 @@ import { tick } from 'svelte';
 import type { Backend } from './backend/backend';
 import type { Navigate, ShellAction, ShellState } from './backend/shell';
 import { heard } from './notices';
+import { reuse } from './reuse';
 import { TrafficHistory } from './traffic.svelte';
 import type { Answer, Fault, Notice, Request, Snapshot } from './types';
 
@@ -42,6 +43,12 @@ export function asFault(thrown: unknown): Fault {
   if (thrown && typeof thrown === 'object' && 'code' in thrown && 'message' in thrown) return thrown as Fault;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return { code: 'failed', message };
+}
+
+/** When what had the focus has left, the view's heading has it, not nothing. */
+function keepFocus(): void {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  document.querySelector<HTMLElement>('main [data-view-title]')?.focus({ preventScroll: true });
 }
 
 class Store {
@@ -103,7 +110,7 @@ class Store {
   #take(snapshot: Snapshot): void {
     this.now = Date.now();
     this.startFault = null;
-    this.snapshot = snapshot;
+    this.snapshot = reuse(this.snapshot, snapshot);
   }
 
   #takeShell(state: ShellState): void {
@@ -184,6 +191,7 @@ class Store {
     if (this.leaving.has(what.id)) return;
     if (what.first) await this.send(what.first);
     this.leaving = new Set(this.leaving).add(what.id);
+    void tick().then(keepFocus);
     const stay = () => {
       const rest = new Set(this.leaving);
       rest.delete(what.id);

@@ -91,7 +91,7 @@ test.describe('share', () => {
     await driver.open('home');
     const row = await driver.expand('service', 'SSH');
     await row.getByTestId('service-invite').click();
-    await driver.page.getByText('Margaret Hamilton').click();
+    await driver.page.getByRole('radio', { name: 'Margaret Hamilton' }).check();
     await expect(driver.id('invite-submit')).toHaveText('Invite Margaret Hamilton');
     await driver.id('invite-submit').click();
     await expect(driver.page.getByText('in their Postern')).toBeVisible();
@@ -227,6 +227,7 @@ test.describe('undo', () => {
     expect(await driver.requests('pause-grant')).toMatchObject([{ on: true }]);
     expect(await driver.requests('revoke-grant')).toEqual([]);
     await expect(driver.row('person', 'Grace Hopper')).toHaveCount(0);
+    await expect(page.getByRole('heading', { name: 'Home' })).toBeFocused();
     await page.clock.runFor(8500);
     await expect(driver.id('undo')).toHaveCount(0);
     expect(await driver.requests('revoke-grant')).toHaveLength(1);
@@ -322,6 +323,8 @@ test.describe('shared with me', () => {
     for (const row of await down.all()) await expect(row.getByTestId('fault')).toBeVisible();
     await driver.page.locator('[data-testid="inlet"] [data-code="owner-offline"]').getByRole('button', { name: 'Try again' }).click();
     expect(await driver.requests('retry')).toHaveLength(1);
+    await driver.page.getByRole('button', { name: 'Choose another port' }).click();
+    await expect(driver.id('inlet-port')).toHaveValue('7007');
   });
 
   test('a port that is taken is said in the dialog', async ({ driver }) => {
