@@ -1,7 +1,6 @@
 //! The real desktop: Tauri's window, the tray and the notifications of the system.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use postern_engine::model::Fault;
 use tauri::{AppHandle, Emitter};
@@ -21,14 +20,14 @@ pub(crate) struct Desktop {
     app: AppHandle,
     tray: tray::Backend,
     notifications: notification::Backend,
-    reception: Arc<Reception>,
+    reception: Reception,
     logs: PathBuf,
 }
 
 impl Desktop {
     /// The desktop of a running Tauri program. Must be called on the runtime.
     #[must_use]
-    pub(crate) fn new(app: AppHandle, inputs: &mpsc::Sender<Input>, reception: Arc<Reception>, logs: PathBuf) -> Self {
+    pub(crate) fn new(app: AppHandle, inputs: &mpsc::Sender<Input>, reception: Reception, logs: PathBuf) -> Self {
         #[cfg(target_os = "linux")]
         let tray = tray::Backend::new(inputs.clone());
         #[cfg(not(target_os = "linux"))]

@@ -83,8 +83,8 @@ fn lock(data_dir: &Path) -> Result<Option<Lock>, String> {
     }
 }
 
-/// What stands behind the control socket: the engine, as the controller shows it.
-#[derive(Debug)]
+/// What stands behind the control socket: the engine, as the controller shows it. Clones are the same one.
+#[derive(Debug, Clone)]
 pub struct Reception {
     data_dir: PathBuf,
     inputs: mpsc::Sender<Input>,
@@ -161,7 +161,7 @@ mod tests {
             panic!("nobody else is here");
         };
         let (inputs, _heard) = mpsc::channel(1);
-        let reception = Arc::new(Reception::new(directory.path().into(), inputs));
+        let reception = Reception::new(directory.path().into(), inputs);
         let (raised, mut raises) = mpsc::unbounded_channel();
         let control = postern_engine::control::serve(reception, move |link| raised.send(link).unwrap()).await.unwrap();
 

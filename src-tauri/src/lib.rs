@@ -31,7 +31,6 @@ mod window;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -120,12 +119,12 @@ fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock)
     let (inputs, heard) = mpsc::channel(INPUTS);
     tauri::async_runtime::set(runtime.handle().clone());
     let entered = runtime.enter();
-    let reception = Arc::new(Reception::new(options.data_dir.clone(), inputs.clone()));
+    let reception = Reception::new(options.data_dir.clone(), inputs.clone());
 
     let app = app_builder(inputs.clone()).build(tauri::generate_context!());
     let app = app.expect("the configuration was checked when the program was built");
     let logs = options.log_file.parent().unwrap_or(Path::new("/")).to_owned();
-    let desktop = desktop::Desktop::new(app.handle().clone(), &inputs, Arc::clone(&reception), logs);
+    let desktop = desktop::Desktop::new(app.handle().clone(), &inputs, reception.clone(), logs);
     let controller = runtime.spawn(Controller::new(desktop, starter, options, heard).run());
     runtime.spawn(receive(reception, inputs.clone()));
     runtime.spawn(quit_when_told(inputs.clone()));
@@ -177,7 +176,7 @@ fn forward(inputs: &mpsc::Sender<Input>, event: RunEvent) {
 }
 
 /// Opens the control socket and keeps it open.
-async fn receive(reception: Arc<Reception>, inputs: mpsc::Sender<Input>) {
+async fn receive(reception: Reception, inputs: mpsc::Sender<Input>) {
     let raise = move |link: Option<Secret>| {
         let input = link.map_or(Input::Raise, Input::Open);
         if let Err(error) = inputs.try_send(input) {

@@ -126,7 +126,6 @@ impl Desktop {
     }
 
     /// The bus.
-    #[must_use]
     pub fn bus(&self) -> &Connection {
         &self.connection
     }
