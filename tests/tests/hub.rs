@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use postern_tests::client::{ask, connect};
 use postern_tests::trio::event;
-use postern_tests::{
-    Capture, Hub, Inlet, Outlet, Payload, Process, SOON, Service, Sink, Trio, eventually, temp_dir,
-};
+use postern_tests::{Capture, Hub, Inlet, Outlet, Payload, Process, SOON, Service, Sink, Trio, eventually, temp_dir};
 
 /// How long open streams may outlive the hub, and how long a hub that is back may be of no use.
 const STATED: Duration = Duration::from_secs(2);

@@ -170,7 +170,8 @@ async fn an_invitation_is_accepted_from_its_notification() {
     assert_eq!(note.body, "To use “Wiki” on this computer.");
     story.ben.corner.press(&note, "Accept").await;
     story.ben.tray.line_like("“Wiki” from “Ann”: up").await;
-    let gone = || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
+    let gone =
+        || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
     until("the answered notification to be gone", gone).await;
 }
 
