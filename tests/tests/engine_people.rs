@@ -1,4 +1,5 @@
 //! People: who is let in, who is not, and who they are.
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 use postern_tests::client::ask;
 use postern_tests::person::{PASSPHRASE, find, free_port, text};
