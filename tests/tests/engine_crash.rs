@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `POSTERN_SEED` repeats a run's choices; the instants are only as repeatable as the machine is.
-#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

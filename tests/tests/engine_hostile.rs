@@ -1,5 +1,5 @@
 //! A hub that lies gains nothing: it carries what it cannot read, cannot pass for anybody, and cannot say things twice.
-#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::fs;
 use std::path::Path;

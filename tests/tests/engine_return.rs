@@ -28,7 +28,7 @@ fn both_restart_in_either_order_and_the_port_stays() {
     ben.has_down("notes", "owner-offline");
     ann.up();
     assert_eq!(ben.has_up("notes"), inlet);
-    assert_eq!(ask(inlet, b"three").unwrap(), b"three");
+    eventually("the portal to carry", PATIENCE, || ask(inlet, b"three").ok().filter(|answer| answer == b"three"));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn a_hub_restarts() {
 
     let _hub = Hub::start_at(place);
     assert_eq!(ben.has_up("notes"), inlet);
-    assert_eq!(ask(inlet, b"again").unwrap(), b"again");
+    eventually("the portal to carry", PATIENCE, || ask(inlet, b"again").ok().filter(|answer| answer == b"again"));
     ann.waits_for("the hub to be up", |seen| (seen["hubs"][0]["link"]["state"] == "up").then_some(()));
 }
 

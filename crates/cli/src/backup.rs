@@ -46,7 +46,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn backup(arguments: BackupArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     // The engine may run elsewhere in the file system.
     let file = std::path::absolute(&arguments.file).context("Failed to find the place of the file")?;
     let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase for the backup", Ask::Twice).await?;

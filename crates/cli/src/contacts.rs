@@ -68,7 +68,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let Some(command) = arguments.command else {
         output.say(&Event::Contacts { contacts: &snapshot.contacts }, text(&snapshot));
@@ -106,7 +106,7 @@ fn text(snapshot: &Snapshot) -> String {
         if contact.blocked {
             notes.push("blocked");
         }
-        if contact.verified {
+        if contact.verified && !contact.key_changed {
             notes.push("verified");
         }
         if !contact.can_be_mailed {
@@ -120,7 +120,7 @@ fn text(snapshot: &Snapshot) -> String {
 }
 
 pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let person = naming::person(&snapshot, &arguments.contact)?;
     let Some(contact) = snapshot.contacts.iter().find(|contact| contact.identifier == person) else {

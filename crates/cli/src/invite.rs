@@ -84,7 +84,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let service = naming::service(&snapshot, &arguments.service)?;
     let to = match &arguments.to {
@@ -103,7 +103,7 @@ pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result
 }
 
 pub(crate) async fn link(arguments: SentArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let invitation = sent(&engine.snapshot().await?, &arguments.invitation)?;
     let answer = engine.ask(Request::InvitationLink { invitation }).await?;
     let Answer::Invitation { invitation, link } = answer else { bail!(unexpected()) };
@@ -111,7 +111,7 @@ pub(crate) async fn link(arguments: SentArguments, output: Output) -> Result<()>
 }
 
 pub(crate) async fn resend(arguments: ResendArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let invitation = sent(&engine.snapshot().await?, &arguments.invitation)?;
     engine.ask(Request::Resend { invitation }).await?;
     output.say(&Event::Resent { invitation: invitation.to_string() }, "Sent again, valid anew.");
@@ -144,7 +144,7 @@ fn say(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool)
 }
 
 pub(crate) async fn revoke(arguments: RevokeArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let mut revoked = Vec::new();
     for (id, request) in revocations(&snapshot, &arguments.what)? {

@@ -74,7 +74,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn preview(arguments: PreviewArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let link = link::read(arguments.link).await?;
     let Answer::Preview { preview } = engine.ask(Request::Preview { link }).await? else { bail!(unexpected()) };
     say_preview(output, &preview);
@@ -82,7 +82,7 @@ pub(crate) async fn preview(arguments: PreviewArguments, output: Output) -> Resu
 }
 
 pub(crate) async fn join(arguments: JoinArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let link = link::read(arguments.link).await?;
     let Answer::Preview { preview } = engine.ask(Request::Open { link }).await? else { bail!(unexpected()) };
     say_preview(output, &preview);
@@ -90,19 +90,19 @@ pub(crate) async fn join(arguments: JoinArguments, output: Output) -> Result<()>
         return Err(fault.into());
     }
     let accepted = Accepted::new(preview.invitation, preview.owner, preview.service_name);
-    take(&mut engine, accepted, arguments.how, output).await
+    take(&engine, accepted, arguments.how, output).await
 }
 
 pub(crate) async fn accept(arguments: AcceptArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let received = naming::received(&snapshot, &arguments.invitation)?;
     let accepted = Accepted::new(received.id, received.owner, received.service_name.clone());
-    take(&mut engine, accepted, arguments.how, output).await
+    take(&engine, accepted, arguments.how, output).await
 }
 
 pub(crate) async fn decline(arguments: DeclineArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let received = naming::received(&snapshot, &arguments.invitation)?;
     engine.order(Request::Decline { invitation: received.id }).await?;
@@ -128,7 +128,7 @@ fn say_preview(output: Output, preview: &InvitationPreview) {
 }
 
 /// Accepts, and follows what comes of it for as long as was asked for.
-async fn take(engine: &mut Running, mut accepted: Accepted, how: How, output: Output) -> Result<()> {
+async fn take(engine: &Running, mut accepted: Accepted, how: How, output: Output) -> Result<()> {
     let invitation = accepted.invitation;
     let mut watching = engine.watch().await?;
     accepted.before = watching.snapshot().await?.inlets.iter().map(|inlet| inlet.id).collect();

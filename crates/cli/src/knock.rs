@@ -38,7 +38,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: KnockArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let Some(answer) = arguments.answer else {
         output.say(&Event::Knocks { knocks: &snapshot.knocks }, text(&snapshot));

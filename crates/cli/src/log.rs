@@ -34,9 +34,9 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let wanted = if arguments.export.is_some() { u32::MAX } else { arguments.limit };
-    let (mut receipts, intact) = read(&mut engine, wanted).await?;
+    let (mut receipts, intact) = read(&engine, wanted).await?;
     let Some(path) = arguments.export else {
         output.say(&Event::Receipts { receipts: &receipts, intact }, text(&receipts, intact));
         return Ok(());
@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
 }
 
 /// The newest receipts, newest first, and whether the whole log is intact.
-async fn read(engine: &mut Running, wanted: u32) -> Result<(Vec<Receipt>, bool)> {
+async fn read(engine: &Running, wanted: u32) -> Result<(Vec<Receipt>, bool)> {
     let (mut all, mut whole): (Vec<Receipt>, bool) = (Vec::new(), true);
     loop {
         let have = u32::try_from(all.len()).unwrap_or(u32::MAX);

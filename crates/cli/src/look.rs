@@ -27,7 +27,7 @@ enum Event<'a> {
 pub(crate) struct Unwell;
 
 pub(crate) async fn ports(arguments: LookArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let Answer::Ports { ports } = engine.ask(Request::Ports).await? else { bail!(unexpected()) };
     let mut table = Table::new("");
     for port in &ports {
@@ -51,7 +51,7 @@ pub(crate) async fn ports(arguments: LookArguments, output: Output) -> Result<()
 }
 
 pub(crate) async fn doctor(arguments: LookArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let Answer::Findings { findings } = engine.ask(Request::Doctor).await? else { bail!(unexpected()) };
     let mut text = String::new();
     for finding in &findings {

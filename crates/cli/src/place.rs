@@ -27,25 +27,24 @@ impl Place {
     /// The engine that runs there, in an app or a `postern up`.
     pub(crate) async fn engine(&self) -> Result<Running> {
         let directory = self.directory()?;
-        let client = Client::connect(&directory).await?;
-        Ok(Running { directory, client })
+        Client::connect(&directory).await?;
+        Ok(Running { directory })
     }
 }
 
-/// A running engine.
+/// A running engine. Each question has a connection of its own, because a person may think long between two.
 pub(crate) struct Running {
     directory: PathBuf,
-    client: Client,
 }
 
 impl Running {
     /// Asks for something.
-    pub(crate) async fn ask(&mut self, request: Request) -> Result<Answer> {
-        Ok(self.client.request(request).await?)
+    pub(crate) async fn ask(&self, request: Request) -> Result<Answer> {
+        Ok(Client::connect(&self.directory).await?.request(request).await?)
     }
 
     /// Asks for something that has no answer but that it is done.
-    pub(crate) async fn order(&mut self, request: Request) -> Result<()> {
+    pub(crate) async fn order(&self, request: Request) -> Result<()> {
         match self.ask(request).await? {
             Answer::Done => Ok(()),
             _ => bail!(unexpected()),

@@ -92,8 +92,8 @@ enum Event<'a> {
 }
 
 pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
-    let listening = listening(&mut engine, &arguments.target).await;
+    let engine = arguments.place.engine().await?;
+    let listening = listening(&engine, &arguments.target).await;
     let name = arguments.name.or_else(|| listening.as_ref().map(|port| port.name.clone()));
     let name = name.unwrap_or_else(|| arguments.target.clone());
     let kind = arguments.kind.map(ServiceKind::from).or(listening.map(|port| port.kind)).unwrap_or_default();
@@ -112,7 +112,7 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
 }
 
 /// What listens at a target of this machine, if the engine can tell; only names and kinds depend on it.
-async fn listening(engine: &mut Running, target: &str) -> Option<ListeningPort> {
+async fn listening(engine: &Running, target: &str) -> Option<ListeningPort> {
     let (host, port) = target.rsplit_once(':').unwrap_or(("localhost", target));
     let port = port.parse::<u16>().ok()?;
     if !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
@@ -125,7 +125,7 @@ async fn listening(engine: &mut Running, target: &str) -> Option<ListeningPort> 
 }
 
 pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let among = [naming::services(&snapshot), naming::portals(&snapshot)].concat();
     let found = naming::find("service or portal", &arguments.what, among)?;
@@ -153,7 +153,7 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
 }
 
 pub(crate) async fn close(arguments: CloseArguments, output: Output) -> Result<()> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let snapshot = engine.snapshot().await?;
     let among = [naming::services(&snapshot), naming::portals(&snapshot)].concat();
     let found = naming::find("service or portal", &arguments.what, among)?;

@@ -43,7 +43,7 @@ pub(crate) async fn resume(arguments: SwitchArguments, output: Output) -> Result
 }
 
 async fn switch(arguments: SwitchArguments, on: bool) -> Result<(String, Vec<String>)> {
-    let mut engine = arguments.place.engine().await?;
+    let engine = arguments.place.engine().await?;
     let Some(what) = arguments.what else {
         engine.order(Request::PauseAll { on: !on }).await?;
         return Ok(("everything".into(), Vec::new()));

@@ -409,6 +409,8 @@ impl Probing {
             };
             let ours = lock(&inlet.ours).as_ref() == Some(channel.address());
             if !ours && !suspicious {
+                // Or this would ask again at once, and again, without ever waiting.
+                lost = 0;
                 continue;
             }
             let timeout = if suspicious { SUSPICIOUS_TIMEOUT } else { PROBE_TIMEOUT };
