@@ -68,7 +68,8 @@ pub(crate) fn screenshots(scenes: &[String]) -> Result<ExitCode> {
 fn install() -> Result<()> {
     let node = Command::new("node").arg("--version").output();
     let version = node.ok().and_then(|output| version(&String::from_utf8_lossy(&output.stdout)));
-    let wanted = format!("Node.js {}.{} or newer, with npm, builds the window. Get it from https://nodejs.org", NODE.0, NODE.1);
+    let wanted =
+        format!("Node.js {}.{} or newer, with npm, builds the window. Get it from https://nodejs.org", NODE.0, NODE.1);
     match version {
         None => bail!("{wanted}."),
         Some(found) if found < NODE => bail!("{wanted}: {}.{} is too old.", found.0, found.1),

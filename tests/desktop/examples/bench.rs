@@ -131,7 +131,11 @@ mod linux {
     fn report(trays: &mut [Duration], windows: &mut [Duration], hidden: Idle, shown: Idle) -> String {
         let middle = |times: &mut [Duration]| {
             times.sort_unstable();
-            format!("{:.2} s, slowest {:.2} s", times[times.len() / 2].as_secs_f64(), times[times.len() - 1].as_secs_f64())
+            format!(
+                "{:.2} s, slowest {:.2} s",
+                times[times.len() / 2].as_secs_f64(),
+                times[times.len() - 1].as_secs_f64()
+            )
         };
         let idle = |((share, processes), processor): Idle| {
             (format!("{share:.0} MiB in {processes} process{}", if processes == 1 { "" } else { "es" }), processor)

@@ -53,7 +53,8 @@ mod linux {
 
             ben.start(&["--hidden"]);
             ben.ask(Request::SetUp { name: "Ben".into(), hubs, this_computer: false }).await.ok();
-            let shared = [("Field notes", site.address(), ServiceKind::Http), ("Measurements", lab.address(), ServiceKind::Tcp)];
+            let shared =
+                [("Field notes", site.address(), ServiceKind::Http), ("Measurements", lab.address(), ServiceKind::Tcp)];
             for (name, address, kind) in shared {
                 let target = address.to_string();
                 let share = Request::Share { name: name.into(), kind, target, path: None, description: None };

@@ -51,11 +51,12 @@ impl Person {
         person.start(&["--hidden"]);
         let set_up = Request::SetUp { name: name.into(), hubs: vec![hub.into()], this_computer: false };
         person.ask(set_up).await.unwrap();
-        person.sees("the hub", |snapshot| {
-            let up = |hub: &postern_engine::model::HubView| hub.link == postern_engine::model::LinkState::Up;
-            snapshot.hubs.iter().any(up).then_some(())
-        })
-        .await;
+        person
+            .sees("the hub", |snapshot| {
+                let up = |hub: &postern_engine::model::HubView| hub.link == postern_engine::model::LinkState::Up;
+                snapshot.hubs.iter().any(up).then_some(())
+            })
+            .await;
         person
     }
 

@@ -17,7 +17,8 @@ async fn the_key_is_in_the_keychain_and_not_on_the_disk() {
     let mut ann = Person::new().await;
     ann.start(&["--hidden"]);
     ann.ask(set_up()).await.unwrap();
-    let stored = ann.desktop.command("secret-tool").args(["search", "--all", "--unlock", "service", "postern"]).output();
+    let stored =
+        ann.desktop.command("secret-tool").args(["search", "--all", "--unlock", "service", "postern"]).output();
     let stored = stored.unwrap();
     let text = String::from_utf8_lossy(&stored.stdout).into_owned();
     let secrets: Vec<String> =

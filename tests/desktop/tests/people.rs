@@ -121,6 +121,10 @@ async fn first_run_share_and_join_through_the_windows() {
     .await;
     ann.tray.line("Share “Notes & <b>more</b>”", |line| line.checked == Some(true)).await;
 
+    // What her window shows is not notified too, so she closes it.
+    ann.desktop.close_window("Postern");
+    until("Ann's window to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
+
     // Ben has never run Postern: the link starts it, waits until he has set up, and is not accepted by itself.
     ben.start(&[&link]);
     let window = ben.page().await;
@@ -178,7 +182,8 @@ async fn an_invitation_is_accepted_from_its_notification() {
     let elsewhere = Request::ChangeInlet { inlet, name: None, port: Some(free_port()) };
     story.ben.ask(elsewhere).await.unwrap();
     story.ben.tray.line_like("“Wiki” from “Ann”: up").await;
-    let gone = || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
+    let gone =
+        || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
     until("the answered notification to be gone", gone).await;
 }
 

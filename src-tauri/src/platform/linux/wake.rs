@@ -42,8 +42,7 @@ pub(crate) async fn follow(inputs: mpsc::Sender<Input>) {
 async fn listen(inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
     let bus = Connection::system().await?;
     let (login, network) = (LoginProxy::new(&bus).await?, NetworkProxy::new(&bus).await?);
-    let (mut sleeps, mut networks) =
-        (login.receive_prepare_for_sleep().await?, network.receive_state_changed().await?);
+    let (mut sleeps, mut networks) = (login.receive_prepare_for_sleep().await?, network.receive_state_changed().await?);
     loop {
         let up = tokio::select! {
             Some(sleep) = sleeps.next() => !sleep.args()?.start,
