@@ -80,7 +80,7 @@ mod linux {
                 (ids.len() == 2).then_some(ids)
             });
             for invitation in waiting.await {
-                ben.ask(Request::Accept { invitation, port: None }).await.ok();
+                ben.ask(Request::Accept { invitation, port: Some(postern_desktop_tests::free_port()) }).await.ok();
             }
             ben.sees("two portals", |snapshot| {
                 let up = snapshot.inlets.iter().filter(|inlet| matches!(inlet.link, InletLink::Up { .. })).count();

@@ -25,6 +25,6 @@ mod wait;
 pub use corner::{Corner, Note};
 pub use desktop::{Desktop, Keyring};
 pub use page::Page;
-pub use person::Person;
+pub use person::{Person, free_port};
 pub use tray::{Line, Tray};
 pub use wait::{PATIENCE, until};

@@ -115,27 +115,26 @@ impl Person {
 
     /// Waits until the engine shows what `probe` finds.
     pub async fn sees<T>(&self, what: &str, probe: impl Fn(&Snapshot) -> Option<T>) -> T {
+        let mut last = None;
         let watching = async {
             let mut client = self.client().await;
             client.watch().await.unwrap();
-            let mut last = None;
             loop {
                 match client.next().await {
                     Ok(Some(Watch::Snapshot(snapshot))) => {
                         if let Some(found) = probe(&snapshot) {
-                            return Ok(found);
+                            return found;
                         }
                         last = Some(snapshot);
                     }
                     Ok(Some(_)) => {}
-                    ended => return Err((ended, last)),
+                    ended => panic!("the engine ended ({ended:?}) before {what}"),
                 }
             }
         };
         match timeout(PATIENCE, watching).await {
-            Ok(Ok(found)) => found,
-            Ok(Err((ended, last))) => panic!("the engine ended ({ended:?}) before {what}; it showed {last:#?}"),
-            Err(_) => panic!("waited {PATIENCE:?} in vain for {what}"),
+            Ok(found) => found,
+            Err(_) => panic!("waited {PATIENCE:?} in vain for {what}: {last:#?}"),
         }
     }
 
@@ -166,7 +165,9 @@ impl Person {
     }
 }
 
-fn free_port() -> u16 {
+/// A port of this machine that nobody uses now.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use postern_desktop_tests::{Person, until};
+use postern_desktop_tests::{Person, free_port, until};
 use postern_engine::model::{
     Answer, Code, GrantState, InletLink, InvitationId, InviteTo, LinkState, Request, ServiceId, ServiceKind, Snapshot,
     Status, Terms,
@@ -35,7 +35,9 @@ impl Story {
         let link = story.link().await;
         let opened = story.ben.ask(Request::Open { link: postern_engine::model::Secret::new(link) }).await.unwrap();
         let Answer::Preview { preview } = opened else { panic!("{opened:?} is no preview") };
-        story.ben.ask(Request::Accept { invitation: preview.invitation, port: None }).await.unwrap();
+        // Both are on one machine, so the owner's own port is taken.
+        let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
+        story.ben.ask(accept).await.unwrap();
         story.reaches().await;
         story
     }
@@ -119,12 +121,17 @@ async fn first_run_share_and_join_through_the_windows() {
     .await;
     ann.tray.line("Share “Notes & <b>more</b>”", |line| line.checked == Some(true)).await;
 
+    // What her window shows is not notified too, so she closes it.
+    ann.desktop.close_window("Postern");
+    until("Ann's window to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
+
     // Ben has never run Postern: the link starts it, waits until he has set up, and is not accepted by itself.
     ben.start(&[&link]);
     let window = ben.page().await;
     first_run(&window, "Ben", &hub).await;
     window.sees("[data-testid=invitation]").await;
     assert!(ben.sees("his invitation", |snapshot| Some(snapshot.inlets.is_empty())).await);
+    window.fill("[data-testid=invitation-port]", &free_port().to_string()).await;
     window.click("[data-testid=accept]").await;
     let address = ben.sees("the portal to be up", portal_address).await;
     fetch(address).await;
@@ -145,10 +152,11 @@ async fn first_run(window: &postern_desktop_tests::Page, name: &str, hub: &Hub) 
 async fn a_link_opens_in_the_app_that_runs() {
     let story = Story::begin().await;
     let link = story.link().await;
-    story.ben.start_again(&[&link]).success();
+    let _ = story.ben.start_again(&[&link]).success();
     let window = story.ben.page().await;
     let text = window.text("[data-testid=invitation]").await;
     assert!(text.contains("Notes") && text.contains("Ann"), "{text}");
+    window.fill("[data-testid=invitation-port]", &free_port().to_string()).await;
     window.click("[data-testid=accept]").await;
     story.reaches().await;
 
@@ -169,6 +177,10 @@ async fn an_invitation_is_accepted_from_its_notification() {
     let note = story.ben.corner.note("Ann invites you").await;
     assert_eq!(note.body, "To use “Wiki” on this computer.");
     story.ben.corner.press(&note, "Accept").await;
+    let inlet = |snapshot: &Snapshot| snapshot.inlets.iter().find(|inlet| inlet.name == "Wiki").map(|inlet| inlet.id);
+    let inlet = story.ben.sees("the new portal", inlet).await;
+    let elsewhere = Request::ChangeInlet { inlet, name: None, port: Some(free_port()) };
+    story.ben.ask(elsewhere).await.unwrap();
     story.ben.tray.line_like("“Wiki” from “Ann”: up").await;
     let gone =
         || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
