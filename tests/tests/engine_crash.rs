@@ -82,7 +82,7 @@ fn kill_and_look(mut chance: Chance, hub: &Hub, service: &Service) {
 
     for kill in 0..KILLS {
         let mut story = Story::new(format!("story {kill}"));
-        let (owner, after) = (chance.next() % 2 == 0, chance.instant(lasts));
+        let (owner, after) = (chance.next().is_multiple_of(2), chance.instant(lasts));
         let victim = if owner { &ann } else { &ben };
         let told = std::thread::scope(|scope| {
             scope.spawn(|| {
