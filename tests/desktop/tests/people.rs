@@ -1,5 +1,5 @@
 //! Two people, each with a desktop and the real app, and a hub between them.
-
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
@@ -169,7 +169,7 @@ async fn a_link_opens_in_the_app_that_runs() {
 async fn an_invitation_is_accepted_from_its_notification() {
     let story = Story::joined().await;
     // They know each other now: the second service needs no link.
-    let ben = story.ann.sees("Ben", |snapshot| snapshot.contacts.first().map(|contact| contact.identifier.clone()));
+    let ben = story.ann.sees("Ben", |snapshot| snapshot.contacts.first().map(|contact| contact.identifier));
     let person = ben.await;
     let other = Service::http();
     let second = share(&story.ann, "Wiki", other.address()).await;
