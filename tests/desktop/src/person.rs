@@ -154,7 +154,9 @@ impl Person {
         until("the control socket", || async { Client::connect(&data_dir).await.ok() }).await
     }
 
-    fn command(&self) -> Command {
+    /// What starts the app on this desktop.
+    #[must_use]
+    pub fn command(&self) -> Command {
         let mut command = self.desktop.surrounded(program::command("postern-app"));
         // The window's page can be driven, by whoever knows the port.
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");

@@ -14,6 +14,11 @@ pub(super) fn name_of(contact: &Contact) -> String {
     contact.petname.clone().unwrap_or_else(|| contact.own_name.clone())
 }
 
+/// Whether a contact's words were compared, for the key they have now.
+pub(super) fn is_verified(contact: &Contact) -> bool {
+    contact.verified && contact.changes <= contact.verified_changes
+}
+
 /// Whether a contact's key is another than the one that was verified.
 pub(super) fn key_has_changed(contact: &Contact) -> bool {
     contact.verified && contact.changes > contact.verified_changes

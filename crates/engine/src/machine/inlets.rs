@@ -22,7 +22,7 @@ const SYSTEM_PORTS: u16 = 1024;
 const ABOVE_SYSTEM: u16 = 10_000;
 
 /// Whether an owner's word about a grant is the last one, so that nothing needs to listen here.
-fn is_final(code: Code) -> bool {
+pub(super) fn is_final(code: Code) -> bool {
     matches!(code, Code::Revoked | Code::Expired | Code::ServiceClosed | Code::Blocked)
 }
 

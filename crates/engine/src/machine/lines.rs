@@ -92,22 +92,10 @@ impl State {
         }
         let Some(line) = self.lines.get(&inlet.id) else { return Link::Connecting };
         match (&line.listening, &line.channel, line.refusal) {
-            (Some(Err(fault)), _, _) => Link::Down(self.port_fault(inlet, fault)),
-            (_, Some(Err(fault)), _) => Link::Down(fault.clone()),
+            (Some(Err(fault)), _, _) | (_, Some(Err(fault)), _) => Link::Down(fault.clone()),
             (Some(Ok(())), Some(Ok(_)), Some(refusal)) => told(gate::meaning(refusal)),
             (Some(Ok(())), Some(Ok(way)), None) => Link::Up(way.clone()),
             _ => Link::Connecting,
-        }
-    }
-
-    /// A taken port's sentence names who holds it, if the system told, and the next port that could be used.
-    fn port_fault(&self, inlet: &Inlet, fault: &Fault) -> Fault {
-        match inlets::next_port(self, inlet.port, Some(inlet.id)).filter(|_| fault.code == Code::PortTaken) {
-            Some(next) => {
-                let sentence = fault.message.trim_end_matches('.');
-                Fault::new(Code::PortTaken, format!("{sentence}. You could use {next} instead."))
-            }
-            None => fault.clone(),
         }
     }
 }
@@ -139,6 +127,8 @@ pub(super) fn listening(state: &mut State, id: InletId, result: Result<u16, Faul
 pub(super) fn up(state: &mut State, turn: &mut Turn, id: InletId, way: Way) {
     let Some(line) = line(state, id) else { return };
     line.channel = Some(Ok(way));
+    // What the service was like when the channel before was there is not known any more.
+    line.refusal = line.refusal.filter(|it| !it.is_services_fault());
     if let Some(inlet) = state.inlets.get(id) {
         state.errands.begin(Errand::Sync(inlet.owner), turn.now.ticks);
         // Whatever else waits for this owner need not wait any longer.

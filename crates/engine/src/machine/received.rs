@@ -11,7 +11,7 @@
 
 use super::errands::Errand;
 use super::limits::{MAX_INLETS, MAX_RECEIVED};
-use super::record::Received;
+use super::record::{Inlet, Received};
 use super::turn::Turn;
 use super::{State, contacts, faults, inlets, receipts, texts};
 use crate::desk::{Card, News, Offer};
@@ -161,7 +161,9 @@ pub(super) fn accept(state: &mut State, turn: &mut Turn, id: InvitationId, port:
         return Err(over.clone());
     }
     if let Some(port) = port {
-        inlets::check_port(state, port, None)?;
+        // A portal of theirs that is over gives its port to the one that takes its place.
+        let over = |it: &Inlet| it.owner == received.owner && it.refused.is_some_and(inlets::is_final);
+        inlets::check_port(state, port, state.inlets.find(|it| it.port == port && over(it)).map(|it| it.id))?;
     }
     let under_way = state.received.all().filter(|it| is_under_way(it) && it.id != id).count();
     if state.inlets.len() + under_way >= MAX_INLETS || contacts::is_full(state, received.owner) {

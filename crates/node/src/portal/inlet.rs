@@ -292,7 +292,8 @@ async fn unanswered(inlet: &Listening, stream: &Stream, through: &Address, deadl
                 if stream.is_opened() {
                     std::future::pending::<()>().await;
                 }
-                return EndReason::TimedOut;
+                // The owner's node is silent: that says nothing about the service beside it.
+                return EndReason::Disconnected;
             }
             true = changed(&mut states), if suspected => {
                 if !stream.is_opened() && inlet.way().is_none_or(|way| way.through != *through) {

@@ -140,7 +140,7 @@ fn a_portal_keeps_its_port_and_says_who_took_it() {
     world.restart(BEA);
     let InletLink::Down { fault, .. } = world.link(BEA) else { panic!() };
     assert_eq!(fault.code, Code::PortTaken);
-    assert_eq!(fault.message, "Port 5432 is used by postgres. You could use 5433 instead.");
+    assert_eq!(fault.message, "Port 5432 is used by postgres.");
     world.must(BEA, Request::ChangeInlet { inlet, name: Some("Their orders".into()), port: Some(5433) });
     assert!(world.is_up(BEA));
     world.restart(BEA);
@@ -182,6 +182,11 @@ fn a_portal_says_why_it_is_not_up() {
     world.settle();
     assert!(world.is_up(BEA));
 
+    world.event(BEA, Event::InletRefused(inlet, Some(postern_node::portal::EndReason::Refused)));
+    assert_eq!(world.why(BEA), Code::ServiceDown);
+    // A new channel knows nothing of it; neither does a stream that opens again.
+    world.event(BEA, Event::InletUp(inlet, Way::Hub { address: "hub.example:4000".into() }));
+    assert!(world.is_up(BEA));
     world.event(BEA, Event::InletRefused(inlet, Some(postern_node::portal::EndReason::Refused)));
     assert_eq!(world.why(BEA), Code::ServiceDown);
     world.event(BEA, Event::InletRefused(inlet, None));
