@@ -7,10 +7,10 @@
 //!   instance: one program per data directory     commands: what the window may call
 //! ```
 //!
-//! * [`controller`] decides, [`face`] is what it can make appear, [`desktop`] makes it appear.
+//! * [`controller`] decides, [`face`] is what it can make appear, `desktop` makes it appear.
 //! * [`tray`] and [`notification`]: pure functions of what the engine shows, and what carries them to the system.
-//! * [`window`], [`commands`]: the one window, and what it may ask.
-//! * [`instance`], [`arguments`], [`logs`], [`crash`], [`platform`]: how the program starts, and how it fails.
+//! * `window`, `commands`: the one window, and what it may ask.
+//! * [`instance`], [`arguments`], `logs`, `crash`, `platform`: how the program starts, and how it fails.
 //! * [`text`]: other people's words.
 
 pub mod arguments;

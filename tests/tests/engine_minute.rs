@@ -1,4 +1,4 @@
-//! *Share something in one minute* (`docs/one-minute.md`) says what happens: its commands are run, and what they print is
+//! *Share something in one minute* in the README says what happens: its commands are run, and what they print is
 //! compared with what it shows, `…` standing for anything.
 
 use std::process::Command;
@@ -7,7 +7,7 @@ use postern_tests::client::ask;
 use postern_tests::person::{PASSPHRASE, PATIENCE, address, free_port};
 use postern_tests::{Process, Service, program, temp_dir};
 
-const PAGE: &str = include_str!("../../docs/one-minute.md");
+const PAGE: &str = include_str!("../../README.md");
 
 /// One command of the page, and what it shows below it.
 struct Step<'a> {

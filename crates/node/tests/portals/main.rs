@@ -279,3 +279,22 @@ async fn both_ways_full_at_once_do_not_wait_for_each_other() {
     })
     .await;
 }
+
+/// An outlet that is silent from the start: whoever asks it, and is not answered, must not ask again and again
+/// without waiting, or the thread does nothing else any more.
+#[test]
+fn a_silent_outlet_costs_no_thread() {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let world = World::with_target("127.0.0.1:9").await;
+            world.outlet.close();
+            let mut client = world.connect().await;
+            // Reset when nobody has answered in time.
+            assert!(client.read_u8().await.is_err());
+        });
+        tell.send(()).unwrap();
+    });
+    told.recv_timeout(Duration::from_secs(90)).expect("a runtime that still runs");
+}
