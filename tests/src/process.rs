@@ -131,15 +131,18 @@ impl Process {
         line.unwrap_or_else(|why| panic!("{} did not print the JSON waited for: {why}", self.name))
     }
 
-    /// Types a line into its standard input.
+    /// Types a line into its standard input. One that ended without reading it tells why in its own words.
     ///
     /// # Panics
-    /// When it no longer reads.
+    /// When its input was ended, or the pipe fails otherwise.
     #[track_caller]
     pub fn type_line(&self, line: &str) {
         let mut input = locked(&self.input);
         let input = input.as_mut().expect("its input has ended");
-        writeln!(input, "{line}").expect("Failed to write to its input");
+        match writeln!(input, "{line}") {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            typed => typed.expect("Failed to write to its input"),
+        }
     }
 
     /// Ends its standard input.
