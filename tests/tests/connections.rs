@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use postern_tests::client::{ask, connect, exchange};
-use postern_tests::{Payload, SOON, Service, Sha256, Trio, eventually, sha256};
+use postern_tests::{Payload, Process, SOON, Service, Sha256, Trio, eventually, sha256};
 
 /// What a refused or broken connection may take: less than any timeout that could be in it.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -16,6 +16,12 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 const QUEUES: usize = 8 << 20;
 /// More than every buffer between two ends holds.
 const LARGE: u64 = 64 << 20;
+
+/// Clients that do not read, and what waits for one of them at most (`portal::WINDOW`).
+const STALLED: u64 = 64;
+const WINDOW: u64 = 256 << 10;
+/// More than the queues of the connections between three programs hold.
+const CONNECTIONS: u64 = 16 << 20;
 
 /// How a connection ends on which nothing is sent.
 fn end_of(address: SocketAddr) -> Result<usize, ErrorKind> {
@@ -47,6 +53,33 @@ fn two_hundred_at_once_do_not_mix() {
         }
     });
     eventually("the service to be left alone", SOON, || (service.live() == 0).then_some(()));
+}
+
+#[test]
+fn sixty_four_clients_that_do_not_read_hold_what_the_table_of_limits_says() {
+    let service = Service::source(Payload::new(LARGE));
+    let trio = Trio::around(service.address());
+    let processes = [trio.hub.process(), trio.outlet.process(), trio.inlet.process()];
+    let resident = || processes.iter().map(|process| resident(process)).sum::<u64>();
+    ask(trio.address(), b"").unwrap();
+    let before = resident();
+    let stalled: Vec<TcpStream> = (0..STALLED).map(|_| connect(trio.address())).collect();
+    // Another gets everything meanwhile, several times over: by then the others' windows are full.
+    for _ in 0..3 {
+        let all = ask(trio.address(), b"").unwrap();
+        assert_eq!(sha256(&all), Payload::new(LARGE).sha256());
+    }
+    let taken = resident().saturating_sub(before);
+    assert!(taken < STALLED * WINDOW + CONNECTIONS, "{} MiB", taken >> 20);
+    drop(stalled);
+    eventually("the service to be left alone", SOON, || (service.live() == 0).then_some(()));
+}
+
+/// Bytes of memory that a process has.
+fn resident(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
 #[test]

@@ -34,6 +34,7 @@ Usage: cargo xtask bench [SCENARIO…] [OPTIONS]
 
   --quick         three minutes instead of fifteen, and rougher figures
   --peers DIR     also measure what is found there: ockam_bench, ockam_bench_awslc, rathole
+  --beside FILE   also measure this other build of `postern`, by its file's name
   --systems LIST  only these, separated by commas
   --out FILE      where the table goes (bench/results.md for a full run, target/bench/results.md for any other)
 ";
@@ -86,6 +87,7 @@ async fn proxy(address: &str, target: &str, buffer: &str) -> Result<ExitCode> {
 struct Asked {
     postern: PathBuf,
     peers: Option<PathBuf>,
+    beside: Vec<PathBuf>,
     work: PathBuf,
     out: Option<PathBuf>,
     systems: Option<Vec<String>>,
@@ -106,6 +108,7 @@ impl Asked {
                 "--postern" => asked.postern = value()?.into(),
                 "--work" => asked.work = value()?.into(),
                 "--peers" => asked.peers = Some(value()?.into()),
+                "--beside" => asked.beside.push(value()?.into()),
                 "--out" => asked.out = Some(value()?.into()),
                 "--systems" => asked.systems = Some(value()?.split(',').map(str::to_owned).collect()),
                 name => match SCENARIOS.iter().find(|scenario| scenario.0 == name) {
@@ -125,7 +128,7 @@ async fn bench(arguments: &[&str]) -> Result<ExitCode> {
     }
     let asked = Asked::read(arguments)?;
     fs::create_dir_all(&asked.work)?;
-    let mut systems = System::all(&asked.postern, asked.peers.as_deref())?;
+    let mut systems = System::all(&asked.postern, &asked.beside, asked.peers.as_deref())?;
     if let Some(wanted) = &asked.systems {
         systems.retain(|system| wanted.iter().any(|name| name == system.name));
     }

@@ -43,13 +43,17 @@ pub(crate) struct System {
 
 impl System {
     /// Those that can be measured here, ours in the middle: the baselines before, the peers found in `peers` behind.
-    pub(crate) fn all(postern: &Path, peers: Option<&Path>) -> Result<Vec<Self>> {
+    pub(crate) fn all(postern: &Path, beside: &[PathBuf], peers: Option<&Path>) -> Result<Vec<Self>> {
         let me = std::env::current_exe()?;
         let mut all = vec![
             Self { name: "raw", kind: Kind::Raw, program: me.clone() },
             Self { name: "proxy3-64k", kind: Kind::Proxy3, program: me },
             Self { name: "postern", kind: Kind::Postern, program: postern.into() },
         ];
+        for program in beside {
+            let name = program.file_name().context("a build to compare with is a file")?.to_string_lossy();
+            all.push(Self { name: name.into_owned().leak(), kind: Kind::Postern, program: program.clone() });
+        }
         let known = [
             ("ockam-relay", Kind::Ockam, "ockam_bench"),
             ("ockam-relay-awslc", Kind::Ockam, "ockam_bench_awslc"),
@@ -123,20 +127,15 @@ impl System {
         running.processes.push(Process::start(self.program(&["hub", &hub], work, "hub"))?);
         listens(&hub).await?;
         running.processes.push(Process::start(self.program(&["outlet", "hub", &hub, service], work, "outlet"))?);
-        // It says nothing on its standard output; an inlet that finds no outlet ends, and is tried again.
+        // It says nothing on its standard output; an inlet that was sooner than its outlet waits for ever.
         let begun = Instant::now();
         loop {
-            let mut inlet = Process::start(self.program(&["inlet", "hub", &hub, &entry], work, "inlet"))?;
-            let came_up = tokio::select! {
-                up = listens(&entry) => up.is_ok(),
-                ended = inlet.line() => ended.is_some(),
-            };
-            if came_up {
+            let inlet = Process::start(self.program(&["inlet", "hub", &hub, &entry], work, "inlet"))?;
+            if timeout(Duration::from_secs(3), listens(&entry)).await.is_ok_and(|up| up.is_ok()) {
                 running.processes.push(inlet);
                 break;
             }
             ensure!(begun.elapsed() < PATIENCE, "its inlet does not come up");
-            sleep(Duration::from_millis(200)).await;
         }
         (running.entry, running.hub, running.hub_address) = (entry, Some(0), hub);
         Ok(())
@@ -177,8 +176,8 @@ impl System {
         let seconds = seconds.to_string();
         match self.kind {
             Kind::Postern => Some((
-                Some(self.program(&["bench", "messages", "--hub", hub, "--answer"], work, "answer")),
-                self.program(&["bench", "messages", "--hub", hub, "--seconds", &seconds], work, "ask"),
+                Some(self.program(&["bench", "messages", "--json", "--hub", hub, "--answer"], work, "answer")),
+                self.program(&["bench", "messages", "--json", "--hub", hub, "--seconds", &seconds], work, "ask"),
             )),
             Kind::Ockam => Some((None, self.program(&["msg", "hub", hub, &seconds], work, "ask"))),
             _ => None,

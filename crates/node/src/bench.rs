@@ -104,6 +104,7 @@ fn look_up(times: u32) {
         ended: CancellationToken::new(),
         carrier: CancellationToken::new(),
         kept_alive: Arc::default(),
+        round_trip: std::time::Duration::ZERO,
     });
     let (onward, back) = (route![addresses[ADDRESSES / 2].clone(), "behind"], route!["back"]);
     let mut payload = [0; 64];

@@ -11,6 +11,7 @@ use crate::tcp::{Connection, MAX_FRAME, TcpConnection, TcpListener};
 use crate::vault::{MemoryVault, Vault};
 use crate::worker::{self, Worker};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) known: KnownIdentities,
+    /// Bytes that the windows of streams have grown by.
+    pub(crate) grown: AtomicU64,
     started: Instant,
 }
 
@@ -119,6 +122,7 @@ impl Node {
             limits,
             vault,
             known: KnownIdentities::default(),
+            grown: AtomicU64::default(),
             started: Instant::now(),
         };
         Self { core: Arc::new(core) }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -63,6 +64,8 @@ pub(crate) struct Source {
     pub(crate) carrier: CancellationToken,
     /// Set once the other end is known to ask regularly whether we are there: its silence then means something.
     pub(crate) kept_alive: Arc<AtomicBool>,
+    /// How long the handshake of a channel took, there and back. Nothing is known of connections.
+    pub(crate) round_trip: Duration,
 }
 
 /// An owned message in this node.
@@ -357,6 +360,7 @@ mod tests {
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
             kept_alive: Arc::default(),
+            round_trip: Duration::ZERO,
         })
     }
 

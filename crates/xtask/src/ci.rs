@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
-use crate::{cargo, deny, prerequisites, suite, window};
+use crate::{bench, cargo, deny, prerequisites, suite, window};
 
 /// `cargo xtask ci`: every step, then what each cost, then the closing line.
 ///
@@ -33,6 +33,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     steps.take("advisories", deny::advisories);
     steps.take("programs", || done(suite::build_programs()));
     steps.take("tests", || tests(&mut suite::workspace(), &mut counts));
+    steps.take("instructions", || {
+        let held = bench::run(&["instructions".into(), "--check".into()])?;
+        ensure!(held == ExitCode::SUCCESS, "the hot path costs more than its baseline");
+        Ok(Outcome::Passed)
+    });
     steps.take("window tests", || done(window::test()));
     // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
     let interop = cargo::root().join("tests/interop/Cargo.toml");

@@ -32,6 +32,7 @@ impl What {
 /// What the app is built with.
 const FOR_THE_APP: &[Prerequisite] = &[
     needs("cc", &["gcc", "libc6-dev"]),
+    needs("make", &["make"]),
     needs("pkg-config", &["pkg-config"]),
     links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"]),
 ];
@@ -39,7 +40,6 @@ const FOR_THE_APP: &[Prerequisite] = &[
 /// What the tests run.
 const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("gcc", &["gcc", "libc6-dev"]),
-    needs("make", &["make"]),
     needs("curl", &["curl"]),
     needs("initdb", &["postgresql"]),
     needs("postgres", &["postgresql"]),
@@ -50,6 +50,7 @@ const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("sshd", &["openssh-server"]),
     needs("dbus-daemon", &["dbus"]),
     needs("gnome-keyring-daemon", &["gnome-keyring"]),
+    needs("valgrind", &["valgrind"]),
     needs("faketime", &["faketime"]),
     needs("secret-tool", &["libsecret-tools"]),
     // The desktop that the app is tested on, and the browser for its page.

@@ -341,8 +341,7 @@ struct Opened {
 impl Opened {
     fn open(inlet: &Listening, way: &Way, known: bool) -> Result<Self, EndReason> {
         let core = &inlet.core;
-        let peer = way.source.as_ref().and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
-        let stream = Stream::new(core, Address::random(), peer, known, &inlet.meter);
+        let stream = Stream::new(core, Address::random(), way.source.as_deref(), known, &inlet.meter);
         let offer = Offer { window: WINDOW, address: random_hex() };
         let there = Address::new(Address::LOCAL, offer.address);
         let there = way.outlet.iter().take(way.outlet.len() - 1).collect::<Route>().then(there);

@@ -18,6 +18,7 @@ mod meter;
 mod outlet;
 mod stream;
 mod target;
+mod window;
 
 pub use gate::{Gate, Permit, Revocation, StreamEnd};
 pub use inlet::{Inlet, InletRoute, PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};

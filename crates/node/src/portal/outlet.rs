@@ -142,7 +142,7 @@ impl Listening {
             },
         };
         let address = address.unwrap_or_else(Address::random);
-        let stream = Stream::new(&self.core, address, peer.map(|peer| peer.identifier), ours, permit.meter());
+        let stream = Stream::new(&self.core, address, source.map(Arc::as_ref), ours, permit.meter());
         let (carrier, channel) = match source {
             Some(source) => (source.carrier.clone(), source.ended.clone()),
             None => (self.closed.clone(), self.closed.clone()),

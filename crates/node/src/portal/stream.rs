@@ -13,12 +13,13 @@
 use super::gate::Revocation;
 use super::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
 use super::meter::Meter;
+use super::window::Window;
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::Identifier;
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Body, Endpoint, Parcel};
+use crate::router::{Body, Endpoint, Parcel, Source};
 use crate::sync::{Gate, lock};
 use std::cell::RefCell;
 use std::io;
@@ -29,8 +30,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that one end of a stream takes from the other beyond what its socket has taken.
-pub const WINDOW: u64 = 512 * 1024;
+/// Bytes that one end of a stream takes from the other beyond what its socket has taken, at first.
+pub const WINDOW: u64 = 256 * 1024;
 /// Bytes that may be sent to a peer of ours before its first answer.
 pub(super) const EARLY: u64 = 64 * 1024;
 /// Bytes that may be pending from a peer of another kind before its connection is held up.
@@ -69,9 +70,10 @@ struct Inner {
     ours: bool,
     pending: Pending,
     received: u64,
-    /// What the socket has taken, and what the other end may send in all.
+    /// What the socket has taken.
     taken: u64,
-    granted: u64,
+    /// What the other end may send.
+    window: Window,
     next_counter: u16,
     /// The other end sends no more.
     finished: bool,
@@ -181,18 +183,19 @@ thread_local! {
 }
 
 impl Stream {
-    /// A stream end at `address`, not yet known to the router.
+    /// A stream end at `address`, not yet known to the router. Every message must come from where `source` is.
     pub(super) fn new(
         core: &Arc<Core>,
         address: Address,
-        peer: Option<Identifier>,
+        source: Option<&Source>,
         ours: bool,
         meter: &Arc<Meter>,
     ) -> Arc<Self> {
+        let round_trip = source.map_or(Duration::ZERO, |source| source.round_trip);
         Arc::new(Self {
             core: core.clone(),
             address,
-            peer,
+            peer: source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier),
             socket: OnceLock::new(),
             inner: Mutex::new(Inner {
                 onward: None,
@@ -201,7 +204,7 @@ impl Stream {
                 pending: Pending::default(),
                 received: 0,
                 taken: 0,
-                granted: WINDOW,
+                window: Window::new(core, round_trip),
                 next_counter: 0,
                 finished: false,
                 limit: 0,
@@ -455,11 +458,11 @@ impl Stream {
 
     /// Lets the other end send more when enough has been taken.
     fn give_credit(&self, mut inner: MutexGuard<'_, Inner>) -> Option<Delivery> {
-        let limit = inner.taken + WINDOW;
-        if !inner.ours || inner.finished || limit - inner.granted < WINDOW / 4 {
+        if !inner.ours || inner.finished {
             return None;
         }
-        inner.granted = limit;
+        let taken = inner.taken;
+        let limit = inner.window.grant(taken)?;
         drop(inner);
         let said = self.say(&PortalMessage::Credit(limit));
         if said.is_err() {
@@ -480,7 +483,7 @@ impl Stream {
         let in_order =
             counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
         let overfull = match inner.ours {
-            true => inner.received > inner.granted,
+            true => inner.received > inner.window.granted(),
             false => inner.pending.rest().len() + data.len() > PLAIN_BUFFER_MAX || self.gate.is_given_up(),
         };
         if !in_order || overfull {

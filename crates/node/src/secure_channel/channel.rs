@@ -70,6 +70,8 @@ pub(super) struct Opened {
     pub(super) inside: Option<Address>,
     /// The address of the connection that the handshake came over, if it did not come through a channel.
     pub(super) beneath: Option<Address>,
+    /// How long the peer took to answer.
+    pub(super) round_trip: Duration,
 }
 
 impl Channel {
@@ -91,6 +93,7 @@ impl Channel {
             ended: core.disconnecting.child_token(),
             carrier: opened.carrier,
             kept_alive: Arc::default(),
+            round_trip: opened.round_trip,
         };
         let channel = Arc::new(Self {
             core: core.clone(),
@@ -248,6 +251,7 @@ impl Channel {
             ended: current.ended.clone(),
             carrier: current.carrier.clone(),
             kept_alive: current.kept_alive.clone(),
+            round_trip: current.round_trip,
         };
         *current = Arc::new(change(copy));
     }
@@ -402,6 +406,7 @@ mod tests {
             carrier: CancellationToken::new(),
             inside: None,
             beneath: None,
+            round_trip: Duration::ZERO,
         };
         let options = Arc::new(SecureChannelOptions::trust_anyone());
         let channel = Channel::open(core, Role::Responder, opened, options).unwrap();
@@ -422,6 +427,7 @@ mod tests {
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
             kept_alive: Arc::default(),
+            round_trip: Duration::ZERO,
         });
         let mut receive = |plaintext: Vec<u8>, back: Route| {
             let mut record = room_for(&plaintext);

@@ -13,6 +13,7 @@ use crate::router::{Body, Endpoint, Envelope, Parcel, Source};
 use crate::sync::lock;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ struct Initiating {
     key: Arc<ChannelKey>,
     options: Arc<SecureChannelOptions>,
     state: Mutex<State>,
+    begun: Instant,
 }
 
 enum State {
@@ -57,6 +59,7 @@ pub(crate) async fn open_with(
         key,
         options,
         state: Mutex::new(State::Waiting(Box::new(initiator), done)),
+        begun: Instant::now(),
     });
     core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
     let mut unfinished = Unfinished(Some(initiating.clone()));
@@ -140,6 +143,7 @@ impl Initiating {
                 carrier: carrier(parcel.source),
                 inside: inside(parcel.source),
                 beneath: beneath(parcel.source),
+                round_trip: self.begun.elapsed(),
             },
             self.options.clone(),
         )?;

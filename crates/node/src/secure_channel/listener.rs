@@ -132,6 +132,7 @@ impl Listener {
             listener: self.clone(),
             address: address.clone(),
             state: Mutex::new(State::Waiting(Box::new(responder), route.clone())),
+            begun: Instant::now(),
         };
         let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
         taken.map_err(|_| Undeliverable::Full)?;
@@ -198,6 +199,7 @@ struct Responding {
     listener: Arc<Listener>,
     address: Address,
     state: Mutex<State>,
+    begun: Instant,
 }
 
 enum State {
@@ -255,6 +257,7 @@ impl Responding {
             carrier: carrier(parcel.source),
             inside: inside(parcel.source),
             beneath: beneath(parcel.source),
+            round_trip: self.begun.elapsed(),
         };
         let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
         if let Some(source) = parcel.source {

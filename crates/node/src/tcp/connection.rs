@@ -120,6 +120,7 @@ impl Connection {
                 authenticated: AtomicBool::new(false),
                 carrier: ended.clone(),
                 kept_alive: Arc::default(),
+                round_trip: Duration::ZERO,
                 ended,
             }),
             core: core.clone(),

@@ -1,7 +1,7 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
-use postern_node::portal::{EndReason, OutletOptions};
+use postern_node::portal::{EndReason, OutletOptions, WINDOW};
 use postern_node::{Node, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
@@ -127,6 +127,23 @@ async fn stalled_streams_stall_nobody_else_and_hold_bounded_memory() {
         }
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_credit_window_grows_with_the_distance() {
+    let data = bytes(16 << 20);
+    let (world, distance) = World::with_distance(&echo().await, Duration::from_millis(40)).await;
+    in_time(async {
+        let (mut read, mut write) = world.connect().await.into_split();
+        let sent = data.clone();
+        tokio::spawn(async move { write.write_all(&sent).await });
+        let mut back = vec![0; data.len()];
+        read.read_exact(&mut back).await.unwrap();
+        assert!(back == data);
+    })
+    .await;
+    // Both directions share the way.
+    assert!(distance.most() as u64 > 4 * WINDOW, "{}", distance.most());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

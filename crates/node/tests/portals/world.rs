@@ -7,9 +7,14 @@ use postern_node::session::{ChannelSession, HubSession};
 use postern_node::{Flow, Node, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -45,6 +50,23 @@ impl World {
 
     pub(crate) async fn with(target: &str, options: OutletOptions) -> Self {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
+        Self::around(hub, hub_address, hub_address, target, options).await
+    }
+
+    /// A world whose friend is far from the hub, and the distance between them.
+    pub(crate) async fn with_distance(target: &str, one_way: Duration) -> (Self, Arc<Distance>) {
+        let (hub, hub_address) = start_hub("127.0.0.1:0").await;
+        let (distance, far_address) = Distance::to(hub_address, one_way).await;
+        (Self::around(hub, hub_address, far_address, target, OutletOptions::default()).await, distance)
+    }
+
+    async fn around(
+        hub: Node,
+        hub_address: SocketAddr,
+        hub_of_friend: SocketAddr,
+        target: &str,
+        options: OutletOptions,
+    ) -> Self {
         let (owner, friend) = (Node::new(), Node::new());
         let identity = owner.create_identity().await.unwrap();
         let any = SecureChannelOptions::trust_anyone;
@@ -56,7 +78,7 @@ impl World {
         owner_session.up().await.unwrap();
 
         let me = friend.create_identity().await.unwrap();
-        let friend_session = friend.keep_connected(hub_address.to_string(), None);
+        let friend_session = friend.keep_connected(hub_of_friend.to_string(), None);
         let only = SecureChannelOptions::trust_only([identity.identifier()]);
         let channel: ChannelSession =
             friend.keep_channel(&friend_session, &me, route!["owner", "listener"], only).await.unwrap();
@@ -81,6 +103,58 @@ impl World {
 
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address()).await.unwrap()
+    }
+}
+
+/// What is on its way between two places that are far from each other.
+#[derive(Default)]
+pub(crate) struct Distance {
+    bytes: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Distance {
+    /// An address from which it takes so long to `target`, and as long back.
+    async fn to(target: SocketAddr, one_way: Duration) -> (Arc<Self>, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, distance) = (listener.local_addr().unwrap(), Arc::new(Self::default()));
+        let all = distance.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let (near, far) = (near.into_split(), TcpStream::connect(target).await?.into_split());
+                tokio::spawn(all.clone().carry(near.0, far.1, one_way));
+                tokio::spawn(all.clone().carry(far.0, near.1, one_way));
+            }
+            io::Result::Ok(())
+        });
+        (distance, address)
+    }
+
+    /// The most bytes that were on their way at once.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    async fn carry(self: Arc<Self>, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, time: Duration) -> io::Result<()> {
+        let (leaves, mut arrives) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+        let me = self.clone();
+        tokio::spawn(async move {
+            while let Some((at, bytes)) = arrives.recv().await {
+                tokio::time::sleep_until(at).await;
+                me.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                to.write_all(&bytes).await?;
+            }
+            io::Result::Ok(())
+        });
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = from.read(&mut buffer).await?;
+            let now = self.bytes.fetch_add(read, Ordering::Relaxed) + read;
+            self.most.fetch_max(now, Ordering::Relaxed);
+            if read == 0 || leaves.send((Instant::now() + time, buffer[..read].to_vec())).is_err() {
+                return Ok(());
+            }
+        }
     }
 }
 
