@@ -71,7 +71,8 @@ fn build() -> Result<PathBuf> {
     let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
     let said = String::from_utf8_lossy(&output.stderr);
     eprint!("{said}");
-    let program = said.lines().find_map(|line| line.rsplit_once('(')?.1.strip_suffix(')'));
+    let executable = said.lines().find(|line| line.trim_start().starts_with("Executable"));
+    let program = executable.and_then(|line| line.rsplit_once('(')?.1.strip_suffix(')'));
     let program = program.filter(|_| output.status.success()).context("Failed to build the steps")?;
     Ok(cargo::root().join(program))
 }
