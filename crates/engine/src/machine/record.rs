@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 /// One change to what is remembered.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are few at a time, and nearly all are records")]
 pub enum Change {
     /// Remembers a record, in place of an older one with the same key.
     Put(Record),

@@ -76,16 +76,16 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_same_person_opens_it_for_the_same_purpose_in_the_same_context() {
-        let now = Timestamp(1_700_000_000);
+        let [made, now] = [1_700_000_000, 1_700_000_100].map(Timestamp);
         let (ann, ben) = (MemoryStore::default(), MemoryStore::default());
-        let mut identity = Identity::create(Arc::new(MemoryVault::in_memory()), now).await.unwrap();
+        let mut identity = Identity::create(Arc::new(MemoryVault::in_memory()), made).await.unwrap();
         let open =
             async |identity: &Identity, store: &MemoryStore| PostalKey::open(identity, store, now).await.unwrap();
         let key = open(&identity, &ann).await.own_key(b"one").unwrap();
         let sealed = key.seal(b"here", b"swordfish").unwrap();
         assert_ne!(sealed, key.seal(b"here", b"swordfish").unwrap());
         assert_eq!(key.open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
-        identity.rotate(Timestamp(now.0 + 1)).await.unwrap();
+        identity.rotate(now).await.unwrap();
         let again = open(&identity, &ann).await;
         assert_eq!(again.own_key(b"one").unwrap().open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
 
