@@ -1,15 +1,16 @@
 //! No secret where it does not belong: everything that a whole story wrote is searched for keys, tickets and passphrases.
 //!
-//! Beside this, every other story searches what its people wrote for the secrets of their invitations.
+//! Beside this, every other story searches what its people wrote, databases included, for the secrets of their invitations.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::process::Command;
 
 use postern_engine::identity::{KEY_FILE, RECORD_FILE};
 use postern_engine::keys::{Keychain, Passphrase};
+use postern_engine::ticket::Ticket;
 use postern_node::identity::Identifier;
 use postern_tests::client::ask;
-use postern_tests::person::{PASSPHRASE, find, holds, text};
+use postern_tests::person::{PASSPHRASE, find, free_port, holds, text};
 use postern_tests::{Hub, PATIENCE, Person, Process, Service, eventually, program, sha256};
 use serde_json::Value;
 
@@ -24,8 +25,9 @@ fn no_key_no_ticket_and_no_passphrase_is_written_anywhere_else() {
     ann.shares(service.address(), "notes");
     ann.shares(service.address(), "more");
     let unused = ann.invites("notes", &["--note", "nobody"]);
-    ann.invites("more", &["--ask-first"]);
-    let inlet = ben.joins(&ann.invites("notes", &[]));
+    let asked = ann.invites("more", &["--ask-first"]);
+    let used = ann.invites("notes", &[]);
+    let inlet = ben.joins(&used);
     assert_eq!(ask(inlet, b"hello").unwrap(), b"hello");
     ann.waits_for("a contact that can be mailed", |seen| {
         (find(&seen["contacts"], "Ben")?["can_be_mailed"] == true).then_some(())
@@ -33,6 +35,8 @@ fn no_key_no_ticket_and_no_passphrase_is_written_anywhere_else() {
     ann.says(&["invite", "more", "--to", "Ben"]);
     ben.waits_for("the invitation", |seen| seen["invitations"].get(0).map(drop));
     ben.says(&["decline", "more"]);
+    // An invitation that waits, with its owner's secret in the friend's database.
+    ben.says_to(&["join", "-", "--port", &free_port().to_string(), "--wait", "1s"], &asked);
     ann.refused_to(&["join", "-"], &unused);
     ben.refused_to(&["join", "-"], &unused[..unused.len() - 1]);
     ann.says(&["revoke", "notes/nobody"]);
@@ -42,17 +46,24 @@ fn no_key_no_ticket_and_no_passphrase_is_written_anywhere_else() {
     ann.restart();
     ben.has_up("notes");
 
+    let tickets = [&unused, &asked, &used].map(|link| ("ticket", Ticket::decode(link).unwrap().secret.to_vec()));
     for person in [&ann, &ben] {
         let everything = person.everything();
         assert!(
-            everything.iter().any(|(name, bytes)| name.contains("log") && bytes.len() > 1000),
+            everything.iter().any(|(name, bytes)| name.contains("log") && holds(bytes, b"connected to the hub")),
             "nothing was logged"
         );
         assert!(
             everything.iter().any(|(name, _)| name == RECORD_FILE)
                 && everything.iter().any(|(name, _)| name == "postern.db")
         );
-        for (what, secret) in secrets(person) {
+        assert!(everything.iter().any(|(name, _)| name == "postern.db-wal"));
+        for (name, log) in everything.iter().filter(|(name, _)| name.contains("log")) {
+            assert!(!holds(log, b"INSERT INTO"), "the {name} holds statements of the database");
+        }
+        let mut all = secrets(person);
+        all.extend(tickets.clone());
+        for (what, secret) in all {
             assert!(secret.len() >= PIECE, "{what} is short");
             for (name, bytes) in &everything {
                 for form in [secret.clone(), hex::encode(&secret).into_bytes(), hex::encode_upper(&secret).into_bytes()]

@@ -112,6 +112,8 @@ pub enum News {
         /// How it is now.
         standing: Standing,
     },
+    /// The owner's Postern is about to end: channels with it lead nowhere from now on.
+    Leaving,
 }
 
 /// How a grant is.
@@ -178,6 +180,7 @@ impl std::fmt::Debug for News {
             Self::Withdrawn { ticket } => write!(f, "Withdrawn({ticket})"),
             Self::Decided { ticket } => write!(f, "Decided({ticket})"),
             Self::Grant { grant, standing } => write!(f, "Grant({grant}, {standing:?})"),
+            Self::Leaving => f.write_str("Leaving"),
         }
     }
 }

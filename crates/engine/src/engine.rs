@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Requests that may wait to be heard.
-const MAX_REQUESTS: usize = 64;
+pub(crate) const MAX_REQUESTS: usize = 64;
 /// Notices that a slow listener may fall behind.
 const MAX_NOTICES: usize = 64;
 /// Where this computer listens unless told otherwise.

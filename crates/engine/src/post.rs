@@ -44,6 +44,11 @@ impl Post {
         self.key.address().encode()
     }
 
+    /// The person's own key for a purpose.
+    pub(crate) fn own_key(&self, purpose: &[u8]) -> Result<sealed::OwnKey, sealed::SealedError> {
+        self.key.own_key(purpose)
+    }
+
     /// Leaves news for somebody at the first of their hubs that takes them.
     pub(crate) async fn send(&self, net: &Net, to: &[u8], hubs: &[String], news: &News) -> Result<(), Fault> {
         let cannot = |why: String| Fault::new(Code::CannotMail, why);

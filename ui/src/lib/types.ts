@@ -12,7 +12,7 @@ export type InletId = string;
 
 export type Secret = string;
 
-export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "name-taken" | "port-taken" | "bad-ticket" | "own-invitation" | "already-in" | "ticket-used" | "expired" | "revoked" | "denied" | "asked" | "paused-by-owner" | "paused" | "service-closed" | "service-down" | "owner-offline" | "hub-unreachable" | "no-way-in" | "relay-taken" | "not-trusted" | "key-changed" | "blocked" | "cannot-mail" | "too-many" | "keychain-locked" | "keychain-missing" | "keychain-failed" | "wrong-passphrase" | "in-use" | "newer-data" | "damaged-data" | "storage" | "timed-out" | "stopped" | "failed";
+export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "name-taken" | "port-taken" | "bad-ticket" | "own-invitation" | "already-in" | "ticket-used" | "expired" | "revoked" | "denied" | "asked" | "paused-by-owner" | "paused" | "service-closed" | "service-down" | "owner-offline" | "hub-unreachable" | "no-way-in" | "relay-taken" | "hub-changed" | "not-trusted" | "key-changed" | "blocked" | "cannot-mail" | "too-many" | "keychain-locked" | "keychain-missing" | "keychain-failed" | "wrong-passphrase" | "in-use" | "newer-data" | "damaged-data" | "storage" | "timed-out" | "stopped" | "failed";
 
 export type Fault = { 
 /**

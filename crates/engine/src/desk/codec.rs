@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`ToOwner`] | 0 redeem, 1 seen, 2 decline, 3 sync, 4 give back |
 //! | [`FromOwner`] | 0 granted, 1 asked, 2 refused, 3 grants, 4 done |
-//! | [`News`] | 0 invitation, 1 withdrawn, 2 decided, 3 grant |
+//! | [`News`] | 0 invitation, 1 withdrawn, 2 decided, 3 grant, 4 leaving |
 //!
 //! A later version may append fields, which are skipped here. A version or kind that is not known is refused.
 
@@ -180,6 +180,7 @@ impl News {
             Self::Withdrawn { ticket } => encode(MAX_MESSAGE, 1, 1, |out| out.bytes(&ticket.0)),
             Self::Decided { ticket } => encode(MAX_MESSAGE, 2, 1, |out| out.bytes(&ticket.0)),
             Self::Grant { grant, standing } => encode(MAX_MESSAGE, 3, 2, |out| out.bytes(&grant.0).put(standing)),
+            Self::Leaving => encode(MAX_MESSAGE, 4, 0, |out| out),
         }
     }
 
@@ -207,6 +208,7 @@ impl News {
                 1 => (Self::Withdrawn { ticket: invitation(input)? }, 1),
                 2 => (Self::Decided { ticket: invitation(input)? }, 1),
                 3 => (Self::Grant { grant: grant(input)?, standing: input.get()? }, 2),
+                4 => (Self::Leaving, 0),
                 _ => return Err(Malformed),
             })
         })

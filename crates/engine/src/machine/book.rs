@@ -101,6 +101,13 @@ impl<T: Kept> Book<T> {
         changed
     }
 
+    /// Recalls what of a record rests apart from it, and is there already: nothing is to be saved.
+    pub(super) fn recall(&mut self, key: T::Key, recall: impl FnOnce(&mut T)) {
+        if let Some(record) = self.0.get_mut(&key) {
+            recall(record);
+        }
+    }
+
     pub(super) fn remove(&mut self, turn: &mut Turn, key: T::Key) -> Option<T> {
         let removed = self.0.remove(&key)?;
         turn.delete(T::record_key(key));

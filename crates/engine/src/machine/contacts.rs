@@ -3,7 +3,7 @@
 use super::limits::{MAX_CONTACTS, MAX_MET};
 use super::record::{Contact, Invitation};
 use super::turn::Turn;
-use super::{Effect, State, invitations, texts};
+use super::{Effect, State, invitations, keep, texts};
 use crate::desk::Card;
 use crate::model::{Code, Deed, Fault, GrantState, Notice, SentState};
 use crate::words::words;
@@ -138,6 +138,8 @@ pub(super) fn block(state: &mut State, turn: &mut Turn, person: Identifier, on: 
     note(state, turn, person, if on { "blocked" } else { "unblocked" });
     if on {
         drop_invitations(state, turn, person);
+        // They hear why first.
+        keep::tell_standings(state, turn);
         turn.effect(Effect::Cut(person));
     }
     Ok(())

@@ -62,6 +62,8 @@ pub enum Effect {
         /// The local port.
         port: u16,
     },
+    /// Closes an inlet's channel and opens another one, as soon as its owner is there again.
+    Reopen(InletId),
     /// Closes an inlet.
     DropInlet(InletId),
 
@@ -91,7 +93,7 @@ pub enum Effect {
         /// What.
         news: News,
     },
-    /// Ends all channels with somebody.
+    /// Ends the channels that we have opened with somebody.
     Cut(Identifier),
     /// Tries again at once whatever waits for its next attempt.
     RetryNow,

@@ -171,9 +171,7 @@ fn ask(state: &mut State, turn: &mut Turn, errand: Errand) {
 fn question(state: &State, errand: Errand) -> Option<(Identifier, Vec<Reach>, ToOwner)> {
     let ticket = |id: InvitationId| {
         let received = state.received.get(id)?;
-        let mut secret = [0; 32];
-        hex::decode_to_slice(&received.secret, &mut secret).ok()?;
-        Some((received.owner, received.reach.clone(), secret))
+        Some((received.owner, received.reach.clone(), *received.secret.as_ref()?.reveal()))
     };
     Some(match errand {
         Errand::Redeem(id) => {

@@ -1,5 +1,7 @@
 //! What the heart hears.
 
+use super::Bytes;
+use super::record::{RecordKey, TicketSecret};
 use crate::desk::{FromOwner, News, ToOwner};
 use crate::model::{Fault, GrantId, InletId, Request, ServiceId, UnixMillis, Way};
 use postern_node::identity::Identifier;
@@ -68,6 +70,13 @@ pub enum Event {
         /// Why it ended early.
         reason: Option<Refusal>,
     },
+    /// What the meters of this run have carried, of those that have moved.
+    Carried {
+        /// Of grants.
+        grants: Vec<(GrantId, Bytes)>,
+        /// Of portals.
+        inlets: Vec<(InletId, Bytes)>,
+    },
     /// Somebody was not let in.
     StreamRefused(ServiceId, Option<Identifier>, Refusal),
 
@@ -75,6 +84,8 @@ pub enum Event {
     InletListening(InletId, Result<u16, Fault>),
     /// Its channel to the owner is up.
     InletUp(InletId, Way),
+    /// It is not, and about to be again.
+    InletConnecting(InletId),
     /// It is not, or no longer.
     InletDown(InletId, Fault),
     /// How long there and back takes.
@@ -96,11 +107,13 @@ pub enum Event {
     Met(Identifier, u32),
 }
 
-/// What the runner tells of this person's identity; the secrets stay in the keychain.
+/// What the runner tells of this person's identity; its keys stay in the keychain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnIdentity {
     /// Who.
     pub identifier: Identifier,
     /// The encoded postal address that others seal mail to.
     pub postal: Vec<u8>,
+    /// The secrets of records, which only the identity's keys open.
+    pub secrets: Vec<(RecordKey, TicketSecret)>,
 }

@@ -30,6 +30,7 @@ impl State {
 
     pub(super) fn standing(&self, grant: &Grant, wall: UnixMillis) -> Standing {
         match (self.why_not(grant, wall), self.services.get(grant.service)) {
+            (None, Some(service)) if services::is_down(self, service.id) => Standing::Not(Code::ServiceDown),
             (None, Some(service)) => Standing::Good(offer(grant, service)),
             (why, _) => Standing::Not(why.unwrap_or(Code::ServiceClosed)),
         }

@@ -57,10 +57,14 @@ pub(super) fn make(state: &mut State, turn: &mut Turn, invitation: &Invitation, 
         state: GrantState::Active,
         created: turn.now.wall,
         last_used: None,
+        up_bytes: 0,
+        down_bytes: 0,
     };
     state.grants.put(turn, grant.clone());
-    // The answer to the redeemer says how it is; news follow only of what changes.
-    super::keep::remember(state, &grant, turn.now.wall);
+    // The answer to the redeemer says how it is, but for the service's health; news follow only of what changes.
+    if !services::is_down(state, grant.service) {
+        super::keep::remember(state, &grant, turn.now.wall);
+    }
     grant
 }
 

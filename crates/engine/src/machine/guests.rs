@@ -9,7 +9,7 @@
 //! Whoever redeems first with the right secret is bound: the same person again gets the same grant, anybody else is
 //! refused. Every refusal is written down.
 
-use super::invitations::{end, is_open, open, secret_of};
+use super::invitations::{end, is_open, open};
 use super::record::{Grant, Invitation};
 use super::turn::Turn;
 use super::{State, contacts, gate, grants, mail, receipts, texts};
@@ -36,7 +36,8 @@ fn check(
     id: InvitationId,
     secret: &[u8; 32],
 ) -> Result<Invitation, Code> {
-    let invitation = state.invitations.get(id).filter(|it| is_same(&secret_of(it), secret));
+    let is_its = |it: &&Invitation| it.secret.as_ref().is_some_and(|its| is_same(its.reveal(), secret));
+    let invitation = state.invitations.get(id).filter(is_its);
     let (service, refusal) = match invitation {
         _ if Some(person) == state.me() => (None, Code::OwnInvitation),
         None => (None, Code::BadTicket),

@@ -18,6 +18,8 @@ pub(super) struct Listening {
 pub(super) struct Link {
     pub(super) identifier: Option<Identifier>,
     pub(super) is_up: bool,
+    /// Whoever answers there is not who did at first.
+    pub(super) is_other: bool,
     pub(super) down: Option<(Fault, UnixMillis)>,
 }
 
@@ -59,9 +61,15 @@ pub(super) fn up(state: &mut State, turn: &mut Turn, address: String, identifier
     if !state.has_hub(&address) {
         return;
     }
+    let pinned = state.profile.as_ref().and_then(|it| it.hub_pins.get(&address)).copied();
     let link = state.hubs.entry(address.clone()).or_default();
     let was_up = link.is_up;
-    *link = Link { identifier: identifier.or(link.identifier), is_up: true, down: None };
+    let identifier = identifier.or(link.identifier);
+    let is_other = pinned.is_some() && identifier.is_some() && identifier != pinned;
+    *link = Link { identifier, is_up: true, is_other, down: None };
+    if let Some(identifier) = identifier.filter(|_| pinned.is_none()) {
+        pin(state, turn, &address, identifier);
+    }
     if was_up {
         return;
     }
@@ -70,6 +78,22 @@ pub(super) fn up(state: &mut State, turn: &mut Turn, address: String, identifier
     }
     state.errands.hurry(turn.now.ticks);
     state.mail.hurry(turn.now.ticks);
+}
+
+/// Remembers who a hub is.
+fn pin(state: &mut State, turn: &mut Turn, address: &str, identifier: Identifier) {
+    me::put(state, turn, |it| {
+        it.hub_pins.insert(address.to_owned(), identifier);
+    });
+}
+
+/// What a person should know of a hub that is somebody else now.
+pub(super) fn is_another(address: &str) -> Fault {
+    let sentence = format!(
+        "The hub {address} is not the one it was: it was set up anew, or somebody else answers there. It can read nothing \
+         either way. Add it again if you know why, or remove it."
+    );
+    Fault::new(Code::HubChanged, sentence)
 }
 
 pub(super) fn down(state: &mut State, turn: &mut Turn, address: String, fault: Fault) {
@@ -91,6 +115,13 @@ pub(super) fn add(state: &mut State, turn: &mut Turn, address: &str) -> Result<(
     let address = texts::hub(address)?;
     let hubs = state.profile.as_ref().map_or(&[][..], |it| &it.hubs);
     if hubs.contains(&address) {
+        // Whoever adds it again takes it for what it is now.
+        if let Some(link) = state.hubs.get_mut(&address).filter(|it| it.is_other) {
+            link.is_other = false;
+            if let Some(identifier) = link.identifier {
+                pin(state, turn, &address, identifier);
+            }
+        }
         return Ok(());
     }
     if hubs.len() >= MAX_HUBS {
@@ -105,5 +136,8 @@ pub(super) fn remove(state: &mut State, turn: &mut Turn, address: &str) -> Resul
         return Err(Fault::new(Code::NotFound, format!("{address} is not one of your hubs.")));
     }
     state.hubs.remove(&address);
-    me::change(state, turn, |it| it.hubs.retain(|hub| *hub != address))
+    me::change(state, turn, |it| {
+        it.hubs.retain(|hub| *hub != address);
+        it.hub_pins.remove(&address);
+    })
 }

@@ -12,7 +12,7 @@ use super::limits::MAX_INLETS;
 use super::lines::Line;
 use super::record::{Inlet, Reach, Received};
 use super::turn::Turn;
-use super::{State, contacts, lines, receipts, texts};
+use super::{Effect, State, contacts, lines, receipts, texts};
 use crate::desk::{Card, Offer, Standing};
 use crate::model::{Code, Fault, GrantId, InletId, UnixMillis};
 use postern_node::identity::Identifier;
@@ -128,6 +128,8 @@ pub(super) fn make(
         until: offer.until,
         refused: None,
         giving_back: false,
+        up_bytes: 0,
+        down_bytes: 0,
     };
     receipts::portal(state, turn, &inlet, "added");
     state.lines.insert(inlet.id, Line::fresh(turn.now.wall));
@@ -158,6 +160,14 @@ pub(super) fn told(state: &mut State, turn: &mut Turn, person: Identifier, grant
     stands(state, turn, inlet.id, standing);
 }
 
+/// An owner's node ends: what is open to it is dead, and is not to be found out by using it.
+pub(super) fn owner_leaves(state: &State, turn: &mut Turn, owner: Identifier) {
+    turn.effect(Effect::Cut(owner));
+    for id in state.inlets.keys_of(|it| it.owner == owner) {
+        turn.effect(Effect::Reopen(id));
+    }
+}
+
 fn stands(state: &mut State, turn: &mut Turn, id: InletId, standing: Standing) {
     let refused = match standing {
         Standing::Good(offer) => {
@@ -167,6 +177,11 @@ fn stands(state: &mut State, turn: &mut Turn, id: InletId, standing: Standing) {
                 lines::forget_refusal(state, id);
             }
             return;
+        }
+        // The grant is good.
+        Standing::Not(Code::ServiceDown) => {
+            state.inlets.change(turn, id, |it| it.refused = None);
+            return lines::service_is_down(state, id);
         }
         Standing::Not(code) if is_final(code) || code == Code::PausedByOwner => code,
         Standing::Not(_) => Code::Denied,

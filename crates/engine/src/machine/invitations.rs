@@ -6,14 +6,13 @@
 //! ```
 
 use super::limits::{MAX_INVITATIONS, MAX_VALID_FOR, MIN_VALID_FOR, VALID_FOR};
-use super::record::{Grant, Invitation};
+use super::record::{Grant, Invitation, TicketSecret};
 use super::turn::Turn;
 use super::{State, contacts, grants, mail, receipts, texts};
 use crate::desk::News;
 use crate::model::{Answer, Code, Fault, InvitationId, InviteTo, SentState, ServiceId, Terms, UnixMillis};
 use crate::ticket::Ticket;
 use postern_node::identity::Identifier;
-use sha2::{Digest, Sha256};
 
 /// What an invitation is about.
 pub(super) struct Offering {
@@ -39,6 +38,7 @@ pub(super) fn invite(
     offering: Offering,
 ) -> Result<Answer, Fault> {
     let service_name = state.service(service)?.name.clone();
+    state.check_key()?;
     grants::check_terms(&offering.terms, turn.now.wall)?;
     let expires = expiry(turn, offering.valid_for)?;
     if state.reach().is_empty() {
@@ -54,11 +54,10 @@ pub(super) fn invite(
     if !has_room(state, turn) {
         return Err(Fault::new(Code::TooMany, "Too many invitations are open: take some back first."));
     }
-    let secret: [u8; 32] = turn.random();
     let invitation = Invitation {
         id: InvitationId(turn.random()),
         service,
-        secret: hex::encode(secret),
+        secret: Some(TicketSecret::new(turn.random())),
         person,
         note,
         knocker: None,
@@ -125,15 +124,6 @@ fn is_bound_to_a_grant(state: &State, invitation: &Invitation) -> bool {
     state.grants.all().any(|it| it.invitation == invitation.id && grants::is_live(it.state))
 }
 
-pub(super) fn secret_of(invitation: &Invitation) -> [u8; 32] {
-    let mut secret = [0; 32];
-    // What is not 32 bytes was not written by this program, and matches nothing but itself.
-    if hex::decode_to_slice(&invitation.secret, &mut secret).is_err() {
-        secret = Sha256::digest(&invitation.secret).into();
-    }
-    secret
-}
-
 fn ticket(state: &State, invitation: &Invitation) -> Result<Ticket, Fault> {
     let service = state.service(invitation.service)?;
     let (Some(owner), Some(profile)) = (state.me(), &state.profile) else { return Err(no_way_in()) };
@@ -141,9 +131,12 @@ fn ticket(state: &State, invitation: &Invitation) -> Result<Ticket, Fault> {
     if reach.is_empty() {
         return Err(no_way_in());
     }
+    state.check_key()?;
+    let missing = "The key that this invitation was sealed with is gone: take it back and make a new one.";
+    let secret = invitation.secret.as_ref().ok_or_else(|| Fault::new(Code::NotFound, missing))?;
     Ok(Ticket {
         id: invitation.id,
-        secret: secret_of(invitation),
+        secret: *secret.reveal(),
         owner,
         owner_name: profile.name.clone(),
         reach,
@@ -192,6 +185,11 @@ pub(super) fn resend(state: &mut State, turn: &mut Turn, id: InvitationId) -> Re
         Err(fault) if !matches!(fault.code, Code::Expired | Code::Denied) => return Err(fault),
         _ if state.reach().is_empty() => return Err(no_way_in()),
         _ => {}
+    }
+    let person = state.invitations.get(id).and_then(|it| it.person);
+    if let Some(person) = person.filter(|it| state.is_blocked(*it)) {
+        let name = state.name(person);
+        return Err(Fault::new(Code::Blocked, format!("You have blocked {name}: unblock them first.")));
     }
     let expires = expiry(turn, None)?;
     state.invitations.change(turn, id, |it| {

@@ -4,7 +4,7 @@ use super::record::{Grant, Inlet, Reach};
 use super::turn::Turn;
 use super::{Effect, Permitted, State, lines, mail};
 use crate::desk::{News, Standing};
-use crate::model::{GrantId, InletId, ServiceId, UnixMillis};
+use crate::model::{Code, GrantId, InletId, ServiceId, UnixMillis};
 use postern_node::identity::Identifier;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,6 +44,12 @@ impl Kept {
 pub(super) fn remember_standings(state: &mut State, wall: UnixMillis) {
     let standings: BTreeMap<_, _> = state.grants.all().map(|it| (it.id, state.standing(it, wall))).collect();
     state.kept.standings = standings;
+}
+
+/// Has friends told anew how their grants for a service are.
+pub(super) fn tell_anew(state: &mut State, service: ServiceId) {
+    let grants = &state.grants;
+    state.kept.standings.retain(|id, _| grants.get(*id).is_none_or(|it| it.service != service));
 }
 
 /// Takes for told how a grant is: its person hears it with the answer.
@@ -127,14 +133,23 @@ fn keep_inlets(state: &mut State, turn: &mut Turn) {
 }
 
 /// Tells friends whose grants are not as they were told last.
-fn tell_standings(state: &mut State, turn: &mut Turn) {
+pub(super) fn tell_standings(state: &mut State, turn: &mut Turn) {
     let changed = state.grants.all().filter_map(|grant| {
         let standing = state.standing(grant, turn.now.wall);
         (state.kept.standings.get(&grant.id) != Some(&standing)).then_some((grant.id, grant.person, standing))
     });
     for (id, person, standing) in changed.collect::<Vec<_>>() {
-        state.kept.standings.insert(id, standing.clone());
-        mail::tell(state, turn, person, mail::Subject::Grant(id), News::Grant { grant: id, standing });
+        let before = state.kept.standings.insert(id, standing.clone());
+        // How the service does concerns whoever is there now; mail would tell of it when it is long over.
+        let is_down = |it: &Standing| *it == Standing::Not(Code::ServiceDown);
+        let lets_in = |it: &Standing| matches!(it, Standing::Good(_)) || is_down(it);
+        let of_the_service = is_down(&standing) || before.as_ref().is_none_or(is_down);
+        if of_the_service && lets_in(&standing) && before.as_ref().is_none_or(lets_in) {
+            state.mail.forget(mail::Subject::Grant(id));
+            turn.effect(Effect::Push(person, News::Grant { grant: id, standing }));
+        } else {
+            mail::tell(state, turn, person, mail::Subject::Grant(id), News::Grant { grant: id, standing });
+        }
     }
     let grants = &state.grants;
     state.kept.standings.retain(|id, _| grants.contains(*id));

@@ -1,7 +1,7 @@
 //! How much the heart holds, and how long it waits.
 
 /// Services that one person shares.
-pub const MAX_SERVICES: usize = 128;
+pub const MAX_SERVICES: usize = 512;
 /// Invitations sent, the finished ones included; the oldest finished make room.
 pub const MAX_INVITATIONS: usize = 1024;
 /// Grants, the ended ones included; the oldest ended make room.

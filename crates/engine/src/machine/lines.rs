@@ -23,6 +23,8 @@ pub(super) struct Line {
     pub(super) round_trip: Option<u32>,
     pub(super) live: u32,
     shown: Option<Shown>,
+    /// The same, but for moments of being connected.
+    lasting: Option<Shown>,
     pub(super) since: UnixMillis,
     /// It was made in this run: the first time it is up is worth a notice.
     is_fresh: bool,
@@ -102,10 +104,15 @@ impl State {
 
 /// What the outlet refused before the owner said that all is well again.
 pub(super) fn forget_refusal(state: &mut State, id: InletId) {
-    if let Some(line) = state.lines.get_mut(&id)
-        && line.refusal.is_some_and(|it| !it.is_services_fault())
-    {
+    if let Some(line) = state.lines.get_mut(&id) {
         line.refusal = None;
+    }
+}
+
+/// The owner says that a stream would be refused now, because the service does not answer.
+pub(super) fn service_is_down(state: &mut State, id: InletId) {
+    if let Some(line) = line(state, id) {
+        line.refusal = Some(Refusal::Unreachable);
     }
 }
 
@@ -127,8 +134,6 @@ pub(super) fn listening(state: &mut State, id: InletId, result: Result<u16, Faul
 pub(super) fn up(state: &mut State, turn: &mut Turn, id: InletId, way: Way) {
     let Some(line) = line(state, id) else { return };
     line.channel = Some(Ok(way));
-    // What the service was like when the channel before was there is not known any more.
-    line.refusal = line.refusal.filter(|it| !it.is_services_fault());
     if let Some(inlet) = state.inlets.get(id) {
         state.errands.begin(Errand::Sync(inlet.owner), turn.now.ticks);
         // Whatever else waits for this owner need not wait any longer.
@@ -138,6 +143,12 @@ pub(super) fn up(state: &mut State, turn: &mut Turn, id: InletId, way: Way) {
             state.errands.hurry_one(Errand::Redeem(id), turn.now.ticks);
         }
     }
+}
+
+/// The channel is gone, and another one on its way.
+pub(super) fn connecting(state: &mut State, id: InletId) {
+    let Some(line) = line(state, id) else { return };
+    line.channel = None;
 }
 
 pub(super) fn down(state: &mut State, id: InletId, fault: Fault) {
@@ -199,6 +210,10 @@ pub(super) fn settle(state: &mut State, turn: &mut Turn) {
             continue;
         }
         line.since = turn.now.wall;
+        if matches!(link, Link::Connecting) {
+            continue;
+        }
+        let before = line.lasting.replace(link.shown());
         match link {
             Link::Up(_) if std::mem::take(&mut line.is_fresh) | std::mem::take(&mut line.down_is_told) => {
                 turn.notify(Notice::PortalUp { inlet: id, name, address: format!("127.0.0.1:{port}") });

@@ -74,13 +74,10 @@ pub(super) fn can_be_mailed(contact: &Contact) -> bool {
     contact.postal.is_some() && !contact.hubs.is_empty()
 }
 
-/// Tells somebody something now, and by mail.
+/// Tells somebody something now, and by mail unless they are blocked.
 pub(super) fn tell(state: &mut State, turn: &mut Turn, person: Identifier, subject: Subject, news: News) {
-    if state.is_blocked(person) {
-        return;
-    }
     turn.effect(Effect::Push(person, news.clone()));
-    if state.contacts.get(person).is_some_and(can_be_mailed) {
+    if state.contacts.get(person).is_some_and(|it| can_be_mailed(it) && !it.blocked) {
         state.mail.add(subject, person, Some(news), turn.now.ticks);
     }
 }

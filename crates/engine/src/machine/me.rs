@@ -9,12 +9,13 @@
 
 use super::event::{OwnIdentity, RequestId};
 use super::limits::MAX_HUBS;
-use super::record::{Profile, Reach, Record, RecordKey, relay_name};
+use super::record::{Profile, Reach, Record, RecordKey, TicketSecret, relay_name};
 use super::turn::Turn;
 use super::{Effect, State, grants, texts};
 use crate::desk::Card;
 use crate::model::{Answer, Code, Fault};
 use postern_node::identity::Identifier;
+use std::collections::BTreeMap;
 
 /// How long receipts are kept if nothing else is said, in days.
 pub(super) const RETENTION_DAYS: u32 = 90;
@@ -43,10 +44,27 @@ impl State {
         self.profile.as_ref()?.identity
     }
 
+    /// Whether the records are this person's, or nobody's yet.
+    pub(crate) fn is_of(&self, person: Identifier) -> bool {
+        self.me().is_none_or(|me| me == person)
+    }
+
     pub(super) fn key_fault(&self) -> Option<&Fault> {
         match &self.key {
             Key::Failed(fault) => Some(fault),
             _ => None,
+        }
+    }
+
+    /// Why nothing can be sealed or opened, while it cannot.
+    pub(super) fn check_key(&self) -> Result<(), Fault> {
+        match &self.key {
+            Key::Here(_) => Ok(()),
+            Key::Failed(fault) => Err(fault.clone()),
+            _ => Err(Fault::new(
+                Code::KeychainLocked,
+                "The keychain has not given the key yet: unlock it, or try again.",
+            )),
         }
     }
 
@@ -117,8 +135,15 @@ pub(super) fn set_up(
     if checked.len() > MAX_HUBS {
         return Err(Fault::new(Code::TooMany, format!("{MAX_HUBS} hubs are the most.")));
     }
-    let profile =
-        Profile { identity: None, name, hubs: checked, this_computer, paused: false, retention_days: RETENTION_DAYS };
+    let profile = Profile {
+        identity: None,
+        name,
+        hubs: checked,
+        hub_pins: BTreeMap::new(),
+        this_computer,
+        paused: false,
+        retention_days: RETENTION_DAYS,
+    };
     state.key = Key::Making(request, profile);
     turn.effect(Effect::CreateIdentity);
     Ok(())
@@ -138,7 +163,7 @@ pub(super) fn identity(state: &mut State, turn: &mut Turn, identity: Result<OwnI
         // It is here already; whatever this is about, it is not another person.
         (Key::Here(own), _) => state.key = Key::Here(own),
         (_, Err(fault)) => state.key = Key::Failed(fault),
-        (_, Ok(own)) => {
+        (_, Ok(mut own)) => {
             let Some(profile) = &state.profile else { return };
             if profile.identity.is_some_and(|it| it != own.identifier) {
                 let sentence = "The key in the keychain is somebody else's: restore the one of this person.";
@@ -146,14 +171,28 @@ pub(super) fn identity(state: &mut State, turn: &mut Turn, identity: Result<OwnI
                 return;
             }
             let identifier = own.identifier;
+            let secrets = std::mem::take(&mut own.secrets);
             state.key = Key::Here(own);
+            recall(state, secrets);
             put(state, turn, |it| it.identity = Some(identifier));
             super::errands::sync_the_refused(state, turn);
         }
     }
 }
 
-fn put(state: &mut State, turn: &mut Turn, change: impl FnOnce(&mut Profile)) {
+/// Gives records their secrets, which could not be read before the key was there.
+fn recall(state: &mut State, secrets: Vec<(RecordKey, TicketSecret)>) {
+    for (key, secret) in secrets {
+        match key {
+            RecordKey::Invitation(id) => state.invitations.recall(id, |it| it.secret = Some(secret)),
+            RecordKey::Received(id) => state.received.recall(id, |it| it.secret = Some(secret)),
+            _ => {}
+        }
+    }
+}
+
+/// Changes the profile, and saves it if that made a difference.
+pub(super) fn put(state: &mut State, turn: &mut Turn, change: impl FnOnce(&mut Profile)) {
     let Some(profile) = &mut state.profile else { return };
     let before = profile.clone();
     change(profile);

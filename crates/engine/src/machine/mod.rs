@@ -37,6 +37,7 @@ mod receipts;
 mod received;
 mod record;
 mod services;
+mod tallies;
 mod texts;
 mod turn;
 mod view;
@@ -44,9 +45,11 @@ mod view;
 pub use effect::{Effect, Permitted};
 pub use event::{CallId, Event, MailId, Moment, OwnIdentity, Refusal, RequestId};
 pub use record::{
-    Change, Contact, Grant, Inlet, Invitation, Profile, Reach, Received, Record, RecordKey, Service, outlet_address,
-    relay_name,
+    Change, Contact, Grant, Inlet, Invitation, Profile, Reach, Received, Record, RecordKey, Service, TicketSecret,
+    outlet_address, relay_name,
 };
+
+pub use tallies::Bytes;
 
 use crate::desk::{FromOwner, ToOwner};
 use crate::model::{Answer, Code, Fault, KeychainPlace, Request};
@@ -86,6 +89,7 @@ pub struct State {
     uses: BTreeMap<crate::model::GrantId, grants::Use>,
     knocks: BTreeMap<crate::model::InvitationId, guests::Knock>,
     lines: BTreeMap<crate::model::InletId, lines::Line>,
+    tallies: tallies::Tallies,
     met: BTreeMap<Identifier, u32>,
     errands: errands::Errands,
     mail: mail::Mail,
@@ -166,6 +170,7 @@ pub fn handle(state: &mut State, event: Event, now: Moment, seed: [u8; 32]) -> V
             let ended = grants::Ended { grant, up_bytes, down_bytes, lasted_ms, reason };
             grants::stream_ended(state, &mut turn, ended);
         }
+        Event::Carried { grants, inlets } => tallies::carried(state, &mut turn, grants, inlets),
         Event::InletLive(inlet, live) => lines::live(state, &mut turn, inlet, live),
         Event::InletRoundTrip(inlet, milliseconds) => lines::round_trip(state, &mut turn, inlet, milliseconds),
         event => {
@@ -202,6 +207,7 @@ fn hear(state: &mut State, turn: &mut Turn, event: Event) {
         Event::StreamRefused(service, person, refusal) => gate::refused(state, turn, service, person, refusal),
         Event::InletListening(inlet, result) => lines::listening(state, inlet, result),
         Event::InletUp(inlet, way) => lines::up(state, turn, inlet, way),
+        Event::InletConnecting(inlet) => lines::connecting(state, inlet),
         Event::InletDown(inlet, fault) => lines::down(state, inlet, fault),
         Event::InletRefused(inlet, refusal) => lines::refused(state, turn, inlet, refusal),
         Event::Asked(call, person, message) => {
@@ -213,7 +219,11 @@ fn hear(state: &mut State, turn: &mut Turn, event: Event) {
         Event::Posted(mail, result) => mail::posted(state, turn, mail, result),
         Event::Met(person, changes) => contacts::met(state, turn, person, changes),
         // Heard above, before anything that is not about counters.
-        Event::StreamOpened(_) | Event::StreamEnded { .. } | Event::InletLive(..) | Event::InletRoundTrip(..) => {}
+        Event::StreamOpened(_)
+        | Event::StreamEnded { .. }
+        | Event::Carried { .. }
+        | Event::InletLive(..)
+        | Event::InletRoundTrip(..) => {}
     }
 }
 

@@ -11,7 +11,7 @@
 
 use super::errands::Errand;
 use super::limits::{MAX_INLETS, MAX_RECEIVED};
-use super::record::{Inlet, Received};
+use super::record::{Inlet, Received, TicketSecret};
 use super::turn::Turn;
 use super::{State, contacts, faults, inlets, receipts, texts};
 use crate::desk::{Card, News, Offer};
@@ -47,7 +47,7 @@ fn read(link: &Secret) -> Result<Received, Fault> {
     }
     Ok(Received {
         id: ticket.id,
-        secret: hex::encode(ticket.secret),
+        secret: Some(TicketSecret::new(ticket.secret)),
         owner: ticket.owner,
         owner_name: texts::clean_name(&ticket.owner_name),
         reach,
@@ -119,6 +119,7 @@ pub(super) fn open(state: &mut State, turn: &mut Turn, link: &Secret) -> Result<
 
 /// Takes an invitation that can be accepted, unless it is here already. Returns whether it is new to the person.
 fn take(state: &mut State, turn: &mut Turn, received: Received) -> Result<bool, Fault> {
+    state.check_key()?;
     let id = received.id;
     if let Some(known) = state.received.get(id) {
         if known.owner != received.owner {
@@ -249,6 +250,7 @@ pub(super) fn told(state: &mut State, turn: &mut Turn, person: Identifier, news:
             }
         }
         News::Grant { grant, standing } => inlets::told(state, turn, person, grant, standing),
+        News::Leaving => inlets::owner_leaves(state, turn, person),
     }
 }
 
@@ -274,7 +276,7 @@ fn invited(state: &mut State, turn: &mut Turn, person: Identifier, news: News) {
     }
     let received = Received {
         id: ticket,
-        secret: hex::encode(secret),
+        secret: Some(TicketSecret::new(secret)),
         owner: person,
         owner_name: texts::clean_name(&owner_name),
         reach: texts::clean_reach(reach),

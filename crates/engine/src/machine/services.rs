@@ -7,7 +7,7 @@
 use super::limits::{ANSWER_WITHIN, CHECK_DOWN_EVERY, CHECK_EVERY, MAX_SERVICES};
 use super::record::Service;
 use super::turn::Turn;
-use super::{Effect, State, grants, invitations, receipts, texts};
+use super::{Effect, State, grants, invitations, keep, receipts, texts};
 use crate::model::{Answer, Code, Fault, GrantState, Health, SentState, ServiceId, ServiceKind, ServicePatch};
 
 /// What somebody wants to share.
@@ -29,6 +29,8 @@ pub(super) struct Watch {
     looking: Option<u64>,
     /// What they find is about an older target.
     stale: bool,
+    /// Somebody could not use it, and may think that it is down.
+    doubted: bool,
 }
 
 impl State {
@@ -131,6 +133,7 @@ pub(super) fn health(state: &mut State, turn: &mut Turn, id: ServiceId, result: 
         watch.next = turn.now.ticks;
         return;
     }
+    let was_doubted = std::mem::take(&mut watch.doubted) && result.is_ok();
     let every = if result.is_ok() { CHECK_EVERY } else { CHECK_DOWN_EVERY };
     watch.next = turn.now.ticks + turn.about(every);
     watch.health = match (result, &watch.health) {
@@ -138,12 +141,21 @@ pub(super) fn health(state: &mut State, turn: &mut Turn, id: ServiceId, result: 
         (Err(fault), Health::Down { since, .. }) => Health::Down { fault, since: *since },
         (Err(fault), _) => Health::Down { fault, since: turn.now.wall },
     };
+    if was_doubted {
+        keep::tell_anew(state, id);
+    }
+}
+
+/// Whether a service's target was found not to answer.
+pub(super) fn is_down(state: &State, id: ServiceId) -> bool {
+    state.watches.get(&id).is_some_and(|it| matches!(it.health, Health::Down { .. }))
 }
 
 /// Looks at a target soon: a stream through it could not be made.
 pub(super) fn doubt(state: &mut State, turn: &mut Turn, id: ServiceId) {
     if let Some(watch) = state.watches.get_mut(&id) {
         watch.next = watch.next.min(turn.now.ticks);
+        watch.doubted = true;
         turn.settle = true;
     }
 }

@@ -4,7 +4,7 @@ use super::errands::Errand;
 use super::event::Moment;
 use super::lines::Link;
 use super::record::{Contact, Grant, Inlet, Invitation, Received, Service};
-use super::{State, contacts, grants, inlets, invitations, mail, received};
+use super::{State, contacts, grants, hubs, inlets, invitations, mail, received};
 use crate::model::{
     Answer, Code, ContactView, Fault, Finding, GrantState, Health, HubView, InletLink, InletView, KnockView, LinkState,
     Me, PersonView, ReceivedState, ReceivedView, SentState, SentView, ServiceKind, ServiceView, Settings, Severity,
@@ -216,6 +216,8 @@ impl State {
 
     fn troubles(&self) -> Vec<Fault> {
         let mut troubles: Vec<Fault> = self.key_fault().cloned().into_iter().collect();
+        let others = self.hubs.iter().filter(|(_, it)| it.is_other).map(|(address, _)| hubs::is_another(address));
+        troubles.extend(others);
         let has_no_way_in = self.is_running() && self.services.len() > 0 && self.reach().is_empty();
         if has_no_way_in
             && self.this_computer.fault.is_none()
@@ -284,7 +286,7 @@ pub(super) fn findings(state: &State, now: Moment) -> Answer {
         findings.push(Finding { severity, subject, message, advice });
     };
     for fault in &snapshot.troubles {
-        let subject = if fault.code == Code::NoWayIn { "hub" } else { "keychain" };
+        let subject = if matches!(fault.code, Code::NoWayIn | Code::HubChanged) { "hub" } else { "keychain" };
         found(Severity::Bad, subject, fault.message.clone(), None);
     }
     for hub in &snapshot.hubs {

@@ -79,6 +79,8 @@ pub enum Code {
     NoWayIn,
     /// The hub keeps the name for somebody else.
     RelayTaken,
+    /// A hub is not the one that it was.
+    HubChanged,
     /// Who answers is not who it should be.
     NotTrusted,
     /// The person's key is not the one that was verified.

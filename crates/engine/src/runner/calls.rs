@@ -123,11 +123,20 @@ impl Calls {
         }
     }
 
-    /// Ends what is open with somebody.
+    /// Tells all friends at once, and waits until that is on its way.
+    pub(crate) async fn push_to_all(&self, net: &Net, news: &News) {
+        let routes: Vec<Route> = self.inner().friends.values().map(|friend| friend.news.clone()).collect();
+        let (Ok(bytes), Ok(mut context)) = (news.encode().map(Bytes::from), net.node.context()) else { return };
+        for route in routes {
+            if let Err(error) = context.send(route, bytes.clone()).await {
+                tracing::debug!(%error, "a friend was not told");
+            }
+        }
+    }
+
+    /// Ends what we have opened with somebody. The way that they have opened stays, to tell them how things are.
     pub(crate) fn cut(&self, who: Identifier) {
-        let mut inner = self.inner();
-        inner.roads.remove(&who);
-        inner.friends.remove(&who);
+        self.inner().roads.remove(&who);
     }
 
     /// Ends everything.

@@ -8,12 +8,15 @@ use crate::identity::Home;
 use crate::machine::{Effect, Event, Moment, OwnIdentity};
 use crate::model::{Code, Fault};
 use crate::post::Post;
+use crate::store::{FILE, StoreError};
 use postern_node::identity::{Error as IdentityError, Identity};
 use postern_node::sealed::PostalKey;
 use postern_node::{Limits, Node};
 
 /// The name under which the port that this computer listens on is remembered.
 const LISTEN_PORT: &str = "listen-port";
+/// What the key is for that seals the secrets of tickets.
+const TICKETS: &[u8] = b"postern tickets 1";
 
 impl Runner {
     /// Does everything, in order. When something cannot be saved, what stands behind it is not done.
@@ -52,7 +55,12 @@ impl Runner {
             Effect::KeepInlet { inlet, owner, reach, outlet, port } => {
                 self.inlets.keep(&net, Wanted { inlet, owner, reach, outlet, port });
             }
-            Effect::DropInlet(inlet) => self.inlets.drop_inlet(inlet),
+            Effect::Reopen(inlet) => self.inlets.reopen(inlet),
+            Effect::DropInlet(inlet) => {
+                if let Some(bytes) = self.inlets.drop_inlet(inlet) {
+                    self.say(Event::Carried { grants: Vec::new(), inlets: vec![(inlet, bytes)] });
+                }
+            }
             Effect::Call { call, to, reach, message } => {
                 let asking = net.clone();
                 net.spawn(async move {
@@ -104,7 +112,8 @@ impl Runner {
     }
 
     /// Makes or loads the identity beside the runner: the keychain may ask the person.
-    fn find_identity(&self, create: bool) {
+    fn find_identity(&mut self, create: bool) {
+        self.finding_identity = true;
         let (home, found) = (self.home.clone(), self.found.clone());
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -114,14 +123,29 @@ impl Runner {
 
     /// The identity is there, or cannot be.
     pub(super) async fn identity_found(&mut self, found: Result<Net, Fault>, now: Moment) -> Result<(), Fault> {
-        let own = found.map(|net| {
-            let own = OwnIdentity { identifier: net.identity.identifier(), postal: net.post.address() };
-            if self.net.is_none() {
-                self.net = Some(net);
+        let own = match found {
+            Ok(net) => {
+                let failed = |error: StoreError| error.fault(&self.data_dir.join(FILE));
+                let key = net.post.own_key(TICKETS).map_err(|error| failed(error.into()))?;
+                let secrets = match self.state.is_of(net.identity.identifier()) {
+                    true => self.store.unlock(key).await.map_err(failed)?,
+                    false => Vec::new(),
+                };
+                let own = OwnIdentity { identifier: net.identity.identifier(), postal: net.post.address(), secrets };
+                if self.net.is_none() {
+                    self.net = Some(net);
+                }
+                Ok(own)
             }
-            own
-        });
-        self.hear(Event::Identity(own), now).await
+            Err(fault) => Err(fault),
+        };
+        self.hear(Event::Identity(own), now).await?;
+        self.finding_identity = false;
+        self.unread = true;
+        for (request, answer) in std::mem::take(&mut self.early) {
+            self.asked(request, answer, now).await?;
+        }
+        Ok(())
     }
 }
 

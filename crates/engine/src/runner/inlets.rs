@@ -11,7 +11,7 @@
 //! The port listens whether the owner is there or not, so that it stays the same and nobody else takes it.
 
 use super::{Net, roads};
-use crate::machine::{Event, Reach};
+use crate::machine::{Bytes, Event, Reach};
 use crate::model::{Fault, InletId};
 use crate::ports;
 use postern_node::identity::Identifier;
@@ -63,6 +63,8 @@ pub(crate) struct Wanted {
 #[derive(Default)]
 pub(crate) struct Line {
     now: Mutex<Option<Inlet>>,
+    /// What it runs over.
+    channel: Mutex<Option<SecureChannel>>,
     /// What earlier inlets of the portal have carried.
     earlier_up: AtomicU64,
     earlier_down: AtomicU64,
@@ -83,6 +85,10 @@ impl Line {
         let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         let round_trip = now.as_ref()?.probe().round_trip?;
         Some(u32::try_from(round_trip.as_millis()).unwrap_or(u32::MAX).max(1))
+    }
+
+    fn runs_over(&self, channel: Option<SecureChannel>) -> Option<SecureChannel> {
+        std::mem::replace(&mut *self.channel.lock().unwrap_or_else(PoisonError::into_inner), channel)
     }
 
     fn set(&self, inlet: Option<Inlet>) {
@@ -121,10 +127,18 @@ impl Inlets {
         self.0.insert(wanted.inlet, Kept { wanted, stop, task, line });
     }
 
-    /// Closes a portal.
-    pub(crate) fn drop_inlet(&mut self, inlet: InletId) {
-        if let Some(kept) = self.0.remove(&inlet) {
-            kept.stop.cancel();
+    /// Closes a portal; what it has carried, if anything.
+    pub(crate) fn drop_inlet(&mut self, inlet: InletId) -> Option<Bytes> {
+        let kept = self.0.remove(&inlet)?;
+        kept.stop.cancel();
+        let (up, down, _) = kept.line.read();
+        Some((up, down)).filter(|it| *it != (0, 0))
+    }
+
+    /// Closes a portal's channel; its session opens another one.
+    pub(crate) fn reopen(&self, inlet: InletId) {
+        if let Some(channel) = self.0.get(&inlet).and_then(|kept| kept.line.runs_over(None)) {
+            channel.close();
         }
     }
 
@@ -245,6 +259,8 @@ impl Running {
                         heard = Some(channel.address().clone());
                         self.net.met(&channel.peer().history);
                         self.net.hear_news_from(&channel);
+                        self.line.runs_over(Some(channel.clone()));
+                        told = Told::Nothing;
                     }
                     if told != Told::Up {
                         told = Told::Up;
@@ -254,6 +270,10 @@ impl Running {
                 State::Connecting if self.wanted.reach.len() < 2 => {}
                 _ if scouting.is_none() => scouting = Some(Box::pin(self.scout(Seen::of(&way), pause))),
                 _ => {}
+            }
+            if told == Told::Up && way.states.borrow().up().is_none() {
+                told = Told::Nothing;
+                self.net.tell(Event::InletConnecting(inlet)).await;
             }
             tokio::select! {
                 // The session beneath may be gone: our hub was left, or has turned out to have no identity.

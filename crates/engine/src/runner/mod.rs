@@ -29,8 +29,10 @@ use requests::Waiting;
 use crate::engine::Asked;
 use crate::gate::{Reports, ReportsOut};
 use crate::identity::Home;
-use crate::machine::{self, Change, Effect, Event, Launch, Moment, Record, RequestId, State};
-use crate::model::{Answer, Code, Deed, Fault, InletId, KeychainPlace, Notice, Snapshot, Status, Traffic, UnixMillis};
+use crate::machine::{self, Bytes, Change, Effect, Event, Launch, Moment, Record, RequestId, State};
+use crate::model::{
+    Answer, Code, Deed, Fault, GrantId, InletId, KeychainPlace, Notice, Request, Snapshot, Status, Traffic, UnixMillis,
+};
 use crate::store::{self, Store, StoreError};
 use clock::Clock;
 use inlets::Inlets;
@@ -42,7 +44,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use traffic::Meters;
 
 /// The wall clock and the network are looked at this often even when nothing happens.
@@ -51,6 +53,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const MAX_EVENTS: usize = 256;
 /// Receipts that are written together at most.
 const MAX_UNWRITTEN: usize = 64;
+/// How often what was carried is noted while streams are open, and while none is.
+const NOTE_EVERY: Duration = Duration::from_secs(30);
+const NOTE_AT_REST: Duration = Duration::from_secs(5);
 /// How often old receipts are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -85,6 +90,9 @@ pub(crate) struct Runner {
 
     faces: Faces,
     waiting: HashMap<RequestId, Waiting>,
+    /// The keychain is being asked, and these are requests that need its answer.
+    finding_identity: bool,
+    early: Vec<(Request, oneshot::Sender<Result<Answer, Fault>>)>,
     /// Answers that are given once the snapshot shows what they are about.
     answers: Vec<(RequestId, Result<Answer, Fault>)>,
     last_request: u64,
@@ -97,10 +105,28 @@ pub(crate) struct Runner {
     reports: ReportsOut,
     meters: Meters,
     metered: Instant,
+    /// What the meters said when it was noted last, and when that was.
+    noted: (Carried, Instant),
     /// A stream has come or gone since the meters were read.
     unread: bool,
     /// What the heart was told last of each portal: streams, and milliseconds there and back.
     lines: BTreeMap<InletId, (u32, Option<u32>)>,
+}
+
+/// What meters have carried since they began.
+#[derive(Default, PartialEq)]
+struct Carried {
+    grants: Vec<(GrantId, Bytes)>,
+    inlets: Vec<(InletId, Bytes)>,
+}
+
+impl Carried {
+    /// What has moved, as the heart hears it.
+    fn since(&self, noted: &Self) -> Event {
+        let grants = self.grants.iter().filter(|it| it.1 != (0, 0) && !noted.grants.contains(it)).copied();
+        let inlets = self.inlets.iter().filter(|it| it.1 != (0, 0) && !noted.inlets.contains(it)).copied();
+        Event::Carried { grants: grants.collect(), inlets: inlets.collect() }
+    }
 }
 
 /// What the runner woke up for.
@@ -151,6 +177,8 @@ impl Runner {
             inlets: Inlets::default(),
             faces,
             waiting: HashMap::new(),
+            finding_identity: false,
+            early: Vec::new(),
             answers: Vec::new(),
             last_request: 0,
             events,
@@ -161,6 +189,7 @@ impl Runner {
             reports: reports_out,
             meters: Meters::default(),
             metered: Instant::now(),
+            noted: (Carried::default(), Instant::now()),
             unread: false,
             lines: BTreeMap::new(),
         };
@@ -312,13 +341,15 @@ impl Runner {
     async fn read_meters(&mut self, now: Moment) -> Result<(), Fault> {
         self.unread = false;
         let elapsed = std::mem::replace(&mut self.metered, Instant::now()).elapsed();
-        let grants = self.outlets.meters().into_iter().map(|(id, it)| (id, it.received(), it.sent())).collect();
+        let carried = self.carried();
+        let sum = |before: Bytes, now: Bytes| (before.0 + now.0, before.1 + now.1);
+        let ever = |(id, now): &(GrantId, Bytes)| (*id, sum(self.state.carried_by_grant(*id, *now), *now));
+        let grants = carried.grants.iter().map(ever).map(|(id, (up, down))| (id, up, down)).collect();
+        let ever = |(id, now): &(InletId, Bytes)| (*id, sum(self.state.carried_by_inlet(*id, *now), *now));
+        let inlets = carried.inlets.iter().map(ever).map(|(id, (up, down))| (id, up, down)).collect();
+        let traffic = self.meters.read(grants, inlets, elapsed, now.wall);
+        self.note(carried, now).await?;
         let lines = self.inlets.lines();
-        let inlets = lines.iter().map(|(id, line)| {
-            let (up, down, _) = line.read();
-            (*id, up, down)
-        });
-        let traffic = self.meters.read(grants, inlets.collect(), elapsed, now.wall);
         self.faces.traffic.send_if_modified(|last| {
             let changed = !traffic::is_same(last, &traffic);
             if changed {
@@ -341,6 +372,34 @@ impl Runner {
             }
         }
         Ok(())
+    }
+
+    /// What the meters of this run say.
+    fn carried(&self) -> Carried {
+        let grants = self.outlets.meters().into_iter().map(|(id, it)| (id, (it.received(), it.sent())));
+        let inlets = self.inlets.lines().into_iter().map(|(id, line)| {
+            let (up, down, _) = line.read();
+            (id, (up, down))
+        });
+        let mut carried = Carried { grants: grants.collect(), inlets: inlets.collect() };
+        carried.grants.sort_unstable();
+        carried.inlets.sort_unstable();
+        carried
+    }
+
+    /// Has the heart note what was carried, if that is not what it noted last, and not too often.
+    async fn note(&mut self, carried: Carried, now: Moment) -> Result<(), Fault> {
+        let (noted, at) = &self.noted;
+        if *noted == carried {
+            return Ok(());
+        }
+        if at.elapsed() < if self.outlets.are_live() { NOTE_EVERY } else { NOTE_AT_REST } {
+            self.unread = true;
+            return Ok(());
+        }
+        let event = carried.since(noted);
+        self.noted = (carried, Instant::now());
+        self.hear(event, now).await
     }
 
     /// Shows the state, if it looks different now.
@@ -375,6 +434,9 @@ impl Runner {
         for (_, waiting) in self.waiting.drain() {
             waiting.answer(Err(why.clone()));
         }
+        for (_, answer) in self.early.drain(..) {
+            let _ = answer.send(Err(why.clone()));
+        }
         self.listening = None;
         if let Some(net) = self.net.take() {
             // What gates report meanwhile is written too; what tasks tell is heard by nobody any more.
@@ -383,15 +445,20 @@ impl Runner {
             net.close().await;
         }
         let now = self.clock.now();
-        while let Some(event) = self.reports.now() {
+        let mut last = vec![self.carried().since(&self.noted.0)];
+        last.extend(std::iter::from_fn(|| self.reports.now()));
+        let mut changes = Vec::new();
+        for event in last {
             let Ok(seed) = seed() else { break };
             for effect in machine::handle(&mut self.state, event, now, seed) {
-                if let Effect::Write(deed) = effect {
-                    self.unwritten.push((now.wall, deed));
+                match effect {
+                    Effect::Write(deed) => self.unwritten.push((now.wall, deed)),
+                    Effect::Save(more) => changes.extend(more),
+                    _ => {}
                 }
             }
         }
-        if why.code == Code::Stopped && self.write().await.is_err() {
+        if why.code == Code::Stopped && self.save(&changes).await.is_err() {
             tracing::error!("the last receipts cannot be written");
         }
         self.store.close().await;

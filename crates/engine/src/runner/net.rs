@@ -3,6 +3,7 @@
 use super::calls::{Calls, Desk, NewsDesk};
 use super::hubs::Hubs;
 use super::roads::{DESK, LISTENER, NEWS};
+use crate::desk::News;
 use crate::machine::Event;
 use crate::post::Post;
 use minicbor::Decoder;
@@ -12,11 +13,14 @@ use postern_node::{Node, SecureChannel, SecureChannelListener, SecureChannelOpti
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How long telling friends that we leave may take.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// People whose history is remembered as told.
 const MAX_MET: usize = 1_024;
 
@@ -164,6 +168,10 @@ impl Net {
 
     /// Ends everything: says goodbye first.
     pub(crate) async fn close(&self) {
+        // Nobody comes back before we have left.
+        self.listener.close();
+        let told = self.calls.push_to_all(self, &News::Leaving);
+        let _ = tokio::time::timeout(GOODBYE_WITHIN, told).await;
         // The node first: it says goodbye over connections that the tasks would end.
         self.node.shutdown().await;
         self.stop.cancel();

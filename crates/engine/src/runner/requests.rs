@@ -1,6 +1,7 @@
 //! Requests of faces: most are the heart's; what only looks at this machine is answered beside it.
 
 use super::{Runner, clock};
+use crate::engine::MAX_REQUESTS;
 use crate::machine::{Event, Moment, RequestId};
 use crate::model::{Answer, Code, Fault, Finding, Request};
 use crate::store::{FILE, receipts};
@@ -50,6 +51,12 @@ impl Runner {
                     backup::write(&home, made?, path.into(), passphrase).await?;
                     Ok(Answer::Done)
                 });
+            }
+            // What stands in a ticket is sealed with a key that is about to be there.
+            Request::Invite { .. } | Request::InvitationLink { .. } | Request::Open { .. }
+                if self.finding_identity && self.early.len() < MAX_REQUESTS =>
+            {
+                self.early.push((request, answer));
             }
             request => {
                 self.last_request += 1;

@@ -11,11 +11,12 @@
 pub(crate) mod receipts;
 mod records;
 
-use crate::machine::{Change, Record};
+use crate::machine::{Change, Record, RecordKey, TicketSecret};
 use crate::model::{Code, Deed, Fault, UnixMillis};
+use postern_node::sealed::{OwnKey, SealedError};
 use receipts::Link;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 
 /// The file, in the data directory.
@@ -23,13 +24,17 @@ pub(crate) const FILE: &str = "postern.db";
 /// What else SQLite keeps beside it.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 /// One script for each version of the schema; `PRAGMA user_version` says how many have run.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("sealed.sql")];
+/// The name under which it is remembered that no secret stands in clear.
+const SEALED: &str = "secrets-sealed";
 /// SQLite's codes for a file that is not what it should be.
 const CORRUPT: [&str; 2] = ["11", "26"];
 
 /// The open file. There is one in the process, and nobody else writes.
 pub(crate) struct Store {
     connection: SqliteConnection,
+    /// What secrets are sealed with; nothing before the keychain has given it.
+    key: Option<OwnKey>,
     last: Link,
 }
 
@@ -54,6 +59,10 @@ pub(crate) enum StoreError {
     Io(#[from] std::io::Error),
     #[error("a record cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("a secret cannot be sealed: {0}")]
+    Sealing(#[from] SealedError),
+    #[error("the key that seals secrets is not there")]
+    NoKey,
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -116,7 +125,9 @@ impl Store {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("secure_delete", "ON")
+            .disable_statement_logging();
         let mut connection = SqliteConnection::connect_with(&options).await?;
         migrate(&mut connection).await?;
         let (health,): (String,) = sqlx::query_as("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
@@ -132,14 +143,14 @@ impl Store {
             )
         });
         let last = receipts::last(&mut connection).await?;
-        Ok(Opened { store: Self { connection, last }, records, damage })
+        Ok(Opened { store: Self { connection, key: None, last }, records, damage })
     }
 
     /// Writes changes and receipts in one transaction; when this returns they are on disk.
     pub(crate) async fn save(&mut self, changes: &[Change], deeds: &[(UnixMillis, Deed)]) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in changes {
-            records::apply(&mut transaction, change).await?;
+            records::apply(&mut transaction, self.key.as_ref(), change).await?;
         }
         let mut last = self.last.clone();
         for (at, deed) in deeds {
@@ -148,6 +159,22 @@ impl Store {
         transaction.commit().await?;
         self.last = last;
         Ok(())
+    }
+
+    /// Takes the key that secrets are sealed with, and opens those that are stored. What stood in clear is sealed first, and
+    /// wiped from the file.
+    pub(crate) async fn unlock(&mut self, key: OwnKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
+        if self.setting(SEALED).await?.is_none() {
+            let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+            records::seal(&mut transaction, &key).await?;
+            transaction.commit().await?;
+            // Free pages and the log would go on holding what stood there.
+            sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection).await?;
+            self.set(SEALED, "1").await?;
+        }
+        let secrets = records::secrets(&mut self.connection, &key).await?;
+        self.key = Some(key);
+        Ok(secrets)
     }
 
     /// Removes the receipts that are older, as far as they are the oldest in a row.

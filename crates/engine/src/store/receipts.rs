@@ -11,7 +11,7 @@ use super::StoreError;
 use crate::model::{Deed, Receipt, UnixMillis};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::Path;
 
 /// Most receipts that are read at once.
@@ -85,7 +85,7 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: UnixMillis
 ///
 /// It reads beside the store, at its own pace.
 pub(crate) async fn read(path: &Path, before: Option<u64>, limit: u32) -> Result<(Vec<Receipt>, bool), StoreError> {
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let page = "SELECT number, at, deed, hash FROM receipt WHERE number < ? ORDER BY number DESC LIMIT ?";
     let rows: Vec<Row> = sqlx::query_as(page)

@@ -1,8 +1,12 @@
-//! Records: one row each, its body as JSON.
+//! Records: one row each, its body as JSON; the secret of a ticket beside it, sealed.
+//!
+//! The body never holds the secret. Writing a record that does not know its secret leaves the one that is stored.
 
 use super::StoreError;
-use crate::machine::{Change, Record, RecordKey};
+use crate::machine::{Change, Record, RecordKey, TicketSecret};
+use postern_node::sealed::OwnKey;
 use sqlx::SqliteConnection;
+use zeroize::Zeroizing;
 
 /// All records, and how many rows could not be read.
 pub(super) async fn load(connection: &mut SqliteConnection) -> Result<(Vec<Record>, usize), StoreError> {
@@ -21,17 +25,72 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Result<(Vec<Recor
     Ok((records, unreadable))
 }
 
-pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), StoreError> {
+/// Seals the secrets that stand in clear, as they did once.
+pub(super) async fn seal(connection: &mut SqliteConnection, key: &OwnKey) -> Result<(), StoreError> {
+    let in_clear = "SELECT kind, id, secret FROM record WHERE length(secret) = 32";
+    let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(in_clear).fetch_all(&mut *connection).await?;
+    for (kind, id, secret) in rows {
+        let secret = Zeroizing::new(secret);
+        let sealed = key.seal(&context(&kind, &id), &secret)?;
+        let update = sqlx::query("UPDATE record SET secret = ? WHERE kind = ? AND id = ?");
+        update.bind(sealed).bind(kind).bind(id).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// All sealed secrets. Those that another key has sealed are left.
+pub(super) async fn secrets(
+    connection: &mut SqliteConnection,
+    key: &OwnKey,
+) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
+    let sealed = "SELECT kind, id, secret FROM record WHERE secret IS NOT NULL";
+    let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(sealed).fetch_all(connection).await?;
+    let all = rows.len();
+    let opened: Vec<_> = rows
+        .into_iter()
+        .filter_map(|(kind, id, sealed)| {
+            let secret = key.open(&context(&kind, &id), &sealed).ok()?;
+            let secret = TicketSecret::new(secret.as_slice().try_into().ok()?);
+            let key = match kind.as_str() {
+                "invitation" => RecordKey::Invitation(id.parse().ok()?),
+                "received" => RecordKey::Received(id.parse().ok()?),
+                _ => return None,
+            };
+            Some((key, secret))
+        })
+        .collect();
+    if opened.len() < all {
+        tracing::error!(count = all - opened.len(), "secrets of invitations cannot be opened with this identity's key");
+    }
+    Ok(opened)
+}
+
+/// What a secret is bound to: it opens in no other record.
+fn context(kind: &str, id: &str) -> Vec<u8> {
+    format!("{kind}/{id}").into_bytes()
+}
+
+pub(super) async fn apply(
+    connection: &mut SqliteConnection,
+    key: Option<&OwnKey>,
+    change: &Change,
+) -> Result<(), StoreError> {
     match change {
         Change::Put(record) => {
-            let (kind, id) = name(&key(record));
-            let body = encode(record)?;
+            let (kind, id) = name(&record.key());
+            let sealed = match (record.secret(), key) {
+                (Some(secret), Some(key)) => Some(key.seal(&context(kind, &id), secret.reveal())?),
+                (Some(_), None) => return Err(StoreError::NoKey),
+                (None, _) => None,
+            };
             sqlx::query(
-                "INSERT INTO record (kind, id, body) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+                "INSERT INTO record (kind, id, body, secret) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE \
+                 SET body = excluded.body, secret = coalesce(excluded.secret, secret)",
             )
             .bind(kind)
             .bind(id)
-            .bind(body)
+            .bind(encode(record)?)
+            .bind(sealed)
             .execute(connection)
             .await?;
         }
@@ -67,18 +126,6 @@ fn decode(kind: &str, body: &str) -> Option<Record> {
         _ => return None,
     };
     record.ok()
-}
-
-fn key(record: &Record) -> RecordKey {
-    match record {
-        Record::Profile(_) => RecordKey::Profile,
-        Record::Service(service) => RecordKey::Service(service.id),
-        Record::Invitation(invitation) => RecordKey::Invitation(invitation.id),
-        Record::Grant(grant) => RecordKey::Grant(grant.id),
-        Record::Received(received) => RecordKey::Received(received.id),
-        Record::Inlet(inlet) => RecordKey::Inlet(inlet.id),
-        Record::Contact(contact) => RecordKey::Contact(contact.identifier),
-    }
 }
 
 fn name(key: &RecordKey) -> (&'static str, String) {

@@ -1,6 +1,10 @@
 use super::*;
-use crate::machine::{Profile, RecordKey, Service};
-use crate::model::{ServiceId, ServiceKind};
+use crate::machine::{Invitation, Profile, RecordKey, Service, TicketSecret};
+use crate::model::{InvitationId, SentState, ServiceId, ServiceKind, Terms};
+use postern_node::identity::{Identity, Timestamp};
+use postern_node::sealed::PostalKey;
+use postern_node::vault::{MemoryStore, MemoryVault};
+use std::sync::Arc;
 
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
@@ -38,6 +42,7 @@ async fn what_was_saved_is_there_again() {
         identity: None,
         name: "Ann".into(),
         hubs: vec!["hub:4000".into()],
+        hub_pins: Default::default(),
         this_computer: true,
         paused: false,
         retention_days: 30,
@@ -59,7 +64,7 @@ async fn a_transaction_that_did_not_end_leaves_nothing() {
     let mut opened = open(home.path()).await;
     opened.store.save(&[Change::Put(Record::Service(service(1)))], &[]).await.unwrap();
     let mut transaction = opened.store.connection.begin().await.unwrap();
-    records::apply(&mut transaction, &Change::Delete(RecordKey::Service(ServiceId([1; 16])))).await.unwrap();
+    records::apply(&mut transaction, None, &Change::Delete(RecordKey::Service(ServiceId([1; 16])))).await.unwrap();
     // The files as a crash at this instant leaves them.
     let crashed = tempfile::tempdir().unwrap();
     for file in std::fs::read_dir(home.path()).unwrap() {
@@ -172,7 +177,7 @@ async fn a_record_that_cannot_be_read_is_left_and_said() {
     let home = tempfile::tempdir().unwrap();
     let mut store = open(home.path()).await.store;
     store.save(&[Change::Put(Record::Service(service(1)))], &[]).await.unwrap();
-    let odd = "INSERT INTO record VALUES ('dream', 'x', '{}')";
+    let odd = "INSERT INTO record (kind, id, body) VALUES ('dream', 'x', '{}')";
     sqlx::raw_sql(odd).execute(&mut store.connection).await.unwrap();
     drop(store);
     for _ in 0..2 {
@@ -194,4 +199,101 @@ async fn only_its_owner_reads_it() {
         let file = file.unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
     }
+}
+
+/// The key of somebody new.
+async fn key() -> OwnKey {
+    let now = Timestamp(1_700_000_000);
+    let identity = Identity::create(Arc::new(MemoryVault::in_memory()), now).await.unwrap();
+    PostalKey::open(&identity, &MemoryStore::default(), now).await.unwrap().own_key(b"tests").unwrap()
+}
+
+fn invitation(number: u8, secret: Option<[u8; 32]>) -> Invitation {
+    Invitation {
+        id: InvitationId([number; 16]),
+        service: ServiceId([1; 16]),
+        secret: secret.map(TicketSecret::new),
+        person: None,
+        note: None,
+        knocker: None,
+        ask_first: false,
+        allowed: false,
+        terms: Terms::default(),
+        state: SentState::Created,
+        created: NOW,
+        expires: NOW,
+    }
+}
+
+/// Whether any file of a directory holds a secret, in any form it ever had.
+fn rests_in_clear(home: &Path, secret: [u8; 32]) -> bool {
+    let holds = |bytes: &[u8], piece: &[u8]| bytes.windows(piece.len()).any(|it| it == piece);
+    std::fs::read_dir(home).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        holds(&bytes, &secret) || holds(&bytes, hex::encode(secret).as_bytes())
+    })
+}
+
+#[tokio::test]
+async fn secrets_rest_sealed_and_only_their_key_opens_them() {
+    let home = tempfile::tempdir().unwrap();
+    let key = key().await;
+    let (one, two) = ([0xa1; 32], [0xb2; 32]);
+    let id = |number: u8| RecordKey::Invitation(InvitationId([number; 16]));
+    let mut store = open(home.path()).await.store;
+    let put = |number, secret| [Change::Put(Record::Invitation(invitation(number, secret)))];
+    assert!(matches!(store.save(&put(1, Some(one)), &[]).await, Err(StoreError::NoKey)));
+    assert_eq!(store.unlock(key.clone()).await.unwrap(), []);
+    store.save(&put(1, Some(one)), &[]).await.unwrap();
+    store.save(&put(2, Some(two)), &[]).await.unwrap();
+    assert!(!rests_in_clear(home.path(), one) && !rests_in_clear(home.path(), two));
+    drop(store);
+
+    // Without the key nothing is known, and nothing is lost by writing.
+    let opened = open(home.path()).await;
+    assert_eq!(opened.records, [1, 2].map(|it| Record::Invitation(invitation(it, None))));
+    let mut store = opened.store;
+    store.save(&put(1, None), &[]).await.unwrap();
+    assert_eq!(store.unlock(self::key().await).await.unwrap(), [], "of somebody else");
+    let secrets = store.unlock(key.clone()).await.unwrap();
+    assert_eq!(secrets, [(id(1), TicketSecret::new(one)), (id(2), TicketSecret::new(two))]);
+
+    // Nor does one open in the place of another.
+    let swap = "UPDATE record SET secret = (SELECT secret FROM record WHERE id LIKE '01%') WHERE id LIKE '02%'";
+    sqlx::raw_sql(swap).execute(&mut store.connection).await.unwrap();
+    assert_eq!(store.unlock(key).await.unwrap(), [(id(1), TicketSecret::new(one))]);
+}
+
+#[tokio::test]
+async fn secrets_that_stood_in_clear_are_sealed_and_wiped() {
+    let home = tempfile::tempdir().unwrap();
+    let secret = [0xc3; 32];
+    let path = home.path().join(FILE);
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let options = options.journal_mode(SqliteJournalMode::Wal);
+    let mut old = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(MIGRATIONS[0]).execute(&mut old).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut old).await.unwrap();
+    let mut body = serde_json::to_value(invitation(1, None)).unwrap();
+    body["secret"] = hex::encode(secret).into();
+    for kind in ["invitation", "received"] {
+        let insert = sqlx::query("INSERT INTO record VALUES (?, ?, ?)").bind(kind).bind("01".repeat(16));
+        insert.bind(body.to_string()).execute(&mut old).await.unwrap();
+    }
+    sqlx::raw_sql("DELETE FROM record WHERE kind = 'received'").execute(&mut old).await.unwrap();
+    old.close().await.unwrap();
+    assert!(rests_in_clear(home.path(), secret));
+
+    let opened = open(home.path()).await;
+    assert_eq!(opened.records, [Record::Invitation(invitation(1, None))]);
+    let mut store = opened.store;
+    // It may change before the key is there.
+    let changed = Invitation { state: SentState::Expired, ..invitation(1, None) };
+    store.save(&[Change::Put(Record::Invitation(changed))], &[]).await.unwrap();
+    let key = key().await;
+    let secrets = store.unlock(key.clone()).await.unwrap();
+    assert_eq!(secrets, [(RecordKey::Invitation(InvitationId([1; 16])), TicketSecret::new(secret))]);
+    assert!(!rests_in_clear(home.path(), secret));
+    drop(store);
+    assert_eq!(open(home.path()).await.store.unlock(key).await.unwrap(), secrets);
 }

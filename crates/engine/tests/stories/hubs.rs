@@ -1,6 +1,6 @@
 //! Through a hub.
 
-use crate::world::{Person, echo, endless, hub, is_refused, says_back};
+use crate::world::{PATIENCE, Person, echo, endless, hub, is_refused, says_back};
 use postern_engine::model::{Code, InletLink, InviteTo, Request, Way};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Flow, Node};
@@ -128,4 +128,43 @@ async fn a_hub_without_an_identity_is_used_all_the_same() {
     friend.set_up("Fred", &[], false).await;
     friend.accept(&link).await;
     says_back(&friend.portal_is_up().await.address, "plainly").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_carried_is_known_after_a_restart() {
+    let (_hub, address) = hub().await;
+    let (mut owner, mut friend) = (Person::lasting().await, Person::lasting().await);
+    owner.set_up("Olga", &[&address], false).await;
+    owner.hubs_are_up().await;
+    let service = owner.share("echo", &echo().await).await;
+    let link = owner.link(service).await;
+    friend.set_up("Fred", &[&address], false).await;
+    friend.accept(&link).await;
+    says_back(&friend.portal_is_up().await.address, "once upon a time").await;
+    friend.stop().await;
+    friend.start().await;
+    says_back(&friend.portal_is_up().await.address, "and then").await;
+    owner.stop().await;
+    owner.start().await;
+    let (mut theirs, mut ours) = (owner.engine().traffic(), friend.engine().traffic());
+    let of_the_grant = theirs.wait_for(|it| it.grants.iter().any(|it| (it.up_bytes, it.down_bytes) == (24, 24)));
+    drop(tokio::time::timeout(PATIENCE, of_the_grant).await.unwrap().unwrap());
+    let of_the_portal = ours.wait_for(|it| it.inlets.iter().any(|it| (it.up_bytes, it.down_bytes) == (24, 24)));
+    drop(tokio::time::timeout(PATIENCE, of_the_portal).await.unwrap().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_service_does_is_told_to_whoever_may_use_it() {
+    let (_hub, address) = hub().await;
+    let (owner, friend) = (Person::passing().await, Person::passing().await);
+    owner.set_up("Olga", &[&address], false).await;
+    owner.hubs_are_up().await;
+    let target = format!("127.0.0.1:{}", crate::world::free_port());
+    let service = owner.share("later", &target).await;
+    let link = owner.link(service).await;
+    friend.set_up("Fred", &[&address], false).await;
+    friend.accept(&link).await;
+    friend.portal_is_down(Code::ServiceDown).await;
+    let _listener = tokio::net::TcpListener::bind(&target).await.unwrap();
+    friend.portal_is_up().await;
 }

@@ -2,7 +2,7 @@
 
 use crate::world::Person;
 use postern_engine::keys::Passphrase;
-use postern_engine::model::{Answer, Code, Deed, Request, Secret, Severity};
+use postern_engine::model::{Answer, Code, Deed, InviteTo, Request, Secret, Severity};
 use postern_engine::{Engine, EngineOptions, KeychainChoice, backup};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,8 +66,9 @@ async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_the_whole_person() {
     let mut person = Person::lasting().await;
-    person.set_up("Olga", &[], false).await;
-    person.share("wiki", "127.0.0.1:1").await;
+    person.set_up("Olga", &["127.0.0.1:1"], false).await;
+    let service = person.share("wiki", "127.0.0.1:1").await;
+    let (invitation, link) = person.invite(service, InviteTo::Link { note: None }).await;
     let me = person.now().me.clone();
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("olga.backup");
@@ -87,6 +88,9 @@ async fn a_backup_is_the_whole_person() {
         Engine::start(EngineOptions { data_dir: new.clone(), keychain: keychain(), listen: None }).await.unwrap();
     let snapshot = again.snapshot().borrow().clone();
     assert_eq!((snapshot.me.clone(), snapshot.services.len()), (me, 1));
+    // Also what is sealed with the person's key.
+    let shown = again.request(Request::InvitationLink { invitation }).await;
+    assert_eq!(shown, Ok(Answer::Invitation { invitation, link }));
     again.shutdown().await;
     std::fs::write(&file, b"age-encryption.org/v1\n").unwrap();
     let damaged = backup::restore(&place.path().join("other"), &file, passphrase("another one"), keychain()).await;

@@ -6,7 +6,7 @@ use crate::HubError;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{Mail, MailId, Outcome};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,7 +70,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             // What was acknowledged is gone, not only forgotten.
-            .pragma("secure_delete", "ON");
+            .pragma("secure_delete", "ON")
+            .disable_statement_logging();
         let opened = async {
             let mut connection = SqliteConnection::connect_with(&options).await?;
             let is_known = migrate(&mut connection).await?;

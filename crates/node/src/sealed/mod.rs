@@ -15,9 +15,11 @@
 //!   sealed to it, and can make messages for the recipient that seem to come from anybody.
 
 mod key;
+mod own;
 
 pub use crate::identity::{POSTAL_ADDRESS_SIZE_MAX, PostalAddress, VerifiedPostalAddress};
 pub use key::PostalKey;
+pub use own::OwnKey;
 
 use crate::identity::{Error as IdentityError, Identifier, KnownIdentities, Timestamp};
 use crate::secure_channel::{AwsLc, KEY_LEN, TAG_LEN};

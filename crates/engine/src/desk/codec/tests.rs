@@ -87,6 +87,7 @@ fn snapshots() {
         (invitation(), format!("8b0100{ID1}{SECRET}63426f6281820063683a316477696b690261641901bb190100")),
         (News::Withdrawn { ticket }, format!("830101{ID1}")),
         (News::Decided { ticket }, format!("830102{ID1}")),
+        (News::Leaving, "820104".to_owned()),
         (
             News::Grant { grant: GrantId([2; 16]), standing: Standing::Not(Code::Revoked) },
             format!("840103{ID2}8201677265766f6b6564"),
@@ -229,6 +230,7 @@ fn news() -> impl Strategy<Value = News> {
         ),
         ids().prop_map(|ticket| News::Withdrawn { ticket }),
         ids().prop_map(|ticket| News::Decided { ticket }),
+        Just(News::Leaving),
         (grants(), standings()).prop_map(|(grant, standing)| News::Grant { grant, standing }),
     ]
 }

@@ -1,9 +1,11 @@
 //! What a friend does: previews, opens, accepts, declines, uses, gives back.
 
-use super::world::{ADA, BEA, CID, World};
+use super::world::{ADA, BEA, CID, HUB, World};
 use crate::desk::{News, Standing};
 use crate::machine::{Effect, Event};
 use crate::model::*;
+use postern_node::identity::Identifier;
+use postern_node::portal::EndReason;
 
 fn preview(world: &mut World, who: usize, link: &Secret) -> InvitationPreview {
     match world.must(who, Request::Preview { link: link.clone() }) {
@@ -184,8 +186,9 @@ fn a_portal_says_why_it_is_not_up() {
 
     world.event(BEA, Event::InletRefused(inlet, Some(postern_node::portal::EndReason::Refused)));
     assert_eq!(world.why(BEA), Code::ServiceDown);
-    // A new channel knows nothing of it; neither does a stream that opens again.
+    // Over a new channel its owner says that it is well; so does a stream that opens again.
     world.event(BEA, Event::InletUp(inlet, Way::Hub { address: "hub.example:4000".into() }));
+    world.settle();
     assert!(world.is_up(BEA));
     world.event(BEA, Event::InletRefused(inlet, Some(postern_node::portal::EndReason::Refused)));
     assert_eq!(world.why(BEA), Code::ServiceDown);
@@ -329,4 +332,100 @@ fn an_owner_cannot_take_over_a_portal_to_somebody_else() {
     assert!(
         matches!(&world.snapshot(BEA).invitations[0].state, ReceivedState::Over { fault } if fault.code == Code::NotTrusted)
     );
+}
+
+#[test]
+fn a_friend_is_told_how_the_service_does_without_trying_it() {
+    let (mut world, _, inlet, _) = World::shared();
+    world.people[ADA].target_answers = false;
+    world.pass(40_000);
+    assert_eq!(world.why(BEA), Code::ServiceDown);
+    // Whoever was away hears it when they are back, and no mail is sent about it.
+    world.restart(BEA);
+    assert_eq!(world.why(BEA), Code::ServiceDown);
+    let is_health = |(.., news): &(Identifier, Identifier, News)| {
+        matches!(news, News::Grant { standing: Standing::Not(Code::ServiceDown), .. })
+    };
+    assert!(!world.old_mail.iter().any(is_health));
+    world.people[ADA].target_answers = true;
+    world.pass(10_000);
+    assert!(world.is_up(BEA));
+
+    // One who could not use it while its owner saw nothing wrong hears that it is well.
+    world.event(BEA, Event::InletRefused(inlet, Some(EndReason::Refused)));
+    assert_eq!(world.why(BEA), Code::ServiceDown);
+    let ada = world.snapshot(ADA).services[0].id;
+    let bea = world.people[BEA].identifier;
+    world.event(ADA, Event::StreamRefused(ada, Some(bea), EndReason::Refused));
+    world.settle();
+    assert!(world.is_up(BEA));
+}
+
+#[test]
+fn a_moment_of_connecting_is_shown_and_is_no_notice() {
+    let (mut world, _, inlet, _) = World::shared();
+    let before = world.people[BEA].notices.len();
+    world.event(BEA, Event::InletConnecting(inlet));
+    assert_eq!(world.link(BEA), InletLink::Connecting);
+    world.event(BEA, Event::InletUp(inlet, Way::Hub { address: HUB.into() }));
+    world.settle();
+    assert!(world.is_up(BEA));
+    assert_eq!(world.people[BEA].notices.len(), before);
+    // It was one that lasted.
+    world.event(BEA, Event::InletConnecting(inlet));
+    world.event(BEA, Event::InletDown(inlet, Fault::new(Code::OwnerOffline, "Nobody is there.")));
+    assert!(matches!(world.people[BEA].notices.last(), Some(Notice::PortalDown { .. })));
+}
+
+#[test]
+fn what_was_carried_is_counted_on_over_restarts() {
+    let (mut world, _, inlet, grant) = World::shared();
+    let ever = |world: &World, now| world.people[ADA].state.as_ref().unwrap().carried_by_grant(grant, now);
+    let carried = |bytes| Event::Carried { grants: vec![(grant, bytes)], inlets: Vec::new() };
+    world.event(ADA, carried((10, 100)));
+    world.event(ADA, carried((15, 150)));
+    assert_eq!(ever(&world, (15, 150)), (0, 0), "before the meter began");
+    world.restart(ADA);
+    assert_eq!(ever(&world, (0, 0)), (15, 150));
+    world.event(ADA, carried((1, 1)));
+    // The meter begins anew within a run.
+    assert_eq!(ever(&world, (0, 0)), (16, 151));
+    world.event(ADA, carried((0, 2)));
+    world.restart(ADA);
+    assert_eq!(ever(&world, (0, 0)), (16, 153));
+
+    world.event(BEA, Event::Carried { grants: Vec::new(), inlets: vec![(inlet, (3, 4))] });
+    world.restart(BEA);
+    assert_eq!(world.people[BEA].state.as_ref().unwrap().carried_by_inlet(inlet, (0, 0)), (3, 4));
+}
+
+#[test]
+fn a_hub_that_becomes_somebody_else_is_pointed_out() {
+    let mut world = World::new();
+    let [one, two] = [1, 2].map(|byte| Identifier::from_bytes([byte; 32]));
+    let codes = |world: &World| world.snapshot(ADA).troubles.iter().map(|it| it.code).collect::<Vec<_>>();
+    world.event(ADA, Event::HubUp(HUB.into(), Some(one)));
+    world.restart(ADA);
+    assert_eq!(codes(&world), []);
+    world.event(ADA, Event::HubUp(HUB.into(), Some(two)));
+    assert_eq!(codes(&world), [Code::HubChanged]);
+    assert_eq!(world.snapshot(ADA).status, Status::Attention);
+    world.event(ADA, Event::HubUp(HUB.into(), Some(one)));
+    assert_eq!(codes(&world), []);
+    world.event(ADA, Event::HubUp(HUB.into(), Some(two)));
+    world.must(ADA, Request::AddHub { address: HUB.into() });
+    assert_eq!(codes(&world), []);
+    world.event(ADA, Event::HubUp(HUB.into(), Some(two)));
+    assert_eq!(codes(&world), []);
+}
+
+#[test]
+fn an_owner_who_leaves_is_not_taken_for_there() {
+    let (mut world, _, inlet, _) = World::shared();
+    let ada = world.people[ADA].identifier;
+    world.event(BEA, Event::Told(ada, News::Leaving));
+    assert_eq!(world.last.1, [Effect::Cut(ada), Effect::Reopen(inlet)]);
+    let cid = world.people[CID].identifier;
+    world.event(BEA, Event::Told(cid, News::Leaving));
+    assert_eq!(world.last.1, [Effect::Cut(cid)], "it is about nobody else's portals");
 }

@@ -11,8 +11,13 @@ use postern_node::identity::Identifier;
 fn services_and_hubs_are_bounded() {
     let mut world = World::new();
     for index in 0..MAX_SERVICES {
-        world.share(ADA, &format!("Service {index}"));
+        let service = world.share(ADA, &format!("{index:0>80}"));
+        let description = Some("\u{1f511}".repeat(400));
+        world.must(ADA, Request::ChangeService { service, patch: ServicePatch { description, ..Default::default() } });
     }
+    // A snapshot has to fit through the control socket, with room for people, invitations and portals.
+    let snapshot = serde_json::to_vec(&world.snapshot(ADA)).unwrap();
+    assert!(snapshot.len() < crate::control::MAX_SAID / 8, "{}", snapshot.len());
     let one_more =
         Request::Share { name: "X".into(), kind: ServiceKind::Tcp, target: "1".into(), path: None, description: None };
     assert_eq!(world.must_fail(ADA, one_more), Code::TooMany);

@@ -52,7 +52,7 @@ fn a_lost_or_foreign_key_makes_no_new_person() {
     world.launch(ADA);
     world.parcels.clear();
     assert!(world.last.1.contains(&Effect::LoadIdentity), "{:?}", world.last.1);
-    let other = OwnIdentity { identifier: Identifier::from_bytes([77; 32]), postal: Vec::new() };
+    let other = OwnIdentity { identifier: Identifier::from_bytes([77; 32]), postal: Vec::new(), secrets: Vec::new() };
     world.event(ADA, Event::Identity(Ok(other)));
     let snapshot = world.snapshot(ADA);
     assert_eq!(snapshot.troubles[0].code, Code::NotTrusted);
@@ -196,9 +196,7 @@ fn redeeming_again_gives_the_same_grant() {
 
 fn ticket(record: &crate::machine::Record) -> Option<(InvitationId, [u8; 32])> {
     let crate::machine::Record::Invitation(it) = record else { return None };
-    let mut secret = [0; 32];
-    hex::decode_to_slice(&it.secret, &mut secret).unwrap();
-    Some((it.id, secret))
+    Some((it.id, *it.secret.as_ref()?.reveal()))
 }
 
 #[test]

@@ -52,9 +52,10 @@ fn a_block_keeps_somebody_out_until_it_is_lifted() {
     assert!(world.people[ADA].deeds.iter().any(|it| matches!(it, Deed::Contact { what, .. } if what == "blocked")));
     assert!(world.people[ADA].gates[&service][0].refusal.is_some());
     assert_eq!(world.snapshot(ADA).services[1].invitations[0].state, SentState::Revoked);
+    // They are told, without trying it.
+    assert_eq!(world.why(BEA), Code::Blocked);
     assert!(world.connect(BEA, inlet).is_err());
     world.settle();
-    assert_eq!(world.why(BEA), Code::Blocked);
     assert_eq!(world.must_fail(ADA, invite), Code::Blocked);
     world.must(ADA, Request::Block { person: bea, on: false });
     assert!(world.is_up(BEA));
@@ -78,7 +79,9 @@ fn blocking_cuts() {
     assert!(matches!(effects[0], Effect::Save(_)));
     let permit = effects.iter().position(|it| matches!(it, Effect::Permit { .. })).unwrap();
     let cut = effects.iter().position(|it| *it == Effect::Cut(bea)).unwrap();
-    assert!(permit < cut);
+    // Why is told first.
+    let told = effects.iter().position(|it| matches!(it, Effect::Push(to, _) if *to == bea)).unwrap();
+    assert!(permit < told && told < cut);
 }
 
 #[test]
@@ -114,4 +117,19 @@ fn a_friends_new_name_is_learnt_when_they_are_met() {
     world.must(BEA, Request::Rename { name: "Beatrix".into() });
     world.restart(BEA);
     assert_eq!(world.snapshot(ADA).contacts[0].name, "Beatrix");
+}
+
+#[test]
+fn an_invitation_is_not_sent_again_to_somebody_who_is_blocked() {
+    let (mut world, ..) = World::shared();
+    let notes = world.share(ADA, "Notes");
+    let bea = world.people[BEA].identifier;
+    let to = InviteTo::Contact { person: bea };
+    let invite = Request::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() };
+    let Answer::Invitation { invitation, .. } = world.must(ADA, invite) else { panic!() };
+    world.must(BEA, Request::Decline { invitation });
+    world.must(ADA, Request::Block { person: bea, on: true });
+    assert_eq!(world.must_fail(ADA, Request::Resend { invitation }), Code::Blocked);
+    world.must(ADA, Request::Block { person: bea, on: false });
+    world.must(ADA, Request::Resend { invitation });
 }

@@ -8,7 +8,7 @@
 use crate::desk::{FromOwner, News, ToOwner};
 use crate::machine::{
     CallId, Change, Effect, Event, Launch, Moment, OwnIdentity, Permitted, Reach, Record, RecordKey, RequestId, State,
-    handle, outlet_address, start,
+    TicketSecret, handle, outlet_address, start,
 };
 use crate::model::*;
 use postern_node::identity::Identifier;
@@ -189,7 +189,8 @@ impl World {
 
     /// Starts somebody's program with what is on their disk.
     pub(super) fn launch(&mut self, who: usize) {
-        let records = self.people[who].disk.values().cloned().collect();
+        // Secrets come with the key.
+        let records = self.people[who].disk.values().cloned().map(|it| with_secret(it, None)).collect();
         let person = &mut self.people[who];
         person.life += 1;
         person.started = self.clock;
@@ -422,7 +423,9 @@ impl World {
             }
             Effect::Notify(notice) => person.notices.push(notice),
             Effect::CreateIdentity | Effect::LoadIdentity => {
-                let own = OwnIdentity { identifier: me, postal: me.as_bytes().to_vec() };
+                let secrets = person.disk.iter().filter_map(|(key, it)| Some((key.clone(), it.secret()?.clone())));
+                let secrets = secrets.collect();
+                let own = OwnIdentity { identifier: me, postal: me.as_bytes().to_vec(), secrets };
                 self.own(who, Event::Identity(Ok(own)));
             }
             Effect::Listen(on) => {
@@ -495,7 +498,7 @@ impl World {
                 }
                 self.own(who, Event::Posted(mail, if taken { Ok(()) } else { Err(no_hub()) }));
             }
-            Effect::Cut(_) | Effect::RetryNow => {}
+            Effect::Cut(_) | Effect::Reopen(_) | Effect::RetryNow => {}
         }
     }
 
@@ -604,21 +607,23 @@ impl World {
 
 fn save(disk: &mut BTreeMap<RecordKey, Record>, change: Change) {
     match change {
-        Change::Put(record) => drop(disk.insert(key_of(&record), record)),
+        Change::Put(record) => {
+            let key = record.key();
+            let secret = record.secret().or_else(|| disk.get(&key)?.secret()).cloned();
+            disk.insert(key, with_secret(record, secret));
+        }
         Change::Delete(key) => drop(disk.remove(&key)),
     }
 }
 
-fn key_of(record: &Record) -> RecordKey {
-    match record {
-        Record::Profile(_) => RecordKey::Profile,
-        Record::Service(it) => RecordKey::Service(it.id),
-        Record::Invitation(it) => RecordKey::Invitation(it.id),
-        Record::Grant(it) => RecordKey::Grant(it.id),
-        Record::Received(it) => RecordKey::Received(it.id),
-        Record::Inlet(it) => RecordKey::Inlet(it.id),
-        Record::Contact(it) => RecordKey::Contact(it.identifier),
+/// A record with this secret, if it is one that has any.
+fn with_secret(mut record: Record, secret: Option<TicketSecret>) -> Record {
+    match &mut record {
+        Record::Invitation(it) => it.secret = secret,
+        Record::Received(it) => it.secret = secret,
+        _ => {}
     }
+    record
 }
 
 pub(super) fn invitation(service: ServiceId) -> Request {
