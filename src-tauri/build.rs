@@ -1,6 +1,6 @@
 //! Lets Tauri check the configuration, and denies every command of ours that no capability lists.
 
-const COMMANDS: &[&str] = &["request", "snapshot", "shell_state", "shell"];
+const COMMANDS: &[&str] = &["request", "snapshot", "shell_state", "shell", "save_as"];
 
 fn main() {
     let manifest = tauri_build::AppManifest::new().commands(COMMANDS);

@@ -24,6 +24,9 @@ pub struct Arguments {
     /// Show a text in a dialog and end.
     #[arg(long, hide = true, value_name = "TEXT")]
     pub tell: Option<String>,
+    /// Run into a mistake of its own, to see what comes of it.
+    #[arg(long, hide = true)]
+    pub panic: bool,
     /// An invitation to open: postern://join/…
     #[arg(value_name = "LINK", value_parser = link)]
     pub link: Option<Secret>,

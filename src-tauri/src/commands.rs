@@ -47,6 +47,12 @@ pub(crate) async fn shell(action: Value, inputs: State<'_, Inputs>) -> Result<Sh
     inputs.ask(|answer| Ask::Act(action, answer)).await?
 }
 
+/// Where the person wants a file that is called `name` at first; nothing if they changed their mind.
+#[tauri::command]
+pub(crate) async fn save_as(name: String, inputs: State<'_, Inputs>) -> Result<Option<String>, Fault> {
+    inputs.ask(|answer| Ask::SaveAs(name, answer)).await?
+}
+
 /// Reads what the window sent here, so that a mistake in it is a fault like any other. The text may hold a link or a
 /// passphrase and is in no message.
 fn read<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {

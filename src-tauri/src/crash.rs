@@ -3,6 +3,7 @@
 //! A panic is told by a fresh process: the broken one may no longer be able to open a window.
 
 use std::backtrace::Backtrace;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -24,16 +25,21 @@ pub(crate) fn watch(log: PathBuf) {
 /// Tells a person why the program ends, in a dialog if there is a screen, and on standard error.
 pub(crate) fn tell(what: &str, next: &str, log: &Path) {
     let text = sentence(what, next, log);
-    eprintln!("{text}");
+    say(&text);
     tell_elsewhere(&text);
+}
+
+/// Says it on standard error, if somebody still reads that.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// The fresh process: shows the text and waits until it was read.
 pub(crate) fn show(text: &str) {
-    if crate::platform::screen::find().is_err() {
-        return;
+    if crate::platform::screen::find().is_ok() {
+        let (what, next) = text.split_once("\n\n").unwrap_or((text, ""));
+        crate::platform::message::show(what, next);
     }
-    rfd::MessageDialog::new().set_level(rfd::MessageLevel::Error).set_title("Postern").set_description(text).show();
 }
 
 fn tell_elsewhere(text: &str) {

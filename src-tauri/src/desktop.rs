@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use postern_engine::model::Fault;
 use tauri::{AppHandle, Emitter};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::controller::Input;
 use crate::face::{Event, Face};
 use crate::instance::Reception;
 use crate::notification::{self, Notification, Topic};
-use crate::platform::{autostart, clipboard};
+use crate::platform::{autostart, clipboard, file_dialog};
 use crate::tray::{self, Tray};
 use crate::window;
 
@@ -103,6 +103,10 @@ impl Face for Desktop {
 
     fn set_autostart(&mut self, on: bool) -> Result<(), Fault> {
         autostart::set(&self.app, on)
+    }
+
+    fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>) {
+        file_dialog::save_as(&self.app, name.into(), answer);
     }
 
     fn quit(&mut self) {

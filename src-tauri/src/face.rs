@@ -2,10 +2,12 @@
 //!
 //! The real one is `desktop.rs`; the tests have one that records.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use postern_engine::model::{Fault, InvitationId, Notice, ServiceId, Snapshot, Traffic};
 use serde::Serialize;
+use tokio::sync::oneshot;
 use ts_rs::TS;
 
 use crate::notification::{Notification, Topic};
@@ -42,6 +44,9 @@ pub trait Face: Send + 'static {
     /// # Errors
     /// When the desktop's settings cannot be written.
     fn set_autostart(&mut self, on: bool) -> Result<(), Fault>;
+    /// Asks the person where to write a file that is called `name` at first. The answer comes when they have given it:
+    /// nothing, or a dropped sender, if they changed their mind.
+    fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>);
     /// Ends the program; nothing is asked of this face afterwards.
     fn quit(&mut self);
 }

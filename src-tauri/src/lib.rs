@@ -29,6 +29,7 @@ pub mod text;
 pub mod tray;
 mod window;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +40,7 @@ use postern_engine::model::Secret;
 use tauri::{RunEvent, WindowEvent};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use arguments::Arguments;
 use controller::{Controller, Input, Options, Pace};
@@ -90,12 +91,13 @@ fn begin(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<Ex
     let lock = match runtime.block_on(instance::claim(&data_dir, arguments.link.clone()))? {
         Claim::First(lock) => lock,
         Claim::Second => {
-            println!("Postern is running already. If it has a window, it shows it now.");
+            // Whether somebody reads it or not.
+            let _ = writeln!(io::stdout(), "Postern is running already. If it has a window, it shows it now.");
             return Ok(ExitCode::SUCCESS);
         }
     };
     if let Err(why) = platform::screen::find() {
-        eprintln!("Postern needs a screen: {why}. Without one use `postern`, the same on the command line.");
+        crash::say(&format!("Postern needs a screen: {why}. Without one use `postern`, the same on the command line."));
         return Ok(ExitCode::from(NO_SCREEN));
     }
     if arguments.data_dir.is_none() {
@@ -110,12 +112,12 @@ fn begin(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<Ex
         pace: Pace::default(),
     };
     let starter = start::Starter::new(&arguments, &options.data_dir)?;
-    Ok(live(runtime, starter, options, lock))
+    Ok(live(runtime, starter, options, lock, arguments.panic))
 }
 
 /// Runs until somebody quits. The lock is the last to go.
 #[expect(clippy::disallowed_methods, reason = "Tauri's macro has an exit in a branch that is not ours")]
-fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock) -> ExitCode {
+fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock, panics: bool) -> ExitCode {
     let (inputs, heard) = mpsc::channel(INPUTS);
     tauri::async_runtime::set(runtime.handle().clone());
     let entered = runtime.enter();
@@ -125,21 +127,37 @@ fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock)
     let app = app.expect("the configuration was checked when the program was built");
     let logs = options.log_file.parent().unwrap_or(Path::new("/")).to_owned();
     let desktop = desktop::Desktop::new(app.handle().clone(), &inputs, reception.clone(), logs);
-    let controller = runtime.spawn(Controller::new(desktop, starter, options, heard).run());
+    let controller = runtime.spawn(async move {
+        assert!(!panics, "as it was asked to, with --panic");
+        Controller::new(desktop, starter, options, heard).run().await;
+    });
+    // Without the controller there is nobody who could end the program.
+    let handle = app.handle().clone();
+    let ended = runtime.spawn(async move {
+        let ended = controller.await;
+        if ended.is_err() {
+            handle.exit(1);
+        }
+        ended
+    });
     runtime.spawn(receive(reception, inputs.clone()));
     runtime.spawn(quit_when_told(inputs.clone()));
     runtime.spawn(platform::wake::follow(inputs.clone()));
     info!("version {}", env!("CARGO_PKG_VERSION"));
 
     app.run_return(move |_, event| forward(&inputs, event));
-    if let Err(error) = runtime.block_on(controller) {
-        warn!("the controller ended badly: {error}");
-    }
+    let ended = runtime.block_on(ended).and_then(|controller| controller);
     drop(entered);
     // What still waits for a person, as for a password window, is left behind.
     runtime.shutdown_timeout(GOODBYE);
     drop(lock);
-    ExitCode::SUCCESS
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("the controller ended badly: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn app_builder(inputs: mpsc::Sender<Input>) -> tauri::Builder<tauri::Wry> {
@@ -151,6 +169,7 @@ fn app_builder(inputs: mpsc::Sender<Input>) -> tauri::Builder<tauri::Wry> {
         commands::snapshot,
         commands::shell_state,
         commands::shell,
+        commands::save_as,
     ])
 }
 

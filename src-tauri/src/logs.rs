@@ -31,8 +31,9 @@ pub(crate) fn start(data_dir: &Path) -> io::Result<()> {
     let log = Arc::new(Mutex::new(Rolling::open(file(data_dir))?));
     let filter =
         || EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new("info,tao=error,wry=error"));
-    let kept = fmt::layer().with_ansi(false).with_writer(move || Shared(Arc::clone(&log)));
-    let shown = fmt::layer().with_writer(io::stderr).without_time();
+    // A log that cannot be written, on a full disk or a terminal that was closed, is no reason to stop.
+    let kept = fmt::layer().with_ansi(false).with_writer(move || Shared(Arc::clone(&log))).log_internal_errors(false);
+    let shown = fmt::layer().with_writer(io::stderr).without_time().log_internal_errors(false);
     // A second call, in a test, changes nothing.
     let _ = tracing_subscriber::registry().with(filter()).with(kept).with(shown).try_init();
     Ok(())

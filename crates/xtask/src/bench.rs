@@ -1,8 +1,7 @@
 //! The measurements: `bench/loadtool` beside release builds of the programs, and [`instructions`] of the hot path.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
@@ -23,11 +22,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         return instructions::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|first| first == "app") {
+        crate::prerequisites::provide()?;
         crate::window::provide()?;
-        let example = ["run", "--release", "--package", "postern-desktop-tests", "--example", "bench"];
-        return cargo::hand_over(&mut cargo::command(&example));
+        cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
+        return cargo::hand_over(&mut cargo::program("release", "postern-bench-app"));
     }
-    let target = target();
+    let target = cargo::target();
     cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
     let manifest = "bench/loadtool/Cargo.toml";
     let mut build = cargo::command(&["build", "--release", "--locked", "--manifest-path", manifest]);
@@ -52,9 +52,4 @@ fn in_a_network_of_its_own(program: &Path) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--net", "sh", "-c", ALONE, "sh"]).arg(program);
     command
-}
-
-/// Where cargo builds.
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| cargo::root().join("target"), PathBuf::from)
 }

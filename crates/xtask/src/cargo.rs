@@ -1,7 +1,7 @@
 //! Starting cargo and other programs from the root of the workspace.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
@@ -16,6 +16,18 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// One of the workspace's programs that was built, as `debug` or `release`.
+pub(crate) fn program(profile: &str, name: &str) -> Command {
+    let mut command = Command::new(target().join(profile).join(name));
+    command.current_dir(root());
     command
 }
 

@@ -32,13 +32,13 @@ pub(crate) fn run() -> Result<ExitCode> {
     steps.take("dependencies", deny::dependencies);
     steps.take("advisories", deny::advisories);
     steps.take("programs", || done(suite::build_programs()));
-    steps.take("tests", || tests(&mut suite::workspace(), &mut counts));
+    steps.take("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
     steps.take("instructions", || {
         let held = bench::run(&["instructions".into(), "--check".into()])?;
         ensure!(held == ExitCode::SUCCESS, "the hot path costs more than its baseline");
         Ok(Outcome::Passed)
     });
-    steps.take("window tests", || done(window::test()));
+    steps.take("window tests", || tests(&mut window::tests(), Counts::read_of_the_page, &mut counts));
     // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
     let interop = cargo::root().join("tests/interop/Cargo.toml");
     if interop.is_file() {
@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         });
         steps.take("interop", || {
             let mut test = cargo::command(&["test", "--locked", "--workspace", "--no-fail-fast", "--manifest-path"]);
-            tests(test.arg(&interop), &mut counts)
+            tests(test.arg(&interop), Counts::read, &mut counts)
         });
     }
 
@@ -61,8 +61,8 @@ fn done(result: Result<()>) -> Result<Outcome> {
 }
 
 /// Runs a suite and adds what it counted to `counts`.
-fn tests(suite: &mut std::process::Command, counts: &mut Counts) -> Result<Outcome> {
-    let counted = suite::run(suite)?;
+fn tests(suite: &mut std::process::Command, read: fn(&mut Counts, &str), counts: &mut Counts) -> Result<Outcome> {
+    let counted = suite::run(suite, read)?;
     *counts += counted;
     ensure!(counted.failed == 0, "{counted}");
     ensure!(counted.passed > 0, "no test ran");

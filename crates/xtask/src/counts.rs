@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-/// What one or more runs of `cargo test` add up to; displayed as CI's closing line.
+/// What one or more runs of tests add up to; displayed as CI's closing line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
@@ -29,6 +29,30 @@ impl Counts {
                 "passed" => self.passed += number,
                 "failed" => self.failed += number,
                 "ignored" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Counts {
+    /// As [`read`](Self::read), of the lines of the page's tests: `Tests  1 failed | 30 passed (31)` of Vitest, and one line
+    /// a kind of Playwright, as `  63 passed (1.4m)`.
+    pub(crate) fn read_of_the_page(&mut self, line: &str) {
+        let line = line.trim();
+        let parts = match line.strip_prefix("Tests ") {
+            Some(parts) => parts.split(" | ").collect(),
+            None => vec![line],
+        };
+        for part in parts {
+            let part = part.split_once(" (").map_or(part, |(part, _)| part).trim();
+            let Some((Ok(number), what)) = part.split_once(' ').map(|(n, what)| (n.parse::<u64>(), what)) else {
+                continue;
+            };
+            match what {
+                "passed" | "flaky" => self.passed += number,
+                "failed" | "interrupted" => self.failed += number,
+                "skipped" | "todo" | "did not run" => self.skipped += number,
                 _ => {}
             }
         }
@@ -88,6 +112,27 @@ all doctests ran in 0.25s; merged doctests compilation took 0.23s
             counts.read(line);
         }
         assert_eq!(counts, Counts::default());
+    }
+
+    #[test]
+    fn adds_up_what_the_tests_of_the_page_report() {
+        let output = "
+ RUN  v4.1.12 /ui
+
+ Test Files  1 failed | 1 passed (2)
+      Tests  1 failed | 30 passed | 2 skipped (33)
+   Duration  1.10s
+
+Running 190 tests using 2 workers
+  ✓  64 tests/browser/stories.test.ts:697:3 › states › 1 failed (1.7s)
+  1 failed
+    tests/browser/stories.test.ts:10:3 › first run
+  3 did not run
+  186 passed (1.4m)
+";
+        let mut counts = Counts::default();
+        output.lines().for_each(|line| counts.read_of_the_page(line));
+        assert_eq!(counts, Counts { passed: 216, failed: 2, skipped: 5 });
     }
 
     #[test]

@@ -58,6 +58,7 @@ const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("openbox", &["openbox"]),
     needs("xdotool", &["xdotool"]),
     needs("wmctrl", &["wmctrl"]),
+    needs("xclip", &["xclip"]),
     needs("import", &["imagemagick"]),
     needs("desktop-file-validate", &["desktop-file-utils"]),
     needs("WebKitWebDriver", &["webkit2gtk-driver"]),

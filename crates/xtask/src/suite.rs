@@ -1,4 +1,4 @@
-//! A suite: one run of `cargo test`, shown as it happens and counted.
+//! A suite: one run of tests, shown as it happens and counted.
 
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, Stdio};
@@ -17,7 +17,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
     prerequisites::provide()?;
     window::provide()?;
     build_programs()?;
-    let counts = run(workspace().args(arguments))?;
+    let counts = run(workspace().args(arguments), Counts::read)?;
     println!("{counts}");
     Ok(if counts.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -35,17 +35,17 @@ pub(crate) fn workspace() -> Command {
     cargo::command(&["test", "--workspace", "--no-fail-fast"])
 }
 
-/// Runs `cargo test` to its end, whatever fails in it, and counts what it reports.
+/// Runs tests to their end, whatever fails in them, and counts what they report as `read` reads it line by line.
 ///
 /// A run that ends badly without naming a failed test (it did not compile, or a test program died) counts as
 /// one failure.
 ///
 /// # Errors
-/// When cargo cannot be started or its output cannot be read.
-pub(crate) fn run(command: &mut Command) -> Result<Counts> {
+/// When the command cannot be started or its output cannot be read.
+pub(crate) fn run(command: &mut Command, read: fn(&mut Counts, &str)) -> Result<Counts> {
     let shown = cargo::shown(command);
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("Failed to start {shown}"))?;
-    let output = child.stdout.take().context("Failed to read from cargo")?;
+    let output = child.stdout.take().context("Failed to read what the tests say")?;
 
     let mut counts = Counts::default();
     let mut output = BufReader::new(output);
@@ -53,7 +53,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Counts> {
     // By bytes, not by `lines()`: what a test prints need not be UTF-8.
     while output.read_until(b'\n', &mut line)? > 0 {
         stdout().write_all(&line)?;
-        counts.read(String::from_utf8_lossy(&line).trim_end());
+        read(&mut counts, String::from_utf8_lossy(&line).trim_end());
         line.clear();
     }
     let status = child.wait()?;

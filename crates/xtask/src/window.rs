@@ -39,11 +39,11 @@ pub(crate) fn check_and_build() -> Result<()> {
 }
 
 /// The page's own tests, in a real browser too.
-///
-/// # Errors
-/// When one fails.
-pub(crate) fn test() -> Result<()> {
-    npm(&["test"])
+pub(crate) fn tests() -> Command {
+    let mut tests = npm_command(&["test"]);
+    // Their reports are read.
+    tests.env("NO_COLOR", "1").env_remove("FORCE_COLOR");
+    tests
 }
 
 /// `cargo xtask screenshots`: pictures of the real app into `docs/screenshots`; with names, of the page's scenes of those
@@ -56,8 +56,8 @@ pub(crate) fn screenshots(scenes: &[String]) -> Result<ExitCode> {
     install()?;
     npm(&["run", "--silent", "build"])?;
     if scenes.is_empty() {
-        let example = ["run", "--package", "postern-desktop-tests", "--example", "screenshots"];
-        return cargo::hand_over(&mut cargo::command(&example));
+        crate::suite::build_programs()?;
+        return cargo::hand_over(&mut cargo::program("debug", "postern-screenshots"));
     }
     let mut pictures = Command::new("node");
     cargo::run(pictures.current_dir(root()).arg("tests/screenshots.mjs").args(scenes))?;
@@ -83,8 +83,13 @@ fn install() -> Result<()> {
 }
 
 fn npm(arguments: &[&str]) -> Result<()> {
+    cargo::run(&mut npm_command(arguments))
+}
+
+fn npm_command(arguments: &[&str]) -> Command {
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
-    cargo::run(npm.current_dir(root()).args(arguments))
+    npm.current_dir(root()).args(arguments);
+    npm
 }
 
 fn root() -> PathBuf {

@@ -49,6 +49,8 @@ pub enum Ask {
     Shell(oneshot::Sender<ShellState>),
     /// Something of the shell.
     Act(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
+    /// Where the person wants a file that is called so at first. Answered when they have said it, or will not.
+    SaveAs(String, oneshot::Sender<Result<Option<String>, Fault>>),
 }
 
 /// What the engine shows.

@@ -11,26 +11,28 @@
 mod backend;
 mod diagnostics;
 mod input;
+mod running;
+mod telling;
 mod window;
 
 pub use backend::{Engine, Start};
 pub use input::{Ask, Input, Seen, WindowEvent};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_engine::model::{
-    Answer, Code, Fault, InvitationId, Notice, ReceivedState, Request, Secret, Snapshot, Traffic,
-};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use postern_engine::model::{Answer, Code, Fault, Request, Secret};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tracing::{debug, error, info, warn};
 
 use crate::face::{Event, Face, Navigate, View, ViewName};
-use crate::notification::{Notification, Press, Topic};
+use crate::notification::{Notification, Press};
 use crate::shell::{Platform, Remembered, ShellAction, ShellState, may_open};
 use crate::tray::{Click, Shown, Tray};
+use running::{Running, Said, State};
+use telling::Telling;
 use window::Window;
 
 /// How long the engine may take to end in good order.
@@ -84,7 +86,7 @@ pub struct Controller<F: Face, S: Start> {
     remembered: Remembered,
     /// A link that waits for the engine, or for the person to set up.
     link: Option<Secret>,
-    hub_told: Option<Instant>,
+    telling: Telling,
     /// What was asked before the engine had started.
     early: Vec<(Request, oneshot::Sender<Result<Answer, Fault>>)>,
     /// Who waits to see what the engine shows.
@@ -93,34 +95,12 @@ pub struct Controller<F: Face, S: Start> {
     retries: Vec<oneshot::Sender<Result<ShellState, Fault>>>,
 }
 
-enum State<E> {
-    Starting,
-    Failed(Fault),
-    Running(Running<E>),
-}
-
-struct Running<E> {
-    engine: E,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    traffic: watch::Receiver<Arc<Traffic>>,
-    notices: broadcast::Receiver<Notice>,
-    shown: Arc<Snapshot>,
-}
-
 /// What something that ran beside came to.
 enum Outcome<E> {
     Started(Result<E, Fault>),
     Opened(Secret, Result<Answer, Fault>),
     Refused(Fault),
-}
-
-/// What the engine said.
-enum Said {
-    Snapshot,
-    Traffic,
-    Notice(Notice),
-    Missed,
-    Ended,
+    Chosen(Option<PathBuf>, oneshot::Sender<Result<Option<String>, Fault>>),
 }
 
 enum Step<E> {
@@ -146,7 +126,7 @@ impl<F: Face, S: Start> Controller<F, S> {
             tray: None,
             window: Window::default(),
             link: None,
-            hub_told: None,
+            telling: Telling::default(),
             early: Vec::new(),
             looking: Vec::new(),
             retries: Vec::new(),
@@ -185,7 +165,7 @@ impl<F: Face, S: Start> Controller<F, S> {
             biased;
             input = self.inputs.recv() => input.map(Step::Input),
             Some(outcome) = self.outcomes.recv() => Some(Step::Outcome(outcome)),
-            said = said(&mut self.state) => Some(Step::Said(said)),
+            said = self.state.said() => Some(Step::Said(said)),
             () = self.window.forgotten(self.options.pace.kept) => Some(Step::Forgotten),
         }
     }
@@ -230,6 +210,7 @@ impl<F: Face, S: Start> Controller<F, S> {
                 // Who asked may be gone, here and below: the window is destroyed when it likes.
                 let _ = reply.send(self.shell_state());
             }
+            Ask::SaveAs(name, reply) => self.save_as(&name, reply),
             Ask::Act(ShellAction::RetryStart, reply) => {
                 self.start();
                 self.retries.push(reply);
@@ -269,14 +250,28 @@ impl<F: Face, S: Start> Controller<F, S> {
         Ok(())
     }
 
+    fn save_as(&mut self, name: &str, reply: oneshot::Sender<Result<Option<String>, Fault>>) {
+        if Path::new(name).file_name() != Some(name.as_ref()) {
+            let _ = reply.send(Err(Fault::new(Code::Invalid, "The window asked for what is no file.")));
+            return;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.window.asks(true);
+        self.face.save_as(name, answer);
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            let chosen = answered.await.unwrap_or_default();
+            let _ = done.send(Outcome::Chosen(chosen, reply));
+        });
+    }
+
     fn came(&mut self, outcome: Outcome<S::Engine>) -> bool {
         match outcome {
             Outcome::Started(Ok(engine)) => {
                 info!("the engine runs");
-                let (snapshots, traffic, notices) = (engine.snapshot(), engine.traffic(), engine.notices());
-                let shown = snapshots.borrow().clone();
-                self.face.emit(&Event::Snapshot(Arc::clone(&shown)));
-                self.state = State::Running(Running { engine, snapshots, traffic, notices, shown });
+                let running = Running::new(engine);
+                self.face.emit(&Event::Snapshot(Arc::clone(&running.shown)));
+                self.state = State::Running(running);
                 self.face.emit(&Event::Shell);
                 self.answer_the_waiting();
             }
@@ -306,6 +301,12 @@ impl<F: Face, S: Start> Controller<F, S> {
                 self.face.notify(Notification::fault("This link cannot be used", &fault));
             }
             Outcome::Refused(fault) => self.face.notify(Notification::fault("That did not work", &fault)),
+            Outcome::Chosen(chosen, reply) => {
+                self.window.asks(false);
+                let path = chosen.map(|path| path.into_os_string().into_string()).transpose();
+                let unreadable = |_| Fault::new(Code::Invalid, "This file's name is no text. Choose another.");
+                let _ = reply.send(path.map_err(unreadable));
+            }
         }
         true
     }
@@ -316,9 +317,8 @@ impl<F: Face, S: Start> Controller<F, S> {
         };
         match said {
             Said::Snapshot => {
-                let new = running.snapshots.borrow_and_update().clone();
-                let old = std::mem::replace(&mut running.shown, Arc::clone(&new));
-                for topic in answered(&old, &new) {
+                let (old, new) = running.look();
+                for topic in telling::answered(&old, &new) {
                     self.face.withdraw(topic);
                 }
                 self.face.emit(&Event::Snapshot(new));
@@ -328,7 +328,9 @@ impl<F: Face, S: Start> Controller<F, S> {
                 self.face.emit(&Event::Traffic(traffic));
             }
             Said::Notice(notice) => {
-                if self.is_worth_a_notification(&notice) {
+                // Not what the person sees anyway.
+                let wanted = self.remembered.notifications && !self.window.is_focused();
+                if wanted && self.telling.is_worth(&notice, self.options.pace.hub) {
                     self.face.notify(Notification::from(&notice));
                 }
                 self.face.emit(&Event::Notice(notice));
@@ -341,23 +343,6 @@ impl<F: Face, S: Start> Controller<F, S> {
             }
         }
         true
-    }
-
-    /// Not what the person sees anyway, and of hubs not too much.
-    fn is_worth_a_notification(&mut self, notice: &Notice) -> bool {
-        if !self.remembered.notifications || self.window.is_focused() {
-            return false;
-        }
-        match notice {
-            Notice::HubLost { .. } if self.hub_told.is_some_and(|told| told.elapsed() < self.options.pace.hub) => false,
-            Notice::HubLost { .. } => {
-                self.hub_told = Some(Instant::now());
-                true
-            }
-            // It takes the place of the one that said that it was lost.
-            Notice::HubBack { .. } => self.hub_told.is_some(),
-            _ => true,
-        }
     }
 
     fn show(&mut self, view: View) {
@@ -497,37 +482,6 @@ impl<F: Face, S: Start> Controller<F, S> {
         }
         self.face.quit();
     }
-}
-
-/// What the engine says next; nothing while there is none.
-async fn said<E>(state: &mut State<E>) -> Said {
-    let State::Running(running) = state else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        biased;
-        changed = running.snapshots.changed() => changed.map_or(Said::Ended, |()| Said::Snapshot),
-        notice = running.notices.recv() => match notice {
-            Ok(notice) => Said::Notice(notice),
-            Err(broadcast::error::RecvError::Lagged(_)) => Said::Missed,
-            Err(broadcast::error::RecvError::Closed) => Said::Ended,
-        },
-        changed = running.traffic.changed() => changed.map_or(Said::Ended, |()| Said::Traffic),
-    }
-}
-
-/// What waited for the person and no longer does: answered in the window, the tray, or by time.
-fn answered(old: &Snapshot, new: &Snapshot) -> Vec<Topic> {
-    let waiting = |snapshot: &Snapshot| -> Vec<InvitationId> {
-        let new = snapshot.invitations.iter().filter(|invitation| invitation.state == ReceivedState::New);
-        new.map(|invitation| invitation.id).collect()
-    };
-    let knocking =
-        |snapshot: &Snapshot| -> Vec<InvitationId> { snapshot.knocks.iter().map(|knock| knock.invitation).collect() };
-    let gone = |old: Vec<InvitationId>, new: Vec<InvitationId>| old.into_iter().filter(move |id| !new.contains(id));
-    let invitations = gone(waiting(old), waiting(new)).map(Topic::Invitation);
-    let knocks = gone(knocking(old), knocking(new)).map(Topic::Knock);
-    invitations.chain(knocks).collect()
 }
 
 #[cfg(test)]

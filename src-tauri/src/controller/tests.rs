@@ -3,11 +3,13 @@
 use std::sync::Mutex;
 
 use postern_engine::model::{
-    HubView, InletId, InletLink, InvitationPreview, LinkState, Me, ReceivedView, ServiceId, ServiceKind, ServiceView,
-    Status, UnixMillis,
+    HubView, InletId, InletLink, InvitationId, InvitationPreview, LinkState, Me, Notice, ReceivedState, ReceivedView,
+    ServiceId, ServiceKind, ServiceView, Snapshot, Status, Traffic, UnixMillis,
 };
+use tokio::sync::{broadcast, watch};
 
 use super::*;
+use crate::notification::Topic;
 
 /// Nothing happens by time.
 const PATIENT: Pace = Pace { kept: Duration::from_secs(3600), hub: Duration::from_secs(3600) };
@@ -27,6 +29,7 @@ enum Call {
     ShowLogs,
     Copy(String),
     Autostart(bool),
+    SaveAs(String),
     Quit,
 }
 
@@ -34,6 +37,8 @@ enum Call {
 struct Recording {
     calls: Arc<Mutex<Vec<Call>>>,
     autostart: bool,
+    /// Where everything is written.
+    writes_to: Arc<Mutex<Option<PathBuf>>>,
 }
 
 impl Recording {
@@ -83,6 +88,10 @@ impl Face for Recording {
         self.autostart = on;
         self.record(Call::Autostart(on));
         Ok(())
+    }
+    fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>) {
+        self.record(Call::SaveAs(name.into()));
+        answer.send(self.writes_to.lock().unwrap().clone()).unwrap();
     }
     fn quit(&mut self) {
         self.record(Call::Quit);
@@ -229,6 +238,12 @@ impl Stage {
     async fn act(&self, action: ShellAction) -> Result<ShellState, Fault> {
         let (answer, answered) = oneshot::channel();
         self.send(Input::Ask(Ask::Act(action, answer))).await;
+        answered.await.unwrap()
+    }
+
+    async fn save_as(&self, name: &str) -> Result<Option<String>, Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Input::Ask(Ask::SaveAs(name.into(), answer))).await;
         answered.await.unwrap()
     }
 
@@ -538,6 +553,28 @@ async fn the_shell_does_what_it_is_asked_and_nothing_else() {
         Call::ShowLogs,
     ];
     assert_eq!(stage.calls(), expected);
+}
+
+#[tokio::test]
+async fn the_person_says_where_a_file_is_written() {
+    let stage = Stage::running().await;
+    assert_eq!(stage.save_as("backup.postern").await, Ok(None), "they changed their mind");
+    *stage.face.writes_to.lock().unwrap() = Some("/media/stick/mine.postern".into());
+    assert_eq!(stage.save_as("backup.postern").await, Ok(Some("/media/stick/mine.postern".into())));
+    assert_eq!(stage.calls(), [Call::SaveAs("backup.postern".into()), Call::SaveAs("backup.postern".into())]);
+    for no_file in ["", "..", "/etc/passwd", "a/b"] {
+        assert_eq!(stage.save_as(no_file).await.unwrap_err().code, Code::Invalid, "{no_file}");
+    }
+    assert_eq!(stage.calls().len(), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_whose_name_is_no_text_is_refused() {
+    let stage = Stage::running().await;
+    let name = std::os::unix::ffi::OsStringExt::from_vec(b"/tmp/\xff".to_vec());
+    *stage.face.writes_to.lock().unwrap() = Some(std::ffi::OsString::into(name));
+    assert_eq!(stage.save_as("backup.postern").await.unwrap_err().code, Code::Invalid);
 }
 
 #[tokio::test]

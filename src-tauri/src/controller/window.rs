@@ -20,6 +20,8 @@ pub(super) struct Window {
     /// What to tell it once it listens.
     goes_to: Option<Navigate>,
     pinned: bool,
+    /// A dialog of ours is open, which has the keyboard meanwhile.
+    asks: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -73,12 +75,16 @@ impl Window {
         face.pin_window(on);
     }
 
+    pub(super) fn asks(&mut self, asks: bool) {
+        self.asks = asks;
+    }
+
     pub(super) fn heard(&mut self, face: &mut impl Face, event: WindowEvent) {
         match event {
             WindowEvent::Focused(focused) => {
                 self.focused = focused;
                 // Elsewhere it is a popover; on Linux it is a window like any other.
-                if !focused && !self.pinned && cfg!(not(target_os = "linux")) {
+                if !focused && !self.pinned && !self.asks && cfg!(not(target_os = "linux")) {
                     self.hide(face);
                 }
             }

@@ -25,34 +25,35 @@ trait Settings {
     fn setting_changed(&self, namespace: String, key: String, value: OwnedValue) -> zbus::Result<()>;
 }
 
-/// The shade for the panel as it is, and every later change.
-pub(crate) async fn follow() -> (Shade, mpsc::Receiver<Shade>) {
+/// The shade for the panel as it is, if the desktop says so, and every later change. Nobody waits for a desktop that is slow
+/// to say: what is not known yet is shown as for a dark panel.
+pub(crate) fn follow() -> mpsc::Receiver<Shade> {
     let (changes, changed) = mpsc::channel(1);
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
-    if desktop.split(':').any(|name| matches!(name, "GNOME" | "Unity" | "pop")) {
-        return (Shade::ForDark, changed);
+    if !desktop.split(':').any(|name| matches!(name, "GNOME" | "Unity" | "pop")) {
+        tokio::spawn(async move {
+            // Without a portal it stays as it is.
+            let _ = watch(changes).await;
+        });
     }
-    let Ok(settings) = open().await else {
-        return (Shade::ForDark, changed);
-    };
-    let now = settings.read(NAMESPACE, KEY).await.map_or(Shade::ForDark, |value| shade(&value));
-    tokio::spawn(async move {
-        let Ok(mut signals) = settings.receive_setting_changed().await else {
-            return;
-        };
-        while let Some(signal) = signals.next().await {
-            let Ok(arguments) = signal.args() else {
-                continue;
-            };
-            if arguments.namespace == NAMESPACE
-                && arguments.key == KEY
-                && changes.send(shade(&arguments.value)).await.is_err()
-            {
-                return;
-            }
+    changed
+}
+
+/// Until nobody wants to know any more.
+async fn watch(changes: mpsc::Sender<Shade>) -> zbus::Result<()> {
+    let settings = open().await?;
+    let mut signals = settings.receive_setting_changed().await?;
+    let now = settings.read(NAMESPACE, KEY).await?;
+    let mut told = changes.send(shade(&now)).await;
+    while told.is_ok()
+        && let Some(signal) = signals.next().await
+    {
+        let arguments = signal.args()?;
+        if arguments.namespace == NAMESPACE && arguments.key == KEY {
+            told = changes.send(shade(&arguments.value)).await;
         }
-    });
-    (now, changed)
+    }
+    Ok(())
 }
 
 async fn open() -> zbus::Result<SettingsProxy<'static>> {

@@ -2,6 +2,8 @@
 //!
 //! * [`autostart`]: starting with the desktop.
 //! * [`clipboard`]: putting a text there.
+//! * [`file_dialog`]: asking where to write a file.
+//! * [`message`]: a dialog with something to read.
 //! * [`scheme`]: `postern://` links reach this program.
 //! * [`wake`]: the machine has slept, or found a network.
 //! * `appearance` (Linux): whether the panel is dark.
@@ -18,6 +20,12 @@ pub(crate) mod clipboard;
 #[cfg(target_os = "linux")]
 #[path = "linux/desktop_entry.rs"]
 mod desktop_entry;
+#[cfg_attr(target_os = "linux", path = "linux/file_dialog.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/file_dialog.rs")]
+pub(crate) mod file_dialog;
+#[cfg_attr(target_os = "linux", path = "linux/message.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "elsewhere/message.rs")]
+pub(crate) mod message;
 #[cfg_attr(target_os = "linux", path = "linux/scheme.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere/scheme.rs")]
 pub(crate) mod scheme;

@@ -40,8 +40,8 @@ async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Inpu
     let Some(shown) = first else {
         return;
     };
-    let (shade, mut shades) = crate::platform::appearance::follow().await;
-    let item = StatusItem { shown, shade, inputs };
+    let mut shades = crate::platform::appearance::follow();
+    let item = StatusItem { shown, shade: Shade::ForDark, inputs };
     let handle = match item.assume_sni_available(true).spawn().await {
         Ok(handle) => handle,
         Err(error) => {

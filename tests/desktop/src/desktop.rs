@@ -59,7 +59,7 @@ impl Desktop {
         fs::set_permissions(home.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
 
         let mut screen = debian::command("Xvfb");
-        screen.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
+        screen.args(["-displayfd", "1", "-screen", "0", "1920x1400x24", "-nolisten", "tcp", "-noreset"]);
         let screen = Process::spawn(&mut screen);
         let is_number = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
         let display = format!(":{}", screen.wait_for_line(is_number, PATIENCE));
@@ -146,6 +146,43 @@ impl Desktop {
     pub fn close_window(&self, title: &str) {
         let closed = self.command("wmctrl").args(["-F", "-c", title]).status().unwrap();
         assert!(closed.success(), "there is no window to close");
+    }
+
+    /// How the program was started that shows a window called `title`, if there is one.
+    #[must_use]
+    pub fn owner_of(&self, title: &str) -> Option<Vec<String>> {
+        let found = self.windows(title);
+        let owner = self.command("xdotool").args(["getwindowpid", found.lines().next()?]).output().unwrap();
+        let line = fs::read(format!("/proc/{}/cmdline", String::from_utf8_lossy(&owner.stdout).trim())).ok()?;
+        Some(line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    }
+
+    /// Types into the field of the window called `title` that has the keyboard, and ends the line.
+    pub fn type_into(&self, title: &str, text: &str) {
+        let found = self.windows(title);
+        let window = found.lines().next().expect("there is no window to type into");
+        let mut typing = self.command("xdotool");
+        // In place of what is there already.
+        typing.args(["windowfocus", "--sync", window, "key", "ctrl+a", "type", "--delay", "5", text]);
+        let typed = typing.status();
+        assert!(typed.unwrap().success());
+        assert!(self.command("xdotool").args(["key", "Return"]).status().unwrap().success());
+    }
+
+    /// The text in the clipboard.
+    #[must_use]
+    pub fn clipboard(&self) -> String {
+        let read = self.command("xclip").args(["-selection", "clipboard", "-out"]).output().unwrap();
+        String::from_utf8_lossy(&read.stdout).into_owned()
+    }
+
+    /// Makes the window called `title` as large as is said, in points of the screen.
+    pub fn resize_window(&self, title: &str, width: u32, height: u32) {
+        let found = self.windows(title);
+        let window = found.lines().next().expect("there is no window to resize");
+        let mut resize = self.command("xdotool");
+        resize.args(["windowsize", "--sync", window, &width.to_string(), &height.to_string()]);
+        assert!(resize.status().unwrap().success());
     }
 
     /// A picture of the window called `title`.

@@ -24,6 +24,7 @@ pub struct Person {
     app: Option<Process>,
     inspector: u16,
     theme: Option<&'static str>,
+    magnified: bool,
     /// The notifications.
     pub corner: Corner,
     /// The panel.
@@ -42,7 +43,7 @@ impl Person {
     pub async fn with(keyring: Keyring) -> Self {
         let desktop = Desktop::start(keyring).await;
         let (tray, corner) = (Tray::open(desktop.bus()).await, Corner::open(desktop.bus()).await);
-        Self { app: None, inspector: free_port(), theme: None, corner, tray, desktop }
+        Self { app: None, inspector: free_port(), theme: None, magnified: false, corner, tray, desktop }
     }
 
     /// Somebody whose app runs in the tray and who is called `name`, and who meets others at `hub`.
@@ -63,6 +64,11 @@ impl Person {
     /// Has the desktop look as is said, as `Adwaita:dark`, from the next start on.
     pub fn wear(&mut self, theme: &'static str) {
         self.theme = Some(theme);
+    }
+
+    /// Has everything twice as large, as on a screen with many small points, from the next start on.
+    pub fn magnify(&mut self) {
+        self.magnified = true;
     }
 
     /// Starts the app.
@@ -162,6 +168,7 @@ impl Person {
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{}", self.inspector));
         command.envs(self.theme.map(|theme| ("GTK_THEME", theme)));
+        command.envs(self.magnified.then_some(("GDK_SCALE", "2")));
         command.env("POSTERN_LOG", "info,postern_app=debug,postern_engine=debug");
         command
     }

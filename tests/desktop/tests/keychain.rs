@@ -51,8 +51,13 @@ async fn a_locked_keychain_is_told_and_nothing_is_made_anew() {
     let locked = "the keychain is locked";
     until(locked, || async { ann.tray.tooltip().await?.contains(locked).then_some(()) }).await;
 
+    ann.tray.click_icon().await;
+    let window = ann.page().await;
+    window.sees("[data-code=keychain-locked]").await;
+
     ann.desktop.start_keyring(Keyring::Unlocked).await;
-    ann.ask(Request::Retry).await.unwrap();
+    window.click("[data-code=keychain-locked] button").await;
+    window.misses("[data-code=keychain-locked]").await;
     until("the lock to be forgotten", || async { (!ann.tray.tooltip().await?.contains(locked)).then_some(()) }).await;
     assert_eq!(ann.sees("herself again", |snapshot| snapshot.me.clone()).await, me);
 }

@@ -162,7 +162,9 @@ async fn a_link_opens_in_the_app_that_runs() {
 
     let broken = story.ben.start_again(&["postern://join/nonsense"]).success();
     assert!(broken.stderr.is_empty() || !broken.stderr.contains("nonsense"));
-    story.ben.corner.note("This link cannot be used").await;
+    let note = story.ben.corner.note("This link cannot be used").await;
+    window.sees("[data-testid=fault][data-code=bad-ticket]").await;
+    assert_eq!(window.text("[data-testid=fault]").await, note.body, "the window says it too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,6 +187,99 @@ async fn an_invitation_is_accepted_from_its_notification() {
     let gone =
         || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
     until("the answered notification to be gone", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_knock_is_answered_from_its_notification() {
+    let story = Story::begin().await;
+    let ask_first = Request::Invite {
+        service: story.service,
+        to: InviteTo::Link { note: None },
+        ask_first: true,
+        valid_for: None,
+        terms: Terms::default(),
+    };
+    let Answer::Invitation { link: Some(link), .. } = story.ann.ask(ask_first).await.unwrap() else {
+        panic!("there is no link");
+    };
+    let Answer::Preview { preview } = story.ben.ask(Request::Open { link }).await.unwrap() else {
+        panic!("there is no preview");
+    };
+    let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
+    story.ben.ask(accept).await.unwrap();
+    let note = story.ann.corner.note("Ben asks to be let in").await;
+    assert_eq!(note.body, "To use “Notes”.");
+    let labels: Vec<_> = note.buttons.iter().map(|(_, label)| label.as_str()).collect();
+    assert_eq!(labels, ["Open Postern", "Allow once", "Always allow", "Deny"]);
+    story.ann.tray.line_like("“Ben” asks for “Notes”").await;
+    assert!(story.ben.sees("his portals", |snapshot| Some(snapshot.inlets.is_empty())).await, "he waits outside");
+
+    story.ann.corner.press(&note, "Allow once").await;
+    story.reaches().await;
+    let terms = |snapshot: &Snapshot| Some(snapshot.services.first()?.people.first()?.terms.clone());
+    assert!(story.ann.sees("Ben inside", terms).await.until_quit, "once is until she quits");
+    let gone =
+        || async { (!story.ann.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
+    until("the answered notification to be gone", gone).await;
+    let asks = |snapshot: &Snapshot| snapshot.knocks.is_empty().then_some(());
+    story.ann.sees("nobody at the door", asks).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_and_links_are_copied() {
+    let story = Story::joined().await;
+    let address = story.reaches().await.to_string();
+    let in_clipboard = |person: &Person, text: &str| (person.desktop.clipboard() == text).then_some(());
+    story.ben.tray.click("“Notes” from “Ann”", &format!("Copy address {address}")).await;
+    until("the address in the clipboard", || async { in_clipboard(&story.ben, &address) }).await;
+
+    // A link, by the window.
+    story.ann.tray.click_icon().await;
+    let window = story.ann.page().await;
+    window.click("[data-testid=service-open]").await;
+    window.click("[data-testid=service-invite]").await;
+    window.click("[data-testid=invite-submit]").await;
+    window.sees("[data-testid=link]").await;
+    let link = window.evaluate("return document.querySelector('[data-testid=link]').value").await.unwrap();
+    let link = link.as_str().unwrap().trim().to_owned();
+    assert!(link.starts_with("postern://join/"), "{link}");
+    window.click("[data-testid=copy-link]").await;
+    until("the link in the clipboard", || async { in_clipboard(&story.ann, &link) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strange_names_are_only_names() {
+    // From right to left, with emoji of a colour, markup, and as long as names can be.
+    let (arabic, emoji) = ("ليلى", "👋🏽🪐");
+    let person = format!("{arabic} {emoji} <b>&amp;</b>");
+    let service = format!("{arabic} <img src=x onerror=document.title=1> {}", "w".repeat(30));
+    let (hub, page) = (Hub::start(), Service::http());
+    let address = hub.address().to_string();
+    let (ann, ben) = tokio::join!(Person::set_up(&person, &address), Person::set_up("Ben", &address));
+    let shared = share(&ann, &service, page.address()).await;
+    let (_, link) = invite(&ann, shared, InviteTo::Link { note: None }).await;
+    let _ = ben.start_again(&[&link.unwrap()]).success();
+    let window = ben.page().await;
+    let text = window.text("[data-testid=invitation]").await;
+    assert!(text.contains(&person) && text.contains(&service), "{text}");
+    let markup = "return [document.title, document.querySelectorAll('main img, main b').length, \
+                  document.documentElement.scrollWidth <= innerWidth]";
+    assert_eq!(window.evaluate(markup).await.unwrap(), serde_json::json!(["Postern", 0, true]));
+
+    // Isolated and cut in the menu, never breaking a line.
+    let line = ben.tray.line_like(&format!("“\u{2068}{person}\u{2069}” invites you to “\u{2068}{arabic} <img")).await;
+    assert!(line.label.ends_with("…\u{2069}”") && !line.label.contains('\n'), "{}", line.label);
+    window.fill("[data-testid=invitation-port]", &free_port().to_string()).await;
+    window.click("[data-testid=accept]").await;
+    let up = ben.sees("the portal to be up", portal_address).await;
+    fetch(up).await;
+    window.click("[data-testid=nav-home]").await;
+    window.sees("[data-testid=inlet][data-state=up]").await;
+    assert_eq!(window.evaluate(markup).await.unwrap(), serde_json::json!(["Postern", 0, true]));
+
+    // What reads markup in notifications gets none.
+    let joined = ann.corner.note("Ben joined").await;
+    assert!(joined.body.contains("&lt;img src=x"), "{}", joined.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

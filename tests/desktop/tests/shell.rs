@@ -1,9 +1,30 @@
-//! The app as a program of the desktop: tray, window, second launches. Nobody else is needed.
-
+//! The app as a program of the desktop: tray, window, second launches, files, mistakes. Nobody else is needed.
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 #![cfg(target_os = "linux")]
 
-use postern_desktop_tests::{Person, until};
-use postern_tests::Process;
+use std::fs::{self, File};
+
+use postern_desktop_tests::{PATIENCE, Person, until};
+use postern_engine::model::{Code, Request, ServiceKind};
+use postern_tests::{Process, debian, program};
+
+/// Ann, whom nobody else is needed for.
+async fn ann_alone() -> Person {
+    let mut ann = Person::new().await;
+    ann.start(&["--hidden"]);
+    ann.ask(Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true }).await.unwrap();
+    ann
+}
+
+/// What the dialog says that a program shows which cannot go on.
+async fn told(ann: &Person) -> String {
+    until("the dialog", || async {
+        let words = ann.desktop.owner_of("Postern")?;
+        let place = words.iter().position(|word| word == "--tell")?;
+        words.get(place + 1).cloned()
+    })
+    .await
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_it_is_only_in_the_tray() {
@@ -84,8 +105,155 @@ async fn links_lead_here() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_screen_it_says_so() {
     let ann = Person::new().await;
-    let mut command = ann.desktop.surrounded(postern_tests::program::command("postern-app"));
-    let ended = postern_tests::Process::run(command.env_remove("DISPLAY"), postern_desktop_tests::PATIENCE);
+    let mut command = ann.desktop.surrounded(program::command("postern-app"));
+    let ended = Process::run(command.env_remove("DISPLAY"), PATIENCE);
     assert_eq!(ended.status.code(), Some(69), "{}", ended.stderr);
     assert!(ended.stderr.contains("Postern needs a screen"), "{}", ended.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starting_with_the_desktop_is_an_entry_in_its_settings() {
+    let ann = ann_alone().await;
+    let entry = ann.desktop.home().join("config/autostart/org.postern.app.desktop");
+    ann.tray.click("", "Settings…").await;
+    let window = ann.page().await;
+    window.sees("[data-testid=autostart][aria-checked=false]").await;
+    assert!(!entry.exists());
+    window.click("[data-testid=autostart]").await;
+    window.sees("[data-testid=autostart][aria-checked=true]").await;
+    let text = fs::read_to_string(&entry).unwrap();
+    let valid = ann.desktop.command("desktop-file-validate").arg(&entry).output().unwrap();
+    assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stdout));
+
+    // A desktop runs that line when the person logs in; here a shell does, once Ann has logged out.
+    let line = text.lines().find_map(|line| line.strip_prefix("Exec=")).unwrap().to_owned();
+    window.click("[data-testid=autostart]").await;
+    window.sees("[data-testid=autostart][aria-checked=false]").await;
+    assert!(!entry.exists());
+    ann.tray.click("", "Quit Postern").await;
+    until("the app to end", || async { ann.app().ended() }).await;
+    let mut shell = ann.desktop.surrounded(debian::command("sh"));
+    let _again = Process::spawn(shell.arg("-c").arg(format!("exec {line}")));
+    ann.tray.line("Pause everything", |line| line.enabled).await;
+    assert!(!ann.sees_window());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_written_where_the_system_asked() {
+    let ann = ann_alone().await;
+    ann.tray.click("", "Settings…").await;
+    let window = ann.page().await;
+    window.click("[data-testid=backup]").await;
+    window.click("[data-testid=backup-choose]").await;
+    until("the file dialog", || async { ann.desktop.shows_window("Save as").then_some(()) }).await;
+    ann.desktop.close_window("Save as");
+    until("the file dialog to be gone", || async { (!ann.desktop.shows_window("Save as")).then_some(()) }).await;
+
+    window.click("[data-testid=backup-choose]:enabled").await;
+    until("the file dialog again", || async { ann.desktop.shows_window("Save as").then_some(()) }).await;
+    let to = ann.desktop.home().join("mine.postern");
+    ann.desktop.type_into("Save as", to.to_str().unwrap());
+    let chosen = || async {
+        let path = window.evaluate("return document.querySelector('[data-testid=backup-path]').value").await?;
+        (path == to.to_str().unwrap()).then_some(())
+    };
+    until("the path in the window", chosen).await;
+    window.fill("[data-testid=backup-passphrase]", "correct horse").await;
+    window.fill("[data-testid=backup-again]", "correct horse").await;
+    window.click("[data-testid=backup-save]").await;
+    window.misses("[data-testid=backup-dialog]").await;
+    assert!(fs::metadata(&to).unwrap().len() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_says_what_to_do_and_where_the_log_is() {
+    let ann = Person::new().await;
+    // Where the lock should be there is something else.
+    fs::create_dir_all(ann.data_dir().join("app.lock")).unwrap();
+    let app = Process::spawn(&mut ann.command());
+    let text = told(&ann).await;
+    assert_eq!(app.ended().and_then(|status| status.code()), Some(1), "only the dialog is left");
+    assert!(text.starts_with("Postern could not start: ") && text.contains("Then start it again."), "{text}");
+    let log = ann.data_dir().join("logs/postern.log");
+    assert!(text.ends_with(log.to_str().unwrap()), "{text}");
+    assert!(log.is_file());
+    ann.desktop.close_window("Postern");
+    until("the dialog to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_of_its_own_is_told_and_nothing_is_left_behind() {
+    let ann = Person::new().await;
+    let app = Process::spawn(ann.command().arg("--panic"));
+    let text = told(&ann).await;
+    assert!(text.starts_with("Postern has run into a mistake of its own.\n\nStart it again."), "{text}");
+    let log = fs::read_to_string(ann.data_dir().join("logs/postern.log")).unwrap();
+    assert!(log.contains("as it was asked to, with --panic"), "{log}");
+    // It ended, so that starting it again is possible.
+    assert_eq!(app.wait(PATIENCE).code(), Some(1), "{}", app.stderr());
+    let _again = Process::spawn(ann.command().arg("--hidden"));
+    ann.tray.line("Open Postern", |_| true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_that_was_closed_does_not_end_it() {
+    let ann = Person::new().await;
+    let mut command = ann.command();
+    // Writing there fails, as to a terminal that is gone.
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    command.arg("--hidden").stdout(full()).stderr(full());
+    let mut app = command.spawn().unwrap();
+    ann.tray.line("Open Postern", |_| true).await;
+    assert_eq!(app.try_wait().unwrap(), None);
+    ann.tray.click("", "Quit Postern").await;
+    let status = tokio::task::spawn_blocking(move || app.wait()).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_of_services_are_all_there() {
+    const MANY: usize = 500;
+    let ann = ann_alone().await;
+    let target = postern_tests::Service::echo();
+    let mut shared = 0;
+    while shared < MANY {
+        let share = Request::Share {
+            name: format!("number-{shared}"),
+            kind: ServiceKind::Tcp,
+            target: target.address().to_string(),
+            path: None,
+            description: None,
+        };
+        match ann.ask(share).await {
+            Ok(_) => shared += 1,
+            Err(fault) => {
+                assert_eq!(fault.code, Code::TooMany, "{fault}");
+                break;
+            }
+        }
+    }
+    assert!(shared >= 128, "only {shared} services can be shared");
+    // The menu stays a menu, the window shows everything.
+    ann.tray.line(&format!("{} more…", shared - 10), |line| line.enabled).await;
+    ann.tray.click("", "Open Postern").await;
+    let window = ann.page().await;
+    let all = || async {
+        let rows = window.evaluate("return document.querySelectorAll('[data-testid=service]').length").await?;
+        (rows == shared).then_some(())
+    };
+    until("all rows", all).await;
+    let last = format!("number-{}", shared - 1);
+    window.fill("[data-testid=search]", &last).await;
+    let found = || async {
+        let rows = window.evaluate("return document.querySelectorAll('[data-testid=service]').length").await?;
+        (rows == 1).then_some(())
+    };
+    until("the one that was searched", found).await;
+    window.click("[data-testid=service-toggle]").await;
+    window.sees("[data-testid=service][data-on=false]").await;
+    let off = |snapshot: &postern_engine::model::Snapshot| {
+        let mut off = snapshot.services.iter().filter(|service| !service.on);
+        off.next().map(|service| service.name.clone())
+    };
+    assert_eq!(ann.sees("the one switched off", off).await, last);
 }

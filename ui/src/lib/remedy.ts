@@ -12,6 +12,9 @@ export function remedy(code: Code): Remedy | null {
     case 'service-down':
     case 'timed-out':
     case 'relay-taken':
+    case 'keychain-locked':
+    case 'keychain-missing':
+    case 'keychain-failed':
       return { label: 'Try again', request: { request: 'retry' } };
     case 'no-way-in':
       return { label: 'Add a hub', go: 'settings' };

@@ -78,6 +78,7 @@ class Store {
       traffic: (traffic) => this.traffic.take(traffic),
       notice: (notice) => this.#hear(notice),
       navigate: (to) => this.go(to),
+      shell: () => void this.#askShell(),
     });
     setInterval(() => document.visibilityState === 'visible' && (this.now = Date.now()), CLOCK_MS);
     document.addEventListener('visibilitychange', () => {
@@ -113,9 +114,13 @@ class Store {
     this.snapshot = reuse(this.snapshot, snapshot);
   }
 
+  /** While there is no engine nothing of it is shown, and as soon as there is one again everything. */
   #takeShell(state: ShellState): void {
+    const was = this.startFault;
     this.shellState = state;
-    if (state.fault && !this.snapshot) this.startFault = state.fault;
+    this.startFault = state.fault;
+    if (state.fault) this.snapshot = null;
+    else if (was && !this.snapshot) void this.#askSnapshot();
   }
 
   #hear(notice: Notice): void {
@@ -134,28 +139,30 @@ class Store {
     this.#takeShell(await this.#backend!.shell(action));
   }
 
-  async retryStart(): Promise<void> {
-    this.#takeShell(await this.#backend!.shell({ action: 'retry-start' }));
-    if (!this.shellState?.fault) {
-      this.startFault = null;
-      await this.#askSnapshot();
-    }
+  saveAs(name: string): Promise<string | null> {
+    return this.#backend!.saveAs(name);
   }
 
-  async copy(text: string, what: string): Promise<void> {
+  /** Whether it was copied; if not, why is said. */
+  async copy(text: string, what: string): Promise<boolean> {
     try {
       await this.shell({ action: 'copy', text });
-      this.say(`${what} copied`);
     } catch (thrown) {
-      this.note(what, asFault(thrown));
+      this.note(`${what} not copied`, asFault(thrown));
+      return false;
     }
+    this.say(`${what} copied`);
+    return true;
   }
 
   // ── where the person is ──
 
   go(to: Navigate): void {
-    if (to.view === this.route.view && to.service === this.route.service && to.invitation === this.route.invitation) return;
-    this.#trail = to.view === 'home' ? [] : [...this.#trail, this.route].slice(-20);
+    const { fault, ...from } = this.route;
+    if (!to.fault && !fault && to.view === from.view && to.service === from.service && to.invitation === from.invitation) return;
+    // Why something could not be shown is said once, not on the way back too.
+    if (to.view === 'home') this.#trail = [];
+    else if (to.view !== from.view || !to.fault) this.#trail = [...this.#trail, from].slice(-20);
     this.#arrive(to);
   }
 
@@ -184,6 +191,20 @@ class Store {
 
   note(text: string, fault: Fault | null = null): void {
     this.#toast({ text, fault, undo: null }, fault ? UNDO_MS : NOTE_MS, () => {});
+  }
+
+  /** Says what was done, and for a while how it is undone. */
+  done(text: string, undo: Request): void {
+    const back = async () => {
+      this.dismiss(id);
+      try {
+        await this.send(undo);
+        this.say('Undone');
+      } catch (thrown) {
+        this.note(text, asFault(thrown));
+      }
+    };
+    const id = this.#toast({ text, fault: null, undo: () => void back() }, UNDO_MS, () => {});
   }
 
   /** Rejects with the `Fault` of the first step. */

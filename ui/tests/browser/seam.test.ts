@@ -57,7 +57,7 @@ test('the window hears events before it asks for the state, and sends requests a
   const calls = () => page.evaluate(() => (window as never as { calls: Call[] }).calls);
   const started = await calls();
   const names = started.map((call) => call.command);
-  expect(started.filter((c) => c.command === 'plugin:event|listen').map((c) => c.args['event']).sort()).toEqual(['navigate', 'notice', 'snapshot', 'traffic']);
+  expect(started.filter((c) => c.command === 'plugin:event|listen').map((c) => c.args['event']).sort()).toEqual(['navigate', 'notice', 'shell', 'snapshot', 'traffic']);
   expect(names.lastIndexOf('plugin:event|listen')).toBeLessThan(names.indexOf('snapshot'));
   expect(names).toContain('shell_state');
 

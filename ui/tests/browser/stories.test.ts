@@ -414,6 +414,23 @@ test.describe('invitations', () => {
     await expect(page.locator('[data-testid="invitation"][data-id="received-1"]')).toBeInViewport();
     await expect(page.getByRole('heading', { name: 'Invitations' })).toBeFocused();
   });
+
+  test('the shell says why a link cannot be shown, once', async ({ driver, page }) => {
+    await driver.open('home');
+    const fault = { code: 'bad-ticket', message: 'This is not an invitation. Ask for the link again.' } as const;
+    // As the controller does: the view first, then what became of the link.
+    await driver.mock((mock) => mock.navigate({ view: 'invitations' }), null);
+    await driver.mock((mock, why) => mock.navigate({ view: 'invitations', fault: why }), fault);
+    await expect(page.getByRole('alert')).toHaveText(fault.message);
+    await driver.mock((mock) => mock.navigate({ view: 'invitations', invitation: 'received-1' }), null);
+    await expect(driver.id('fault')).toHaveCount(0);
+    await driver.mock((mock, why) => mock.navigate({ view: 'invitations', fault: why }), fault);
+    await driver.id('nav-settings').click();
+    await expect(page.getByText(fault.message)).toHaveCount(0);
+    await page.keyboard.press('Escape');
+    await expect(driver.id('join-link')).toBeVisible();
+    await expect(page.getByText(fault.message)).toHaveCount(0);
+  });
 });
 
 test.describe('contacts', () => {
@@ -440,6 +457,25 @@ test.describe('contacts', () => {
     await expect(row).toHaveAttribute('data-blocked', 'true');
     await row.getByTestId('contact-menu').click();
     await driver.id('contact-unblock').click();
+    await expect(row).toHaveAttribute('data-blocked', 'false');
+  });
+
+  test('blocking can be undone', async ({ driver, page }) => {
+    await driver.open('home');
+    await driver.id('nav-contacts').click();
+    const row = await driver.expand('contact', 'Alan Turing');
+    await row.getByTestId('contact-menu').click();
+    await driver.id('contact-block').click();
+    await expect(row).toHaveAttribute('data-blocked', 'true');
+    await expect(driver.id('toast')).toContainText('Alan Turing is blocked');
+    await driver.id('undo').click();
+    await expect(row).toHaveAttribute('data-blocked', 'false');
+    await expect(driver.id('toast')).toHaveCount(0);
+    expect(await driver.requests('block')).toMatchObject([{ on: true }, { on: false }]);
+    await row.getByTestId('contact-menu').click();
+    await driver.id('contact-block').click();
+    await expect(row).toHaveAttribute('data-blocked', 'true');
+    await page.keyboard.press('Control+z');
     await expect(row).toHaveAttribute('data-blocked', 'false');
   });
 
@@ -542,6 +578,30 @@ test.describe('settings', () => {
     await expect(driver.id('toast')).toContainText('Backup written');
   });
 
+  test('the system asks where a backup is written', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('nav-settings').click();
+    await driver.id('backup').click();
+    const typed = await driver.id('backup-path').inputValue();
+    // They changed their mind: what was there stays.
+    await driver.id('backup-choose').click();
+    await expect(driver.id('backup-choose')).toBeEnabled();
+    await expect(driver.id('backup-path')).toHaveValue(typed);
+    await driver.mock((mock) => mock.chooses('/media/stick'), null);
+    await driver.id('backup-choose').click();
+    await expect(driver.id('backup-path')).toHaveValue(/^\/media\/stick\/backup-.*\.postern$/u);
+    await driver.mock((mock) => mock.chooses({ code: 'invalid', message: 'Choose another.' }), null);
+    await driver.id('backup-choose').click();
+    await expect(driver.id('backup-dialog').getByTestId('fault')).toHaveText('Choose another.');
+    // And it can still be typed.
+    await driver.id('backup-path').fill('/home/ada/mine.postern');
+    await driver.id('backup-passphrase').fill('correct horse');
+    await driver.id('backup-again').fill('correct horse');
+    await driver.id('backup-save').click();
+    await expect(driver.id('toast')).toContainText('Backup written');
+    expect(await driver.requests('backup')).toMatchObject([{ path: '/home/ada/mine.postern' }]);
+  });
+
   test('checkup, diagnostics, log, quit', async ({ driver }) => {
     await driver.open('attention');
     await driver.id('nav-settings').click();
@@ -577,6 +637,18 @@ test.describe('states', () => {
     await expect(page.getByRole('heading')).toHaveText('Your keychain is locked');
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'fault');
     await driver.id('retry-start').click();
+    await expect(driver.row('service', 'Notebook')).toBeVisible();
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
+  });
+
+  test('an engine that ends is not shown as if it ran, and comes back', async ({ driver, page }) => {
+    await driver.open('home');
+    await driver.mock((mock) => mock.engine({ code: 'stopped', message: 'Postern’s engine has ended. Try again.' }), null);
+    await expect(driver.id('no-engine')).toContainText('engine has ended');
+    await expect(driver.id('service')).toHaveCount(0);
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'fault');
+    // Started again from the tray.
+    await driver.mock((mock) => mock.engine(null), null);
     await expect(driver.row('service', 'Notebook')).toBeVisible();
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
   });

@@ -51,7 +51,12 @@ export class Driver {
     );
   }
 
-  /** Ends the undo window, by waiting it out on a clock of its own. */
+  /** Plays what comes from the shell. */
+  mock<A>(play: (mock: MockControls, argument: A) => void, argument: A): Promise<void> {
+    return this.page.evaluate(`(${play.toString()})(window.mock, ${JSON.stringify(argument)})`);
+  }
+
+  /** What has the focus, by its mark or its text. */
   async focused(): Promise<string | null> {
     return this.page.evaluate(() => document.activeElement?.getAttribute('data-testid') ?? document.activeElement?.textContent ?? null);
   }

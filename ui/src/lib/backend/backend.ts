@@ -9,6 +9,8 @@ export type Listeners = {
   traffic(traffic: Traffic): void;
   notice(notice: Notice): void;
   navigate(to: Navigate): void;
+  /** What the shell itself has to say changed. */
+  shell(): void;
 };
 
 export interface Backend {
@@ -21,6 +23,8 @@ export interface Backend {
   shellState(): Promise<ShellState>;
   /** Rejects with a `Fault`. */
   shell(action: ShellAction): Promise<ShellState>;
+  /** Where the person wants a file that is called so at first, by the system's dialog; nothing if they changed their mind. Rejects with a `Fault`. */
+  saveAs(name: string): Promise<string | null>;
 }
 
 /** The real one inside the app, the mock twin in a browser. */

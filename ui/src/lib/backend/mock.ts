@@ -30,6 +30,10 @@ export type MockControls = {
   fail(request: Request['request'], fault: Fault): void;
   notice(notice: Notice): void;
   navigate(to: Navigate): void;
+  /** The engine ends, or is back. */
+  engine(fault: Fault | null): void;
+  /** What the next file dialog comes to: a path, nothing, or a fault. */
+  chooses(answer: string | null | Fault): void;
   change(change: (snapshot: Snapshot) => void): void;
 };
 
@@ -55,6 +59,7 @@ class Mock implements Backend {
   #listeners: Listeners | null = null;
   #failures = new Map<string, Fault>();
   #next = 1;
+  #chosen: string | null | Fault = null;
 
   constructor(played: Scene) {
     this.#scene = played;
@@ -67,6 +72,11 @@ class Mock implements Backend {
       fail: (request, why) => void this.#failures.set(request, why),
       notice: (notice) => this.#listeners?.notice(notice),
       navigate: (to) => this.#listeners?.navigate(to),
+      engine: (why) => {
+        this.#shell = { ...this.#shell, fault: why };
+        this.#listeners?.shell();
+      },
+      chooses: (answer) => void (this.#chosen = answer),
       change: (change) => {
         change(this.#snapshot!);
         this.#emit();
@@ -88,7 +98,7 @@ class Mock implements Backend {
 
   async snapshot(): Promise<{ snapshot: Snapshot; traffic: Traffic }> {
     if (this.#scene.waits) return new Promise(() => {});
-    if (!this.#snapshot) throw this.#shell.fault;
+    if (this.#shell.fault || !this.#snapshot) throw this.#shell.fault;
     return { snapshot: structuredClone(this.#snapshot), traffic: this.#traffic() };
   }
 
@@ -119,6 +129,13 @@ class Mock implements Backend {
         break;
     }
     return this.#shell;
+  }
+
+  async saveAs(name: string): Promise<string | null> {
+    await delay();
+    const chosen = this.#chosen;
+    if (chosen && typeof chosen === 'object') throw chosen;
+    return chosen && `${chosen}/${name}`;
   }
 
   async request(request: Request): Promise<Answer> {

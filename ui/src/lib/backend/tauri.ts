@@ -4,7 +4,7 @@ import { invoke } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';
 import type { Backend, Listeners } from './backend';
 
-const EVENTS = ['snapshot', 'traffic', 'notice', 'navigate'] as const satisfies readonly (keyof Listeners)[];
+const EVENTS = ['snapshot', 'traffic', 'notice', 'navigate', 'shell'] as const satisfies readonly (keyof Listeners)[];
 
 export const tauri: Backend = {
   async listen(listeners) {
@@ -16,4 +16,5 @@ export const tauri: Backend = {
   snapshot: () => invoke('snapshot'),
   shellState: () => invoke('shell_state'),
   shell: (action) => invoke('shell', { action }),
+  saveAs: (name) => invoke('save_as', { name }),
 };

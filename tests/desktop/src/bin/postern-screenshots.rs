@@ -1,0 +1,307 @@
+//! Pictures of the real app, light and dark, into `docs/screenshots`: two people, a hub, and what they do.
+//! Started by `cargo xtask screenshots`.
+
+#[cfg(target_os = "linux")]
+fn main() -> std::io::Result<()> {
+    linux::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("Pictures of the app are made on Linux only.");
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    use postern_desktop_tests::{Keyring, Page, Person, free_port};
+    use postern_engine::model::{
+        Answer, InletLink, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind, Snapshot, Terms,
+    };
+    use postern_tests::{Hub, Service, client};
+
+    /// What Ann shares.
+    const SHARED: [(&str, ServiceKind); 2] = [("Field notes", ServiceKind::Http), ("Measurements", ServiceKind::Tcp)];
+
+    pub(super) fn main() -> io::Result<()> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/screenshots");
+        fs::create_dir_all(&directory)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        for (shade, theme) in [("light", "Adwaita"), ("dark", "Adwaita:dark")] {
+            let album = Album { directory: directory.clone(), shade, theme };
+            runtime.block_on(async {
+                album.two_people().await;
+                album.strangers().await;
+                album.locked_out().await;
+            });
+        }
+        Ok(())
+    }
+
+    struct Album {
+        directory: PathBuf,
+        shade: &'static str,
+        theme: &'static str,
+    }
+
+    impl Album {
+        /// Ann shares with Ben, from the first run on.
+        async fn two_people(&self) {
+            let (hub, site, lab) = (Hub::start(), Service::http(), Service::echo());
+            let mut ann = self.person(Keyring::Unlocked).await;
+            ann.start(&[]);
+            let window = ann.page().await;
+            window.sees("[data-testid=first-run]").await;
+            self.take(&ann, &window, "first-run").await;
+            window.fill("[data-testid=name]", "Ann").await;
+            window.click("[data-testid=next]").await;
+            window.fill("[data-testid=hub]", &hub.address().to_string()).await;
+            self.take(&ann, &window, "first-run-reach").await;
+            window.click("[data-testid=finish]").await;
+            window.sees("[data-testid=status]").await;
+            self.take(&ann, &window, "empty").await;
+            for view in ["invitations", "contacts", "activity"] {
+                window.click(&format!("[data-testid=nav-{view}]")).await;
+                self.take(&ann, &window, &format!("{view}-empty")).await;
+            }
+
+            let ben = self.set_up("Ben", &hub).await;
+            let mut services = Vec::new();
+            for ((name, kind), address) in SHARED.into_iter().zip([site.address(), lab.address()]) {
+                let service = share(&ann, name, kind, &address.to_string()).await;
+                let link = invite(&ann, service, Some("Ben"), false).await;
+                ben.ask(Request::Open { link }).await.ok();
+                services.push(service);
+            }
+            let friend = self.friend(&ben).await;
+            let addresses = up(&ben, SHARED.len()).await;
+            // Something for the charts and the totals.
+            let busy: Vec<_> = addresses
+                .iter()
+                .map(|address| {
+                    tokio::task::spawn_blocking({
+                        let address = *address;
+                        move || client::ask(address, b"GET / HTTP/1.0\r\n\r\n")
+                    })
+                })
+                .collect();
+            self.owner(&ann, &window, &services).await;
+            drop(busy);
+            self.away((&ann, &window), (&ben, &friend), hub, services[0]).await;
+        }
+
+        async fn friend(&self, ben: &Person) -> Page {
+            ben.tray.click("", "Open Postern").await;
+            let window = ben.page().await;
+            window.click("[data-testid=nav-invitations]").await;
+            window.sees("[data-testid=invitation]").await;
+            self.take(ben, &window, "invitations").await;
+            window.click("[data-testid=nav-home]").await;
+            self.take(ben, &window, "home-invited").await;
+            let waiting = ben.sees("two invitations", |snapshot| {
+                let ids: Vec<InvitationId> = snapshot.invitations.iter().map(|invitation| invitation.id).collect();
+                (ids.len() == SHARED.len()).then_some(ids)
+            });
+            let waiting = waiting.await;
+            for invitation in &waiting {
+                ben.ask(Request::Accept { invitation: *invitation, port: Some(free_port()) }).await.ok();
+            }
+            up(ben, waiting.len()).await;
+            window.click("[data-testid=nav-home]").await;
+            window.sees("[data-testid=inlet][data-state=up]").await;
+            self.take(ben, &window, "shared-with-me").await;
+            window.click("[data-testid=inlet-open]").await;
+            self.take(ben, &window, "portal").await;
+            window.click("[data-testid=inlet-open]").await;
+            window
+        }
+
+        async fn owner(&self, ann: &Person, window: &Page, services: &[ServiceId]) {
+            window.click("[data-testid=nav-home]").await;
+            window.sees("[data-testid=service]").await;
+            self.take(ann, window, "home").await;
+            window.click("[data-testid=service-open]").await;
+            window.sees("[data-testid=person]").await;
+            self.take(ann, window, "service").await;
+            window.click("[data-testid=person-menu]").await;
+            self.take(ann, window, "person-menu").await;
+            window.click("[data-testid=grant-terms]").await;
+            self.take(ann, window, "terms").await;
+            window.click("[data-testid=terms-save]").await;
+            window.misses("[data-testid=terms-dialog]").await;
+            for view in ["activity", "settings"] {
+                window.click(&format!("[data-testid=nav-{view}]")).await;
+                self.take(ann, window, view).await;
+            }
+            window.click("[data-testid=doctor]").await;
+            window.sees("[data-testid=finding]").await;
+            window.evaluate("document.querySelector('[data-testid=quit]').scrollIntoView()").await;
+            self.take(ann, window, "settings-help").await;
+            window.click("[data-testid=backup]").await;
+            self.take(ann, window, "backup").await;
+            window.evaluate("document.querySelector('dialog').close()").await;
+            window.click("[data-testid=nav-contacts]").await;
+            window.click("[data-testid=contact-open]").await;
+            self.take(ann, window, "contacts").await;
+
+            window.click("[data-testid=nav-home]").await;
+            window.click("[data-testid=share]").await;
+            window.sees("[data-testid=share-target]").await;
+            self.take(ann, window, "share").await;
+            window.fill("[data-testid=share-target]", "5432").await;
+            window.click("[data-testid=share-next]").await;
+            self.take(ann, window, "share-name").await;
+            window.click("[data-testid=share-submit]").await;
+            window.sees("[data-testid=invite-submit]").await;
+            self.take(ann, window, "share-invite").await;
+            window.click("[data-testid=invite-submit]").await;
+            window.sees("[data-testid=qr]").await;
+            self.take(ann, window, "share-link").await;
+            window.click("[data-testid=share-done]").await;
+
+            // Wide, as a window on a desk.
+            ann.desktop.resize_window("Postern", 1800, 1280);
+            window.click("[data-testid=nav-home]").await;
+            self.take(ann, window, "home-wide").await;
+            ann.desktop.resize_window("Postern", 760, 1120);
+            let knocks = invite(ann, services[0], Some("Cleo"), true).await;
+            let cleo = self.person(Keyring::Unlocked).await;
+            self.knock(cleo, ann, window, knocks).await;
+        }
+
+        /// Cleo knocks, and is seen at the door.
+        async fn knock(&self, mut cleo: Person, ann: &Person, window: &Page, link: Secret) {
+            let hub = ann.sees("her hub", |snapshot| snapshot.hubs.first().map(|hub| hub.address.clone())).await;
+            cleo.start(&["--hidden"]);
+            cleo.ask(Request::SetUp { name: "Cleo".into(), hubs: vec![hub], this_computer: false }).await.ok();
+            let Ok(Answer::Preview { preview }) = cleo.ask(Request::Open { link }).await else { return };
+            cleo.ask(Request::Accept { invitation: preview.invitation, port: Some(free_port()) }).await.ok();
+            window.click("[data-testid=nav-home]").await;
+            window.sees("[data-testid=knock]").await;
+            self.take(ann, window, "knock").await;
+            window.click("[data-testid=knock-deny]").await;
+            window.misses("[data-testid=knock]").await;
+        }
+
+        /// What is seen when something is not there.
+        async fn away(&self, owner: (&Person, &Page), user: (&Person, &Page), hub: Hub, service: ServiceId) {
+            let ((ann, window), (ben, friend)) = (owner, user);
+            ann.ask(Request::SetService { service, on: false }).await.ok();
+            friend.sees("[data-testid=inlet][data-state=down]").await;
+            self.take(ben, friend, "paused-by-owner").await;
+            ann.ask(Request::SetService { service, on: true }).await.ok();
+            up(ben, SHARED.len()).await;
+            window.click("[data-testid=pause-all]").await;
+            window.sees("[data-testid=paused]").await;
+            self.take(ann, window, "paused").await;
+            window.click("[data-testid=resume]").await;
+            window.misses("[data-testid=paused]").await;
+            up(ben, SHARED.len()).await;
+
+            drop(hub);
+            window.sees("[data-testid=status][data-status=offline]").await;
+            self.take(ann, window, "offline").await;
+            friend.sees("[data-testid=inlet][data-state=down]").await;
+            self.take(ben, friend, "hub-away").await;
+        }
+
+        /// Names as people really have them, and as somebody who means no good has them.
+        async fn strangers(&self) {
+            let hub = Hub::start();
+            let ben = self.set_up("Ben", &hub).await;
+            let page = Service::http();
+            for (person, service) in [
+                ("ليلى بنت أحمد", "ملاحظات المشروع"),
+                ("Zoë 👋🏽🪐", "🧪 Lab notebook"),
+                ("<b>Mallory</b>", "<img src=x onerror=alert(1)>"),
+                (
+                    "Wolfeschlegelsteinhausenbergerdorff Hubert Blaine the Elder",
+                    "A very long name of a service that goes on",
+                ),
+            ] {
+                let owner = self.set_up(person, &hub).await;
+                let shared = share(&owner, service, ServiceKind::Http, &page.address().to_string()).await;
+                let link = invite(&owner, shared, None, false).await;
+                let Ok(Answer::Preview { preview }) = ben.ask(Request::Open { link }).await else { continue };
+                let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
+                ben.ask(accept).await.ok();
+                // Their machines are gone by the time somebody looks, except for the first second.
+                ben.sees("the portal", |snapshot| {
+                    snapshot.inlets.iter().any(|inlet| inlet.owner_name == preview.owner_name).then_some(())
+                })
+                .await;
+            }
+            ben.tray.click("", "Open Postern").await;
+            let window = ben.page().await;
+            window.sees("[data-testid=inlet]").await;
+            self.take(&ben, &window, "strange-names").await;
+        }
+
+        async fn locked_out(&self) {
+            let hub = Hub::start();
+            let mut ann = self.set_up("Ann", &hub).await;
+            ann.stop();
+            ann.desktop.start_keyring(Keyring::Locked).await;
+            ann.start(&[]);
+            let window = ann.page().await;
+            window.sees("[data-code=keychain-locked]").await;
+            self.take(&ann, &window, "keychain-locked").await;
+        }
+
+        async fn person(&self, keyring: Keyring) -> Person {
+            let mut person = Person::with(keyring).await;
+            person.wear(self.theme);
+            person.magnify();
+            person
+        }
+
+        async fn set_up(&self, name: &str, hub: &Hub) -> Person {
+            let mut person = self.person(Keyring::Unlocked).await;
+            person.start(&["--hidden"]);
+            let hubs = vec![hub.address().to_string()];
+            person.ask(Request::SetUp { name: name.into(), hubs, this_computer: false }).await.ok();
+            person
+        }
+
+        /// Once the page has drawn what it has to, and what only informs has gone.
+        async fn take(&self, person: &Person, window: &Page, name: &str) {
+            window
+                .evaluate("for (const it of document.querySelectorAll('[data-testid=toast] .close')) it.click()")
+                .await;
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            let to = self.directory.join(format!("{name}-{}.png", self.shade));
+            person.desktop.picture_of("Postern", &to);
+            println!("{}", to.display());
+        }
+    }
+
+    async fn share(person: &Person, name: &str, kind: ServiceKind, target: &str) -> ServiceId {
+        let share = Request::Share { name: name.into(), kind, target: target.into(), path: None, description: None };
+        match person.ask(share).await {
+            Ok(Answer::Service { service }) => service,
+            other => panic!("{name} is not shared: {other:?}"),
+        }
+    }
+
+    async fn invite(person: &Person, service: ServiceId, note: Option<&str>, ask_first: bool) -> Secret {
+        let to = InviteTo::Link { note: note.map(Into::into) };
+        let terms = Terms::default();
+        match person.ask(Request::Invite { service, to, ask_first, valid_for: None, terms }).await {
+            Ok(Answer::Invitation { link: Some(link), .. }) => Secret::new(link.reveal()),
+            other => panic!("there is no link: {other:?}"),
+        }
+    }
+
+    /// Waits until so many portals are up, and says where they are.
+    async fn up(person: &Person, many: usize) -> Vec<std::net::SocketAddr> {
+        let addresses = |snapshot: &Snapshot| {
+            let up = snapshot.inlets.iter().filter(|inlet| matches!(inlet.link, InletLink::Up { .. }));
+            let addresses: Vec<_> = up.filter_map(|inlet| inlet.address.parse().ok()).collect();
+            (addresses.len() >= many).then_some(addresses)
+        };
+        person.sees("the portals to be up", addresses).await
+    }
+}
