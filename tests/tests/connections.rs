@@ -77,9 +77,9 @@ fn sixty_four_clients_that_do_not_read_hold_what_the_table_of_limits_says() {
 
 /// Bytes of memory that a process has.
 fn resident(process: &Process) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).expect("a process that runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    line.and_then(|kib| kib.parse::<u64>().ok()).expect("a size in kB") << 10
 }
 
 #[test]

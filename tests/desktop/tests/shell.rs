@@ -172,13 +172,14 @@ async fn what_cannot_start_says_what_to_do_and_where_the_log_is() {
     fs::create_dir_all(ann.data_dir().join("app.lock")).unwrap();
     let app = Process::spawn(&mut ann.command());
     let text = told(&ann).await;
-    assert_eq!(app.ended().and_then(|status| status.code()), Some(1), "only the dialog is left");
     assert!(text.starts_with("Postern could not start: ") && text.contains("Then start it again."), "{text}");
     let log = ann.data_dir().join("logs/postern.log");
     assert!(text.ends_with(log.to_str().unwrap()), "{text}");
     assert!(log.is_file());
     ann.desktop.close_window("Postern");
     until("the dialog to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
+    let status = until("the program to end", || async { app.ended() }).await;
+    assert_eq!(status.code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
