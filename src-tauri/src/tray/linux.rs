@@ -1,17 +1,26 @@
 //! The tray on Linux: a StatusNotifierItem on the session bus, so clicks, tooltip and icon are ours.
 //!
-//! A host may come late, go and come back; the item registers again each time. Without a bus there is no tray, which is
-//! only logged: the window serves for everything.
+//! A host may come late, go and come back; the item registers again each time. While there is none it is looked for as
+//! well, since its coming can be missed. Without a bus there is no tray, which is only logged: the window serves for
+//! everything.
+
+use std::time::Duration;
 
 use ksni::menu::{CheckmarkItem, StandardItem, SubMenu};
-use ksni::{MenuItem, ToolTip, TrayMethods};
+use ksni::{Handle, MenuItem, OfflineReason, ToolTip, TrayMethods};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
+use zbus::fdo::DBusProxy;
 
 use super::picture::{self, Shade};
 use super::{Click, Entry, Tray};
 use crate::controller::Input;
 use crate::text::escape_mnemonic;
+
+/// The bus name of the desktop's part that hosts trays.
+const WATCHER: &str = "org.kde.StatusNotifierWatcher";
+/// How often a host is looked for while none is known.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// The tray's end of the channel through which it is told what to show.
 pub struct Backend {
@@ -41,13 +50,22 @@ async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Inpu
         return;
     };
     let mut shades = crate::platform::appearance::follow();
-    let item = StatusItem { shown, shade: Shade::ForDark, inputs };
-    let handle = match item.assume_sni_available(true).spawn().await {
-        Ok(handle) => handle,
-        Err(error) => {
-            warn!("there is no tray: {error}");
-            return;
-        }
+    let mut shade = Shade::ForDark;
+    let (hosted, mut hosting) = watch::channel(true);
+    let put_up = async |shown, shade| {
+        hosted.send_replace(true);
+        let item = StatusItem { shown, shade, inputs: inputs.clone(), hosted: hosted.clone() };
+        let handle: Option<Handle<StatusItem>> = match item.assume_sni_available(true).spawn().await {
+            Ok(handle) => Some(handle),
+            Err(error) => {
+                warn!("there is no tray: {error}");
+                None
+            }
+        };
+        handle
+    };
+    let Some(mut handle) = put_up(shown, shade).await else {
+        return;
     };
     info!("the tray is there");
     loop {
@@ -61,18 +79,49 @@ async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Inpu
                 };
                 handle.update(|item| item.shown = tray).await;
             }
-            Some(shade) = shades.recv() => {
+            Some(new) = shades.recv() => {
+                shade = new;
                 handle.update(|item| item.shade = shade).await;
+            }
+            () = missed(&mut hosting) => {
+                info!("a host of trays has come unnoticed");
+                handle.shutdown().await;
+                let Some(shown) = told.borrow().clone() else {
+                    continue;
+                };
+                let Some(again) = put_up(shown, shade).await else {
+                    return;
+                };
+                handle = again;
             }
         }
     }
     handle.shutdown().await;
 }
 
+/// Waits until there is a host although none is known.
+async fn missed(hosting: &mut watch::Receiver<bool>) {
+    loop {
+        // Its sender is with the item, or with who waits here.
+        let _ = hosting.wait_for(|hosted| !hosted).await;
+        tokio::time::sleep(LOOK_AGAIN).await;
+        if !*hosting.borrow() && host_is_there().await.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+async fn host_is_there() -> zbus::Result<bool> {
+    let bus = zbus::Connection::session().await?;
+    Ok(DBusProxy::new(&bus).await?.name_has_owner(WATCHER.try_into()?).await?)
+}
+
 struct StatusItem {
     shown: Tray,
     shade: Shade,
     inputs: mpsc::Sender<Input>,
+    /// Whether a host has taken it.
+    hosted: watch::Sender<bool>,
 }
 
 impl StatusItem {
@@ -91,6 +140,15 @@ impl ksni::Tray for StatusItem {
 
     fn title(&self) -> String {
         "Postern".into()
+    }
+
+    fn watcher_online(&self) {
+        self.hosted.send_replace(true);
+    }
+
+    fn watcher_offline(&self, _reason: OfflineReason) -> bool {
+        self.hosted.send_replace(false);
+        true
     }
 
     fn activate(&mut self, _x: i32, _y: i32) {

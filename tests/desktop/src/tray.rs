@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
 use zbus::zvariant::{Array, OwnedObjectPath, OwnedValue, Structure, Value};
@@ -12,6 +14,8 @@ use crate::wait::until;
 
 const NAME: &str = "org.kde.StatusNotifierWatcher";
 const PATH: &str = "/StatusNotifierWatcher";
+/// How long a panel waits for an item before it asks again.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A panel with one program's item in it.
 pub struct Tray {
@@ -125,7 +129,8 @@ impl Tray {
     /// The menu, as it is now.
     pub async fn menu(&self) -> Option<Line> {
         let menu = self.dbusmenu().await?;
-        let layout = menu.call_method("GetLayout", &(0_i32, -1_i32, Vec::<String>::new())).await.ok()?;
+        let depth_and_names = (0_i32, -1_i32, Vec::<String>::new());
+        let layout = timeout(ANSWER, menu.call_method("GetLayout", &depth_and_names)).await.ok()?.ok()?;
         let body = layout.body();
         let layout: Structure<'_> = body.deserialize().ok()?;
         let Value::Structure(root) = layout.fields().get(1)? else {
@@ -136,7 +141,13 @@ impl Tray {
 
     /// Waits for a line of the menu, or of a menu in it, that is called `label` and satisfies `wanted`.
     pub async fn line(&self, label: &str, wanted: impl Fn(&Line) -> bool) -> Line {
-        let found = until(label, || async { self.menu().await?.find(&|line| line.label == label && wanted(line)) });
+        let seen = Seen(Mutex::default());
+        let found = until(label, || async {
+            let menu = self.menu().await;
+            let found = menu.as_ref().and_then(|menu| menu.find(&|line| line.label == label && wanted(line)));
+            *seen.0.lock().unwrap() = menu;
+            found
+        });
         found.await
     }
 
@@ -174,6 +185,17 @@ impl Tray {
         let item = self.item().await?;
         let path: OwnedObjectPath = item.get_property("Menu").await.ok()?;
         Proxy::new(&self.connection, item.destination().to_owned(), path, "com.canonical.dbusmenu").await.ok()
+    }
+}
+
+/// The menu that was seen last: told when a test fails that waits for something in it.
+struct Seen(Mutex<Option<Line>>);
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the menu at last: {:#?}", self.0.lock());
+        }
     }
 }
 
