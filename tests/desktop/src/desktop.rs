@@ -189,7 +189,12 @@ impl Desktop {
     pub fn picture_of(&self, title: &str, to: &Path) {
         let found = self.windows(title);
         let window = found.lines().next().expect("there is no window to take a picture of");
-        let taken = self.command("import").args(["-window", window]).arg(to).status().unwrap();
+        let taken = self
+            .command("import")
+            .args(["-window", window, "-strip", "-define", "png:exclude-chunks=date,time"])
+            .arg(to)
+            .status()
+            .unwrap();
         assert!(taken.success());
     }
 

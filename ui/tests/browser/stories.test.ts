@@ -527,6 +527,19 @@ test.describe('activity', () => {
 });
 
 test.describe('settings', () => {
+  test('what has the focus is not under the heading', async ({ driver, page }) => {
+    await driver.open('home');
+    await driver.id('nav-settings').click();
+    await driver.id('quit').focus();
+    await expect(driver.id('quit')).toBeInViewport();
+    const heading = (await page.locator('header').last().boundingBox())!;
+    for (const above of ['backup', 'autostart', 'settings-name']) {
+      await driver.id(above).focus();
+      const box = (await driver.id(above).boundingBox())!;
+      expect(box.y, above).toBeGreaterThanOrEqual(heading.y + heading.height);
+    }
+  });
+
   test('hubs are added and removed', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();
