@@ -4,7 +4,9 @@ import App from './App.svelte';
 import { connect } from './lib/backend/backend';
 import { asFault, store } from './lib/store.svelte';
 
-mount(App, { target: document.getElementById('app')! });
+const target = document.getElementById('app')!;
+target.replaceChildren();
+mount(App, { target });
 
 connect()
   .then((backend) => store.start(backend))
