@@ -3,6 +3,8 @@
 //! Comes in: any name, of any length, in any script, with anything in it. Goes out: one short line that can neither
 //! break the line, turn the direction of what stands beside it, nor be taken for markup or a mnemonic.
 
+use postern_engine::letters::visible;
+
 /// The longest name in a menu, in characters.
 pub const MENU_NAME: usize = 32;
 /// The longest name in a notification, in characters.
@@ -10,6 +12,7 @@ pub const NOTE_NAME: usize = 60;
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';
+const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
 
 /// A text as one line of at most `longest` characters, isolated if any of it runs from right to left.
@@ -17,11 +20,11 @@ const JOINER: char = '\u{200d}';
 pub fn plain(text: &str, longest: usize) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let mut shown = word.chars().filter(|c| !is_invisible(*c)).peekable();
-        if shown.peek().is_some() && !line.is_empty() {
+        let shown = visible(word);
+        if !shown.is_empty() && !line.is_empty() {
             line.push(' ');
         }
-        line.extend(shown);
+        line.push_str(&shown);
     }
     let line = cut(&line, longest);
     match line.chars().any(is_right_to_left) {
@@ -65,16 +68,9 @@ fn cut(line: &str, longest: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Marks that change the direction, or cannot be seen and let one name pass for another.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{200b}' | '\u{200c}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 fn is_joined(c: char) -> bool {
-    matches!(c, JOINER | '\u{0300}'..='\u{036f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+    matches!(c, JOINER | NON_JOINER | '\u{0300}'..='\u{036f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0020}'..='\u{e01ef}')
 }
 
 fn is_right_to_left(c: char) -> bool {
@@ -89,13 +85,16 @@ mod tests {
     #[test]
     fn an_ordinary_name_stays_as_it_is() {
         assert_eq!(plain("Zoë’s café_1", 32), "Zoë’s café_1");
-        assert_eq!(plain("👩‍💻 Ann", 32), "👩‍💻 Ann");
+        for joined in ["👩‍💻 Ann", "👨‍👩‍👧‍👦", "می\u{200c}خواهم"] {
+            assert_eq!(plain(joined, 32).trim_matches([FIRST_STRONG_ISOLATE, POP_ISOLATE]), joined);
+        }
     }
 
     #[test]
     fn lines_and_directions_do_not_get_out() {
         assert_eq!(plain("  a\n\tb\u{202e}c\u{0} ", 32), "a bc");
         assert_eq!(plain("\u{200b}\u{feff}", 32), "");
+        assert_eq!(plain("Ann\u{200d} \u{3164}", 32), "Ann");
         assert_eq!(plain("שלום", 32), "\u{2068}שלום\u{2069}");
     }
 

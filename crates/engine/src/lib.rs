@@ -12,6 +12,7 @@
 //! * [`control`]: the local socket of a running engine, for the command line and second launches.
 //! * [`desk`]: what two engines say to each other.
 //! * [`ticket`]: an invitation as text.
+//! * [`letters`]: what of a text can be seen.
 //! * [`words`]: what two people compare to be sure of each other.
 //! * [`identity`]: who this person is, and where that rests.
 //! * [`backup`]: everything in one file, and back.
@@ -26,6 +27,7 @@ mod engine;
 mod gate;
 pub mod identity;
 pub mod keys;
+pub mod letters;
 mod lock;
 pub mod machine;
 pub mod model;

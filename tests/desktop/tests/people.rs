@@ -249,8 +249,8 @@ async fn addresses_and_links_are_copied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_names_are_only_names() {
-    // From right to left, with emoji of a colour, markup, and as long as names can be.
-    let (arabic, emoji) = ("ليلى", "👋🏽🪐");
+    // From right to left, with emoji that are joined and of a colour, markup, and as long as names can be.
+    let (arabic, emoji) = ("ليلى", "👩🏽‍🚀🪐");
     let person = format!("{arabic} {emoji} <b>&amp;</b>");
     let service = format!("{arabic} <img src=x onerror=document.title=1> {}", "w".repeat(30));
     let (hub, page) = (Hub::start(), Service::http());

@@ -6,15 +6,8 @@
 use super::limits::{MAX_ADDRESS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH};
 use super::record::Reach;
 use crate::desk::{Card, Offer};
+use crate::letters::{is_visible, visible_within};
 use crate::model::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, UnixMillis};
-
-/// Whether a character could make a text look like another one, or break a line.
-fn is_harmful(char: char) -> bool {
-    char.is_control()
-        || matches!(char,
-            '\u{061c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
 
 fn invalid(sentence: impl Into<String>) -> Fault {
     Fault::new(Code::Invalid, sentence)
@@ -29,7 +22,7 @@ pub(super) fn name(text: &str) -> Result<String, Fault> {
     if text.chars().count() > MAX_NAME {
         return Err(invalid(format!("This name is too long: {MAX_NAME} characters are the most.")));
     }
-    if text.chars().any(is_harmful) {
+    if !is_visible(text) {
         return Err(invalid("This name holds characters that cannot be shown."));
     }
     Ok(text.to_owned())
@@ -41,7 +34,7 @@ pub(super) fn description(text: &str) -> Result<Option<String>, Fault> {
     if text.chars().count() > MAX_DESCRIPTION {
         return Err(invalid(format!("This description is too long: {MAX_DESCRIPTION} characters are the most.")));
     }
-    if text.chars().any(|it| is_harmful(it) && it != '\n') {
+    if !text.split('\n').all(is_visible) {
         return Err(invalid("This description holds characters that cannot be shown."));
     }
     Ok((!text.is_empty()).then(|| text.to_owned()))
@@ -118,7 +111,7 @@ fn shown(text: &str) -> String {
 
 /// A text of somebody else without harmful characters, cut; nothing if nothing is left.
 pub(super) fn clean(text: &str, most: usize) -> Option<String> {
-    let text: String = text.chars().filter(|it| !is_harmful(*it)).take(most).collect();
+    let text = visible_within(text, most);
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -143,7 +136,7 @@ pub(super) fn clean_reach(reach: Vec<Reach>) -> Vec<Reach> {
     let good = |way: &Reach| match way {
         Reach::Direct { address: at } => address(at).is_some(),
         Reach::Hub { address: at, relay } => {
-            address(at).is_some() && (1..=128).contains(&relay.len()) && !relay.chars().any(is_harmful)
+            address(at).is_some() && (1..=128).contains(&relay.len()) && is_visible(relay)
         }
     };
     reach.into_iter().filter(good).take(MAX_REACH).collect()
@@ -161,7 +154,7 @@ pub(super) fn clean_card(card: Card) -> Card {
 
 /// An offer of somebody else; nothing if it leads nowhere.
 pub(super) fn clean_offer(offer: Offer) -> Option<Offer> {
-    let good = (1..=MAX_OUTLET).contains(&offer.outlet.len()) && !offer.outlet.chars().any(is_harmful);
+    let good = (1..=MAX_OUTLET).contains(&offer.outlet.len()) && is_visible(&offer.outlet);
     good.then(|| Offer {
         service_name: clean_service(&offer.service_name),
         path: offer.path.filter(|it| it.starts_with('/') && is_path(it)),
@@ -196,7 +189,9 @@ mod tests {
     #[test]
     fn names_cannot_lie_about_how_they_look() {
         assert_eq!(name("  Orders + Ünïcode 🦉 ").as_deref(), Ok("Orders + Ünïcode 🦉"));
-        for text in ["", " ", "a\u{202e}b", "a\nb", "a\u{2066}b", "a\u{200b}b", &"x".repeat(MAX_NAME + 1)] {
+        assert_eq!(name("👩🏽‍🚀 می\u{200c}خواهم").as_deref(), Ok("👩🏽‍🚀 می\u{200c}خواهم"));
+        for text in ["", " ", "a\u{202e}b", "a\nb", "a\u{2066}b", "a\u{200b}b", "a\u{200d}b", &"x".repeat(MAX_NAME + 1)]
+        {
             assert!(name(text).is_err(), "{text:?}");
         }
         assert_eq!(clean_name("a\u{202e}b\n"), "ab");
