@@ -49,10 +49,19 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let (exit, code) = classify(error);
     let sentence = crate::table::escaped(&format!("{error:#}"));
     eprintln!("postern: {sentence}");
+    if wants_a_file(&code) {
+        eprintln!("postern: Without a keychain, `--keychain file` keeps the keys in an encrypted file.");
+    }
     if output.is_json() {
         output.say(&Failure { event: "failed", code, error: sentence }, "");
     }
     ExitCode::from(exit)
+}
+
+/// Whether it is the system's keychain that does not do what it should.
+fn wants_a_file(code: &str) -> bool {
+    let codes = ["locked", "missing", "no-bus", "no-service", "no-default", "denied", "failed"];
+    code.strip_prefix("keychain-").is_some_and(|it| codes.contains(&it))
 }
 
 fn classify(error: &anyhow::Error) -> (u8, String) {
@@ -136,6 +145,14 @@ mod tests {
         assert_eq!(classify(&error), (REFUSED, "ticket-used".to_owned()));
         assert_eq!(classify(&fault.into()), (REFUSED, "ticket-used".to_owned()));
         assert_eq!(classify(&anyhow::anyhow!("anything")), (FAILED, "failed".to_owned()));
+    }
+
+    #[test]
+    fn a_file_is_offered_where_the_keychain_does_not_answer() {
+        assert!(wants_a_file(KeychainError::Locked.code()));
+        assert!(wants_a_file(&name(Code::KeychainMissing)));
+        assert!(!wants_a_file(KeychainError::WrongPassphrase.code()));
+        assert!(!wants_a_file(&name(Code::WrongPassphrase)));
     }
 
     #[test]

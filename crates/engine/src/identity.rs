@@ -53,7 +53,7 @@ pub enum IdentityError {
     Keychain(#[from] KeychainError),
     /// The keychain answers, and does not hold the identity's key.
     #[error(
-        "The key of the identity in {} is not in this keychain. Choose the --keychain that it was made in, or restore a backup.",
+        "The key of the identity in {} is not in this keychain. Open the keychain that it was made in, or restore a backup.",
         .0.display()
     )]
     KeyMissing(PathBuf),

@@ -9,28 +9,28 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum KeychainError {
     /// The keychain is locked and nobody unlocked it.
-    #[error("The keychain is locked. Unlock it and try again, or choose `--keychain file`.")]
+    #[error("The keychain is locked. Unlock it and try again.")]
     Locked,
     /// There is no session bus, so no keychain can be reached.
     #[error(
         "This session has no D-Bus, so the desktop's keychain cannot be reached. \
-         Log in to a desktop session, or choose `--keychain file`."
+         Log in to a desktop session and try again."
     )]
     NoBus,
     /// No program offers a keychain in this session.
     #[error(
         "No keychain is running in this session. \
-         Start one (gnome-keyring, KWallet or KeePassXC), or choose `--keychain file`."
+         Start one (gnome-keyring, KWallet or KeePassXC) and try again."
     )]
     NoService,
     /// The keychain program has no default keychain to store into.
     #[error(
         "The keychain program has no default keyring. \
-         Create one in its own window (Passwords and Keys, KWallet Manager), or choose `--keychain file`."
+         Create one in its own window (Passwords and Keys, KWallet Manager) and try again."
     )]
     NoDefault,
     /// The system or the person refused access.
-    #[error("Access to the keychain was refused. Allow it for Postern and try again, or choose `--keychain file`.")]
+    #[error("Access to the keychain was refused. Allow it for Postern and try again.")]
     Denied,
     /// More than one item answers to the secret's name.
     #[error(
@@ -45,7 +45,7 @@ pub enum KeychainError {
     )]
     Damaged,
     /// The keychain failed in another way.
-    #[error("The keychain failed ({reason}). Try again, or choose `--keychain file`.")]
+    #[error("The keychain failed ({reason}). Try again.")]
     Failed {
         /// What the system said, at most 200 characters.
         reason: String,
@@ -162,6 +162,7 @@ mod tests {
             assert!(error.code().starts_with("keychain-"));
             let text = error.to_string();
             assert!(text.ends_with('.') && text.len() < 400, "{text}");
+            assert!(!text.contains("--"), "the window shows it too: {text}");
             assert!(text.contains(". ") || text.contains("; "), "what happened, then what to do: {text}");
         }
     }
