@@ -1,11 +1,14 @@
 //! The one window: made when it is wanted, destroyed when it was not wanted for long.
 //!
 //! On macOS and Windows it is a popover by the tray's icon, on Linux, where no program learns where its icon is, a window
-//! like any other. It is shown once its page is there, so that it does not flash.
+//! like any other. It does not flash: on Linux it has the page's colour from the beginning and is shown as soon as the page
+//! arrives, for what is not on the screen is not drawn; elsewhere it is shown once its page is there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tauri::webview::{NewWindowResponse, PageLoadEvent};
+#[cfg(target_os = "linux")]
+use tauri::window::Color;
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 use tracing::error;
 
@@ -14,6 +17,15 @@ pub(crate) const LABEL: &str = "main";
 /// Its size at first and at least, in logical pixels.
 const SIZE: (f64, f64) = (380.0, 560.0);
 const SMALLEST: (f64, f64) = (320.0, 400.0);
+
+/// What of the page's loading the window waits for before it is shown.
+const SHOWN_AT: PageLoadEvent =
+    if cfg!(target_os = "linux") { PageLoadEvent::Started } else { PageLoadEvent::Finished };
+/// The page's colours: `--bg` of `ui/src/app.css`.
+#[cfg(target_os = "linux")]
+const LIGHT: Color = Color(0xf5, 0xf5, 0xf3, 0xff);
+#[cfg(target_os = "linux")]
+const DARK: Color = Color(0x18, 0x19, 0x1c, 0xff);
 
 /// Whether a window that is being loaded is to be shown; managed by Tauri.
 #[derive(Default)]
@@ -51,7 +63,7 @@ pub(crate) fn pin(app: &AppHandle, on: bool) {
 
 fn build(app: &AppHandle) -> tauri::Result<()> {
     let popover = cfg!(not(target_os = "linux"));
-    WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
+    let builder = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
         .title("Postern")
         .inner_size(SIZE.0, SIZE.1)
         .min_inner_size(SMALLEST.0, SMALLEST.1)
@@ -61,12 +73,13 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
         .on_navigation(|url| matches!(url.scheme(), "tauri") || url.host_str() == Some("tauri.localhost"))
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(|window, load| {
-            if load.event() == PageLoadEvent::Finished && window.state::<Wanted>().0.load(Ordering::Relaxed) {
+            if load.event() == SHOWN_AT && window.state::<Wanted>().0.load(Ordering::Relaxed) {
                 raise(&window);
             }
-        })
-        .build()
-        .map(drop)
+        });
+    #[cfg(target_os = "linux")]
+    let builder = builder.background_color(if crate::platform::appearance::windows_are_dark() { DARK } else { LIGHT });
+    builder.build().map(drop)
 }
 
 fn raise(window: &WebviewWindow) {

@@ -1,9 +1,10 @@
-//! Whether the panel that holds the tray is dark.
+//! Whether the panel that holds the tray is dark, and whether windows are.
 //!
 //! No desktop says so. GNOME's panel is dark whatever its windows are; elsewhere the panel goes with the preferred colour
 //! scheme, which the settings portal tells and announces.
 
 use futures_util::StreamExt;
+use gtk::prelude::GtkSettingsExt;
 use tokio::sync::mpsc;
 use zbus::Connection;
 use zbus::zvariant::{OwnedValue, Value};
@@ -37,6 +38,17 @@ pub(crate) fn follow() -> mpsc::Receiver<Shade> {
         });
     }
     changed
+}
+
+/// Whether windows are dark, by what the window's page goes by too: the toolkit's theme. Only on the main thread.
+pub(crate) fn windows_are_dark() -> bool {
+    let is_dark = |theme: &str| theme.to_ascii_lowercase().ends_with("dark");
+    if let Ok(theme) = std::env::var("GTK_THEME") {
+        return is_dark(&theme);
+    }
+    gtk::Settings::default().is_some_and(|settings| {
+        settings.is_gtk_application_prefer_dark_theme() || settings.gtk_theme_name().is_some_and(|it| is_dark(&it))
+    })
 }
 
 /// Until nobody wants to know any more.
