@@ -198,6 +198,19 @@ impl Desktop {
         assert!(taken.success());
     }
 
+    /// Whether there is more than one colour in the window called `title`: something was drawn in it.
+    #[must_use]
+    pub fn is_drawn(&self, title: &str) -> bool {
+        let found = self.windows(title);
+        let Some(window) = found.lines().next() else { return false };
+        let taken = self.command("xwd").args(["-silent", "-id", window]).output().unwrap().stdout;
+        // Behind the header and the names of colours are the points, each four bytes.
+        let number = |at: usize| taken.get(at..at + 4).map_or(0, |it| u32::from_be_bytes([it[0], it[1], it[2], it[3]]));
+        let points = taken.get((number(0) + number(76) * 12) as usize..).unwrap_or_default();
+        let (points, _) = points.as_chunks::<4>();
+        points.first().is_some_and(|first| points.iter().any(|point| point != first))
+    }
+
     /// The visible windows called `title`, a number on each line.
     fn windows(&self, title: &str) -> String {
         let mut search = self.command("xdotool");
