@@ -27,7 +27,7 @@ enum ContactsCommand {
         /// The name.
         name: String,
     },
-    /// Keep somebody out of everything: cuts their connections and drops their invitations.
+    /// Keep somebody out of everything: cuts their connections, takes back their invitations and hides theirs to you.
     Block {
         /// Who.
         contact: String,

@@ -3,7 +3,7 @@
 use super::limits::{MAX_CONTACTS, MAX_MET};
 use super::record::{Contact, Invitation};
 use super::turn::Turn;
-use super::{Effect, State, invitations, keep, texts};
+use super::{Effect, State, invitations, keep, received, texts};
 use crate::desk::Card;
 use crate::model::{Code, Deed, Fault, GrantState, Notice, SentState};
 use crate::words::words;
@@ -137,7 +137,11 @@ pub(super) fn block(state: &mut State, turn: &mut Turn, person: Identifier, on: 
     }
     note(state, turn, person, if on { "blocked" } else { "unblocked" });
     if on {
-        drop_invitations(state, turn, person);
+        take_back_invitations(state, turn, person);
+        // What nobody answered waits, unseen, until the block is lifted.
+        for id in state.received.keys_of(|it| it.owner == person && !received::is_new(it)) {
+            state.received.remove(turn, id);
+        }
         // They hear why first.
         keep::tell_standings(state, turn);
         turn.effect(Effect::Cut(person));
@@ -145,13 +149,10 @@ pub(super) fn block(state: &mut State, turn: &mut Turn, person: Identifier, on: 
     Ok(())
 }
 
-/// Takes back what they were invited to, and forgets what they invited to.
-fn drop_invitations(state: &mut State, turn: &mut Turn, person: Identifier) {
+/// Takes back what they were invited to.
+fn take_back_invitations(state: &mut State, turn: &mut Turn, person: Identifier) {
     for id in state.invitations.keys_of(|it| it.person == Some(person) && invitations::is_open(it.state)) {
         invitations::end(state, turn, id, SentState::Revoked);
-    }
-    for id in state.received.keys_of(|it| it.owner == person) {
-        state.received.remove(turn, id);
     }
 }
 
@@ -169,7 +170,10 @@ pub(super) fn forget(state: &mut State, turn: &mut Turn, person: Identifier) -> 
         ));
     }
     note(state, turn, person, "forgotten");
-    drop_invitations(state, turn, person);
+    take_back_invitations(state, turn, person);
+    for id in state.received.keys_of(|it| it.owner == person) {
+        state.received.remove(turn, id);
+    }
     for grant in state.grants.keys_of(|it| it.person == person) {
         state.grants.remove(turn, grant);
     }

@@ -183,7 +183,7 @@ fn question(state: &State, errand: Errand) -> Option<(Identifier, Vec<Reach>, To
             (owner, reach, ToOwner::Decline { ticket: id, secret })
         }
         Errand::Seen(id) => {
-            let (owner, reach, secret) = ticket(id)?;
+            let (owner, reach, secret) = ticket(id).filter(|(owner, ..)| !state.is_blocked(*owner))?;
             (owner, reach, ToOwner::Seen { ticket: id, secret })
         }
         Errand::GiveBack(id) => {

@@ -141,8 +141,8 @@ fn take(state: &mut State, turn: &mut Turn, received: Received) -> Result<bool, 
 
 fn has_room(state: &mut State, turn: &mut Turn) -> bool {
     if state.received.len() >= MAX_RECEIVED {
-        let over = state.received.all().filter(|it| it.over.is_some());
-        let Some(oldest) = over.min_by_key(|it| (it.expires, it.id)).map(|it| it.id) else { return false };
+        let dispensable = state.received.all().filter(|it| it.over.is_some() || state.is_blocked(it.owner));
+        let Some(oldest) = dispensable.min_by_key(|it| (it.expires, it.id)).map(|it| it.id) else { return false };
         state.received.remove(turn, oldest);
     }
     true

@@ -139,7 +139,8 @@ impl State {
     }
 
     fn received_views(&self, wall: UnixMillis) -> Vec<ReceivedView> {
-        let visible = self.received.all().filter(|it| !received::is_answered(it));
+        let is_visible = |it: &&Received| !received::is_answered(it) && !self.is_blocked(it.owner);
+        let visible = self.received.all().filter(is_visible);
         sorted(visible, |it| (it.expires, it.id), |it| self.received_view(it, wall))
     }
 

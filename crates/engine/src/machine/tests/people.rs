@@ -133,3 +133,29 @@ fn an_invitation_is_not_sent_again_to_somebody_who_is_blocked() {
     world.must(ADA, Request::Block { person: bea, on: false });
     world.must(ADA, Request::Resend { invitation });
 }
+
+#[test]
+fn an_unanswered_invitation_comes_back_with_its_owner() {
+    let (mut world, ..) = World::shared();
+    let notes = world.share(ADA, "Notes");
+    let (ada, bea) = (world.people[ADA].identifier, world.people[BEA].identifier);
+    let to = InviteTo::Contact { person: bea };
+    let invite = Request::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() };
+    let Answer::Invitation { invitation, .. } = world.must(ADA, invite) else { panic!() };
+    assert_eq!(world.snapshot(BEA).received.len(), 1);
+
+    world.must(BEA, Request::Block { person: ada, on: true });
+    assert!(world.snapshot(BEA).received.is_empty());
+    assert_eq!(world.must_fail(BEA, Request::Accept { invitation, port: None }), Code::Blocked);
+    world.restart(BEA);
+    assert!(world.snapshot(BEA).received.is_empty());
+
+    world.must(BEA, Request::Block { person: ada, on: false });
+    assert_eq!(world.snapshot(BEA).received[0].state, ReceivedState::New);
+    world.must(BEA, Request::Accept { invitation, port: None });
+    assert_eq!(world.snapshot(BEA).inlets.len(), 2);
+
+    world.must(ADA, Request::Block { person: bea, on: true });
+    world.must(BEA, Request::Block { person: ada, on: true });
+    assert!(world.snapshot(BEA).received.is_empty());
+}
