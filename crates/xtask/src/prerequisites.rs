@@ -60,6 +60,7 @@ const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("wmctrl", &["wmctrl"]),
     needs("xclip", &["xclip"]),
     needs("import", &["imagemagick"]),
+    needs("xwd", &["x11-apps"]),
     needs("desktop-file-validate", &["desktop-file-utils"]),
     needs("WebKitWebDriver", &["webkit2gtk-driver"]),
     needs("chromium", &["chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"]),
