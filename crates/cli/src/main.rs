@@ -134,7 +134,9 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::from(error), output),
     };
-    let result = runtime.block_on(run(arguments.command, output));
+    // On the runtime's own threads: this one would have to be woken up for everything.
+    let running = runtime.spawn(run(arguments.command, output));
+    let result = runtime.block_on(running).unwrap_or_else(|panic| Err(panic.into()));
     // A prompt that nobody answers must not keep the program from ending.
     runtime.shutdown_background();
     match result {
