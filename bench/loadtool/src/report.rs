@@ -19,9 +19,11 @@ pub(crate) fn table(results: &Results, systems: &[System]) -> String {
     for measure in MEASURES.iter().filter(measured) {
         let mut row = vec![measure.title.to_owned()];
         row.extend(systems.iter().map(|system| cell(results, measure, system.name)));
-        row.extend(others.iter().filter(|other| **other != "raw").map(|other| {
-            results.ratio(measure, OURS, other).map(|ratio| format!("{ratio:.2}")).unwrap_or_default()
-        }));
+        row.extend(
+            others.iter().filter(|other| **other != "raw").map(|other| {
+                results.ratio(measure, OURS, other).map(|ratio| format!("{ratio:.2}")).unwrap_or_default()
+            }),
+        );
         row.push(measure.targets.iter().map(shown).collect::<Vec<_>>().join(", "));
         row.push(verdict(results, measure).to_owned());
         rows.push(row);

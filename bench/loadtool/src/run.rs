@@ -191,7 +191,8 @@ impl Bench {
         match scenario {
             Scenario::Restart if running.hub.is_none() => {}
             Scenario::Messages => {
-                let Some((answer, ask)) = system.messages(&running.hub_address, self.timing.messages, &self.work) else {
+                let Some((answer, ask)) = system.messages(&running.hub_address, self.timing.messages, &self.work)
+                else {
                     return Ok(());
                 };
                 // What it measures with would count as other work, so how much of that there was is not told.
@@ -240,9 +241,18 @@ impl Bench {
         (cores, outcome.map_err(|error| format!("{error:#}")))
     }
 
-    fn add(&mut self, name: &'static str, system: &'static str, round: usize, foreign: f64, outcome: Result<Values, String>) {
+    fn add(
+        &mut self,
+        name: &'static str,
+        system: &'static str,
+        round: usize,
+        foreign: f64,
+        outcome: Result<Values, String>,
+    ) {
         let told = match &outcome {
-            Ok(values) => values.iter().map(|(name, value)| format!("{name} {value:.2}")).collect::<Vec<_>>().join(", "),
+            Ok(values) => {
+                values.iter().map(|(name, value)| format!("{name} {value:.2}")).collect::<Vec<_>>().join(", ")
+            }
             Err(why) => format!("FAILED: {why}"),
         };
         eprintln!("{name:12} {system:18} {told}  [{foreign:.2} cores elsewhere]");

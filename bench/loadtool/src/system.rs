@@ -70,7 +70,8 @@ impl System {
 
     /// Puts the system up in front of a service, and waits until it carries something.
     pub(crate) async fn start(&self, service: &str, work: &Path) -> Result<Running> {
-        let mut running = Running { entry: service.to_owned(), hub: None, hub_address: String::new(), processes: vec![] };
+        let mut running =
+            Running { entry: service.to_owned(), hub: None, hub_address: String::new(), processes: vec![] };
         let up = async {
             match self.kind {
                 Kind::Raw => {}
@@ -145,8 +146,12 @@ impl System {
         let (hub, entry) = (free_address()?, free_address()?);
         let (server_transport, client_transport) = if noise { self.noise_keys().await? } else { Default::default() };
         let service_table = "services.bench]\ntoken = \"bench\"";
-        let server = format!("[server]\nbind_addr = \"{hub}\"\n{server_transport}[server.{service_table}\nbind_addr = \"{entry}\"\n");
-        let client = format!("[client]\nremote_addr = \"{hub}\"\n{client_transport}[client.{service_table}\nlocal_addr = \"{service}\"\n");
+        let server = format!(
+            "[server]\nbind_addr = \"{hub}\"\n{server_transport}[server.{service_table}\nbind_addr = \"{entry}\"\n"
+        );
+        let client = format!(
+            "[client]\nremote_addr = \"{hub}\"\n{client_transport}[client.{service_table}\nlocal_addr = \"{service}\"\n"
+        );
         for (part, text) in [("server", server), ("client", client)] {
             let file = work.join(format!("{}-{part}.toml", self.name));
             fs::write(&file, text)?;

@@ -58,13 +58,13 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
 
     let mut hub = Party::start(&["hub", "--listen", "127.0.0.1:0"])?;
     let hub_address = hub.wait_for("listening").await?.text("address")?;
-    let sentence = format_args!("2. a hub that can read nothing listens on {hub_address} (process {})", hub.id());
+    let sentence = format!("2. a hub that can read nothing listens on {hub_address} (process {})", hub.id());
     output.say(&Event::Hub { address: &hub_address }, sentence);
 
     let mut owner = Party::start(&["outlet", "--to", &target, "--hub", &hub_address])?;
     let up = owner.wait_for("up").await?;
     let (owner_is, relay, route) = (up.text("identifier")?, up.text("relay")?, up.text("route")?);
-    let sentence = format_args!(
+    let sentence = format!(
         "3. the owner (process {}) shares the service at relay {}…\n   as {}…",
         owner.id(),
         start_of(&relay, 8),
@@ -75,7 +75,7 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
     let mut friend = Party::start(&["inlet", "--from", "127.0.0.1:0", "--route", &route, "--peer", &owner_is])?;
     let address = friend.wait_for("listening").await?.text("address")?;
     let friend_is = friend.wait_for("up").await?.text("identifier")?;
-    let sentence = format_args!(
+    let sentence = format!(
         "4. the friend (process {}), {}…,\n   made a secure channel with the owner through the hub",
         friend.id(),
         start_of(&friend_is, 17)

@@ -41,6 +41,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use output::Output;
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 
 /// Share one service of this machine privately with the people you name: it appears on their localhost.
 #[derive(Parser)]
@@ -129,17 +130,25 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     init_log(arguments.json);
     let output = Output::new(arguments.json);
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match Builder::new_multi_thread().worker_threads(threads()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::from(error), output),
     };
-    let result = runtime.block_on(run(arguments.command, output));
+    // On the runtime's own threads: this one would have to be woken up for everything.
+    let running = runtime.spawn(run(arguments.command, output));
+    let result = runtime.block_on(running).unwrap_or_else(|panic| Err(panic.into()));
     // A prompt that nobody answers must not keep the program from ending.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error, output),
     }
+}
+
+/// Half as many as there are cores: the system works as long for every byte as this program does, and threads that wake
+/// each other up for nothing cost both.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 async fn run(command: Command, output: Output) -> Result<()> {

@@ -5,13 +5,13 @@ use crate::context::Context;
 use crate::delivery::Undeliverable;
 use crate::error::{Error, Result};
 use crate::identity::{Identity, KnownIdentities, Timestamp};
+use crate::portal::Windows;
 use crate::router::{Flow, Router};
 use crate::stats::Stats;
 use crate::tcp::{Connection, MAX_FRAME, TcpConnection, TcpListener};
 use crate::vault::{MemoryVault, Vault};
 use crate::worker::{self, Worker};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,8 +66,8 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) known: KnownIdentities,
-    /// Bytes that the windows of streams have grown by.
-    pub(crate) grown: AtomicU64,
+    /// What the windows of streams share.
+    pub(crate) windows: Windows,
     started: Instant,
 }
 
@@ -122,7 +122,7 @@ impl Node {
             limits,
             vault,
             known: KnownIdentities::default(),
-            grown: AtomicU64::default(),
+            windows: Windows::default(),
             started: Instant::now(),
         };
         Self { core: Arc::new(core) }

@@ -17,6 +17,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// A table with room for more entries than this gives it back when it is nearly empty.
+const LARGE: usize = 256;
 /// Local targets a message may pass inside one delivery, so that nested channels cannot exhaust the stack.
 const MAX_DEPTH: u8 = 16;
 
@@ -239,7 +241,11 @@ impl Router {
         // What had the address is dropped behind this statement, not under the lock.
         let removed = {
             let mut entries = write(&self.entries);
-            if entries.get(address).is_some_and(condition) { entries.remove(address) } else { None }
+            let removed = if entries.get(address).is_some_and(condition) { entries.remove(address) } else { None };
+            if is_roomy(entries.len(), entries.capacity()) {
+                entries.shrink_to_fit();
+            }
+            removed
         };
         let Some(entry) = removed else { return false };
         let mut opened = lock(&self.opened);
@@ -248,6 +254,8 @@ impl Router {
                 addresses.remove(address);
                 if addresses.is_empty() {
                     opened.remove(flow);
+                } else if is_roomy(addresses.len(), addresses.capacity()) {
+                    addresses.shrink_to_fit();
                 }
             }
         }
@@ -334,6 +342,11 @@ impl Router {
             }
         }
     }
+}
+
+/// Whether a table is so empty that many streams at once would cost memory for ever.
+fn is_roomy(entries: usize, room: usize) -> bool {
+    room > LARGE && entries < room / 8
 }
 
 fn offer(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Result<Delivery, Undeliverable> {

@@ -4,7 +4,7 @@
 //! ```text
 //! HubSession      connect ─► channel with the hub ─► register relay ─► Up ─── either ends ──► Down ─ backoff ─► connect …
 //!                            (as an identity only)
-//! ChannelSession  hub is Up ─► handshakes, one a second ─► Up ─── cut, or suspected dead ─► handshakes …
+//! ChannelSession  hub is Up ─► handshakes until one is answered ─► Up ─── cut, or suspected dead ─► handshakes …
 //! ```
 
 use crate::address::Address;
@@ -26,27 +26,34 @@ use tokio_util::sync::CancellationToken;
 /// First wait before a session tries again. Every wait is shortened by a random part of up to a half.
 pub const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Longest wait before a session tries again.
-pub const LAST_RETRY: Duration = Duration::from_secs(1);
-/// A handshake that is not answered is joined by another one this often.
-pub const HANDSHAKE_EVERY: Duration = Duration::from_secs(1);
+pub const LAST_RETRY: Duration = Duration::from_millis(500);
+/// First wait before a handshake that is not answered is joined by another one. The waits double too.
+pub const FIRST_HANDSHAKE_RETRY: Duration = Duration::from_millis(250);
+/// Longest wait before another handshake.
+pub const LAST_HANDSHAKE_RETRY: Duration = Duration::from_secs(1);
 /// A channel that was replaced is closed when nothing was heard over it for this long.
 pub const RETIRE_AFTER: Duration = Duration::from_secs(60);
 /// Where hubs accept secure channels.
 pub const HUB_LISTENER: &str = "api";
+/// A session whose handshakes were not answered for so long says so, and goes on.
+const UNANSWERED: Duration = Duration::from_secs(1);
 /// Handshakes of one session that wait for an answer at once.
 const MAX_HANDSHAKES: usize = 10;
 
 /// Waits that double, with jitter, so that many nodes do not come back to a hub in step.
-struct Backoff(Duration);
+struct Backoff {
+    wait: Duration,
+    last: Duration,
+}
 
 impl Backoff {
-    fn new() -> Self {
-        Self(FIRST_RETRY)
+    fn new(first: Duration, last: Duration) -> Self {
+        Self { wait: first, last }
     }
 
     fn next(&mut self) -> Duration {
-        let wait = self.0.mul_f32(1.0 - rand::random::<f32>() / 2.0);
-        self.0 = (self.0 * 2).min(LAST_RETRY);
+        let wait = self.wait.mul_f32(1.0 - rand::random::<f32>() / 2.0);
+        self.wait = (self.wait * 2).min(self.last);
         wait
     }
 }
@@ -240,12 +247,12 @@ struct HubLoop {
 
 impl HubLoop {
     async fn run(self) {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         loop {
             match self.connect().await {
                 Ok((_held, up)) => {
                     tracing::info!(hub = %self.hub, "connected to the hub");
-                    backoff = Backoff::new();
+                    backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
                     self.report.send_replace(State::Up(up.clone()));
                     up.ended().await;
                     tracing::info!(hub = %self.hub, "the connection to the hub ended");
@@ -391,13 +398,14 @@ impl ChannelLoop {
         }
     }
 
-    /// Begins a handshake every second until one is answered or the connection ends.
+    /// Begins handshakes until one is answered or the connection ends.
     async fn open(&self, connection: &TcpConnection) -> Option<SecureChannel> {
         let mut route = Route::from(connection);
         route.append(&self.route);
         let mut handshakes: JoinSet<Result<SecureChannel, ChannelError>> = JoinSet::new();
-        let mut every = tokio::time::interval(HANDSHAKE_EVERY);
+        let mut backoff = Backoff::new(FIRST_HANDSHAKE_RETRY, LAST_HANDSHAKE_RETRY);
         let begun = Instant::now();
+        let mut next = begun;
         loop {
             tokio::select! {
                 () = connection.closed() => return None,
@@ -415,9 +423,10 @@ impl ChannelLoop {
                     Ok(Err(error)) => self.failed(error.into()),
                     Err(_) => {}
                 },
-                _ = every.tick(), if handshakes.len() < MAX_HANDSHAKES => {
-                    if begun.elapsed() > HANDSHAKE_EVERY && !matches!(&*self.report.borrow(), State::Down(_)) {
-                        self.failed(ChannelError::Timeout(HANDSHAKE_EVERY).into());
+                () = tokio::time::sleep_until(next), if handshakes.len() < MAX_HANDSHAKES => {
+                    next = Instant::now() + backoff.next();
+                    if begun.elapsed() > UNANSWERED && !matches!(&*self.report.borrow(), State::Down(_)) {
+                        self.failed(ChannelError::Timeout(UNANSWERED).into());
                     }
                     let (core, key) = (self.core.clone(), self.key.clone());
                     let (route, options) = (route.clone(), self.options.clone());
@@ -466,7 +475,7 @@ mod tests {
 
     #[test]
     fn waits_double_with_jitter_up_to_the_last() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         let mut base = FIRST_RETRY;
         for _ in 0..20 {
             let wait = backoff.next();

@@ -27,6 +27,7 @@ pub use meter::Meter;
 pub use outlet::{Outlet, OutletOptions};
 pub use stream::{CONNECT_TIMEOUT, PLAIN_BUFFER, WINDOW};
 pub use target::check_target;
+pub(crate) use window::Windows;
 
 /// Why a portal could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -31,7 +31,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that one end of a stream takes from the other beyond what its socket has taken, at first.
-pub const WINDOW: u64 = 256 * 1024;
+pub const WINDOW: u64 = 128 * 1024;
 /// Bytes that may be sent to a peer of ours before its first answer.
 pub(super) const EARLY: u64 = 64 * 1024;
 /// Bytes that may be pending from a peer of another kind before its connection is held up.
@@ -429,6 +429,7 @@ impl Stream {
             sending.counter = sending.counter.wrapping_add(1);
             sending.sent += read as u64;
             self.meter.add_sent(read);
+            self.moved(read);
             let body = Body { buffer, start, end: end + PAYLOAD_TAIL };
             self.send(onward, body).map(Read::Sent).map_err(|_| EndReason::Disconnected)
         })
@@ -456,13 +457,22 @@ impl Stream {
         self.give_credit(inner);
     }
 
+    fn moved(&self, bytes: usize) {
+        self.core.windows.moved(&self.core, self.number(), bytes);
+    }
+
+    /// Tells it from the node's other streams.
+    fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// Lets the other end send more when enough has been taken.
     fn give_credit(&self, mut inner: MutexGuard<'_, Inner>) -> Option<Delivery> {
         if !inner.ours || inner.finished {
             return None;
         }
         let taken = inner.taken;
-        let limit = inner.window.grant(taken)?;
+        let limit = inner.window.grant(self.number(), taken)?;
         drop(inner);
         let said = self.say(&PortalMessage::Credit(limit));
         if said.is_err() {
@@ -480,6 +490,7 @@ impl Stream {
         }
         inner.received += data.len() as u64;
         self.meter.add_received(data.len());
+        self.moved(data.len());
         let in_order =
             counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
         let overfull = match inner.ours {

@@ -1,14 +1,17 @@
 //! Writing to a connection: frames join one queue with a byte budget, and one of their senders writes it.
 //!
+//! A large frame that finds nothing before it is written at once, from where it lies; what the socket does not take of
+//! it goes to the writer task. Everything else is copied into the queue.
+//!
 //! Who pushes into a queue that nobody is writing gets a [`Flush`]; dropping that writes the queue, as far as the
 //! socket takes it now. A sender pushes while it still holds whatever orders its messages (a channel's sealing
 //! lock) and flushes after letting that go; a reader that forwards many frames flushes once. So the order on the
-//! wire is the order of the pushes, no lock is held during a system call, and small messages need no other task.
+//! wire is the order of the pushes, and small messages need no other task.
 
 use crate::delivery::Undeliverable;
 use crate::sync::{Gate, lock};
 use crate::tcp::STALL_TIMEOUT;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -18,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const BUDGET: usize = 256 * 1024;
 /// Queued bytes above which the connection is ended: somebody sends without minding the gate.
 pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
+/// A frame of at least so many bytes is worth a system call of its own, rather than a copy.
+const DIRECT: usize = 16 * 1024;
 /// An emptied buffer larger than this is given back.
 const KEEP: usize = 64 * 1024;
 /// Batches that one sender writes for others before the writer task takes over.
@@ -67,13 +72,18 @@ impl Outbox {
         &self.gate
     }
 
-    /// Queues a frame, given in parts. With a [`Flush`] it is the caller who must write.
+    /// Queues a frame, given in parts, or writes it. With a [`Flush`] it is the caller who must write.
     pub(crate) fn push(self: &Arc<Self>, parts: &[&[u8]]) -> Result<Option<Flush>, Undeliverable> {
         let mut state = lock(&self.state);
         if state.closed {
             return Err(Undeliverable::Closed);
         }
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        if bytes >= DIRECT && !state.writing {
+            state.writing = true;
+            drop(state);
+            return Ok(self.write_at_once(parts, bytes));
+        }
         if state.queue.len() + bytes > MAX_QUEUED || self.gate.is_given_up() {
             self.ended.cancel();
             return Err(Undeliverable::Full);
@@ -83,6 +93,32 @@ impl Outbox {
             self.gate.close();
         }
         Ok((!std::mem::replace(&mut state.writing, true)).then(|| Flush(self.clone())))
+    }
+
+    /// Writes a frame that nothing is before. Others queue behind it meanwhile: then the caller must write those.
+    fn write_at_once(self: &Arc<Self>, parts: &[&[u8]], bytes: usize) -> Option<Flush> {
+        let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let written = self.socket.try_write_vectored(&slices).unwrap_or(0);
+        if written < bytes {
+            self.hand_over(rest(parts, written));
+            return None;
+        }
+        let mut state = lock(&self.state);
+        if state.queue.is_empty() {
+            state.writing = false;
+            self.idle.notify_waiters();
+            return None;
+        }
+        Some(Flush(self.clone()))
+    }
+
+    /// Gives the writer task what the socket did not take. It also meets any error again, and ends the connection.
+    fn hand_over(&self, unwritten: Vec<u8>) {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            state.handed_over = unwritten;
+            self.handed_over.notify_one();
+        }
     }
 
     /// Refuses everything from now on and forgets what waits.
@@ -154,8 +190,7 @@ impl Outbox {
         self.gate.open();
     }
 
-    /// Writes as far as the socket takes it now. The rest goes to the writer task, which also meets any error
-    /// again and ends the connection.
+    /// Writes as far as the socket takes it now.
     fn flush(&self) {
         let mut batch = lock(&self.state).spare.take().unwrap_or_default();
         for _ in 0..MAX_BATCHES {
@@ -171,12 +206,19 @@ impl Outbox {
             }
             batch.clear();
         }
-        let mut state = lock(&self.state);
-        if !state.closed {
-            state.handed_over = batch;
-            self.handed_over.notify_one();
-        }
+        self.hand_over(batch);
     }
+}
+
+/// What comes behind the first `skip` bytes.
+fn rest(parts: &[&[u8]], mut skip: usize) -> Vec<u8> {
+    let mut rest = Vec::new();
+    for part in parts {
+        let (written, unwritten) = part.split_at(skip.min(part.len()));
+        skip -= written.len();
+        rest.extend_from_slice(unwritten);
+    }
+    rest
 }
 
 impl Drop for Flush {
