@@ -142,20 +142,20 @@ fn an_unanswered_invitation_comes_back_with_its_owner() {
     let to = InviteTo::Contact { person: bea };
     let invite = Request::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() };
     let Answer::Invitation { invitation, .. } = world.must(ADA, invite) else { panic!() };
-    assert_eq!(world.snapshot(BEA).received.len(), 1);
+    assert_eq!(world.snapshot(BEA).invitations.len(), 1);
 
     world.must(BEA, Request::Block { person: ada, on: true });
-    assert!(world.snapshot(BEA).received.is_empty());
+    assert!(world.snapshot(BEA).invitations.is_empty());
     assert_eq!(world.must_fail(BEA, Request::Accept { invitation, port: None }), Code::Blocked);
     world.restart(BEA);
-    assert!(world.snapshot(BEA).received.is_empty());
+    assert!(world.snapshot(BEA).invitations.is_empty());
 
     world.must(BEA, Request::Block { person: ada, on: false });
-    assert_eq!(world.snapshot(BEA).received[0].state, ReceivedState::New);
+    assert_eq!(world.snapshot(BEA).invitations[0].state, ReceivedState::New);
     world.must(BEA, Request::Accept { invitation, port: None });
     assert_eq!(world.snapshot(BEA).inlets.len(), 2);
 
     world.must(ADA, Request::Block { person: bea, on: true });
     world.must(BEA, Request::Block { person: ada, on: true });
-    assert!(world.snapshot(BEA).received.is_empty());
+    assert!(world.snapshot(BEA).invitations.is_empty());
 }
