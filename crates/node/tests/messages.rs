@@ -6,9 +6,11 @@ use postern_node::policy::Policy;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
 use postern_node::tcp::TcpConnection;
+use postern_node::vault::MemoryVault;
 use postern_node::{
-    Context, Echoer, Error, Flow, Node, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker, route,
+    Context, Echoer, Error, Flow, Limits, Node, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker, route,
 };
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -330,4 +332,32 @@ async fn a_policy_decides_at_a_listener_and_at_a_relay_service() {
     eventually(|| hub.stats().refused.get() == refused + 2).await;
     assert_eq!(hub.stats().relays.get(), 0);
     assert_eq!(register(route![&friend, "static_forwarding_service"]).await, "bob");
+}
+
+/// Handshakes that are begun and never finished make room for one that is meant.
+#[tokio::test]
+async fn the_oldest_unfinished_handshake_makes_room() {
+    let limits = Limits { handshakes: 3, ..Limits::default() };
+    let bob = Node::with(Arc::new(MemoryVault::in_memory()), limits);
+    let identity = bob.create_identity().await.unwrap();
+    let any = SecureChannelOptions::trust_anyone;
+    let channels = bob.create_secure_channel_listener(&identity, "listener", any()).await.unwrap();
+    bob.start_worker("echoer", Echoer).unwrap();
+    bob.expose("echoer", &channels).unwrap();
+    let listener = bob.tcp_listen("127.0.0.1:0").await.unwrap();
+    bob.expose("listener", &listener).unwrap();
+
+    let alice = Node::new();
+    let connection = connect(&alice, &listener).await;
+    let context = alice.context().unwrap();
+    for begun in 1..=5 {
+        // The first message is a key, whatever it is.
+        let m1 = vec![9u8; 32];
+        context.send_and_receive_within::<Vec<u8>>(LONG, route![&connection, "listener"], m1).await.unwrap();
+        assert_eq!(bob.stats().refused.get(), u64::saturating_sub(begun, 3));
+    }
+    let identity = alice.create_identity().await.unwrap();
+    let route = route![&connection, "listener"];
+    let channel = alice.create_secure_channel(&identity, route, any()).await.unwrap();
+    assert_eq!(echo(&alice, route![&channel, "echoer"]).await.unwrap(), "hello");
 }

@@ -40,17 +40,21 @@ pub(crate) fn run() -> Result<ExitCode> {
     });
     steps.take("window tests", || tests(&mut window::tests(), Counts::read_of_the_page, &mut counts));
     // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
-    let interop = cargo::root().join("tests/interop/Cargo.toml");
-    if interop.is_file() {
-        steps.take("peers", || {
-            let mut build = cargo::command(&["build", "--locked", "--workspace", "--bins", "--manifest-path"]);
-            done(cargo::run(build.arg(&interop)))
-        });
-        steps.take("interop", || {
-            let mut test = cargo::command(&["test", "--locked", "--workspace", "--no-fail-fast", "--manifest-path"]);
-            tests(test.arg(&interop), Counts::read, &mut counts)
-        });
-    }
+    let peers = |arguments: &[&str]| {
+        let mut command = cargo::command(arguments);
+        command.args(["--manifest-path", "tests/interop/Cargo.toml"]);
+        command
+    };
+    steps.take("peers", || done(cargo::run(&mut peers(&["build", "--locked", "--workspace", "--bins"]))));
+    steps.take("lints of peers", || {
+        cargo::run(&mut peers(&["fmt", "--all", "--check"]))?;
+        let clippy = &["clippy", "--locked", "--workspace", "--all-targets"];
+        done(cargo::run(peers(clippy).args(["--", "-D", "warnings"])))
+    });
+    steps.take("interop", || {
+        let test = &["test", "--locked", "--workspace", "--no-fail-fast"];
+        tests(&mut peers(test), Counts::read, &mut counts)
+    });
 
     println!("\n{steps}\n{counts}");
     Ok(if steps.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

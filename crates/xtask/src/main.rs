@@ -23,8 +23,9 @@ Commands:
   run   [ARGS]    start Postern in the tray; where there is no screen, the demo
   demo  [ARGS]    hub, owner and friend on this machine: share a service and tell what happens
                   (`--once` fetches through it, verifies and exits; `--help` tells the rest)
-  test  [FILTER]  install what the tests need, build, and run every test; arguments go to `cargo test`
-  ci              what CI runs: format, lints, documentation, dependencies, every test
+  test  [FILTER]  install what the tests need, build, and run the workspace's tests; arguments go to `cargo test`
+  ci              what CI runs: format, lints, documentation, dependencies, every test: those of `test`, of the
+                  window's page, and with real peers (`tests/interop`)
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` tells the rest);
                   `bench instructions [--check]` counts what the steps of the hot path cost;
                   `bench app` measures the app: start, window, memory, processor

@@ -111,14 +111,26 @@ impl Endpoint for Accepting {
 
 impl Listener {
     /// Counts a handshake in, if the limits allow one more.
+    ///
+    /// When too many are unfinished, the oldest makes room: whoever means it answers in one round trip, and those that
+    /// never will must not keep others out.
     fn admit(&self, address: &Address) -> Result<(), Undeliverable> {
         let limits = &self.core.limits;
         let mut held = lock(&self.held);
-        if held.handshakes.len() >= limits.handshakes || held.channels.len() >= limits.channels {
+        if limits.handshakes == 0 || held.channels.len() >= limits.channels {
             self.core.stats.refused.add(1);
             return Err(Undeliverable::Full);
         }
+        let oldest = match held.handshakes.len() >= limits.handshakes {
+            true => held.handshakes.iter().min_by_key(|(_, begun)| **begun).map(|(address, _)| address.clone()),
+            false => None,
+        };
         held.handshakes.insert(address.clone(), Instant::now());
+        drop(held);
+        if let Some(oldest) = oldest {
+            self.core.stats.refused.add(1);
+            self.give_up(&oldest);
+        }
         Ok(())
     }
 
@@ -136,6 +148,11 @@ impl Listener {
         };
         let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
         taken.map_err(|_| Undeliverable::Full)?;
+        // One that has made room meanwhile may not stay behind.
+        if !lock(&self.held).handshakes.contains_key(address) {
+            self.core.router.remove(address);
+            return Err(Undeliverable::Full);
+        }
         let answered = self.core.router.dispatch(Parcel {
             onward: route.as_ref(),
             return_route: Route::from(address).as_ref(),
@@ -146,16 +163,22 @@ impl Listener {
         answered.map(Delivery::without_waiting)
     }
 
+    /// Ends a handshake, unless it is over already.
     fn give_up(&self, address: &Address) {
-        lock(&self.held).handshakes.remove(address);
-        self.core.router.remove(address);
-        self.core.stats.failed_handshakes.add(1);
+        if lock(&self.held).handshakes.remove(address).is_some() {
+            self.core.router.remove(address);
+            self.core.stats.failed_handshakes.add(1);
+        }
     }
 
-    fn keep(&self, address: &Address, channel: &Arc<Channel>) {
+    /// Makes a channel of a handshake, unless that was given up meanwhile.
+    fn keep(&self, address: &Address, channel: &Arc<Channel>) -> bool {
         let mut held = lock(&self.held);
-        held.handshakes.remove(address);
-        held.channels.push(Arc::downgrade(channel));
+        let kept = held.handshakes.remove(address).is_some();
+        if kept {
+            held.channels.push(Arc::downgrade(channel));
+        }
+        kept
     }
 
     /// Ends handshakes that take too long, and channels that nobody comes back to.
@@ -221,11 +244,14 @@ impl Endpoint for Responding {
             }
         };
         match self.finish(waiting, route, &parcel) {
-            Ok(channel) => {
+            Ok(channel) if self.listener.keep(&self.address, &channel) => {
                 *state = State::Open(channel.clone());
-                self.listener.keep(&self.address, &channel);
                 self.listener.core.router.replace(&self.address, Arc::new(Decryptor(channel)));
                 Ok(Delivery::default())
+            }
+            Ok(channel) => {
+                channel.close();
+                Err(Undeliverable::Closed)
             }
             Err(error) => {
                 tracing::debug!(%error, "a handshake failed");

@@ -5,6 +5,7 @@
 //! It ends when its input does. The same commands drive `ours`; [`node`] has them all.
 
 mod credential;
+mod envelope;
 mod node;
 mod workers;
 

@@ -16,24 +16,29 @@
 //! listener NAME              listener                 accepts channels; echoer, length, whoami are behind it
 //! channel ROUTE              channel I…               opens one; what follows goes through it
 //! peer NAME                  peer VALUE               what the authority says about who is at its other end
-//! close                      close                    closes it
+//! close                      close                    closes it, or without one any that others opened
 //! channels                   channels N               how many are open
 //! reroute ADDRESS            reroute                  connects anew and goes on with the same channel
 //! guard NAME VALUE           guard                    an echoer at `guarded` for those with this attribute
 //! fact NAME KIND VALUE       fact                     `text`, `texts`, `integer`, `float` or `bool`
 //! decide POLICY              decide DECISION          by the facts: true, false, undecided, unreadable
 //! outlet ADDRESS [POLICY]    outlet                   behind the listener, or the TCP listener when there is none
-//! inlet                      inlet ADDRESS            to the outlet at the other end
+//! inlet [eager]              inlet ADDRESS            to the outlet at the other end; `eager` waits for no Pong
 //! echo N                     echo N                   that many texts come back as they were
 //! ask WORKER [TEXT]          ask TEXT                 what it answers
 //! say WORKER [TEXT]          say                      the same without waiting; the answer is told as `answered TEXT`
 //! length N                   length N                 what the other end takes for the length of N bytes
 //! patience SECONDS           patience                 how long answers and handshakes are waited for from here on
+//! request METHOD PATH [TEXT] request HEX              a request to a service of the kind that issues credentials
+//! understand HEX             understand METHOD PATH [TEXT]    what such a request asks
+//! grant HEX TEXT             grant HEX                what such a service answers to this request
+//! forbid HEX TEXT            forbid HEX               what it answers when it does not want to
 //! ```
 //!
 //! Routes are written `a/b/c` and begin behind the connection. Policies are written in hex.
 
 use crate::credential::{Held, Presenting};
+use crate::envelope;
 use crate::workers::{Echoer, Length, Telling, WhoAmI};
 use ockam::abac::{Env, Expr, IncomingAbac, PolicyExpression, eval, expr};
 use ockam::access_control::{AllowAll, DenyAll};
@@ -63,7 +68,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How long the credentials last that it issues.
 const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
 
-type Result<T, E = ockam::Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = ockam::Error> = std::result::Result<T, E>;
 
 /// A node, and what the commands so far have made.
 pub(crate) struct Peer {
@@ -84,7 +89,7 @@ pub(crate) struct Peer {
 }
 
 /// An error in the test's own commands.
-fn wrong(what: impl Display) -> ockam::Error {
+pub(crate) fn wrong(what: impl Display) -> ockam::Error {
     ockam::Error::new(Origin::Application, Kind::Invalid, what.to_string())
 }
 
@@ -148,6 +153,10 @@ impl Peer {
             ("channel", [route]) => self.open(route).await,
             ("peer", [name]) => self.peer(name).await,
             ("close", []) => self.close().map(done),
+            ("request", [method, path, text @ ..]) => envelope::request(method, path, text.first().copied()),
+            ("understand", [request]) => envelope::understand(&unhex(request)?),
+            ("grant", [request, text]) => envelope::grant(&unhex(request)?, text),
+            ("forbid", [request, text]) => envelope::forbid(&unhex(request)?, text),
             ("channels", []) => {
                 Ok(self.node.secure_channels().secure_channel_registry().get_channel_list().len().to_string())
             }
@@ -156,7 +165,8 @@ impl Peer {
             ("fact", [name, kind, value]) => self.fact(name, kind, value).map(done),
             ("decide", rest) => self.decide(rest.first().copied().unwrap_or_default()),
             ("outlet", [target, policy @ ..]) => self.outlet(target, policy.first().copied()).map(done),
-            ("inlet", []) => self.inlet().await,
+            ("inlet", []) => self.inlet(TcpInletOptions::new()).await,
+            ("inlet", ["eager"]) => self.inlet(TcpInletOptions::new().skip_handshake()).await,
             ("patience", [seconds]) => {
                 self.patience = Duration::from_secs(seconds.parse().map_err(wrong)?);
                 Ok(String::new())
@@ -330,7 +340,15 @@ impl Peer {
     }
 
     fn close(&self) -> Result<()> {
-        self.node.secure_channels().stop_secure_channel(self.node.context(), self.channel()?.encryptor_address())
+        let channels = self.node.secure_channels();
+        let address = match &self.channel {
+            Some(channel) => channel.encryptor_address().clone(),
+            None => {
+                let open = channels.secure_channel_registry().get_channel_list();
+                open.first().ok_or_else(|| wrong("there is no channel"))?.encryptor_messaging_address().clone()
+            }
+        };
+        channels.stop_secure_channel(self.node.context(), &address)
     }
 
     async fn reroute(&mut self, address: &str) -> Result<()> {
@@ -386,8 +404,8 @@ impl Peer {
         self.tcp.create_outlet("outlet", target.parse::<HostnamePort>()?, options)
     }
 
-    async fn inlet(&self) -> Result<String> {
-        let inlet = self.tcp.create_inlet("127.0.0.1:0", self.behind("outlet")?, TcpInletOptions::new()).await?;
+    async fn inlet(&self, options: TcpInletOptions) -> Result<String> {
+        let inlet = self.tcp.create_inlet("127.0.0.1:0", self.behind("outlet")?, options).await?;
         Ok(inlet.socket_address().to_string())
     }
 

@@ -8,8 +8,11 @@
 //! described in `ockam-peer`'s module `node`.
 
 pub mod noise;
+mod portal;
 mod program;
 pub mod wire;
+
+pub use portal::{Making, Portal, WAYS};
 
 use postern_tests::Process;
 use std::fmt;
@@ -18,6 +21,8 @@ use std::time::Duration;
 
 /// How long anything may take that does not move much data, on a machine busy with something else.
 pub const SOON: Duration = postern_tests::SOON;
+/// How long a gigabyte or a hundred thousand answers may take on a small machine busy with something else.
+pub const LONG: Duration = Duration::from_secs(900);
 /// How long the programs wait, in seconds, for an answer that should come: less than [`SOON`], so that they tell of it.
 const PATIENCE: u64 = 45;
 /// How long they wait for one that should not.
@@ -103,7 +108,7 @@ impl Peer {
     /// When it fails.
     #[track_caller]
     pub fn tell(&self, command: &str) -> String {
-        self.order(command).unwrap_or_else(|failure| panic!("{self}: {command}: {failure}"))
+        self.attempt(command).unwrap_or_else(|failure| panic!("{self}: {command}: {failure}"))
     }
 
     /// Gives a command that must fail, and gets the reason. It is not waited long for an answer that must not come.
@@ -113,7 +118,7 @@ impl Peer {
     #[track_caller]
     pub fn fails(&self, command: &str) -> String {
         self.tell(&format!("patience {IMPATIENCE}"));
-        let failed = self.order(command);
+        let failed = self.attempt(command);
         self.tell(&format!("patience {PATIENCE}"));
         match failed {
             Ok(answer) => panic!("{self}: {command} succeeded: {answer}"),
@@ -121,8 +126,30 @@ impl Peer {
         }
     }
 
+    /// Which crate it stands on.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Waits for its end, which nobody asked for.
     #[track_caller]
-    fn order(&self, command: &str) -> Result<String, String> {
+    pub fn dies(&self) {
+        let _ = self.process.wait(SOON);
+    }
+
+    /// Gives a command again and again until it succeeds.
+    #[track_caller]
+    pub fn at_last(&self, command: &str) -> String {
+        postern_tests::eventually(&format!("{self} to {command}"), 2 * SOON, || self.attempt(command).ok())
+    }
+
+    /// Gives a command that may fail, and gets the answer or the reason.
+    ///
+    /// # Errors
+    /// It says what is wrong.
+    #[track_caller]
+    pub fn attempt(&self, command: &str) -> Result<String, String> {
         let verb = command.split_ascii_whitespace().next().unwrap_or_default();
         self.process.type_line(command);
         let (good, bad) = (format!("{verb} "), format!("failed {verb}: "));

@@ -2,8 +2,7 @@
 
 use interop::Side::{Ours, Real};
 use interop::{Identity, MIXED, Peer, Side};
-use postern_tests::program::command;
-use postern_tests::{Capture, Hub, Process, Service, client as tcp, eventually};
+use postern_tests::{Capture, Service, client as tcp, eventually};
 use std::io::{Read, Write};
 
 /// A node with a listener, reachable directly.
@@ -37,6 +36,23 @@ fn each_opens_a_channel_to_the_other() {
             }
         }
     }
+}
+
+/// Ours send no such messages, but take them once they know who sends; 16 MiB is the longest frame that theirs send.
+#[test]
+fn a_real_client_may_send_almost_sixteen_mebibytes() {
+    let (_server, bob, address) = server(Ours, "");
+    let (client, _) = client(Real, "", &address);
+    assert_eq!(client.tell("channel listener"), bob.identifier);
+    for length in ["2000000", "16000000"] {
+        assert_eq!(client.tell(&format!("length {length}")), length);
+    }
+    // The other way ours drops its own, and the channel goes on.
+    let (_server, bob, address) = self::server(Real, "");
+    let (client, _) = self::client(Ours, "", &address);
+    assert_eq!(client.tell("channel listener"), bob.identifier);
+    client.fails("length 2000000");
+    assert_eq!(client.tell("length 1000000"), "1000000");
 }
 
 #[test]
@@ -114,25 +130,6 @@ fn relays_with_names_are_the_same_at_both_hubs() {
     }
 }
 
-/// The very programs of `examples/`, at the hub that everybody can run, each with a real one at the other end.
-#[test]
-fn each_program_of_the_blog_post_talks_to_a_real_one() {
-    let hub = Hub::start();
-    let hub_address = hub.address().to_string();
-
-    let bob = Process::spawn(command("bob").arg(&hub_address));
-    let relay = bob.wait_for_line(|_| true, interop::SOON);
-    let (alice, _) = client(Real, "", &hub_address);
-    alice.tell(&format!("channel {relay}/listener"));
-    assert_eq!(alice.tell("ask echoer Hello Bob!"), "Hello Bob!");
-
-    let (bob, identity) = client(Real, "", &hub_address);
-    bob.tell("listener listener");
-    let relay = bob.tell("relay");
-    let alice = Process::run(command("alice").args([&hub_address, &relay]), interop::SOON).success();
-    assert_eq!(alice.stdout, format!("This is {}.\nHello Bob!\n", identity.identifier));
-}
-
 #[test]
 fn closing_ends_both_halves() {
     for (asks, answers) in MIXED {
@@ -145,6 +142,19 @@ fn closing_ends_both_halves() {
         server.eventually("channels", "0");
         client.eventually("channels", "0");
     }
+}
+
+/// A real listener closes what a client of ours opened. Ours leaves closing to who opened it.
+#[test]
+fn the_one_who_answered_closes_too() {
+    let (server, bob, address) = server(Real, "");
+    let (client, _) = client(Ours, "", &address);
+    assert_eq!(client.tell("channel listener"), bob.identifier);
+    assert_eq!(client.tell("echo 1"), "1");
+    server.eventually("channels", "1");
+    server.tell("close");
+    client.eventually("channels", "0");
+    server.eventually("channels", "0");
 }
 
 #[test]

@@ -156,6 +156,29 @@ fn the_server_presents_a_credential_too() {
     }
 }
 
+/// A real listener replaces what it presents while a channel is open. Ours leaves that to who opened it.
+#[test]
+fn the_server_refreshes_what_it_presents() {
+    let (asks, answers) = (Side::Ours, Side::Real);
+    let authority = Peer::start(answers);
+    let history = authority.identity("").history;
+    let (server, bob) = Peer::with_identity(answers);
+    let issue = |group: &str| authority.tell(&format!("issue {} group={group}", bob.history));
+    let address = server.tell("listen");
+    server.tell(&format!("hold {}", issue("strangers")));
+    server.tell("listener listener");
+    let (client, _) = Peer::with_identity(asks);
+    client.tell(&format!("trust {history}"));
+    client.tell(&format!("connect {address}"));
+    assert_eq!(client.tell("channel listener"), bob.identifier);
+    assert_eq!(client.tell("peer group"), "strangers");
+    server.eventually("channels", "1");
+    assert_eq!(server.tell(&format!("refresh {}", issue("servers"))), "1");
+    client.eventually("peer group", "servers");
+    // The way of the channel is as it was.
+    assert_eq!(client.tell("echo 3"), "3");
+}
+
 const SEED: &str = "4a7d1ed414474e4033ac29ccb8653d9b4a7d1ed414474e4033ac29ccb8653d9b";
 
 #[test]
@@ -212,6 +235,13 @@ fn a_listener_refuses_an_old_history() {
         thief.tell("channel listener");
         thief.fails("echo 1");
         server.eventually("channels", "1");
+        // Who has not seen the new history lets the same thief in: it was nothing else that was wrong.
+        let (elsewhere, others) = Peer::with_identity(answers);
+        let address = elsewhere.tell("listen");
+        elsewhere.tell("listener listener");
+        thief.tell(&format!("connect {address}"));
+        assert_eq!(thief.tell("channel listener"), others.identifier);
+        assert_eq!(thief.tell("echo 1"), "1");
     }
 }
 

@@ -2,80 +2,14 @@
 
 use interop::Side::{Ours, Real};
 use interop::wire::Frame;
-use interop::{MIXED, Peer, Side};
-use postern_tests::{Capture, Payload, Received, Service, Sha256, Sink};
+use interop::{LONG, MIXED, Peer, Portal, Side, WAYS};
+use postern_tests::{Capture, Payload, Received, Service, Sink};
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Barrier;
 use std::thread;
-use std::time::Duration;
 
 const GIBIBYTE: u64 = 1 << 30;
-/// How long a gigabyte or a hundred thousand answers may take on a small machine busy with something else.
-const LONG: Duration = Duration::from_secs(900);
-
-/// An inlet and the outlet behind it, through a channel.
-struct Portal {
-    inlet: SocketAddr,
-    _nodes: Vec<Peer>,
-}
-
-impl Portal {
-    /// The channel goes over one TCP connection.
-    #[track_caller]
-    fn direct(inlet: Side, outlet: Side, target: SocketAddr) -> Self {
-        let (owner, _) = Peer::with_identity(outlet);
-        let address = owner.tell("listen");
-        owner.tell("listener listener");
-        owner.tell(&format!("outlet {target}"));
-        Self::to(inlet, owner, &address, "listener", Vec::new())
-    }
-
-    /// The channel goes through a hub of ours.
-    #[track_caller]
-    fn over_our_hub(inlet: Side, outlet: Side, target: SocketAddr) -> Self {
-        let (hub, address) = Peer::hub(Ours, "forward_to_");
-        let (owner, _) = Peer::with_identity(outlet);
-        owner.tell(&format!("connect {address}"));
-        owner.tell("listener listener");
-        owner.tell(&format!("outlet {target}"));
-        let relay = owner.tell("relay owner");
-        Self::to(inlet, owner, &address, &format!("{relay}/listener"), vec![hub])
-    }
-
-    #[track_caller]
-    fn to(inlet: Side, owner: Peer, address: &str, route: &str, mut nodes: Vec<Peer>) -> Self {
-        let (friend, _) = Peer::with_identity(inlet);
-        friend.tell(&format!("connect {address}"));
-        friend.tell(&format!("channel {route}"));
-        let inlet = friend.tell("inlet").parse().expect("an address");
-        nodes.extend([owner, friend]);
-        Self { inlet, _nodes: nodes }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.inlet).expect("the inlet listens");
-        stream.set_read_timeout(Some(LONG)).expect("a socket");
-        stream.set_nodelay(true).expect("a socket");
-        stream
-    }
-
-    /// Sends everything and says that it was all.
-    fn upload(&self, payload: Payload) {
-        let mut client = self.connect();
-        io::copy(&mut payload.reader(), &mut client).expect("it is carried");
-        client.shutdown(Shutdown::Write).expect("it is connected");
-        // A portal with one of theirs ends as a whole, and this end of it before the last byte has arrived.
-        let _ = io::copy(&mut client, &mut io::sink());
-    }
-
-    /// Reads that many bytes and gives their hash.
-    fn download(&self, length: u64) -> String {
-        let mut hash = Sha256::default();
-        let got = io::copy(&mut self.connect().take(length), &mut hash).expect("it is carried");
-        assert_eq!(got, length);
-        hash.finish()
-    }
-}
 
 #[test]
 fn a_gigabyte_each_way_directly() {
@@ -103,58 +37,84 @@ fn carries_a_gigabyte(portal: impl Fn(SocketAddr) -> Portal, which: &str) {
     assert_eq!(portal(source.address()).download(payload.length()), payload.sha256(), "{which}");
 }
 
-/// Every question waits for its answer, so each is a record of its own: through one channel, more than 3,000 keys each way.
+/// Every question waits for its answer, so each is a record of its own: through one channel, more than 3,000 keys each
+/// way. The first stream asks more often than its counter of 16 bits can say, so that it begins again at 0.
 #[test]
 fn a_hundred_thousand_records_each_way() {
-    const CLIENTS: u32 = 8;
-    const QUESTIONS: u32 = 12_600;
-    for (inlet, outlet) in MIXED {
-        let echo = Service::echo();
-        let portal = Portal::over_our_hub(inlet, outlet, echo.address());
-        let converse = |mut client: TcpStream, which: u32| {
-            for number in 0..QUESTIONS {
-                let question = (which * QUESTIONS + number).to_be_bytes();
-                client.write_all(&question).expect("it is carried");
-                let mut answer = [0; 4];
-                client.read_exact(&mut answer).expect("it is carried");
-                assert_eq!(answer, question, "{inlet:?} to {outlet:?}");
-            }
-        };
-        thread::scope(|scope| {
-            for which in 0..CLIENTS {
-                let client = portal.connect();
-                scope.spawn(move || converse(client, which));
-            }
-        });
+    const QUESTIONS: [u32; 8] = [66_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000, 5_000];
+    for (way, portal) in WAYS {
+        for (inlet, outlet) in MIXED {
+            let echo = Service::echo();
+            let portal = portal(inlet, outlet, echo.address());
+            let converse = |mut client: TcpStream, which: usize| {
+                for number in 0..QUESTIONS[which] {
+                    let question = (number * 8 + which as u32).to_be_bytes();
+                    client.write_all(&question).expect("it is carried");
+                    let mut answer = [0; 4];
+                    client.read_exact(&mut answer).expect("it is carried");
+                    assert_eq!(answer, question, "{inlet:?} to {outlet:?} {way}");
+                }
+            };
+            thread::scope(|scope| {
+                for which in 0..QUESTIONS.len() {
+                    let client = portal.connect();
+                    scope.spawn(move || converse(client, which));
+                }
+            });
+        }
     }
 }
 
 #[test]
 fn fifty_connections_at_once() {
-    for (inlet, outlet) in MIXED {
-        let echo = Service::echo();
-        let portal = Portal::over_our_hub(inlet, outlet, echo.address());
-        thread::scope(|scope| {
-            for number in 0..50 {
-                let portal = &portal;
-                scope.spawn(move || {
-                    let payload = Payload::new(300_000 + number).seeded(number);
-                    let client = portal.connect();
-                    let mut reader = client.try_clone().expect("a socket");
-                    let mut back = vec![0; payload.length() as usize];
-                    thread::scope(|scope| {
-                        scope.spawn(|| io::copy(&mut payload.reader(), &mut &client).expect("it is carried"));
-                        reader.read_exact(&mut back).expect("it is carried");
-                    });
-                    assert!(back == payload.bytes(), "{inlet:?} to {outlet:?}, connection {number}");
-                });
-            }
-        });
-        // Closing one end closes the other.
-        postern_tests::eventually("the service's connections to end", interop::SOON, || {
-            (echo.live() == 0).then_some(())
-        });
+    for (way, portal) in WAYS {
+        for (inlet, outlet) in MIXED {
+            let which = format!("{inlet:?} to {outlet:?} {way}");
+            carries_fifty_at_once(|target| portal(inlet, outlet, target), &which);
+        }
     }
+}
+
+fn carries_fifty_at_once(portal: impl Fn(SocketAddr) -> Portal, which: &str) {
+    const CLIENTS: u64 = 50;
+    let echo = Service::echo();
+    let portal = portal(echo.address());
+    // Each has been answered once, so that the service has taken all of them; none transfers before.
+    let clients: Vec<TcpStream> = thread::scope(|scope| {
+        let greeted = || {
+            let mut client = portal.connect();
+            client.set_read_timeout(Some(interop::SOON)).expect("a socket");
+            client.write_all(b"?").expect("it is carried");
+            client.read_exact(&mut [0]).expect("it is carried");
+            client
+        };
+        let greeting: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(greeted)).collect();
+        greeting.into_iter().map(|client| client.join().expect("it is answered")).collect()
+    });
+    assert_eq!(echo.live(), clients.len(), "{which}");
+    let together = Barrier::new(clients.len());
+    thread::scope(|scope| {
+        for (client, number) in clients.into_iter().zip(0..) {
+            let (echo, together) = (&echo, &together);
+            scope.spawn(move || {
+                let payload = Payload::new(300_000 + number).seeded(number);
+                let mut reader = client.try_clone().expect("a socket");
+                let mut back = vec![0; payload.length() as usize];
+                together.wait();
+                thread::scope(|scope| {
+                    scope.spawn(|| io::copy(&mut payload.reader(), &mut &client).expect("it is carried"));
+                    reader.read_exact(&mut back).expect("it is carried");
+                });
+                assert!(back == payload.bytes(), "{which}, connection {number}");
+                // None has gone before the last is served.
+                together.wait();
+                assert_eq!(echo.live(), 50, "{which}");
+                together.wait();
+            });
+        }
+    });
+    // Closing one end closes the other.
+    postern_tests::eventually("the service's connections to end", interop::SOON, || (echo.live() == 0).then_some(()));
 }
 
 /// What the portal's two ends say to each other, when nothing encrypts it.
@@ -202,6 +162,7 @@ fn our_extension_is_spoken_between_ours_only() {
     assert!(asked[0].starts_with(b"\x00pst\x01"));
     assert!(answered[0].starts_with(b"\x01pst\x01"));
     assert!(tags(&asked).contains(&4) && tags(&answered).contains(&4), "no credit was given");
+    assert!(tags(&asked).contains(&5), "no Finish was said");
 
     for (inlet, outlet) in MIXED {
         let [asked, answered] = overheard(inlet, outlet);
@@ -213,6 +174,9 @@ fn our_extension_is_spoken_between_ours_only() {
             Ours => assert!(asked[0].starts_with(b"\x00pst\x01")),
             Real => assert_eq!(asked[0], [0]),
         }
+        // No reason, which the other could not read; and no Finish instead.
+        let ends: Vec<_> = asked.iter().filter(|message| message[0] == 2).collect();
+        assert_eq!(ends, [&[2]], "{inlet:?}");
     }
 }
 

@@ -1,0 +1,83 @@
+//! The programs that people run, each with a real peer at the other end.
+
+use interop::Peer;
+use interop::Side::Real;
+use postern_tests::program::command;
+use postern_tests::{Hub, Inlet, Outlet, Process, Service, client};
+
+/// Whether the service behind this inlet answers.
+#[track_caller]
+fn echoes(inlet: std::net::SocketAddr) {
+    use std::io::{Read, Write};
+    let mut client = client::connect(inlet);
+    for _ in 0..100 {
+        client.write_all(b"hello").expect("it is carried");
+        let mut answer = [0; 5];
+        client.read_exact(&mut answer).expect("it is carried");
+        assert_eq!(&answer, b"hello");
+    }
+}
+
+/// The very programs of `examples/`, at the hub that everybody can run, each with a real one at the other end.
+#[test]
+fn each_program_of_the_blog_post_talks_to_a_real_one() {
+    let hub = Hub::start();
+    let hub_address = hub.address().to_string();
+
+    let bob = Process::spawn(command("bob").arg(&hub_address));
+    let relay = bob.wait_for_line(|_| true, interop::SOON);
+    let (alice, _) = Peer::with_identity(Real);
+    alice.tell(&format!("connect {hub_address}"));
+    alice.tell(&format!("channel {relay}/listener"));
+    assert_eq!(alice.tell("ask echoer Hello Bob!"), "Hello Bob!");
+
+    let (bob, identity) = Peer::with_identity(Real);
+    bob.tell(&format!("connect {hub_address}"));
+    bob.tell("listener listener");
+    let relay = bob.tell("relay");
+    let alice = Process::run(command("alice").args([&hub_address, &relay]), interop::SOON).success();
+    assert_eq!(alice.stdout, format!("This is {}.\nHello Bob!\n", identity.identifier));
+}
+
+#[test]
+fn postern_outlet_serves_a_real_inlet() {
+    let (hub, service) = (Hub::start(), Service::echo());
+    let outlet = Outlet::start(service.address(), hub.address());
+    let (friend, _) = Peer::with_identity(Real);
+    friend.tell(&format!("only {}", outlet.identifier()));
+    friend.tell(&format!("connect {}", hub.address()));
+    assert_eq!(friend.tell(&format!("channel {}/api", outlet.relay())), outlet.identifier());
+    echoes(friend.tell("inlet").parse().expect("an address"));
+    assert_eq!(service.accepted(), 1);
+}
+
+#[test]
+fn postern_outlet_serves_only_whom_it_allows() {
+    let (hub, service) = (Hub::start(), Service::echo());
+    let (friend, identity) = Peer::with_identity(Real);
+    let outlet = Outlet::start_with(service.address(), hub.address(), &["--allow", &identity.identifier]);
+    let (stranger, _) = Peer::with_identity(Real);
+    for peer in [&friend, &stranger] {
+        peer.tell(&format!("connect {}", hub.address()));
+        assert_eq!(peer.tell(&format!("channel {}/api", outlet.relay())), outlet.identifier());
+    }
+    // A real inlet does not learn that it was refused; its Ping came before the friend's.
+    let _refused = client::connect(stranger.tell("inlet").parse().expect("an address"));
+    echoes(friend.tell("inlet").parse().expect("an address"));
+    assert_eq!(service.accepted(), 1);
+}
+
+#[test]
+fn postern_inlet_reaches_a_real_outlet() {
+    let (hub, service) = (Hub::start(), Service::echo());
+    let (owner, identity) = Peer::with_identity(Real);
+    owner.tell(&format!("connect {}", hub.address()));
+    owner.tell("listener api");
+    owner.tell(&format!("outlet {}", service.address()));
+    let relay = owner.tell("relay owner");
+    let port = hub.address().port();
+    let route = format!("/ip4/127.0.0.1/tcp/{port}/service/{relay}/secure/api/service/outlet");
+    let inlet = Inlet::start(&route, &identity.identifier);
+    echoes(inlet.address());
+    assert_eq!(service.accepted(), 1);
+}
