@@ -42,6 +42,19 @@ pub fn exchange(mut stream: &TcpStream, question: &[u8]) -> io::Result<Vec<u8>> 
     })
 }
 
+/// Whether a new connection works: one byte sent, and the same one back, before [`SOON`] is over.
+#[must_use]
+pub fn echoes(address: SocketAddr) -> bool {
+    let attempt = || -> io::Result<bool> {
+        let mut stream = open(address)?;
+        stream.write_all(b"?")?;
+        let mut answer = [0];
+        stream.read_exact(&mut answer)?;
+        Ok(answer == *b"?")
+    };
+    attempt().unwrap_or(false)
+}
+
 fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SOON))?;

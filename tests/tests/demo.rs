@@ -1,10 +1,12 @@
 //! The first thing anybody runs, and the promise behind it: the hub carries bytes that it cannot read.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use postern_tests::client::ask;
 use postern_tests::program::postern;
+use postern_tests::trio::event;
 use postern_tests::{Capture, Hub, Inlet, Outlet, Process, SOON, Service};
 use serde_json::Value;
 
@@ -32,26 +34,99 @@ fn pieces_carried<'a>(capture: &Capture, text: &'a [u8]) -> Vec<&'a [u8]> {
     text.windows(PIECE).filter(carried).collect()
 }
 
+/// Runs `postern demo --once --json` with these arguments besides; what it told.
+#[track_caller]
+fn demo_once(arguments: &[&str]) -> Vec<Value> {
+    let demo = Process::run(postern().args(["demo", "--once", "--json"]).args(arguments), SOON).success();
+    demo.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
 #[test]
 fn the_demo_shares_its_own_service_once_and_exits() {
     let demo = Process::run(postern().args(["demo", "--once"]), SOON).success();
-    assert!(!demo.stdout.is_empty());
+    for step in ["1. ", "2. ", "3. ", "4. ", "5. 67108864 bytes fetched"] {
+        assert!(demo.stdout.lines().any(|line| line.starts_with(step)), "no step {step}: {}", demo.stdout);
+    }
+    assert!(demo.stdout.contains("and verified"), "{}", demo.stdout);
 }
 
 #[test]
 fn the_demo_tells_every_step_as_json() {
-    let demo = Process::run(postern().args(["demo", "--once", "--json"]), SOON).success();
-    let events: Vec<Value> = demo.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(events.len() > 1, "{events:?}");
-    assert!(events.iter().all(|event| event["event"].is_string()), "{events:?}");
+    let told = demo_once(&[]);
+    let events: Vec<&str> = told.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert_eq!(events, ["service", "hub", "owner", "friend", "fetched"]);
+    let [service, hub, owner, friend, fetched] = &told[..] else { panic!("{told:?}") };
+
+    assert_eq!((&fetched["bytes"], &fetched["verified"]), (&(64 << 20).into(), &true.into()));
+    for figure in ["megabytes_per_second", "round_trip_microseconds"] {
+        assert!(fetched[figure].as_f64().is_some_and(|figure| figure > 0.0), "{fetched}");
+    }
+    // The whole way in its order.
+    let path = fetched["path"].as_str().unwrap();
+    let stations = [&friend["address"], &hub["address"], &service["target"]].map(|it| it.as_str().unwrap());
+    let places: Vec<usize> = stations.iter().map(|station| path.find(station).expect(path)).collect();
+    assert!(places.is_sorted(), "{path}");
+    assert_ne!(owner["identifier"], friend["identifier"]);
 }
 
 #[test]
-fn the_demo_fetches_from_the_service_it_is_given() {
+fn hub_owner_and_friend_are_processes_of_their_own_until_the_demo_is_interrupted() {
+    let demo = Process::spawn(postern().args(["demo", "--json"]));
+    let processes = ["hub", "owner", "friend"].map(|role| {
+        let told = event(&demo, role);
+        (role, told["process"].as_u64().unwrap(), told["address"].as_str().map(str::to_owned))
+    });
+    let commands = processes.each_ref().map(|(_, id, _)| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap();
+        line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>()
+    });
+    for (command, role) in commands.iter().zip(["hub", "outlet", "inlet"]) {
+        assert!(command[0].ends_with("postern") && command.contains(&role.to_owned()), "{command:?}");
+    }
+    let mut ids: Vec<u64> = processes.iter().map(|(_, id, _)| *id).chain([u64::from(demo.id())]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 4);
+
+    let address = processes[2].2.as_ref().unwrap().parse().unwrap();
+    assert!(the_page(address).len() > 100);
+    demo.interrupt();
+    assert_eq!(demo.wait(SOON).code(), Some(0));
+}
+
+/// Fetches the demo's page from the friend's address.
+#[track_caller]
+fn the_page(address: SocketAddr) -> String {
+    let page = ask(address, b"GET / HTTP/1.0\r\n\r\n").expect("the page comes");
+    let page = String::from_utf8(page).expect("a page is text");
+    assert!(page.starts_with("HTTP/1.0 200") || page.starts_with("HTTP/1.1 200"), "{page}");
+    page
+}
+
+#[test]
+fn the_demo_fetches_from_the_service_it_is_given_and_compares() {
     let service = service();
     let target = service.address().to_string();
-    let _ = Process::run(postern().args(["demo", "--once", "--target", &target]), SOON).success();
-    assert!(service.accepted() > 0);
+    let told = demo_once(&["--target", &target]);
+    let fetched = told.last().unwrap();
+    assert_eq!((&fetched["bytes"], &fetched["verified"]), (&38.into(), &true.into()));
+    // Through the portal and directly.
+    assert!(service.accepted() >= 2);
+}
+
+#[test]
+fn the_demo_does_not_call_verified_what_it_cannot_compare() {
+    let count = AtomicU64::new(0);
+    let service = Service::serve(move |mut stream| {
+        let mut request = BufReader::new(stream.try_clone()?);
+        let mut line = String::new();
+        while request.read_line(&mut line)? > 2 {
+            line.clear();
+        }
+        write!(stream, "HTTP/1.0 200 OK\r\n\r\nanswer {}", count.fetch_add(1, Ordering::Relaxed))
+    });
+    let told = demo_once(&["--target", &service.address().to_string()]);
+    assert_eq!(told.last().unwrap()["verified"], false);
 }
 
 #[test]

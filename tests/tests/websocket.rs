@@ -1,10 +1,12 @@
 //! A WebSocket: long-lived, both ways, in frames of its own.
 
 use std::io;
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 
 use postern_tests::client::connect;
-use postern_tests::{Payload, SOON, Service, Trio, eventually};
+use postern_tests::{Payload, Process, SOON, Service, Trio, eventually};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
@@ -58,6 +60,26 @@ fn messages_come_back_and_the_close_is_clean() {
     assert_eq!(socket.read().unwrap(), Message::Close(Some(goodbye)));
     assert!(matches!(socket.read(), Err(Error::ConnectionClosed)));
     eventually("the server to have closed", SOON, || (service.live() == 0).then_some(()));
+}
+
+/// One end of a WebSocket as Debian's `python3-websockets` does it.
+fn debians(arguments: &[&str]) -> Command {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/websocket/talk.py");
+    // The one that Debian's modules are for, whatever stands before it in PATH.
+    let mut python = Command::new("/usr/bin/python3");
+    python.arg(program).args(arguments);
+    python
+}
+
+#[test]
+fn debians_websockets_talk_through_a_portal() {
+    let server = Process::spawn(&mut debians(&["serve"]));
+    let listening = server.wait_for_line(|line| line.starts_with("listening "), SOON);
+    let port: u16 = listening.rsplit(' ').next().and_then(|port| port.parse().ok()).unwrap();
+    let trio = Trio::around((Ipv4Addr::LOCALHOST, port).into());
+    let client = Process::run(&mut debians(&["ask", &format!("ws://{}/", trio.address())]), SOON).success();
+    assert_eq!(client.stdout, "closed with 1000\n");
+    assert!(server.ended().is_none());
 }
 
 #[test]

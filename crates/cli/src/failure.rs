@@ -7,8 +7,13 @@ use postern_engine::identity::IdentityError;
 use postern_engine::keys::KeychainError;
 use postern_engine::keys::passphrase::PassphraseError;
 use postern_engine::model::{Code, Fault};
+use postern_hub::{ConfigError, HubError};
+use postern_node::portal::PortalError;
+use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
+use postern_node::tcp::TcpError;
 use serde::Serialize;
+use std::io;
 use std::process::ExitCode;
 
 /// The help text of the exit codes.
@@ -94,19 +99,45 @@ fn classify(error: &anyhow::Error) -> (u8, String) {
         if let Some(error) = cause.downcast_ref::<PassphraseError>() {
             return coded(KEYCHAIN, error.code());
         }
-        match cause.downcast_ref::<postern_node::Error>() {
-            Some(postern_node::Error::Vault(_)) => return coded(KEYCHAIN, "keychain-failed"),
-            Some(postern_node::Error::Channel(ChannelError::Identity(_))) => return coded(NOT_TRUSTED, "not-trusted"),
-            Some(postern_node::Error::Tcp(postern_node::tcp::TcpError::Listen { .. })) => {
-                return coded(FAILED, "address-in-use");
-            }
-            Some(postern_node::Error::Tcp(_) | postern_node::Error::Channel(_) | postern_node::Error::Relay(_)) => {
-                return coded(UNREACHABLE, "unreachable");
-            }
-            _ => {}
+        if cause.is::<ConfigError>() {
+            return coded(ARGUMENTS, "invalid");
         }
+        let (exit, code) = match cause.downcast_ref::<HubError>() {
+            Some(HubError::InUse { .. }) => (TAKEN, "in-use"),
+            Some(HubError::Data { .. }) => (DATA, "storage"),
+            Some(HubError::Status { source, .. }) => of_listening(source),
+            Some(HubError::Node(error)) => of_node(error),
+            _ => match cause.downcast_ref::<postern_node::Error>() {
+                Some(error) => of_node(error),
+                None => continue,
+            },
+        };
+        return coded(exit, code);
     }
     coded(FAILED, "failed")
+}
+
+fn of_node(error: &postern_node::Error) -> (u8, &'static str) {
+    use postern_node::Error;
+    match error {
+        Error::Vault(_) => (KEYCHAIN, "keychain-failed"),
+        Error::Channel(ChannelError::Identity(_)) => (NOT_TRUSTED, "not-trusted"),
+        Error::Tcp(TcpError::Listen { source, .. }) => of_listening(source),
+        Error::Portal(PortalError::Listen { source, .. }) => of_listening(source),
+        Error::Relay(RelayError::NameTaken(_)) => (TAKEN, "name-taken"),
+        Error::Relay(RelayError::InvalidName(_)) => (ARGUMENTS, "invalid"),
+        Error::Tcp(_) | Error::Channel(_) | Error::Relay(_) => (UNREACHABLE, "unreachable"),
+        _ => (FAILED, "failed"),
+    }
+}
+
+/// Why an address could not be listened on: somebody has it, we may not, or it is none of this machine's.
+fn of_listening(error: &io::Error) -> (u8, &'static str) {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => (TAKEN, "address-in-use"),
+        io::ErrorKind::PermissionDenied => (FAILED, "not-permitted"),
+        _ => (ARGUMENTS, "invalid"),
+    }
 }
 
 /// A code's stable name.
@@ -153,6 +184,21 @@ mod tests {
         assert!(wants_a_file(&name(Code::KeychainMissing)));
         assert!(!wants_a_file(KeychainError::WrongPassphrase.code()));
         assert!(!wants_a_file(&name(Code::WrongPassphrase)));
+    }
+
+    #[test]
+    fn an_address_is_taken_or_no_address() {
+        let listen = |kind: io::ErrorKind| {
+            let (address, source) = ("127.0.0.1:80".to_owned(), kind.into());
+            postern_node::Error::from(TcpError::Listen { address, source })
+        };
+        let (taken, none) = ((TAKEN, "address-in-use".to_owned()), (ARGUMENTS, "invalid".to_owned()));
+        assert_eq!(classify(&listen(io::ErrorKind::AddrInUse).into()), taken);
+        assert_eq!(classify(&listen(io::ErrorKind::InvalidInput).into()), none);
+        assert_eq!(classify(&listen(io::ErrorKind::PermissionDenied).into()), (FAILED, "not-permitted".to_owned()));
+        // A hub's node says the same through the hub.
+        let hub = HubError::from(listen(io::ErrorKind::AddrInUse));
+        assert_eq!(classify(&anyhow::Error::from(hub).context("Failed to start the hub")), taken);
     }
 
     #[test]

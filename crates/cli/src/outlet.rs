@@ -3,7 +3,7 @@
 use crate::follow::follow;
 use crate::keychain::{KeychainArguments, KeychainKind, Owned};
 use crate::output::Output;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use postern_node::identity::{Identifier, TrustPolicy};
 use postern_node::portal::OutletOptions;
@@ -18,7 +18,7 @@ const OUTLET: &str = "outlet";
 #[derive(Args)]
 pub(crate) struct OutletArguments {
     /// The service to share; its name is resolved at every connection.
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = service)]
     to: String,
     /// The hub to meet at.
     #[arg(long, value_name = "HOST:PORT")]
@@ -33,6 +33,14 @@ pub(crate) struct OutletArguments {
     keychain: KeychainArguments,
 }
 
+/// An argument that names a service: what can be connected to.
+fn service(text: &str) -> Result<String, &'static str> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err("give HOST:PORT, for instance localhost:3000"),
+    }
+}
+
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event {
@@ -40,9 +48,6 @@ enum Event {
 }
 
 pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()> {
-    if arguments.to.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
-        bail!("`{}` is not a service: give HOST:PORT, for instance localhost:3000", arguments.to);
-    }
     let Owned { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
     let trust = match arguments.allow.is_empty() {
         true => {

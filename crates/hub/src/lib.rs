@@ -49,6 +49,12 @@ pub enum HubError {
         /// Why, for people.
         reason: String,
     },
+    /// Another hub has the data directory.
+    #[error("cannot use {}: another hub uses it", path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The status address cannot be listened on.
     #[error("cannot serve the status on {address}: {source}")]
     Status {

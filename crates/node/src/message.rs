@@ -199,6 +199,34 @@ mod tests {
         assert!(().encode().is_empty());
     }
 
+    /// Of everything that BARE writes differently.
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    enum Whole {
+        Nothing,
+        Number(u32),
+        Named { name: String, values: Vec<i64>, maybe: Option<bool> },
+    }
+
+    fn wholes() -> impl Strategy<Value = Whole> {
+        let named = (any::<String>(), any::<Vec<i64>>(), any::<Option<bool>>());
+        prop_oneof![
+            Just(Whole::Nothing),
+            any::<u32>().prop_map(Whole::Number),
+            named.prop_map(|(name, values, maybe)| Whole::Named { name, values, maybe }),
+        ]
+    }
+
+    #[test]
+    fn what_is_cut_or_no_text_is_refused() {
+        let refused = Err(DecodeError::of::<String>());
+        for hex in ["", "05", "0568656c6c", "0568656c6c6f00", "01ff", "ffffffffffffffffff01", "8080808080808080808001"]
+        {
+            assert_eq!(String::decode(hex::decode(hex).unwrap().into()), refused, "{hex}");
+        }
+        assert_eq!(<&'static str>::decode("hello".encode()), Err(DecodeError::of::<&'static str>()));
+        assert_eq!(<()>::decode(Bytes::from_static(b"anything")), Ok(()));
+    }
+
     proptest! {
         #[test]
         fn texts_round_trip(text: String) {
@@ -206,9 +234,43 @@ mod tests {
         }
 
         #[test]
+        fn bytes_round_trip(data: Vec<u8>) {
+            prop_assert_eq!(&data.clone().encode()[..], &data[..]);
+            prop_assert_eq!(Vec::<u8>::decode(data.clone().encode()), Ok(data.clone()));
+            prop_assert_eq!(Bytes::decode(Bytes::from(data.clone()).encode()), Ok(data.into()));
+        }
+
+        #[test]
+        fn serde_types_round_trip(whole in wholes()) {
+            prop_assert_eq!(Bare::decode(Bare(whole.clone()).encode()), Ok(Bare(whole)));
+        }
+
+        #[test]
+        fn a_changed_payload_is_refused_or_another(whole in wholes(), text: String, at: prop::sample::Index, to: u8) {
+            for payload in [Bare(whole).encode(), text.encode()] {
+                let mut payload = payload.to_vec();
+                let at = at.index(payload.len());
+                let cut = Bytes::copy_from_slice(&payload[..at]);
+                prop_assert!(String::decode(cut.clone()).is_err() || cut.len() < payload.len());
+                let _ = Bare::<Whole>::decode(cut);
+                payload[at] = to;
+                let payload = Bytes::from(payload);
+                if let Ok(text) = String::decode(payload.clone()) {
+                    prop_assert!(text.len() < payload.len());
+                }
+                let _ = Bare::<Whole>::decode(payload);
+            }
+        }
+
+        #[test]
         fn hostile_payloads_are_only_refused(data: Vec<u8>) {
             let data = Bytes::from(data);
-            let _ = (String::decode(data.clone()), Bare::<(u32, String)>::decode(data));
+            let _ = (String::decode(data.clone()), Bare::<(u32, String)>::decode(data.clone()));
+            let _ = Bare::<Whole>::decode(data.clone());
+            // These are whatever comes.
+            prop_assert_eq!(Bytes::decode(data.clone()), Ok(data.clone()));
+            prop_assert_eq!(Vec::<u8>::decode(data.clone()), Ok(data.to_vec()));
+            prop_assert_eq!(<()>::decode(data), Ok(()));
         }
     }
 }

@@ -212,13 +212,37 @@ mod tests {
         assert_eq!(Route::new().as_ref().rest().len(), 0);
     }
 
+    fn encode(route: &Route) -> Vec<u8> {
+        let mut wire = Vec::new();
+        cbor::push_head(&mut wire, cbor::ARRAY, route.len());
+        wire.extend_from_slice(route.as_ref().encoded());
+        wire
+    }
+
+    #[test]
+    fn snapshots() {
+        assert_eq!(hex::encode(encode(&route![])), "80");
+        let route = route!["echoer", Address::new(1, "hub:4000")];
+        assert_eq!(hex::encode(encode(&route)), "828200466563686f65728201486875623a34303030");
+        let long = Route::from_iter(vec!["x"; 24]);
+        assert_eq!(hex::encode(encode(&long)), format!("9818{}", "82004178".repeat(24)));
+    }
+
+    #[test]
+    fn a_route_has_no_more_than_its_most_hops() {
+        let route = |hops| encode(&Route::from_iter(vec!["x"; hops]));
+        assert!(RouteRef::read(&route(MAX_HOPS)).is_some());
+        assert!(RouteRef::read(&route(MAX_HOPS + 1)).is_none());
+    }
+
     proptest! {
         #[test]
         fn round_trip(names in prop::collection::vec(".{0,40}", 0..MAX_HOPS), tail: Vec<u8>) {
             let route: Route = names.iter().map(|name| Address::from(name.as_str())).collect();
-            let mut wire = Vec::new();
-            cbor::push_head(&mut wire, cbor::ARRAY, route.len());
-            wire.extend_from_slice(route.as_ref().encoded());
+            let mut wire = encode(&route);
+            for cut in 0..wire.len() {
+                prop_assert!(RouteRef::read(&wire[..cut]).is_none());
+            }
             wire.extend_from_slice(&tail);
             let (read, rest) = RouteRef::read(&wire).unwrap();
             prop_assert_eq!(read.behind(None), route);
@@ -228,6 +252,21 @@ mod tests {
         #[test]
         fn hostile_input_is_only_refused(data: Vec<u8>) {
             let _ = RouteRef::read(&data);
+        }
+
+        #[test]
+        fn a_changed_route_is_refused_or_another(
+            names in prop::collection::vec(".{0,40}", 1..8), at: prop::sample::Index, to: u8,
+        ) {
+            let route: Route = names.iter().map(|name| Address::from(name.as_str())).collect();
+            let mut wire = encode(&route);
+            let at = at.index(wire.len());
+            wire[at] = to;
+            if let Some((read, rest)) = RouteRef::read(&wire) {
+                // Whatever is read is what it would be written as.
+                prop_assert_eq!(&[encode(&read.behind(None)), rest.to_vec()].concat(), &wire);
+                prop_assert_eq!(read.iter().count(), read.len());
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ const ALONE: &str = "ip link set lo up && echo 10240 65000 > /proc/sys/net/ipv4/
 /// When it does not build, or the measurements cannot be made.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments.first().is_some_and(|first| first == "instructions") {
+        // It is valgrind that counts.
+        crate::prerequisites::provide()?;
         return instructions::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|first| first == "app") {
@@ -27,6 +29,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
         return cargo::hand_over(&mut cargo::program("release", "postern-bench-app"));
     }
+    crate::prerequisites::provide_for_a_build()?;
     let target = cargo::target();
     cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
     let manifest = "bench/loadtool/Cargo.toml";

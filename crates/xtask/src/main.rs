@@ -1,6 +1,6 @@
 //! `cargo xtask`: everything one does with this repository, as commands anyone can run.
 //!
-//! Each room here is one noun: [`prerequisites`] are the programs the tests need, a [`suite`] is one run of
+//! Each room here is one noun: [`prerequisites`] are what is built with and tested with, a [`suite`] is one run of
 //! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
 //! the dependencies, [`mod@bench`] the measurements and [`window`] the page in the app's window. [`cargo`] starts cargo for all of them.
 
@@ -34,7 +34,7 @@ Commands:
   screenshots     pictures of the real app, light and dark; with names, of the page's scenes (`screenshots busy`)
   help            print this
 
-`test` and `ci` install missing Debian packages when they may (as root or through sudo), and otherwise say which.
+Each installs the Debian packages it misses when it may (as root or through sudo), and otherwise says which.
 ";
 
 fn main() -> ExitCode {
@@ -69,6 +69,7 @@ fn main() -> ExitCode {
 
 /// Builds and runs `postern demo`, which takes this program's place.
 fn demo(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    prerequisites::provide_for_a_build()?;
     let mut command = cargo::command(&["run", "--package", "postern-cli", "--bin", "postern"]);
     cargo::hand_over(command.args(["--", "demo"]).args(arguments))
 }

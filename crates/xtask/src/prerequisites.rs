@@ -1,8 +1,8 @@
-//! What the app is built with and the tests run, from Debian's packages.
+//! What Postern is built with, what the app is built with besides, and what the tests run: from Debian's packages.
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -19,20 +19,28 @@ enum What {
     Program(&'static str),
     /// A library that is linked with, by its name for pkg-config.
     Library(&'static str),
+    /// A module of Debian's Python.
+    Module(&'static str),
 }
 
 impl What {
     fn name(self) -> &'static str {
         match self {
-            Self::Program(name) | Self::Library(name) => name,
+            Self::Program(name) | Self::Library(name) | Self::Module(name) => name,
         }
     }
 }
 
-/// What the app is built with.
+/// Where Debian's packages put the modules of its Python.
+const MODULES: &str = "/usr/lib/python3/dist-packages";
+
+/// What every program is built with: some of what they stand on is C.
+const FOR_A_BUILD: &[Prerequisite] = &[needs("cc", &["gcc", "libc6-dev"]), needs("make", &["make"])];
+
+/// What the app is built with besides; Node.js makes its window's page.
 const FOR_THE_APP: &[Prerequisite] = &[
-    needs("cc", &["gcc", "libc6-dev"]),
-    needs("make", &["make"]),
+    needs("node", &["nodejs"]),
+    needs("npm", &["npm"]),
     needs("pkg-config", &["pkg-config"]),
     links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"]),
 ];
@@ -41,6 +49,8 @@ const FOR_THE_APP: &[Prerequisite] = &[
 const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("gcc", &["gcc", "libc6-dev"]),
     needs("curl", &["curl"]),
+    needs("/usr/bin/python3", &["python3"]),
+    Prerequisite { what: What::Module("websockets"), packages: &["python3-websockets"] },
     needs("initdb", &["postgresql"]),
     needs("postgres", &["postgresql"]),
     needs("pgbench", &["postgresql"]),
@@ -82,7 +92,7 @@ pub(crate) fn provide() -> Result<()> {
     if cfg!(not(target_os = "linux")) {
         println!("The tests that run Debian's programs run on Linux only.");
     }
-    install(&[FOR_THE_APP, FOR_THE_TESTS])
+    install(&[FOR_A_BUILD, FOR_THE_APP, FOR_THE_TESTS])
 }
 
 /// As [`provide`], but only what the app is built with.
@@ -90,7 +100,15 @@ pub(crate) fn provide() -> Result<()> {
 /// # Errors
 /// As [`provide`] does.
 pub(crate) fn provide_for_the_app() -> Result<()> {
-    install(&[FOR_THE_APP])
+    install(&[FOR_A_BUILD, FOR_THE_APP])
+}
+
+/// As [`provide`], but only what the programs without a window are built with.
+///
+/// # Errors
+/// As [`provide`] does.
+pub(crate) fn provide_for_a_build() -> Result<()> {
+    install(&[FOR_A_BUILD])
 }
 
 fn install(wanted: &[&'static [Prerequisite]]) -> Result<()> {
@@ -121,7 +139,9 @@ fn install(wanted: &[&'static [Prerequisite]]) -> Result<()> {
 fn missing(wanted: &[&'static [Prerequisite]]) -> Vec<&'static Prerequisite> {
     let (programs, libraries) = (places(), library_places());
     let there = |needed: &Prerequisite| match needed.what {
+        // One with a whole path is there or nowhere.
         What::Program(program) => programs.iter().any(|place| place.join(program).is_file()),
+        What::Module(module) => Path::new(MODULES).join(module).is_dir(),
         What::Library(library) => libraries.iter().any(|place| place.join(format!("{library}.pc")).is_file()),
     };
     wanted.iter().copied().flatten().filter(|needed| !there(needed)).collect()
@@ -193,5 +213,29 @@ mod tests {
         let packages = packages_of(&all);
         assert_eq!(packages.iter().filter(|name| **name == "postgresql").count(), 1);
         assert!(packages.contains(&"libc6-dev"));
+    }
+
+    #[test]
+    fn what_is_there_is_not_missing() {
+        const NEEDED: &[Prerequisite] = &[
+            needs("sh", &["dash"]),
+            needs("/bin/sh", &["dash"]),
+            needs("/nowhere/sh", &["dash"]),
+            needs("no-such-program", &["none"]),
+            Prerequisite { what: What::Module("no_such_module"), packages: &["none"] },
+            links("no-such-library", &["none"]),
+        ];
+        let names: Vec<_> = missing(&[NEEDED]).iter().map(|needed| needed.what.name()).collect();
+        assert_eq!(names, ["/nowhere/sh", "no-such-program", "no_such_module", "no-such-library"]);
+    }
+
+    #[test]
+    fn whatever_is_run_can_be_built() {
+        for program in ["cc", "make"] {
+            assert!(FOR_A_BUILD.iter().any(|needed| needed.what.name() == program), "{program}");
+        }
+        for program in ["node", "npm"] {
+            assert!(FOR_THE_APP.iter().any(|needed| needed.what.name() == program), "{program}");
+        }
     }
 }

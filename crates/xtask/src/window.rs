@@ -11,6 +11,8 @@ use crate::cargo;
 
 /// The oldest Node.js that Vite runs on.
 const NODE: (u32, u32) = (20, 19);
+/// What npm brings where the system's is older: its package of the program itself.
+const NEWER: &str = "node@22";
 
 /// Builds the page unless it is there and as new as what it is made of.
 ///
@@ -59,20 +61,20 @@ pub(crate) fn screenshots(scenes: &[String]) -> Result<ExitCode> {
         crate::suite::build_programs()?;
         return cargo::hand_over(&mut cargo::program("debug", "postern-screenshots"));
     }
-    let mut pictures = Command::new("node");
+    let mut pictures = with_newer(Command::new("node"));
     cargo::run(pictures.current_dir(root()).arg("tests/screenshots.mjs").args(scenes))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What the page is made with, as the lock file says; nothing if it is there.
 fn install() -> Result<()> {
-    let node = Command::new("node").arg("--version").output();
-    let version = node.ok().and_then(|output| version(&String::from_utf8_lossy(&output.stdout)));
-    let wanted =
-        format!("Node.js {}.{} or newer, with npm, builds the window. Get it from https://nodejs.org", NODE.0, NODE.1);
-    match version {
-        None => bail!("{wanted}."),
-        Some(found) if found < NODE => bail!("{wanted}: {}.{} is too old.", found.0, found.1),
+    match version_of("node") {
+        None => bail!(
+            "Node.js {}.{} or newer, with npm, builds the window. Get it from https://nodejs.org/en/download, and run this again.",
+            NODE.0,
+            NODE.1
+        ),
+        Some(found) if found < NODE => provide_newer(found)?,
         Some(_) => {}
     }
     let installed = modified(&root().join("node_modules/.package-lock.json"));
@@ -82,12 +84,54 @@ fn install() -> Result<()> {
     npm(&["ci", "--no-audit", "--no-fund"])
 }
 
+/// Where the system's Node.js is too old, as Debian 12's is, its npm brings a newer one, for this repository only.
+fn provide_newer(found: (u32, u32)) -> Result<()> {
+    if version_of(newer().join("node")).is_some_and(|version| version >= NODE) {
+        return Ok(());
+    }
+    println!("Node.js {}.{} is too old for the window's page: npm brings {NEWER} into target/.", found.0, found.1);
+    let prefix = cargo::target().join("node");
+    fs::create_dir_all(&prefix).with_context(|| format!("Failed to create {}", prefix.display()))?;
+    let mut npm = npm_command(&["install", "--no-audit", "--no-fund", "--prefix"]);
+    cargo::run(npm.current_dir(&prefix).arg(&prefix).arg(NEWER))?;
+    match version_of(newer().join("node")) {
+        Some(version) if version >= NODE => Ok(()),
+        _ => bail!(
+            "Node.js {}.{} or newer builds the window, and npm did not bring it. Get it from \
+             https://nodejs.org/en/download, put its bin directory first in PATH, and run this again.",
+            NODE.0,
+            NODE.1
+        ),
+    }
+}
+
+/// Where a newer Node.js than the system's is, if one was needed.
+fn newer() -> PathBuf {
+    cargo::target().join("node/node_modules/node/bin")
+}
+
+fn version_of(node: impl AsRef<std::ffi::OsStr>) -> Option<(u32, u32)> {
+    let output = Command::new(node).arg("--version").output().ok()?;
+    version(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The same command, with the newer Node.js in front where one was needed.
+fn with_newer(mut command: Command) -> Command {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if newer().is_dir()
+        && let Ok(path) = std::env::join_paths(std::iter::once(newer()).chain(std::env::split_paths(&path)))
+    {
+        command.env("PATH", path);
+    }
+    command
+}
+
 fn npm(arguments: &[&str]) -> Result<()> {
     cargo::run(&mut npm_command(arguments))
 }
 
 fn npm_command(arguments: &[&str]) -> Command {
-    let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    let mut npm = with_newer(Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" }));
     npm.current_dir(root()).args(arguments);
     npm
 }

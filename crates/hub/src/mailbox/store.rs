@@ -84,6 +84,7 @@ impl Store {
         match opened.await {
             Ok((true, store)) => Ok(store),
             Ok((false, _)) => Err(failed("it was written by a newer hub: use that one; nothing was changed".into())),
+            Err(error) if code(&error) == Some(BUSY_CODE) => Err(HubError::InUse { path }),
             Err(error) => Err(failed(reason(&error))),
         }
     }
@@ -239,12 +240,16 @@ async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     Ok(true)
 }
 
+/// SQLite's code for what went wrong.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    // Extended codes have the plain one in their lowest byte.
+    Some(code.parse::<u32>().ok()? & 0xff)
+}
+
 /// Why the file cannot be used, for people.
 fn reason(error: &sqlx::Error) -> String {
-    let code = error.as_database_error().and_then(|error| error.code());
-    // Extended codes have the plain one in their lowest byte.
-    match code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
-        Some(BUSY_CODE) => "another hub uses it".into(),
+    match code(error) {
         Some(CORRUPT_CODE | NOT_A_DATABASE) => {
             "it is damaged: restore it, or move it away to begin with empty mailboxes".into()
         }

@@ -258,11 +258,39 @@ mod tests {
             }
             let mail = mail(number, sealed);
             prop_assert_eq!(MailboxReply::decode(&mail.encode()), Some(mail));
+            for outcome in Outcome::CODES {
+                let answer = MailboxReply::Answer(number, outcome);
+                let bytes = answer.encode();
+                prop_assert!((0..bytes.len()).all(|end| MailboxReply::decode(&bytes[..end]).is_none()));
+                prop_assert_eq!(MailboxReply::decode(&bytes), Some(answer));
+            }
         }
 
         #[test]
         fn hostile_input_is_only_refused(data: Vec<u8>) {
             let _ = (MailboxRequest::decode(&data), MailboxReply::decode(&data));
+            for tag in 0..=3 {
+                let tagged = [&[tag, 5], &data[..]].concat();
+                let _ = (MailboxRequest::decode(&tagged), MailboxReply::decode(&tagged));
+            }
+        }
+
+        #[test]
+        fn a_changed_message_is_refused_or_another(
+            number: u64, to: [u8; 32], sealed: Vec<u8>, at: prop::sample::Index, by: u8,
+        ) {
+            let requests = requests(to, sealed.clone()).map(|request| request.encode(number));
+            let replies = [mail(number, sealed.clone()), MailboxReply::Answer(number, Outcome::Done)];
+            for mut bytes in requests.into_iter().chain(replies.map(|reply| reply.encode())) {
+                let at = at.index(bytes.len());
+                let _ = (MailboxRequest::decode(&bytes[..at]), MailboxReply::decode(&bytes[..at]));
+                bytes[at] = by;
+                let _ = MailboxRequest::decode(&bytes);
+                // Mail is named by its hash: nothing but what was deposited, whatever else was changed.
+                if let Some(MailboxReply::Mail(read)) = MailboxReply::decode(&bytes) {
+                    prop_assert!(read.sealed == sealed || MailId::of(&read.sealed) == read.id);
+                }
+            }
         }
     }
 }

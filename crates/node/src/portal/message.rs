@@ -316,6 +316,30 @@ mod tests {
         #[test]
         fn hostile_input_is_only_refused(data: Vec<u8>) {
             let _ = PortalMessage::read(&data);
+            for tag in PING..=ALIVE {
+                let _ = PortalMessage::read(&[&[tag], &data[..]].concat());
+            }
+            for tag in [PING, PONG] {
+                let _ = PortalMessage::read(&[&[tag], &EXTENSION[..], &data].concat());
+            }
+        }
+
+        #[test]
+        fn a_changed_message_is_refused_or_another(
+            window: u64, counter: u16, data: Vec<u8>, at: prop::sample::Index, to: u8,
+        ) {
+            for message in all(window, counter, &data) {
+                let mut bytes = message.encode();
+                let at = at.index(bytes.len());
+                // What is cut is never more than it was: data that is not all there is none.
+                if let Some(PortalMessage::Payload { data: read, .. }) = PortalMessage::read(&bytes[..at]) {
+                    prop_assert_eq!(read, &data[..]);
+                }
+                bytes[at] = to;
+                if let Some(PortalMessage::Payload { data: read, .. }) = PortalMessage::read(&bytes) {
+                    prop_assert!(read.len() < bytes.len());
+                }
+            }
         }
     }
 }

@@ -92,6 +92,19 @@ mod tests {
         #[test]
         fn hostile_input_is_only_refused(data: Vec<u8>) {
             let _ = Answer::read(&data);
+            let registered = Answer::read(&[&[REGISTERED], &data[..]].concat());
+            prop_assert!(matches!(registered, None | Some(Answer::Registered(_))));
+        }
+
+        #[test]
+        fn a_changed_answer_is_refused_or_another(name: String, at: prop::sample::Index, to: u8) {
+            let mut bytes = Answer::Registered(name.clone()).encode();
+            let at = at.index(bytes.len());
+            prop_assert_eq!(Answer::read(&bytes[..at]), None);
+            bytes[at] = to;
+            if let Some(Answer::Registered(read)) = Answer::read(&bytes) {
+                prop_assert!(read.len() < bytes.len());
+            }
         }
     }
 }

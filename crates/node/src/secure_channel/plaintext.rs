@@ -117,6 +117,14 @@ mod tests {
     }
 
     #[test]
+    fn the_recorded_refresh_is_read_and_made_again_bit_for_bit() {
+        let record = hex::decode(include_str!("../../vectors/refresh.hex").trim()).unwrap();
+        let Some(Plaintext::Refresh(range)) = Plaintext::read(&record) else { panic!() };
+        assert_eq!(range, REFRESH.len()..record.len() - PADDING.len());
+        assert_eq!(refresh(&record[range]), record);
+    }
+
+    #[test]
     fn padding_and_odd_encodings_are_read() {
         let mut padded = payload(&route!["a"], &route![], b"x");
         padded.pop();
@@ -137,6 +145,37 @@ mod tests {
             prop_assert_eq!((read.behind(None), back.behind(None)), (onward, route!["back"]));
             for cut in 0..range.end {
                 prop_assert!(!matches!(Plaintext::read(&plaintext[..cut]), Some(Plaintext::Payload(_))));
+            }
+        }
+
+        #[test]
+        fn a_refresh_round_trips(history: Vec<u8>, credentials in prop::collection::vec(any::<Vec<u8>>(), 0..4)) {
+            let mut body = minicbor::Encoder::new(Vec::new());
+            body.array(2).unwrap().bytes(&history).unwrap();
+            body.array(credentials.len() as u64).unwrap();
+            for credential in &credentials {
+                body.bytes(credential).unwrap();
+            }
+            let body = body.into_writer();
+            let plaintext = refresh(&body);
+            let range = REFRESH.len()..REFRESH.len() + body.len();
+            prop_assert_eq!(Plaintext::read(&plaintext), Some(Plaintext::Refresh(range.clone())));
+            for cut in 0..range.end {
+                prop_assert_eq!(Plaintext::read(&plaintext[..cut]), None);
+            }
+        }
+
+        #[test]
+        fn a_changed_record_is_refused_or_another(
+            onward in prop::collection::vec("[a-z]{0,30}", 0..8), body: Vec<u8>, at: prop::sample::Index, to: u8,
+        ) {
+            let onward: Route = onward.iter().map(|hop| Address::from(hop.as_str())).collect();
+            let mut plaintext = payload(&onward, &route!["back"], &body);
+            let at = at.index(plaintext.len());
+            let _ = Plaintext::read(&plaintext[..at]);
+            plaintext[at] = to;
+            if let Some(Plaintext::Payload(range)) = Plaintext::read(&plaintext) {
+                prop_assert!(range.end <= plaintext.len() && read_routes(&plaintext[..range.start]).is_some());
             }
         }
 

@@ -170,7 +170,116 @@ mod tests {
         assert_eq!(canonical(b"\x84\x80"), None);
     }
 
+    /// How somebody else may write one head of CBOR: wider than needed, or of what has an end instead of a length.
+    #[derive(Debug, Clone, Copy)]
+    enum Odd {
+        Wider(u8),
+        Endless,
+    }
+
+    fn odds() -> impl Strategy<Value = Odd> {
+        prop_oneof![(0..=4u8).prop_map(Odd::Wider), Just(Odd::Endless)]
+    }
+
+    /// Writes heads, each in the next of some odd forms.
+    struct Oddly<'a> {
+        out: Vec<u8>,
+        forms: std::iter::Cycle<std::slice::Iter<'a, Odd>>,
+    }
+
+    impl Oddly<'_> {
+        /// The head, at least as wide as its value needs.
+        fn head(&mut self, major: u8, value: usize, wider: u8) {
+            let least = match cbor::head_len(value) {
+                1 => 0,
+                2 => 1,
+                3 => 2,
+                5 => 3,
+                _ => 4,
+            };
+            let width = least.max(wider);
+            let digits = (value as u64).to_be_bytes();
+            match width {
+                0 => self.out.push(major << 5 | value as u8),
+                _ => {
+                    self.out.push(major << 5 | (23 + width));
+                    self.out.extend_from_slice(&digits[8 - (1 << (width - 1))..]);
+                }
+            }
+        }
+
+        fn plain(&mut self, major: u8, value: usize) {
+            let wider = match self.forms.next() {
+                Some(Odd::Wider(wider)) => *wider,
+                _ => 0,
+            };
+            self.head(major, value, wider);
+        }
+
+        fn array(&mut self, len: usize, items: impl FnOnce(&mut Self)) {
+            match self.forms.next() {
+                Some(Odd::Endless) => {
+                    self.out.push(0x9f);
+                    items(self);
+                    self.out.push(0xff);
+                }
+                form => {
+                    let wider = match form {
+                        Some(Odd::Wider(wider)) => *wider,
+                        _ => 0,
+                    };
+                    self.head(cbor::ARRAY, len, wider);
+                    items(self);
+                }
+            }
+        }
+
+        fn bytes(&mut self, bytes: &[u8]) {
+            self.plain(cbor::BYTES, bytes.len());
+            self.out.extend_from_slice(bytes);
+        }
+
+        fn route(&mut self, route: &Route) {
+            self.array(route.len(), |odd| {
+                for hop in route.iter() {
+                    // With something behind it that a later version may have put there.
+                    odd.array(3, |odd| {
+                        odd.plain(cbor::UINT, usize::from(hop.kind()));
+                        odd.bytes(hop.value());
+                        odd.plain(cbor::UINT, 7);
+                    });
+                }
+            });
+        }
+    }
+
+    fn routes() -> impl Strategy<Value = Route> {
+        let hop = (any::<u8>(), prop::collection::vec(any::<u8>(), 0..300));
+        prop::collection::vec(hop, 0..6)
+            .prop_map(|hops| hops.into_iter().map(|(kind, value)| Address::new(kind, value)).collect())
+    }
+
     proptest! {
+        #[test]
+        fn every_way_to_write_a_message_is_read(
+            onward in routes(), back in routes(), payload: Vec<u8>, forms in prop::collection::vec(odds(), 1..20),
+            at: prop::sample::Index, to: u8,
+        ) {
+            let mut odd = Oddly { out: Vec::new(), forms: forms.iter().cycle() };
+            odd.array(4, |odd| {
+                odd.route(&onward);
+                odd.route(&back);
+                odd.bytes(&payload);
+                odd.out.extend_from_slice(&TAIL);
+            });
+            let mut wire = odd.out;
+            prop_assert_eq!(canonical(&wire), Some((onward, back, payload)));
+            let at = at.index(wire.len());
+            let _ = canonical(&wire[..at]);
+            wire[at] = to;
+            let _ = (find_payload(&wire), canonical(&wire));
+        }
+
         #[test]
         fn round_trip(onward in prop::collection::vec("[a-z#]{0,30}", 0..8), back in prop::collection::vec(".{0,30}", 0..8), payload: Vec<u8>) {
             let onward: Route = onward.iter().map(|hop| Address::from(hop.as_str())).collect();
@@ -192,6 +301,21 @@ mod tests {
         #[test]
         fn hostile_input_is_only_refused(data: Vec<u8>) {
             let _ = (find_payload(&data), canonical(&data));
+        }
+
+        #[test]
+        fn a_changed_frame_is_refused_or_another(
+            onward in routes(), back in routes(), payload: Vec<u8>, at: prop::sample::Index, to: u8,
+        ) {
+            let mut body = encode(&onward, &back, &payload).split_off(LENGTH);
+            let at = at.index(body.len());
+            body[at] = to;
+            // Both roads lead to the same place.
+            if let Some(range) = find_payload(&body) {
+                let (onward, back) = read_routes(&body[..range.start]).unwrap();
+                let found = (onward.behind(None), back.behind(None), body[range].to_vec());
+                prop_assert_eq!(canonical(&body), Some(found));
+            }
         }
     }
 }

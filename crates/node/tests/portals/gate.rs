@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 /// A gate that a test opens and closes.
-struct Door {
+pub(crate) struct Door {
     closed: Mutex<Option<EndReason>>,
     revocation: Mutex<Revocation>,
     meter: Arc<Meter>,
@@ -19,13 +19,13 @@ struct Door {
     ended: mpsc::UnboundedSender<StreamEnd>,
 }
 
-struct Seen {
+pub(crate) struct Seen {
     came: mpsc::UnboundedReceiver<Option<Identifier>>,
-    ended: mpsc::UnboundedReceiver<StreamEnd>,
+    pub(crate) ended: mpsc::UnboundedReceiver<StreamEnd>,
 }
 
 impl Door {
-    fn new(max: u64) -> (Arc<Self>, Seen) {
+    pub(crate) fn new(max: u64) -> (Arc<Self>, Seen) {
         let ((came, seen_came), (ended, seen_ended)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (closed, revocation, meter) = Default::default();
         (Arc::new(Self { closed, revocation, meter, max, came, ended }), Seen { came: seen_came, ended: seen_ended })

@@ -10,7 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use world::{World, ask, echo, in_time, serve, start_hub};
 
+mod faults;
 mod gate;
+mod link;
 mod world;
 
 /// A service that answers everything it got once its client has finished.

@@ -1,5 +1,6 @@
 //! A hub, an owner with an outlet and a friend with an inlet, in one process.
 
+use crate::link::{Fault, Link, Way};
 use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletRoute, Outlet, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
@@ -58,6 +59,17 @@ impl World {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
         let (distance, far_address) = Distance::to(hub_address, one_way).await;
         (Self::around(hub, hub_address, far_address, target, OutletOptions::default()).await, distance)
+    }
+
+    /// A world whose friend reaches the hub over a link that goes wrong.
+    pub(crate) async fn with_link(
+        target: &str,
+        (fault, way): (Fault, Way),
+        options: OutletOptions,
+    ) -> (Self, Arc<Link>) {
+        let (hub, hub_address) = start_hub("127.0.0.1:0").await;
+        let (link, link_address) = Link::to(hub_address, fault, way).await;
+        (Self::around(hub, hub_address, link_address, target, options).await, link)
     }
 
     async fn around(
