@@ -222,7 +222,7 @@ mod tests {
             assert!(Hub::start(&bad).await.is_err());
         }
         let hub = Hub::start(&good).await.unwrap();
-        assert!(matches!(Hub::start(&good).await, Err(HubError::Data { .. })));
+        assert!(matches!(Hub::start(&good).await, Err(HubError::InUse { .. })));
         hub.stop().await;
         Hub::start(&good).await.unwrap().stop().await;
     }
