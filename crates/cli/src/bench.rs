@@ -88,9 +88,9 @@ async fn answer(node: &Node, hub: &str, output: Output) -> Result<()> {
     let session = node.keep_connected(hub, Some(RELAY.into()));
     node.expose(LISTENER, &session)?;
     session.up().await?;
-    let identifier = identity.identifier().to_string();
+    let (identifier, stop) = (identity.identifier().to_string(), crate::asked_to_stop()?);
     output.say(&Event::Up { identifier }, "Answering.");
-    crate::asked_to_stop().await?;
+    stop.await;
     Ok(())
 }
 

@@ -85,16 +85,20 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
         friend.id(),
         start_of(&friend_is, 17)
     );
+    let stop = crate::asked_to_stop()?;
     output.say(&Event::Friend { process: friend.id(), identifier: &friend_is, address: &address }, sentence);
 
     if arguments.once {
-        return once(own, &target, &address, &hub_address, output).await;
+        return tokio::select! {
+            () = stop => bail!("stopped before anything was fetched"),
+            fetched = once(own, &target, &address, &hub_address, output) => fetched,
+        };
     }
     if !output.is_json() {
         println!("\nThe service is now on the friend's localhost:  http://{address}\nPress Ctrl-C to end.");
     }
     tokio::select! {
-        stopped = crate::asked_to_stop() => Ok(stopped?),
+        () = stop => Ok(()),
         ended = hub.ended() => bail!("the hub ended: {ended}"),
         ended = owner.ended() => bail!("the owner ended: {ended}"),
         ended = friend.ended() => bail!("the friend ended: {ended}"),

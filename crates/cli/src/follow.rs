@@ -20,7 +20,7 @@ pub(crate) async fn follow<T>(
     down: &str,
     up: impl Fn(&T),
 ) -> Result<()> {
-    let stop = crate::asked_to_stop();
+    let stop = crate::asked_to_stop()?;
     tokio::pin!(stop);
     loop {
         match &*states.borrow_and_update() {
@@ -29,7 +29,7 @@ pub(crate) async fn follow<T>(
             State::Connecting => {}
         }
         tokio::select! {
-            stopped = &mut stop => return Ok(stopped?),
+            () = &mut stop => return Ok(()),
             changed = states.changed() => changed?,
         }
     }

@@ -39,11 +39,11 @@ pub(crate) async fn run(arguments: ListArguments, output: Output) -> Result<()> 
         return Ok(());
     }
     let mut watching = engine.watch().await?;
-    let stop = crate::asked_to_stop();
+    let stop = crate::asked_to_stop()?;
     tokio::pin!(stop);
     loop {
         let heard = tokio::select! {
-            stopped = &mut stop => return Ok(stopped?),
+            () = &mut stop => return Ok(()),
             heard = watching.next() => heard?,
         };
         match &heard {

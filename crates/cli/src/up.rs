@@ -84,6 +84,8 @@ async fn serve(
     });
     let control = control.await?;
     let me = engine.snapshot().borrow().me.clone();
+    let stop = crate::asked_to_stop()?;
+    tokio::pin!(stop);
     if let Some(me) = me {
         let (directory, process) = (engine.data_dir(), std::process::id());
         let identifier = me.identifier.to_string();
@@ -93,11 +95,9 @@ async fn serve(
     if let Some(file) = &mut file {
         file.apply(engine, output).await;
     }
-    let stop = crate::asked_to_stop();
-    tokio::pin!(stop);
     let ended = loop {
         tokio::select! {
-            stopped = &mut stop => break stopped.map_err(Into::into),
+            () = &mut stop => break Ok(()),
             fault = engine.why_ended() => break Err(fault.into()),
             heard = notices.recv() => if let Ok(notice) = heard {
                 output.say(&Event::Notice { notice: &notice }, sentence::of(&notice));
