@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A frame this long carries a portal's data and nothing else.
-const OF_DATA: usize = 16 * 1024;
+const OF_DATA: usize = 1024;
 /// Bytes before the fault.
 const UNDER_WAY: usize = 3 << 20;
 
