@@ -15,7 +15,7 @@ use crate::relay::RelayError;
 use crate::route::Route;
 use crate::router::Flow;
 use crate::secure_channel::SecureChannel;
-use crate::session::{FIRST_RETRY, HubSession, HubUp, LAST_RETRY, State};
+use crate::session::{FIRST_RETRY, HubSession, HubUp, State};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A subscription is renewed this often: what was lost on the way comes again then.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// Longest wait before it is asked for again where a hub has refused it: longer than for a connection, for a hub counts.
+const LAST_RETRY: Duration = Duration::from_secs(1);
 /// Messages that were handed to the program and are not known to be gone from the hub. An honest hub has at most
 /// [`IN_FLIGHT`] on the way.
 const HELD_MAX: usize = 2 * IN_FLIGHT;
