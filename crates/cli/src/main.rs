@@ -213,9 +213,12 @@ fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
         })
     }
     #[cfg(not(unix))]
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
-    })
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c()?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
 }
 
 #[cfg(test)]
