@@ -17,7 +17,8 @@ const QUEUES: usize = 8 << 20;
 /// More than every buffer between two ends holds.
 const LARGE: u64 = 64 << 20;
 
-/// Clients that do not read, and what waits for one of them at most (`portal::WINDOW`).
+/// Clients that do not read, and what waits for one of them at most: `portal::WINDOW`, and what it was
+/// ahead by while its own buffers took it.
 const STALLED: u64 = 64;
 const WINDOW: u64 = 256 << 10;
 /// More than the queues of the connections between three programs hold.

@@ -74,7 +74,11 @@ pub(crate) struct Core {
 impl Core {
     /// Milliseconds since the node was made.
     pub(crate) fn uptime_ms(&self) -> u64 {
-        self.started.elapsed().as_millis() as u64
+        self.uptime().as_millis() as u64
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Counts a message that went nowhere.

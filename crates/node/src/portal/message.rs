@@ -16,7 +16,7 @@
 use crate::wire::bare;
 
 /// Largest data of one message that we send, in bytes. Any that fits a frame is accepted.
-pub const MAX_PAYLOAD: usize = 64 * 1024;
+pub const MAX_PAYLOAD: usize = 256 * 1024;
 
 const PING: u8 = 0;
 const PONG: u8 = 1;

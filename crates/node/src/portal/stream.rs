@@ -13,7 +13,7 @@
 use super::gate::Revocation;
 use super::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
 use super::meter::Meter;
-use super::window::Window;
+use super::window::{Weight, Window};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::Identifier;
@@ -21,6 +21,7 @@ use crate::node::Core;
 use crate::route::Route;
 use crate::router::{Body, Endpoint, Parcel, Source};
 use crate::sync::{Gate, lock};
+use crate::tcp::try_read;
 use std::cell::RefCell;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -31,9 +32,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that one end of a stream takes from the other beyond what its socket has taken, at first.
-pub const WINDOW: u64 = 128 * 1024;
+pub const WINDOW: u64 = 64 * 1024;
 /// Bytes that may be sent to a peer of ours before its first answer.
 pub(super) const EARLY: u64 = 64 * 1024;
+/// Bytes of data in one message to a peer of another kind.
+const PLAIN_PAYLOAD: usize = 64 * 1024;
 /// Bytes that may be pending from a peer of another kind before its connection is held up.
 pub const PLAIN_BUFFER: usize = 1024 * 1024;
 /// Bytes that may be pending from a peer of another kind before the stream is ended.
@@ -59,6 +62,7 @@ pub(super) struct Stream {
     /// The other end has answered.
     opening: Notify,
     meter: Arc<Meter>,
+    weight: Weight,
     gate: Arc<Gate>,
 }
 
@@ -215,6 +219,7 @@ impl Stream {
             wake: Notify::new(),
             opening: Notify::new(),
             meter: meter.clone(),
+            weight: Weight::default(),
             gate: Arc::default(),
         })
     }
@@ -385,7 +390,7 @@ impl Stream {
                 (inner.onward.clone(), inner.limit, inner.ours)
             };
             let Some(onward) = onward.filter(|_| limit > sending.sent && !sending.is_held()) else { return Ok(()) };
-            match self.read_once(socket, &onward, limit, sending)? {
+            match self.read_once(socket, &onward, (limit, ours), sending)? {
                 Read::Nothing => return Ok(()),
                 Read::Sent(delivery) => {
                     sending.gate = delivery.flush().await.map_err(|_| EndReason::Disconnected)?;
@@ -411,12 +416,13 @@ impl Stream {
         &self,
         socket: &TcpStream,
         onward: &Route,
-        limit: u64,
+        (limit, ours): (u64, bool),
         sending: &mut Sending,
     ) -> Result<Read, EndReason> {
         BUFFER.with_borrow_mut(|buffer| {
-            let room = usize::try_from(limit - sending.sent).unwrap_or(MAX_PAYLOAD).min(MAX_PAYLOAD);
-            let read = match socket.try_read(&mut buffer[HEAD_ROOM..HEAD_ROOM + room]) {
+            let most = if ours { MAX_PAYLOAD } else { PLAIN_PAYLOAD };
+            let room = usize::try_from(limit - sending.sent).unwrap_or(most).min(most);
+            let read = match try_read(socket, &mut buffer[HEAD_ROOM..HEAD_ROOM + room]) {
                 Ok(0) => return Ok(Read::Finished),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
@@ -458,12 +464,7 @@ impl Stream {
     }
 
     fn moved(&self, bytes: usize) {
-        self.core.windows.moved(&self.core, self.number(), bytes);
-    }
-
-    /// Tells it from the node's other streams.
-    fn number(&self) -> usize {
-        std::ptr::from_ref(self).addr()
+        self.core.windows.moved(self.core.uptime(), &self.weight, bytes);
     }
 
     /// Lets the other end send more when enough has been taken.
@@ -472,7 +473,7 @@ impl Stream {
             return None;
         }
         let taken = inner.taken;
-        let limit = inner.window.grant(self.number(), taken)?;
+        let limit = inner.window.grant(self.core.uptime(), &self.weight, taken)?;
         drop(inner);
         let said = self.say(&PortalMessage::Credit(limit));
         if said.is_err() {

@@ -1,7 +1,7 @@
 //! One TCP connection: an [`Endpoint`] that writes frames, and a task that reads them.
 
 use super::outbox::Outbox;
-use super::reader::FrameBuffer;
+use super::reader::{FrameBuffer, try_read};
 use super::{CONNECT_TIMEOUT, GREETING_TIMEOUT, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TcpError};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
 /// Bytes that the system holds unsent at most, so that a small message is not behind a full socket buffer.
 #[cfg(target_os = "linux")]
-const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
+const NOT_SENT_LOW_WATER: u32 = 512 * 1024;
 /// Reads after which a busy connection lets others run.
 const TURN: usize = 8;
 /// How long a connection that is closed here goes on writing what was already sent.
@@ -172,7 +172,7 @@ impl Connection {
                 return error;
             }
             for _ in 0..TURN {
-                match inbox.read(|room| self.socket.try_read(room)) {
+                match inbox.read(|room| try_read(&self.socket, room)) {
                     Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
                     Ok(_) => {}
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,

@@ -16,6 +16,7 @@ pub(crate) use connection::Connection;
 pub use connection::TcpConnection;
 pub use listener::TcpListener;
 pub(crate) use outbox::Flush;
+pub(crate) use reader::try_read;
 
 use std::time::Duration;
 

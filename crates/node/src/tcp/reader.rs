@@ -1,13 +1,31 @@
 //! The buffer a connection is read into, and the frames in it.
 
 use crate::wire::frame::LENGTH;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
 
 /// Room for reading when the flow is small.
 const SMALL: usize = 4 * 1024;
 /// Room for reading when the flow is large.
 const LARGE: usize = 256 * 1024;
+
+/// Reads once, if there is something. `Ok(0)` is the end.
+///
+/// What leaves room has emptied the socket: the runtime is told so, and need not ask the system in vain.
+pub(crate) fn try_read(socket: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    let result = socket.try_io(Interest::READABLE, || {
+        read = (&*socket2::SockRef::from(socket)).read(room)?;
+        // Windows does not tell again of what comes later.
+        match 0 < read && read < room.len() && cfg!(unix) {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(()),
+        }
+    });
+    if read > 0 { Ok(read) } else { result.map(|()| 0) }
+}
 
 /// Bytes read and not yet taken. The room grows with the flow and is given back when the flow ends.
 #[derive(Default)]
@@ -93,6 +111,8 @@ impl FrameBuffer {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::time::Duration;
+    use tokio::io::AsyncWriteExt;
 
     fn feed(buffer: &mut FrameBuffer, mut bytes: &[u8], chunk: usize) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
@@ -147,5 +167,26 @@ mod tests {
         assert!(buffer.is_large());
         buffer.give_back();
         assert_eq!(buffer.buffer.capacity(), 0);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_read_that_leaves_room_is_the_last_until_more_comes() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut far = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let near = listener.accept().await.unwrap().0;
+        let readable = async || tokio::time::timeout(Duration::from_millis(50), near.readable()).await.is_ok();
+        let room = &mut [0; 4];
+        for (sent, read, more) in [("abc", "abc", false), ("defg", "defg", true), ("hi", "hi", false)] {
+            far.write_all(sent.as_bytes()).await.unwrap();
+            near.readable().await.unwrap();
+            let count = try_read(&near, room).unwrap();
+            assert_eq!(&room[..count], read.as_bytes());
+            assert_eq!(readable().await, more);
+            assert_eq!(try_read(&near, room).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        }
+        drop(far);
+        near.readable().await.unwrap();
+        assert_eq!(try_read(&near, room).unwrap(), 0);
     }
 }
