@@ -27,6 +27,10 @@ use tokio_util::sync::CancellationToken;
 pub const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Longest wait before a session tries again.
 pub const LAST_RETRY: Duration = Duration::from_millis(500);
+/// A hub that has been away for so long is asked less often.
+pub const LONG_AWAY: Duration = Duration::from_secs(5 * 60);
+/// Longest wait then.
+pub const LONG_RETRY: Duration = Duration::from_secs(5);
 /// First wait before a handshake that is not answered is joined by another one. The waits double too.
 pub const FIRST_HANDSHAKE_RETRY: Duration = Duration::from_millis(250);
 /// Longest wait before another handshake.
@@ -49,6 +53,13 @@ struct Backoff {
 impl Backoff {
     fn new(first: Duration, last: Duration) -> Self {
         Self { wait: first, last }
+    }
+
+    /// Waits longer in the end, if `away` is long.
+    fn mind(&mut self, away: Duration) {
+        if away >= LONG_AWAY {
+            self.last = LONG_RETRY;
+        }
     }
 
     fn next(&mut self) -> Duration {
@@ -248,6 +259,7 @@ struct HubLoop {
 impl HubLoop {
     async fn run(self) {
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        let mut lost = Instant::now();
         loop {
             match self.connect().await {
                 Ok((_held, up)) => {
@@ -255,6 +267,7 @@ impl HubLoop {
                     backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
                     self.report.send_replace(State::Up(up.clone()));
                     up.ended().await;
+                    lost = Instant::now();
                     tracing::info!(hub = %self.hub, "the connection to the hub ended");
                     self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
                 }
@@ -263,6 +276,7 @@ impl HubLoop {
                     self.report.send_replace(State::Down(Arc::new(error)));
                 }
             }
+            backoff.mind(lost.elapsed());
             tokio::time::sleep(backoff.next()).await;
         }
     }
@@ -483,5 +497,14 @@ mod tests {
             base = (base * 2).min(LAST_RETRY);
         }
         assert_eq!(base, LAST_RETRY);
+    }
+
+    #[test]
+    fn a_hub_that_is_away_for_long_is_asked_less_often() {
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        backoff.mind(LONG_AWAY - Duration::from_secs(1));
+        assert!((0..20).all(|_| backoff.next() <= LAST_RETRY));
+        backoff.mind(LONG_AWAY);
+        assert!((0..20).map(|_| backoff.next()).max().is_some_and(|wait| wait > LONG_RETRY / 2));
     }
 }
