@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::portal::{EndReason, OutletOptions, WINDOW};
-use postern_node::{Node, SecureChannelOptions, route};
+use postern_node::{Limits, Node, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -163,6 +163,27 @@ async fn a_hub_that_dies_ends_streams_with_an_error_and_comes_back_without_a_res
 
         let (_hub, _) = start_hub(&world.hub_address.to_string()).await;
         while ask(world.address(), b'y').await.is_err() {}
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outlet_opens_no_more_streams_than_its_limit() {
+    let world = World::with_limits(&echo().await, Limits { streams: 2, ..Limits::default() }).await;
+    in_time(async {
+        let mut refused = world.inlet.refused();
+        let (mut first, mut second) = (world.connect().await, world.connect().await);
+        for client in [&mut first, &mut second] {
+            client.write_u8(7).await.unwrap();
+            assert_eq!(client.read_u8().await.unwrap(), 7);
+        }
+        assert!(ask(world.address(), 7).await.is_err());
+        refused.wait_for(|reason| *reason == Some(EndReason::TooMany)).await.unwrap();
+        drop(first);
+        while ask(world.address(), 8).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        drop(second);
     })
     .await;
 }

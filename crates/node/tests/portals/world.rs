@@ -5,7 +5,7 @@ use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletRoute, Outlet, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::session::{ChannelSession, HubSession};
-use postern_node::{Flow, Node, SecureChannelOptions, route};
+use postern_node::{Flow, Limits, Node, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,14 +51,22 @@ impl World {
 
     pub(crate) async fn with(target: &str, options: OutletOptions) -> Self {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
-        Self::around(hub, hub_address, hub_address, target, options).await
+        Self::around(hub, hub_address, hub_address, (Node::new(), target, options)).await
+    }
+
+    /// A world whose owner's node has these limits.
+    pub(crate) async fn with_limits(target: &str, limits: Limits) -> Self {
+        let (hub, hub_address) = start_hub("127.0.0.1:0").await;
+        let owner = (Node::with_limits(limits), target, OutletOptions::default());
+        Self::around(hub, hub_address, hub_address, owner).await
     }
 
     /// A world whose friend is far from the hub, and the distance between them.
     pub(crate) async fn with_distance(target: &str, one_way: Duration) -> (Self, Arc<Distance>) {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
         let (distance, far_address) = Distance::to(hub_address, one_way).await;
-        (Self::around(hub, hub_address, far_address, target, OutletOptions::default()).await, distance)
+        let owner = (Node::new(), target, OutletOptions::default());
+        (Self::around(hub, hub_address, far_address, owner).await, distance)
     }
 
     /// A world whose friend reaches the hub over a link that goes wrong.
@@ -69,17 +77,16 @@ impl World {
     ) -> (Self, Arc<Link>) {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
         let (link, link_address) = Link::to(hub_address, fault, way).await;
-        (Self::around(hub, hub_address, link_address, target, options).await, link)
+        (Self::around(hub, hub_address, link_address, (Node::new(), target, options)).await, link)
     }
 
     async fn around(
         hub: Node,
         hub_address: SocketAddr,
         hub_of_friend: SocketAddr,
-        target: &str,
-        options: OutletOptions,
+        (owner, target, options): (Node, &str, OutletOptions),
     ) -> Self {
-        let (owner, friend) = (Node::new(), Node::new());
+        let friend = Node::new();
         let identity = owner.create_identity().await.unwrap();
         let any = SecureChannelOptions::trust_anyone;
         let listener = owner.create_secure_channel_listener(&identity, "listener", any()).await.unwrap();
