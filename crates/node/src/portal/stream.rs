@@ -390,7 +390,9 @@ impl Stream {
                 (inner.onward.clone(), inner.limit, inner.ours)
             };
             let Some(onward) = onward.filter(|_| limit > sending.sent && !sending.is_held()) else { return Ok(()) };
-            match self.read_once(socket, &onward, (limit, ours), sending)? {
+            let most = if ours { MAX_PAYLOAD } else { PLAIN_PAYLOAD };
+            let room = usize::try_from(limit - sending.sent).unwrap_or(most).min(most);
+            match self.read_once(socket, &onward, room, sending)? {
                 Read::Nothing => return Ok(()),
                 Read::Sent(delivery) => {
                     sending.gate = delivery.flush().await.map_err(|_| EndReason::Disconnected)?;
@@ -416,12 +418,10 @@ impl Stream {
         &self,
         socket: &TcpStream,
         onward: &Route,
-        (limit, ours): (u64, bool),
+        room: usize,
         sending: &mut Sending,
     ) -> Result<Read, EndReason> {
         BUFFER.with_borrow_mut(|buffer| {
-            let most = if ours { MAX_PAYLOAD } else { PLAIN_PAYLOAD };
-            let room = usize::try_from(limit - sending.sent).unwrap_or(most).min(most);
             let read = match try_read(socket, &mut buffer[HEAD_ROOM..HEAD_ROOM + room]) {
                 Ok(0) => return Ok(Read::Finished),
                 Ok(read) => read,
@@ -435,7 +435,7 @@ impl Stream {
             sending.counter = sending.counter.wrapping_add(1);
             sending.sent += read as u64;
             self.meter.add_sent(read);
-            self.moved(read);
+            self.core.windows.moved(self.core.uptime(), &self.weight, read);
             let body = Body { buffer, start, end: end + PAYLOAD_TAIL };
             self.send(onward, body).map(Read::Sent).map_err(|_| EndReason::Disconnected)
         })
@@ -460,20 +460,16 @@ impl Stream {
             }
             self.gate.open();
         }
-        self.give_credit(inner);
-    }
-
-    fn moved(&self, bytes: usize) {
-        self.core.windows.moved(self.core.uptime(), &self.weight, bytes);
+        self.give_credit(inner, self.core.uptime());
     }
 
     /// Lets the other end send more when enough has been taken.
-    fn give_credit(&self, mut inner: MutexGuard<'_, Inner>) -> Option<Delivery> {
+    fn give_credit(&self, mut inner: MutexGuard<'_, Inner>, now: Duration) -> Option<Delivery> {
         if !inner.ours || inner.finished {
             return None;
         }
         let taken = inner.taken;
-        let limit = inner.window.grant(self.core.uptime(), &self.weight, taken)?;
+        let limit = inner.window.grant(now, &self.weight, taken)?;
         drop(inner);
         let said = self.say(&PortalMessage::Credit(limit));
         if said.is_err() {
@@ -491,7 +487,8 @@ impl Stream {
         }
         inner.received += data.len() as u64;
         self.meter.add_received(data.len());
-        self.moved(data.len());
+        let now = self.core.uptime();
+        self.core.windows.moved(now, &self.weight, data.len());
         let in_order =
             counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
         let overfull = match inner.ours {
@@ -525,7 +522,7 @@ impl Stream {
                 return Ok(Delivery::held_by(&self.gate));
             }
         }
-        Ok(self.give_credit(inner).unwrap_or_default())
+        Ok(self.give_credit(inner, now).unwrap_or_default())
     }
 
     /// The other end sends no more; `total` bytes must have come.
