@@ -2,7 +2,7 @@
 //!
 //! Each room here is one noun: [`prerequisites`] are what is built with and tested with, a [`suite`] is one run of
 //! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
-//! the dependencies, [`mod@bench`] the measurements and [`window`] the page in the app's window. [`cargo`] starts cargo for all of them.
+//! the dependencies, [`mod@bench`] the measurements and [`ui`] the page in the app's window. [`cargo`] starts cargo for all of them.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ mod deny;
 mod prerequisites;
 mod steps;
 mod suite;
-mod window;
+mod ui;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND> [ARGUMENTS]
@@ -43,10 +43,10 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
 
     let result = match command.as_str() {
-        "run" => window::run(&rest),
-        "icons" => window::icons(),
-        "types" => window::types(),
-        "screenshots" => window::screenshots(&rest),
+        "run" => ui::run(&rest),
+        "icons" => ui::icons(),
+        "types" => ui::types(),
+        "screenshots" => ui::screenshots(&rest),
         "demo" => demo(&rest),
         "test" => suite::test(&rest),
         "ci" => ci::run(),
