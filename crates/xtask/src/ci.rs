@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
-use crate::{bench, cargo, deny, prerequisites, suite, ui};
+use crate::{architecture, bench, cargo, deny, prerequisites, suite, ui};
 
 /// `cargo xtask ci`: every step, then what each cost, then the closing line.
 ///
@@ -18,6 +18,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 
     steps.take("prerequisites", || done(prerequisites::provide()));
     steps.take("format", || done(cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))));
+    steps.take("architecture", architecture::step);
     // Before anything is compiled: the app takes the page in.
     steps.take("window", || done(ui::check_and_build()));
     steps.take("lints", || {

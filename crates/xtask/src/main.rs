@@ -2,10 +2,11 @@
 //!
 //! Each room here is one noun: [`prerequisites`] are what is built with and tested with, a [`suite`] is one run of
 //! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
-//! the dependencies, [`mod@bench`] the measurements and [`ui`] the page in the app's window. [`cargo`] starts cargo for all of them.
+//! the dependencies, [`mod@bench`] the measurements and [`window`] the page in the app's window. [`cargo`] starts cargo for all of them.
 
 use std::process::ExitCode;
 
+mod architecture;
 mod bench;
 mod cargo;
 mod ci;
@@ -26,6 +27,7 @@ Commands:
   test  [FILTER]  install what the tests need, build, and run the workspace's tests; arguments go to `cargo test`
   ci              what CI runs: format, lints, documentation, dependencies, every test: those of `test`, of the
                   window's page, and with real peers (`tests/interop`)
+  architecture    check what the compiler does not: layers, import cycles, retired names, file lengths, documents
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` tells the rest);
                   `bench instructions [--check]` counts what the steps of the hot path cost;
                   `bench app` measures the app: start, window, memory, processor
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         "screenshots" => ui::screenshots(&rest),
         "demo" => demo(&rest),
         "test" => suite::test(&rest),
+        "architecture" => architecture::run(),
         "ci" => ci::run(),
         "bench" => bench::run(&rest),
         "help" | "-h" | "--help" => {
