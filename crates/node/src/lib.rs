@@ -48,7 +48,7 @@
 //!
 //! ```
 //! use postern_node::relay::{RelayService, RelayServiceOptions};
-//! use postern_node::{Echoer, Flow, Node, Result, SecureChannelOptions, route};
+//! use postern_node::{Echoer, Origin, Node, Result, SecureChannelOptions, route};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<()> {
@@ -121,7 +121,7 @@ pub use message::{Bare, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
 pub use node::{Limits, Node, SHUTDOWN_TIMEOUT};
 pub use route::{MAX_HOPS, Route};
-pub use router::{AddressTaken, Flow, FlowId};
+pub use router::{AddressTaken, Origin, OriginId};
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
 pub use stats::{Counter, Stats};
 pub use tcp::{TcpConnection, TcpListener};
