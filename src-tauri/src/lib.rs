@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use postern_engine::control;
-use postern_engine::model::Secret;
+use postern_engine::api::Secret;
 use tauri::{RunEvent, WindowEvent};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use postern_engine::machine::{Reach, relay_name};
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::{Reach, relay_name};
+use postern_engine::peer::ticket::Ticket;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Context, Flow, Node, Routed, SecureChannelOptions, Worker};
 use postern_tests::person::{find, free_port, text};

@@ -7,7 +7,7 @@ use postern_engine::control::{Client, ControlError};
 use postern_engine::identity::{Home, KEY_FILE, KeychainChoice};
 use postern_engine::keys::Passphrase;
 use postern_engine::keys::passphrase::Ask;
-use postern_engine::model::{Code, Fault};
+use postern_engine::api::{Code, Fault};
 use postern_node::identity::Identity;
 use postern_node::{Limits, Node};
 use std::path::Path;

@@ -7,7 +7,7 @@ use crate::{moment, naming};
 use anyhow::Result;
 use clap::Args;
 use postern_engine::control::Watch;
-use postern_engine::model::{
+use postern_engine::api::{
     GrantState, Health, InletLink, LinkState, Notice, PersonView, ReceivedState, SentState, SentView, Snapshot, Status,
     Terms, Traffic, Way,
 };

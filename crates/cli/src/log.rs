@@ -6,7 +6,7 @@ use crate::place::{Place, Running, unexpected};
 use crate::table::{Table, escaped, shown};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use postern_engine::model::{Answer, Deed, Receipt, Request};
+use postern_engine::api::{Answer, Deed, Receipt, Request};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;

@@ -9,11 +9,11 @@
 //! Whoever has the file and its passphrase is this person. A backup never replaces a file, and is restored only to a
 //! directory where nothing is.
 
+use crate::api::{Code, Fault, Secret};
+use crate::driver::clock;
 use crate::identity::{Home, KeychainChoice, RECORD_FILE};
 use crate::keys::{Keychain, KeychainError, Passphrase};
 use crate::lock::DirectoryLock;
-use crate::model::{Code, Fault, Secret};
-use crate::runner::clock;
 use crate::store::{FILE, Store};
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use minicbor::{Decoder, Encoder};

@@ -1,8 +1,8 @@
 //! What the heart cannot see of itself: the keychain, the stored data, the clock.
 
+use crate::api::{Fault, Finding, Severity, UnixMillis};
 use crate::identity::Home;
-use crate::model::{Fault, Finding, Severity, UnixMillis};
-use crate::store::receipts;
+use crate::store::audit_log;
 use std::path::Path;
 
 /// Before this no clock is right: it is when this was written.
@@ -33,7 +33,7 @@ async fn keychain(home: &Home) -> Finding {
 }
 
 async fn data(database: &Path) -> Finding {
-    match receipts::read(database, None, 1).await {
+    match audit_log::read(database, None, 1).await {
         Ok((_, true)) => finding(Severity::Good, "data", "The stored data can be read, and the log is whole.", None),
         Ok((_, false)) => finding(
             Severity::Warning,

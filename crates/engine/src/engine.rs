@@ -5,10 +5,10 @@
 //! Engine::snapshot, traffic, notices ◄─ runner
 //! ```
 
+use crate::api::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
+use crate::driver::{Faces, Runner};
 use crate::identity::{Home, KeychainChoice};
 use crate::lock::DirectoryLock;
-use crate::model::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
-use crate::runner::{Faces, Runner};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};

@@ -8,8 +8,8 @@
 //! An identity is made only where there is no `identity.json`. One whose key the keychain does not give, for whatever reason, is
 //! an error and never a reason to make another.
 
+use crate::api::{Code, Fault, KeychainPlace};
 use crate::keys::{Keychain, KeychainError, Passphrase, Profile};
-use crate::model::{Code, Fault, KeychainPlace};
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::vault::{KeyId, SoftwareVault, Vault};
 use serde::{Deserialize, Serialize};

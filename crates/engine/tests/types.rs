@@ -2,7 +2,7 @@
 //!
 //! `POSTERN_WRITE_TYPES=1 cargo test -p postern-engine --test types` writes it anew.
 
-use postern_engine::model::*;
+use postern_engine::api::*;
 use std::path::Path;
 use ts_rs::{Config, TS};
 

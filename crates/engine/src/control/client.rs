@@ -3,7 +3,7 @@
 use super::line::{self, Lines};
 use super::platform::{self, Connected};
 use super::{Call, Hello, MAX_SAID, PATIENCE, Said, VERSION, Welcome};
-use crate::model::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::io::{ReadHalf, WriteHalf};

@@ -29,7 +29,7 @@ mod tests;
 pub use client::{Client, ControlError, Watch};
 pub use server::{Control, Host, serve};
 
-use crate::model::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use super::line::{self, Lines};
 use super::platform::{Accepted, Listener};
 use super::{Call, Hello, IDLE, MAX_CALL, MAX_CLIENTS, PATIENCE, Said, VERSION, Welcome};
 use crate::Engine;
-use crate::model::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use crate::api::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use std::future::Future;
 use std::io;
 use std::path::Path;

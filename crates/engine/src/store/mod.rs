@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! Change ─► save ───┐ one transaction, on disk when it returns          ┌─► load ─► State
-//! Deed ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► receipts::read ─► faces
+//! Deed ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► audit_log::read ─► faces
 //! ```
 //!
 //! A file of a newer Postern is refused and left as it is. A file that is damaged is set aside under another name,
 //! never deleted and never written to again. The file is readable by its owner only.
 
-pub(crate) mod receipts;
+pub(crate) mod audit_log;
 mod records;
 
-use crate::machine::{Change, Record, RecordKey, TicketSecret};
-use crate::model::{Code, Deed, Fault, UnixMillis};
+use crate::api::{Code, Deed, Fault, UnixMillis};
+use crate::core::{Change, Record, RecordKey, TicketSecret};
+use audit_log::Link;
 use postern_node::sealed::{OwnKey, SealedError};
-use receipts::Link;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
@@ -142,7 +142,7 @@ impl Store {
                 format!("{unreadable} stored entries cannot be read and were left as they are. Update Postern."),
             )
         });
-        let last = receipts::last(&mut connection).await?;
+        let last = audit_log::last(&mut connection).await?;
         Ok(Opened { store: Self { connection, key: None, last }, records, damage })
     }
 
@@ -154,7 +154,7 @@ impl Store {
         }
         let mut last = self.last.clone();
         for (at, deed) in deeds {
-            last = receipts::append(&mut transaction, &last, *at, deed).await?;
+            last = audit_log::append(&mut transaction, &last, *at, deed).await?;
         }
         transaction.commit().await?;
         self.last = last;
@@ -180,7 +180,7 @@ impl Store {
     /// Removes the receipts that are older, as far as they are the oldest in a row.
     pub(crate) async fn forget_receipts_before(&mut self, before: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        receipts::forget(&mut transaction, before).await?;
+        audit_log::forget(&mut transaction, before).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! From computer to computer, without a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, is_refused, says_back};
-use postern_engine::model::{Code, GrantState, InletLink, Request, Secret, Way};
+use postern_engine::api::{Code, GrantState, InletLink, Request, Secret, Way};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -111,7 +111,7 @@ async fn an_owner_who_is_offline_is_waited_for() {
     friend.set_up("Fred", &[], false).await;
     friend.accept(&link).await;
     let waits = friend.sees("why it waits", |it| match &it.invitations.first()?.state {
-        postern_engine::model::ReceivedState::Accepting { fault } => fault.clone(),
+        postern_engine::api::ReceivedState::Accepting { fault } => fault.clone(),
         _ => None,
     });
     assert_eq!(waits.await.code, Code::OwnerOffline);

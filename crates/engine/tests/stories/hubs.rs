@@ -1,7 +1,7 @@
 //! Through a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, hub, is_refused, says_back};
-use postern_engine::model::{Code, InletLink, InviteTo, Request, Way};
+use postern_engine::api::{Code, InletLink, InviteTo, Request, Way};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Flow, Node};
 use std::time::{Duration, Instant};
@@ -76,7 +76,7 @@ async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
     owner
         .sees("it delivered", |it| {
             let sent = it.services.iter().flat_map(|it| &it.invitations).find(|it| it.id == invitation)?;
-            (sent.state == postern_engine::model::SentState::Delivered).then_some(())
+            (sent.state == postern_engine::api::SentState::Delivered).then_some(())
         })
         .await;
     friend.start().await;

@@ -1,8 +1,8 @@
 //! One engine by itself.
 
 use crate::world::Person;
+use postern_engine::api::{Answer, Code, Deed, InviteTo, Request, Secret, Severity};
 use postern_engine::keys::Passphrase;
-use postern_engine::model::{Answer, Code, Deed, InviteTo, Request, Secret, Severity};
 use postern_engine::{Engine, EngineOptions, KeychainChoice, backup};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,7 +54,7 @@ async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
     );
     person
         .sees("the service down", |it| {
-            matches!(it.services[0].health, postern_engine::model::Health::Down { .. }).then_some(())
+            matches!(it.services[0].health, postern_engine::api::Health::Down { .. }).then_some(())
         })
         .await;
     let Ok(Answer::Findings { findings }) = person.ask(Request::Doctor).await else { panic!("no findings") };

@@ -1,4 +1,4 @@
-use postern_engine::model::{InletId, InvitationId, Me, ServiceId, ServiceKind, UnixMillis, Way};
+use postern_engine::api::{InletId, InvitationId, Me, ServiceId, ServiceKind, UnixMillis, Way};
 
 use super::*;
 use crate::tray::{Icon, Tray};
