@@ -1,7 +1,7 @@
 //! What the heart cannot see of itself: the keychain, the stored data, the clock.
 
 use crate::api::{Fault, Finding, Severity, UnixMillis};
-use crate::identity::Home;
+use crate::identity::IdentityStore;
 use crate::store::audit_log;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use std::path::Path;
 const WRITTEN: UnixMillis = UnixMillis(1_760_000_000_000);
 
 /// Looks at this machine.
-pub(crate) async fn examine(home: &Home, database: &Path, now: UnixMillis) -> Vec<Finding> {
+pub(crate) async fn examine(home: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
     let mut findings = vec![keychain(home).await, data(database).await];
     if now < WRITTEN {
         findings.push(finding(
@@ -22,7 +22,7 @@ pub(crate) async fn examine(home: &Home, database: &Path, now: UnixMillis) -> Ve
     findings
 }
 
-async fn keychain(home: &Home) -> Finding {
+async fn keychain(home: &IdentityStore) -> Finding {
     match home.load().await {
         Ok(_) => finding(Severity::Good, "keychain", "The keychain gives the key.", None),
         Err(error) => {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use postern_engine::control::{Client, Watch};
 use postern_engine::api::{Answer, Fault, Request, Snapshot};
+use postern_engine::control::{Client, Watch};
 use postern_tests::{Finished, Process, program};
 use tokio::time::timeout;
 

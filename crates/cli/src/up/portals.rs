@@ -21,10 +21,10 @@
 use crate::output::Output;
 use crate::table::{escaped, shown};
 use anyhow::{Context, Result, bail};
-use postern_engine::control::Host;
 use postern_engine::api::{
     Answer, Code, Fault, InletView, Request, Secret, ServiceKind, ServicePatch, ServiceView, Snapshot,
 };
+use postern_engine::control::Host;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

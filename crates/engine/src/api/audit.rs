@@ -7,14 +7,14 @@ use ts_rs::TS;
 
 /// One line of the log. Each holds the hash of the one before, so that none can be changed or left out unnoticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Receipt {
+pub struct AuditEntry {
     /// Its number, from 1.
     #[ts(type = "number")]
     pub number: u64,
     /// When.
     pub at: UnixMillis,
     /// What.
-    pub deed: Deed,
+    pub deed: AuditEvent,
     /// SHA-256 of the previous hash and this line, in hexadecimal digits.
     pub hash: String,
 }
@@ -22,7 +22,7 @@ pub struct Receipt {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "deed", rename_all = "kebab-case")]
-pub enum Deed {
+pub enum AuditEvent {
     /// A service was shared, changed, paused, resumed or closed.
     Service {
         /// Its name.

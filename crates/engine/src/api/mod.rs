@@ -10,6 +10,7 @@
 //! that carry a link or a passphrase, which are never logged.
 
 mod audit;
+mod engine_api;
 mod fault;
 mod ids;
 mod notice;
@@ -17,7 +18,8 @@ mod request;
 mod secret;
 mod snapshot;
 
-pub use audit::{Deed, Receipt};
+pub use audit::{AuditEntry, AuditEvent};
+pub use engine_api::EngineApi;
 pub use fault::{Code, Fault};
 pub use ids::{GrantId, InletId, InvitationId, ServiceId, UnixMillis};
 pub use notice::Notice;
@@ -26,9 +28,9 @@ pub use request::{
 };
 pub use secret::Secret;
 pub use snapshot::{
-    ContactView, Flow, GrantState, Health, HubView, InletLink, InletView, KeychainPlace, KnockView, LinkState, Me,
+    ContactView, GrantState, Health, HubView, InletLink, InletView, KeychainPlace, KnockView, LinkState, Me, PathKind,
     PersonView, ReceivedState, ReceivedView, SentState, SentView, ServiceKind, ServiceView, Settings, Snapshot, Status,
-    ThisComputer, Traffic, Way,
+    ThisComputer, Traffic, TrafficFlow,
 };
 
 /// Longest name of a person, service, portal or contact, in characters.

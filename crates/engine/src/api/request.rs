@@ -1,6 +1,6 @@
 //! What the engine can be asked, and what it answers.
 
-use super::{Fault, GrantId, InletId, InvitationId, Receipt, Secret, ServiceId, ServiceKind, UnixMillis};
+use super::{AuditEntry, Fault, GrantId, InletId, InvitationId, Secret, ServiceId, ServiceKind, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -327,7 +327,7 @@ pub enum Answer {
     /// Receipts.
     Receipts {
         /// Newest first.
-        receipts: Vec<Receipt>,
+        receipts: Vec<AuditEntry>,
         /// Whether every hash of the whole log holds.
         intact: bool,
     },

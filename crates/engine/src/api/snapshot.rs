@@ -294,7 +294,7 @@ pub enum InletLink {
     /// There: connections to the local address reach the service.
     Up {
         /// The way it takes.
-        way: Way,
+        way: PathKind,
         /// To the owner and back, in milliseconds, once measured.
         round_trip_ms: Option<u32>,
     },
@@ -310,7 +310,7 @@ pub enum InletLink {
 /// The way a portal takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Way {
+pub enum PathKind {
     /// Straight to the owner's computer.
     Direct {
         /// `address:port`.
@@ -447,14 +447,14 @@ pub struct Traffic {
     /// When they were read.
     pub at: UnixMillis,
     /// By grant: what friends move through this person's services.
-    pub grants: Vec<Flow<GrantId>>,
+    pub grants: Vec<TrafficFlow<GrantId>>,
     /// By portal: what this person moves.
-    pub inlets: Vec<Flow<InletId>>,
+    pub inlets: Vec<TrafficFlow<InletId>>,
 }
 
 /// What flows through one thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-pub struct Flow<Id> {
+pub struct TrafficFlow<Id> {
     /// Through what.
     pub id: Id,
     /// Bytes towards the service, ever.

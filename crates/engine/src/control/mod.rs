@@ -74,7 +74,7 @@ enum Call {
 /// What an engine says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-enum Said {
+enum ServerMessage {
     Answer { answer: Answer },
     Fault { fault: Fault },
     Raised,

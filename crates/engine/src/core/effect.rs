@@ -1,10 +1,10 @@
 //! What the heart wants done.
 
-use crate::api::{Answer, Deed, Fault, GrantId, InletId, Notice, ServiceId, UnixMillis};
+use crate::api::{Answer, AuditEvent, Fault, GrantId, InletId, Notice, ServiceId, UnixMillis};
 use crate::core::event::{CallId, MailId, RequestId};
 use crate::core::records::Change;
-use crate::peer::Reach;
-use crate::peer::{FromOwner, News, ToOwner};
+use crate::peer::PeerAddress;
+use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 
 /// One thing to do. Effects are carried out in order.
@@ -14,7 +14,7 @@ pub enum Effect {
     /// runner stops with a fault.
     Save(Vec<Change>),
     /// Appends to the receipts.
-    Write(Deed),
+    Audit(AuditEvent),
     /// Answers a face.
     Answer(RequestId, Result<Answer, Fault>),
     /// Tells a person.
@@ -41,11 +41,11 @@ pub enum Effect {
     /// Closes a service's outlet and cuts its streams.
     DropOutlet(ServiceId),
     /// Who may use a service, from now on. Streams of grants that are no longer active are cut at once.
-    Permit {
+    SetAdmission {
         /// Which.
         service: ServiceId,
         /// By grant.
-        permitted: Vec<Permitted>,
+        permitted: Vec<AdmissionRule>,
     },
     /// Connects to a service's target and tells whether it answered, by `Event::Health`.
     CheckTarget(ServiceId, String),
@@ -57,34 +57,34 @@ pub enum Effect {
         /// The only one it talks to.
         owner: Identifier,
         /// Where they can be reached; the first that works is used.
-        reach: Vec<Reach>,
+        reach: Vec<PeerAddress>,
         /// The address of the owner's outlet.
         outlet: String,
         /// The local port.
         port: u16,
     },
     /// Closes an inlet's channel and opens another one, as soon as its owner is there again.
-    Reopen(InletId),
+    ReopenInlet(InletId),
     /// Closes an inlet.
     DropInlet(InletId),
 
-    /// Asks another engine; answered by `Event::Answered`.
+    /// Asks another engine; answered by `Event::CallAnswered`.
     Call {
         /// The question's number.
         call: CallId,
         /// Whom.
         to: Identifier,
         /// Where they can be reached.
-        reach: Vec<Reach>,
+        reach: Vec<PeerAddress>,
         /// What.
-        message: ToOwner,
+        message: PeerRequest,
     },
     /// Answers another engine.
-    Reply(CallId, FromOwner),
+    Reply(CallId, PeerResponse),
     /// Tells another engine something, if a channel with it is open.
-    Push(Identifier, News),
-    /// Tells another engine something through a mailbox, sealed; answered by `Event::Posted`.
-    Post {
+    NotifyPeer(Identifier, PeerNotification),
+    /// Tells another engine something through a mailbox, sealed; answered by `Event::MailPosted`.
+    SendMail {
         /// The mail's number.
         mail: MailId,
         /// The encoded postal address.
@@ -92,17 +92,17 @@ pub enum Effect {
         /// The hubs to try, all of them until one takes it.
         hubs: Vec<String>,
         /// What.
-        news: News,
+        news: PeerNotification,
     },
     /// Ends the channels that we have opened with somebody.
-    Cut(Identifier),
+    CloseChannels(Identifier),
     /// Tries again at once whatever waits for its next attempt.
     RetryNow,
 }
 
 /// A grant as the gate in front of a service needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permitted {
+pub struct AdmissionRule {
     /// Which.
     pub grant: GrantId,
     /// Whose.

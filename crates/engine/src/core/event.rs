@@ -1,14 +1,14 @@
 //! What the heart hears.
 
-use crate::api::{Fault, GrantId, InletId, Request, ServiceId, UnixMillis, Way};
-use crate::core::Bytes;
+use crate::api::{Fault, GrantId, InletId, PathKind, Request, ServiceId, UnixMillis};
+use crate::core::ByteCounts;
 use crate::core::records::{RecordKey, TicketSecret};
-use crate::peer::{FromOwner, News, ToOwner};
+use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 
 /// An instant: what the wall says, and a clock that only goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct Now {
     /// By this machine's clock, which may jump. Expiry is judged by it.
     pub wall: UnixMillis,
     /// Milliseconds since the engine started. Waits are measured by it.
@@ -44,7 +44,7 @@ pub enum Event {
     /// [`State::next_wake`]: crate::core::State
     Tick,
     /// The machine woke from sleep, or its network changed.
-    Woke,
+    Resumed,
 
     /// This computer listens for others, or cannot.
     Listening(Result<Vec<String>, Fault>),
@@ -71,11 +71,11 @@ pub enum Event {
         reason: Option<Refusal>,
     },
     /// What the meters of this run have carried, of those that have moved.
-    Carried {
+    TrafficCarried {
         /// Of grants.
-        grants: Vec<(GrantId, Bytes)>,
+        grants: Vec<(GrantId, ByteCounts)>,
         /// Of portals.
-        inlets: Vec<(InletId, Bytes)>,
+        inlets: Vec<(InletId, ByteCounts)>,
     },
     /// Somebody was not let in.
     StreamRefused(ServiceId, Option<Identifier>, Refusal),
@@ -83,7 +83,7 @@ pub enum Event {
     /// An inlet listens, or cannot.
     InletListening(InletId, Result<u16, Fault>),
     /// Its channel to the owner is up.
-    InletUp(InletId, Way),
+    InletUp(InletId, PathKind),
     /// It is not, and about to be again.
     InletConnecting(InletId),
     /// It is not, or no longer.
@@ -96,15 +96,15 @@ pub enum Event {
     InletLive(InletId, u32),
 
     /// Another engine asks. Answered exactly once, by [`Effect::Reply`](crate::core::Effect::Reply).
-    Asked(CallId, Identifier, ToOwner),
+    PeerRequest(CallId, Identifier, PeerRequest),
     /// Our question was answered, or could not be.
-    Answered(CallId, Result<FromOwner, Fault>),
+    CallAnswered(CallId, Result<PeerResponse, Fault>),
     /// An owner tells us something: over an open channel, or sealed in our mailbox.
-    Told(Identifier, News),
+    PeerNotification(Identifier, PeerNotification),
     /// Mail was put into a mailbox, or could not be.
-    Posted(MailId, Result<(), Fault>),
+    MailPosted(MailId, Result<(), Fault>),
     /// Somebody was met whose history is this long, in changes: more than before means a new key.
-    Met(Identifier, u32),
+    PeerIdentified(Identifier, u32),
 }
 
 /// What the runner tells of this person's identity; its keys stay in the keychain.

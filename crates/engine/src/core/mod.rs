@@ -1,13 +1,13 @@
 //! The heart: a pure state machine that owns everything the engine knows.
 //!
 //! ```text
-//! (Event, Moment, seed) ──► handle(&mut State) ──► [Effect]
+//! (Event, Now, seed) ──► handle(&mut State) ──► [Effect]
 //!
 //!   1. due        what is over by the wall clock is marked as over
 //!   2. a room     hears the event and changes records: services, invitations, grants, received, inlets, contacts, …
 //!   3. keep       compares what should be kept (hubs, outlets, who may use them, inlets, standings told) with what is
 //!   4. errands    asks others what is due: redeem, decline, give back, how grants are; mail; looks at targets
-//!   5. Turn       puts it in order: Save first, then what is kept, then receipts, notices, answers and questions
+//!   5. Transaction       puts it in order: Save first, then what is kept, then receipts, notices, answers and questions
 //! ```
 //!
 //! There is no clock, no randomness and no I/O in here: time and a seed come in with the event, and what is to be
@@ -29,13 +29,13 @@ mod transaction;
 mod usage;
 mod validation;
 
-pub use effect::{Effect, Permitted};
-pub use event::{CallId, Event, MailId, Moment, OwnIdentity, Refusal, RequestId};
+pub use effect::{AdmissionRule, Effect};
+pub use event::{CallId, Event, MailId, Now, OwnIdentity, Refusal, RequestId};
 pub use records::{
     Change, Contact, Grant, Inlet, Invitation, Profile, Received, Record, RecordKey, Service, TicketSecret,
     outlet_address,
 };
-pub use usage::Bytes;
+pub use usage::ByteCounts;
 
 use crate::api::{Answer, Code, Fault, KeychainPlace, Request};
 use crate::core::commands::{
@@ -43,15 +43,15 @@ use crate::core::commands::{
 };
 use crate::core::derive::{access, portal_status, reconcile, view};
 use crate::core::tasks::{expiry, mail, outbound_calls};
-use crate::peer::{FromOwner, ToOwner};
+use crate::peer::{PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 use std::collections::BTreeMap;
-use table::Book;
-use transaction::Turn;
+use table::Table;
+use transaction::Transaction;
 
 /// What the machine is told once, when it is loaded.
 #[derive(Debug, Clone, Default)]
-pub struct Launch {
+pub struct Environment {
     /// Where everything that is no secret rests.
     pub data_dir: String,
     /// Where the key rests.
@@ -63,28 +63,28 @@ pub struct Launch {
 /// Everything the engine knows.
 #[derive(Default)]
 pub struct State {
-    launch: Launch,
+    launch: Environment,
     profile: Option<Profile>,
     key: profile::Key,
-    services: Book<Service>,
-    invitations: Book<Invitation>,
-    grants: Book<Grant>,
-    received: Book<Received>,
-    inlets: Book<Inlet>,
-    contacts: Book<Contact>,
+    services: Table<Service>,
+    invitations: Table<Invitation>,
+    grants: Table<Grant>,
+    received: Table<Received>,
+    inlets: Table<Inlet>,
+    contacts: Table<Contact>,
 
     this_computer: hubs::Listening,
-    hubs: BTreeMap<String, hubs::Link>,
+    hubs: BTreeMap<String, hubs::HubState>,
     hub_notices: hubs::Notices,
-    watches: BTreeMap<crate::api::ServiceId, services::Watch>,
-    uses: BTreeMap<crate::api::GrantId, grants::Use>,
-    knocks: BTreeMap<crate::api::InvitationId, redemption::Knock>,
-    lines: BTreeMap<crate::api::InletId, portal_status::Line>,
-    tallies: usage::Tallies,
+    watches: BTreeMap<crate::api::ServiceId, services::HealthCheck>,
+    uses: BTreeMap<crate::api::GrantId, grants::GrantUsage>,
+    knocks: BTreeMap<crate::api::InvitationId, redemption::PendingKnock>,
+    lines: BTreeMap<crate::api::InletId, portal_status::PortalRuntime>,
+    tallies: usage::UsageBaselines,
     met: BTreeMap<Identifier, u32>,
-    errands: outbound_calls::Errands,
+    errands: outbound_calls::OutboundCalls,
     mail: mail::Mail,
-    kept: reconcile::Kept,
+    kept: reconcile::AppliedState,
     refusals: audit::Refusals,
 }
 
@@ -100,7 +100,7 @@ impl std::fmt::Debug for State {
 
 impl State {
     /// The state as it was saved. [`start`] brings it up.
-    pub fn load(records: Vec<Record>, launch: Launch) -> Self {
+    pub fn load(records: Vec<Record>, launch: Environment) -> Self {
         let mut state = Self { launch, ..Self::default() };
         for record in records {
             match record {
@@ -131,7 +131,7 @@ impl State {
     }
 
     /// When the machine wants an [`Event::Tick`], in ticks; nothing if it waits for nothing. Never before `now.ticks`.
-    pub fn next_wake(&self, now: Moment) -> Option<u64> {
+    pub fn next_wake(&self, now: Now) -> Option<u64> {
         let waits = if self.is_running() {
             [self.errands.next(), self.mail.next(), services::next_check(self)].into_iter().flatten().min()
         } else {
@@ -143,8 +143,8 @@ impl State {
 }
 
 /// Brings everything up after [`State::load`], or asks for the key first.
-pub fn start(state: &mut State, now: Moment, seed: [u8; 32]) -> Vec<Effect> {
-    let mut turn = Turn::new(now, seed);
+pub fn start(state: &mut State, now: Now, seed: [u8; 32]) -> Vec<Effect> {
+    let mut turn = Transaction::new(now, seed);
     profile::start(state, &mut turn);
     settle(state, &mut turn);
     turn.finish(state)
@@ -153,15 +153,15 @@ pub fn start(state: &mut State, now: Moment, seed: [u8; 32]) -> Vec<Effect> {
 /// Hears an event and says what is to be done, in order.
 ///
 /// The seed must be fresh randomness for each event: ids and tickets' secrets are made of it.
-pub fn handle(state: &mut State, event: Event, now: Moment, seed: [u8; 32]) -> Vec<Effect> {
-    let mut turn = Turn::new(now, seed);
+pub fn handle(state: &mut State, event: Event, now: Now, seed: [u8; 32]) -> Vec<Effect> {
+    let mut turn = Transaction::new(now, seed);
     match event {
         Event::StreamOpened(grant) => grants::stream_opened(state, &mut turn, grant),
         Event::StreamEnded { grant, up_bytes, down_bytes, lasted_ms, reason } => {
-            let ended = grants::Ended { grant, up_bytes, down_bytes, lasted_ms, reason };
+            let ended = grants::StreamEnd { grant, up_bytes, down_bytes, lasted_ms, reason };
             grants::stream_ended(state, &mut turn, ended);
         }
-        Event::Carried { grants, inlets } => usage::carried(state, &mut turn, grants, inlets),
+        Event::TrafficCarried { grants, inlets } => usage::carried(state, &mut turn, grants, inlets),
         Event::InletLive(inlet, live) => portal_status::live(state, &mut turn, inlet, live),
         Event::InletRoundTrip(inlet, milliseconds) => portal_status::round_trip(state, &mut turn, inlet, milliseconds),
         event => {
@@ -175,7 +175,7 @@ pub fn handle(state: &mut State, event: Event, now: Moment, seed: [u8; 32]) -> V
     turn.finish(state)
 }
 
-fn settle(state: &mut State, turn: &mut Turn) {
+fn settle(state: &mut State, turn: &mut Transaction) {
     reconcile::settle(state, turn);
     portal_status::settle(state, turn);
     if state.is_running() {
@@ -185,12 +185,12 @@ fn settle(state: &mut State, turn: &mut Turn) {
     }
 }
 
-fn hear(state: &mut State, turn: &mut Turn, event: Event) {
+fn hear(state: &mut State, turn: &mut Transaction, event: Event) {
     match event {
         Event::Request(id, request) => request_made(state, turn, id, request),
         Event::Identity(identity) => profile::identity(state, turn, identity),
         Event::Tick => {}
-        Event::Woke => retry(state, turn),
+        Event::Resumed => retry(state, turn),
         Event::Listening(result) => hubs::listening(state, result),
         Event::HubUp(address, identifier) => hubs::up(state, turn, address, identifier),
         Event::HubDown(address, fault) => hubs::down(state, turn, address, fault),
@@ -201,25 +201,25 @@ fn hear(state: &mut State, turn: &mut Turn, event: Event) {
         Event::InletConnecting(inlet) => portal_status::connecting(state, inlet),
         Event::InletDown(inlet, fault) => portal_status::down(state, inlet, fault),
         Event::InletRefused(inlet, refusal) => portal_status::refused(state, turn, inlet, refusal),
-        Event::Asked(call, person, message) => {
+        Event::PeerRequest(call, person, message) => {
             let answer = asked(state, turn, person, message);
             turn.effect(Effect::Reply(call, answer));
         }
-        Event::Answered(call, result) => outbound_calls::answered(state, turn, call, result),
-        Event::Told(person, news) => incoming_invitations::told(state, turn, person, news),
-        Event::Posted(mail, result) => mail::posted(state, turn, mail, result),
-        Event::Met(person, changes) => contacts::met(state, turn, person, changes),
+        Event::CallAnswered(call, result) => outbound_calls::answered(state, turn, call, result),
+        Event::PeerNotification(person, news) => incoming_invitations::told(state, turn, person, news),
+        Event::MailPosted(mail, result) => mail::posted(state, turn, mail, result),
+        Event::PeerIdentified(person, changes) => contacts::met(state, turn, person, changes),
         // Heard above, before anything that is not about counters.
         Event::StreamOpened(_)
         | Event::StreamEnded { .. }
-        | Event::Carried { .. }
+        | Event::TrafficCarried { .. }
         | Event::InletLive(..)
         | Event::InletRoundTrip(..) => {}
     }
 }
 
 /// Tries everything that waits, now.
-fn retry(state: &mut State, turn: &mut Turn) {
+fn retry(state: &mut State, turn: &mut Transaction) {
     profile::retry(state, turn);
     state.errands.hurry(turn.now.ticks);
     state.mail.hurry(turn.now.ticks);
@@ -229,18 +229,18 @@ fn retry(state: &mut State, turn: &mut Turn) {
 }
 
 /// Another engine asks: one answer to each.
-fn asked(state: &mut State, turn: &mut Turn, person: Identifier, message: ToOwner) -> FromOwner {
+fn asked(state: &mut State, turn: &mut Transaction, person: Identifier, message: PeerRequest) -> PeerResponse {
     match message {
-        ToOwner::Redeem { ticket, secret, card } => redemption::redeem(state, turn, person, ticket, &secret, card),
-        ToOwner::Seen { ticket, secret } => redemption::seen(state, turn, person, ticket, &secret),
-        ToOwner::Decline { ticket, secret } => redemption::decline(state, turn, person, ticket, &secret),
-        ToOwner::Sync { grants, card } => grants::sync(state, turn, person, grants, card),
-        ToOwner::GiveBack { grant } => grants::give_back(state, turn, person, grant),
+        PeerRequest::Redeem { ticket, secret, card } => redemption::redeem(state, turn, person, ticket, &secret, card),
+        PeerRequest::Seen { ticket, secret } => redemption::seen(state, turn, person, ticket, &secret),
+        PeerRequest::Decline { ticket, secret } => redemption::decline(state, turn, person, ticket, &secret),
+        PeerRequest::Sync { grants, card } => grants::sync(state, turn, person, grants, card),
+        PeerRequest::GiveBack { grant } => grants::give_back(state, turn, person, grant),
     }
 }
 
 /// A face asks: one answer to each, at once, except that setting up is answered when the identity is there.
-fn request_made(state: &mut State, turn: &mut Turn, id: RequestId, request: Request) {
+fn request_made(state: &mut State, turn: &mut Transaction, id: RequestId, request: Request) {
     let answer = match request {
         Request::SetUp { name, hubs, this_computer } => {
             match profile::set_up(state, turn, id, &name, &hubs, this_computer) {
@@ -253,7 +253,7 @@ fn request_made(state: &mut State, turn: &mut Turn, id: RequestId, request: Requ
     turn.answer(id, answer);
 }
 
-fn answer(state: &mut State, turn: &mut Turn, request: Request) -> Result<Answer, Fault> {
+fn answer(state: &mut State, turn: &mut Transaction, request: Request) -> Result<Answer, Fault> {
     match request {
         Request::Preview { link } => return incoming_invitations::preview(state, turn, &link),
         Request::Doctor => return Ok(view::findings(state, turn.now)),
@@ -267,7 +267,7 @@ fn answer(state: &mut State, turn: &mut Turn, request: Request) -> Result<Answer
     }
     match request {
         Request::Share { name, kind, target, path, description } => {
-            services::share(state, turn, &services::Wish { name, kind, target, path, description })
+            services::share(state, turn, &services::ServiceSpec { name, kind, target, path, description })
         }
         Request::Invite { service, to, ask_first, valid_for, terms } => {
             invitations::invite(state, turn, service, to, invitations::Offering { ask_first, valid_for, terms })
@@ -279,7 +279,7 @@ fn answer(state: &mut State, turn: &mut Turn, request: Request) -> Result<Answer
 }
 
 /// The requests that are answered with "done".
-fn change(state: &mut State, turn: &mut Turn, request: Request) -> Result<(), Fault> {
+fn change(state: &mut State, turn: &mut Transaction, request: Request) -> Result<(), Fault> {
     match request {
         Request::Rename { name } => profile::rename(state, turn, &name),
         Request::AddHub { address } => hubs::add(state, turn, &address),

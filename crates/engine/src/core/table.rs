@@ -2,7 +2,7 @@
 
 use crate::api::{GrantId, InletId, InvitationId, ServiceId};
 use crate::core::records::{Contact, Grant, Inlet, Invitation, Received, Record, RecordKey, Service};
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use postern_node::identity::Identifier;
 use std::collections::BTreeMap;
 
@@ -41,15 +41,15 @@ kept! {
 }
 
 /// All records of one sort. What changes here is saved by the turn that changes it: there is no other way in.
-pub(crate) struct Book<T: Kept>(BTreeMap<T::Key, T>);
+pub(crate) struct Table<T: Kept>(BTreeMap<T::Key, T>);
 
-impl<T: Kept> Default for Book<T> {
+impl<T: Kept> Default for Table<T> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<T: Kept> Book<T> {
+impl<T: Kept> Table<T> {
     /// Takes a record as it was loaded.
     pub(crate) fn load(&mut self, record: T) {
         self.0.insert(record.key(), record);
@@ -84,13 +84,13 @@ impl<T: Kept> Book<T> {
         self.0.values().filter(|it| which(it)).map(Kept::key).collect()
     }
 
-    pub(crate) fn put(&mut self, turn: &mut Turn, record: T) {
+    pub(crate) fn put(&mut self, turn: &mut Transaction, record: T) {
         turn.put(T::record_key(record.key()), record.record());
         self.0.insert(record.key(), record);
     }
 
     /// Changes a record, and saves it if that made a difference. Returns whether it did.
-    pub(crate) fn change(&mut self, turn: &mut Turn, key: T::Key, change: impl FnOnce(&mut T)) -> bool {
+    pub(crate) fn change(&mut self, turn: &mut Transaction, key: T::Key, change: impl FnOnce(&mut T)) -> bool {
         let Some(record) = self.0.get_mut(&key) else { return false };
         let before = record.clone();
         change(record);
@@ -108,7 +108,7 @@ impl<T: Kept> Book<T> {
         }
     }
 
-    pub(crate) fn remove(&mut self, turn: &mut Turn, key: T::Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, turn: &mut Transaction, key: T::Key) -> Option<T> {
         let removed = self.0.remove(&key)?;
         turn.delete(T::record_key(key));
         Some(removed)

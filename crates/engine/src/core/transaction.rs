@@ -1,15 +1,15 @@
 //! One event's work: the instant, the randomness, and what has been decided so far.
 
-use crate::api::{Answer, Deed, Fault, Notice};
-use crate::core::event::{Moment, RequestId};
+use crate::api::{Answer, AuditEvent, Fault, Notice};
+use crate::core::event::{Now, RequestId};
 use crate::core::records::{Change, Record, RecordKey};
 use crate::core::{Effect, State};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
 
 /// Gathers what one event leads to, and puts it in order: saved first, then gates and portals, then words.
-pub(crate) struct Turn {
-    pub(crate) now: Moment,
+pub(crate) struct Transaction {
+    pub(crate) now: Now,
     rng: StdRng,
     changes: BTreeMap<RecordKey, Change>,
     keeps: Vec<Effect>,
@@ -18,8 +18,8 @@ pub(crate) struct Turn {
     pub(crate) settle: bool,
 }
 
-impl Turn {
-    pub(crate) fn new(now: Moment, seed: [u8; 32]) -> Self {
+impl Transaction {
+    pub(crate) fn new(now: Now, seed: [u8; 32]) -> Self {
         Self {
             now,
             rng: StdRng::from_seed(seed),
@@ -63,8 +63,8 @@ impl Turn {
         self.effects.push(effect);
     }
 
-    pub(crate) fn write(&mut self, deed: Deed) {
-        self.effects.push(Effect::Write(deed));
+    pub(crate) fn write(&mut self, deed: AuditEvent) {
+        self.effects.push(Effect::Audit(deed));
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {
@@ -94,7 +94,7 @@ fn needs_no_node(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Save(_)
-            | Effect::Write(_)
+            | Effect::Audit(_)
             | Effect::Answer(..)
             | Effect::Notify(_)
             | Effect::CreateIdentity

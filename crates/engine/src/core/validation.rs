@@ -5,8 +5,8 @@
 
 use crate::api::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, UnixMillis};
 use crate::core::limits::{MAX_ADDRESS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH};
-use crate::peer::Reach;
-use crate::peer::{Card, Offer};
+use crate::peer::PeerAddress;
+use crate::peer::{ContactInfo, Offer};
 use crate::text_sanitizer::{is_visible, visible_within};
 
 fn invalid(sentence: impl Into<String>) -> Fault {
@@ -132,10 +132,10 @@ pub(crate) fn clean_description(text: Option<String>) -> Option<String> {
 }
 
 /// Only the ways that can be ways, and not too many.
-pub(crate) fn clean_reach(reach: Vec<Reach>) -> Vec<Reach> {
-    let good = |way: &Reach| match way {
-        Reach::Direct { address: at } => address(at).is_some(),
-        Reach::Hub { address: at, relay } => {
+pub(crate) fn clean_reach(reach: Vec<PeerAddress>) -> Vec<PeerAddress> {
+    let good = |way: &PeerAddress| match way {
+        PeerAddress::Direct { address: at } => address(at).is_some(),
+        PeerAddress::Hub { address: at, relay } => {
             address(at).is_some() && (1..=128).contains(&relay.len()) && is_visible(relay)
         }
     };
@@ -143,8 +143,8 @@ pub(crate) fn clean_reach(reach: Vec<Reach>) -> Vec<Reach> {
 }
 
 /// A card of somebody else.
-pub(crate) fn clean_card(card: Card) -> Card {
-    Card {
+pub(crate) fn clean_card(card: ContactInfo) -> ContactInfo {
+    ContactInfo {
         name: clean_name(&card.name),
         postal: if card.postal.len() <= MAX_POSTAL { card.postal } else { Vec::new() },
         hubs: card.hubs.iter().filter_map(|it| hub(it).ok()).take(crate::core::limits::MAX_HUBS).collect(),

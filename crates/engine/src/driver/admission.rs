@@ -11,7 +11,7 @@
 //! blocks, and when reports are not taken nobody new gets in.
 
 use crate::api::{GrantId, ServiceId, UnixMillis};
-use crate::core::{Event, Permitted, Refusal};
+use crate::core::{AdmissionRule, Event, Refusal};
 use crate::driver::clock;
 use postern_node::identity::{Identifier, VerifiedPeer};
 use postern_node::portal::{EndReason, Gate, Meter, Permit, Revocation};
@@ -84,7 +84,7 @@ pub(crate) struct ServiceGate {
 }
 
 struct Entry {
-    permitted: Permitted,
+    permitted: AdmissionRule,
     revocation: Revocation,
     meter: Arc<Meter>,
 }
@@ -106,7 +106,7 @@ impl ServiceGate {
     }
 
     /// Who gets in from now on. Streams of everybody else are cut.
-    pub(crate) fn permit(&self, permitted: Vec<Permitted>, now: UnixMillis) {
+    pub(crate) fn permit(&self, permitted: Vec<AdmissionRule>, now: UnixMillis) {
         let mut table = self.table();
         let mut before = std::mem::take(&mut *table);
         for permitted in permitted {
@@ -219,8 +219,8 @@ mod tests {
     const ANN: Identifier = Identifier::from_bytes([1; 32]);
     const BEN: Identifier = Identifier::from_bytes([2; 32]);
 
-    fn permitted(grant: u8, person: Identifier) -> Permitted {
-        Permitted { grant: GrantId([grant; 16]), person, refusal: None, until: None, connections: None }
+    fn permitted(grant: u8, person: Identifier) -> AdmissionRule {
+        AdmissionRule { grant: GrantId([grant; 16]), person, refusal: None, until: None, connections: None }
     }
 
     fn gate() -> (Arc<ServiceGate>, ReportsOut) {
@@ -236,14 +236,14 @@ mod tests {
     async fn only_whoever_is_permitted_gets_in() {
         let (gate, _out) = gate();
         assert_eq!(decided(&gate, Some(ANN), NOW), Err(EndReason::NotAllowed));
-        let paused = Permitted { refusal: Some(EndReason::Paused), ..permitted(2, BEN) };
+        let paused = AdmissionRule { refusal: Some(EndReason::Paused), ..permitted(2, BEN) };
         gate.permit(vec![permitted(1, ANN), paused], NOW);
         assert_eq!(decided(&gate, Some(ANN), NOW), Ok(GrantId([1; 16])));
         assert_eq!(decided(&gate, Some(BEN), NOW), Err(EndReason::Paused));
         assert_eq!(decided(&gate, Some(Identifier::from_bytes([3; 32])), NOW), Err(EndReason::NotAllowed));
         assert_eq!(decided(&gate, None, NOW), Err(EndReason::NotAllowed));
         // Invited again: the newer grant counts.
-        let revoked = Permitted { refusal: Some(EndReason::Revoked), ..permitted(1, ANN) };
+        let revoked = AdmissionRule { refusal: Some(EndReason::Revoked), ..permitted(1, ANN) };
         gate.permit(vec![revoked, permitted(3, ANN)], NOW);
         assert_eq!(decided(&gate, Some(ANN), NOW), Ok(GrantId([3; 16])));
     }
@@ -257,19 +257,19 @@ mod tests {
             table.iter().find(|it| it.permitted.grant.0[0] == grant).unwrap().revocation.clone()
         };
         let (ann, ben) = (revocation(1), revocation(2));
-        let paused = Permitted { refusal: Some(EndReason::Paused), ..permitted(1, ANN) };
+        let paused = AdmissionRule { refusal: Some(EndReason::Paused), ..permitted(1, ANN) };
         gate.permit(vec![paused], NOW);
         assert!(ann.is_revoked() && ben.is_revoked());
         gate.permit(vec![permitted(1, ANN)], NOW);
         assert!(!revocation(1).is_revoked());
-        gate.permit(vec![Permitted { connections: Some(5), ..permitted(1, ANN) }], NOW);
+        gate.permit(vec![AdmissionRule { connections: Some(5), ..permitted(1, ANN) }], NOW);
         assert!(!revocation(1).is_revoked());
     }
 
     #[tokio::test]
     async fn time_is_judged_by_the_gate_itself() {
         let (gate, _out) = gate();
-        gate.permit(vec![Permitted { until: Some(NOW.plus(10)), ..permitted(1, ANN) }], NOW);
+        gate.permit(vec![AdmissionRule { until: Some(NOW.plus(10)), ..permitted(1, ANN) }], NOW);
         assert!(decided(&gate, Some(ANN), NOW.plus(9)).is_ok());
         assert_eq!(gate.expire(NOW.plus(9)), Some(NOW.plus(10)));
         assert_eq!(decided(&gate, Some(ANN), NOW.plus(10)), Err(EndReason::Expired));
@@ -280,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn connections_at_once_are_counted() {
         let (gate, _out) = gate();
-        gate.permit(vec![Permitted { connections: Some(1), ..permitted(1, ANN) }], NOW);
+        gate.permit(vec![AdmissionRule { connections: Some(1), ..permitted(1, ANN) }], NOW);
         let first = gate.decide(Some(ANN), NOW);
         assert!(first.is_ok());
         assert_eq!(decided(&gate, Some(ANN), NOW), Err(EndReason::TooMany));

@@ -1,7 +1,7 @@
 //! What time it is, and whether the clock jumped.
 
 use crate::api::UnixMillis;
-use crate::core::Moment;
+use crate::core::Now;
 use postern_node::identity::Timestamp;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -22,16 +22,16 @@ pub(crate) fn timestamp() -> Timestamp {
 /// Both clocks, read together.
 pub(crate) struct Clock {
     started: Instant,
-    last: Moment,
+    last: Now,
 }
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { started: Instant::now(), last: Moment { wall: wall(), ticks: 0 } }
+        Self { started: Instant::now(), last: Now { wall: wall(), ticks: 0 } }
     }
 
     /// What time it is, and whether the wall clock has jumped since it was looked at last.
-    pub(crate) fn look(&mut self) -> (Moment, bool) {
+    pub(crate) fn look(&mut self) -> (Now, bool) {
         let now = self.now();
         let expected = self.last.wall.plus(now.ticks - self.last.ticks);
         let jumped = u128::from(expected.0.abs_diff(now.wall.0)) > JUMP.as_millis();
@@ -40,8 +40,8 @@ impl Clock {
     }
 
     /// What time it is.
-    pub(crate) fn now(&self) -> Moment {
-        Moment { wall: wall(), ticks: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) }
+    pub(crate) fn now(&self) -> Now {
+        Now { wall: wall(), ticks: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) }
     }
 
     /// When these ticks have come.

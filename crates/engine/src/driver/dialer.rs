@@ -1,16 +1,16 @@
 //! The ways to other people: connections, and channels with exactly the person they are for.
 //!
 //! ```text
-//! Reach::Direct   ── connection ─► their computer ─► "api"
-//! Reach::Hub      ── our session with the hub, or a connection of its own ─► their relay ─► "api"
+//! PeerAddress::Direct   ── connection ─► their computer ─► "api"
+//! PeerAddress::Hub      ── our session with the hub, or a connection of its own ─► their relay ─► "api"
 //! ```
 //!
 //! All ways are tried side by side, a little one after the other, and the first channel that opens is taken. A failure says which of
 //! "who answers is not them", "they are not there" and "no hub can be reached" it is.
 
-use super::Net;
-use crate::api::{Code, Fault, Way};
-use crate::peer::Reach;
+use super::NodeContext;
+use crate::api::{Code, Fault, PathKind};
+use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::secure_channel::ChannelError;
 use postern_node::{Error, Route, SecureChannel, SecureChannelOptions, TcpConnection, route};
@@ -31,14 +31,14 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
 /// An open channel, and what carries it.
-pub(crate) struct Road {
+pub(crate) struct PeerConnection {
     pub(crate) channel: SecureChannel,
-    pub(crate) way: Way,
+    pub(crate) way: PathKind,
     /// A connection that is there for this channel alone.
     connection: Option<TcpConnection>,
 }
 
-impl Drop for Road {
+impl Drop for PeerConnection {
     fn drop(&mut self) {
         self.channel.close();
         if let Some(connection) = &self.connection {
@@ -48,7 +48,7 @@ impl Drop for Road {
 }
 
 /// Opens a channel with somebody over the first way that works.
-pub(crate) async fn open(net: &Net, to: Identifier, reach: &[Reach]) -> Result<Road, Fault> {
+pub(crate) async fn open(net: &NodeContext, to: Identifier, reach: &[PeerAddress]) -> Result<PeerConnection, Fault> {
     let mut attempts = JoinSet::new();
     for (at, reach) in reach.iter().cloned().enumerate() {
         let (net, delay) = (net.clone(), STAGGER * u32::try_from(at).unwrap_or(u32::MAX));
@@ -69,10 +69,10 @@ pub(crate) async fn open(net: &Net, to: Identifier, reach: &[Reach]) -> Result<R
 }
 
 /// Tries one way.
-async fn attempt(net: &Net, to: Identifier, reach: Reach) -> Result<Road, Fault> {
+async fn attempt(net: &NodeContext, to: Identifier, reach: PeerAddress) -> Result<PeerConnection, Fault> {
     let (connection, own, there) = match &reach {
-        Reach::Direct { address } => (connect(net, &reach, address).await?, true, route![LISTENER]),
-        Reach::Hub { address, relay } => match net.hubs.connection(address) {
+        PeerAddress::Direct { address } => (connect(net, &reach, address).await?, true, route![LISTENER]),
+        PeerAddress::Hub { address, relay } => match net.hubs.connection(address) {
             Some(connection) => (connection, false, route![relay.as_str(), LISTENER]),
             None => (connect(net, &reach, address).await?, true, route![relay.as_str(), LISTENER]),
         },
@@ -85,7 +85,7 @@ async fn attempt(net: &Net, to: Identifier, reach: Reach) -> Result<Road, Fault>
         Ok(channel) => {
             net.met(&channel.peer().history);
             net.hear_news_from(&channel);
-            Ok(Road { channel, way: way(&reach), connection: own.then_some(connection) })
+            Ok(PeerConnection { channel, way: way(&reach), connection: own.then_some(connection) })
         }
         Err(error) => {
             if own {
@@ -96,7 +96,7 @@ async fn attempt(net: &Net, to: Identifier, reach: Reach) -> Result<Road, Fault>
     }
 }
 
-async fn connect(net: &Net, reach: &Reach, address: &str) -> Result<TcpConnection, Fault> {
+async fn connect(net: &NodeContext, reach: &PeerAddress, address: &str) -> Result<TcpConnection, Fault> {
     match tokio::time::timeout(CONNECT_WITHIN, net.node.tcp_connect(address)).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(why(reach, &error)),
@@ -105,15 +105,15 @@ async fn connect(net: &Net, reach: &Reach, address: &str) -> Result<TcpConnectio
 }
 
 /// The way as faces see it.
-pub(crate) fn way(reach: &Reach) -> Way {
+pub(crate) fn way(reach: &PeerAddress) -> PathKind {
     match reach {
-        Reach::Direct { address } => Way::Direct { address: address.clone() },
-        Reach::Hub { address, .. } => Way::Hub { address: address.clone() },
+        PeerAddress::Direct { address } => PathKind::Direct { address: address.clone() },
+        PeerAddress::Hub { address, .. } => PathKind::Hub { address: address.clone() },
     }
 }
 
 /// Why one way did not lead to its person.
-pub(crate) fn why(reach: &Reach, error: &Error) -> Fault {
+pub(crate) fn why(reach: &PeerAddress, error: &Error) -> Fault {
     match (error, reach) {
         (Error::Channel(ChannelError::Identity(_)), _) => Fault::new(
             Code::NotTrusted,
@@ -124,8 +124,8 @@ pub(crate) fn why(reach: &Reach, error: &Error) -> Fault {
             "Who answers does not speak as Postern does, or the connection was tampered with.",
         ),
         (Error::Vault(_), _) => Fault::new(Code::KeychainFailed, format!("{error}.")),
-        (Error::Channel(_), _) | (_, Reach::Direct { .. }) => owner_offline(),
-        (_, Reach::Hub { address, .. }) => Fault::new(
+        (Error::Channel(_), _) | (_, PeerAddress::Direct { .. }) => owner_offline(),
+        (_, PeerAddress::Hub { address, .. }) => Fault::new(
             Code::HubUnreachable,
             format!("The hub {address} cannot be reached. Check the network; Postern goes on trying."),
         ),

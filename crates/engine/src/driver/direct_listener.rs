@@ -1,26 +1,26 @@
 //! This computer itself as a place to be reached at, in its own network.
 
-use super::{Net, dialer};
+use super::{NodeContext, dialer};
 use crate::api::{Code, Fault};
 use postern_node::TcpListener;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where others connect to, until it is dropped.
-pub(crate) struct Listening {
+pub(crate) struct DirectListener {
     listener: TcpListener,
     address: String,
     told: Vec<String>,
 }
 
-impl Drop for Listening {
+impl Drop for DirectListener {
     fn drop(&mut self) {
         self.listener.close();
     }
 }
 
-impl Listening {
+impl DirectListener {
     /// Listens at an address; a port that was remembered is taken again if it is free.
-    pub(crate) async fn start(net: &Net, address: &str, remembered: Option<u16>) -> Result<Self, Fault> {
+    pub(crate) async fn start(net: &NodeContext, address: &str, remembered: Option<u16>) -> Result<Self, Fault> {
         let again = remembered.and_then(|port| Some(format!("{}:{port}", address.strip_suffix(":0")?)));
         let listener = match again {
             Some(again) => match net.node.tcp_listen(&again).await {

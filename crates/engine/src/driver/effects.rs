@@ -1,13 +1,13 @@
 //! Carrying out what the heart wants done, in order.
 
-use super::direct_listener::Listening;
-use super::inlets::Wanted;
-use super::mail_transport::Post;
-use super::node_context::Net;
+use super::direct_listener::DirectListener;
+use super::inlets::InletSpec;
+use super::mail_transport::MailTransport;
+use super::node_context::NodeContext;
 use super::{Runner, clock, outlets};
 use crate::api::{Code, Fault};
-use crate::core::{Effect, Event, Moment, OwnIdentity};
-use crate::identity::Home;
+use crate::core::{Effect, Event, Now, OwnIdentity};
+use crate::identity::IdentityStore;
 use crate::store::{FILE, StoreError};
 use postern_node::identity::{Error as IdentityError, Identity};
 use postern_node::sealed::PostalKey;
@@ -20,11 +20,11 @@ const TICKETS: &[u8] = b"postern tickets 1";
 
 impl Runner {
     /// Does everything, in order. When something cannot be saved, what stands behind it is not done.
-    pub(super) async fn carry_out(&mut self, effects: Vec<Effect>, now: Moment) -> Result<(), Fault> {
+    pub(super) async fn carry_out(&mut self, effects: Vec<Effect>, now: Now) -> Result<(), Fault> {
         for effect in effects {
             match effect {
                 Effect::Save(changes) => self.save(&changes).await?,
-                Effect::Write(deed) => self.unwritten.push((now.wall, deed)),
+                Effect::Audit(deed) => self.unwritten.push((now.wall, deed)),
                 Effect::Answer(request, answer) => self.answers.push((request, answer)),
                 Effect::Notify(notice) => drop(self.faces.notices.send(notice)),
                 Effect::CreateIdentity => self.find_identity(true),
@@ -36,7 +36,7 @@ impl Runner {
     }
 
     /// What needs the node.
-    async fn do_with_net(&mut self, effect: Effect, now: Moment) -> Result<(), Fault> {
+    async fn do_with_net(&mut self, effect: Effect, now: Now) -> Result<(), Fault> {
         let Some(net) = self.net.clone() else {
             tracing::error!("something is to be done before there is an identity");
             return Ok(());
@@ -47,40 +47,40 @@ impl Runner {
             Effect::DropHub(address) => net.hubs.drop_hub(&address),
             Effect::KeepOutlet { service, target } => self.outlets.keep(&net, service, target),
             Effect::DropOutlet(service) => self.outlets.drop_outlet(service, now.wall),
-            Effect::Permit { service, permitted } => self.outlets.permit(service, permitted, clock::wall()),
+            Effect::SetAdmission { service, permitted } => self.outlets.permit(service, permitted, clock::wall()),
             Effect::CheckTarget(service, target) => {
                 let told = net.clone();
                 net.spawn(async move { told.tell(outlets::check(service, target).await).await });
             }
             Effect::KeepInlet { inlet, owner, reach, outlet, port } => {
-                self.inlets.keep(&net, Wanted { inlet, owner, reach, outlet, port });
+                self.inlets.keep(&net, InletSpec { inlet, owner, reach, outlet, port });
             }
-            Effect::Reopen(inlet) => self.inlets.reopen(inlet),
+            Effect::ReopenInlet(inlet) => self.inlets.reopen(inlet),
             Effect::DropInlet(inlet) => {
                 if let Some(bytes) = self.inlets.drop_inlet(inlet) {
-                    self.say(Event::Carried { grants: Vec::new(), inlets: vec![(inlet, bytes)] });
+                    self.say(Event::TrafficCarried { grants: Vec::new(), inlets: vec![(inlet, bytes)] });
                 }
             }
             Effect::Call { call, to, reach, message } => {
                 let asking = net.clone();
                 net.spawn(async move {
                     let answer = asking.calls.call(&asking, to, &reach, &message).await;
-                    asking.tell(Event::Answered(call, answer)).await;
+                    asking.tell(Event::CallAnswered(call, answer)).await;
                 });
             }
             Effect::Reply(call, answer) => net.calls.reply(&net, call, &answer),
-            Effect::Push(person, news) => net.calls.push(&net, person, &news),
-            Effect::Post { mail, to, hubs, news } => {
+            Effect::NotifyPeer(person, news) => net.calls.push(&net, person, &news),
+            Effect::SendMail { mail, to, hubs, news } => {
                 let posting = net.clone();
                 net.spawn(async move {
                     let posted = posting.post.send(&posting, &to, &hubs, &news).await;
-                    posting.tell(Event::Posted(mail, posted)).await;
+                    posting.tell(Event::MailPosted(mail, posted)).await;
                 });
             }
-            Effect::Cut(person) => net.calls.cut(person),
+            Effect::CloseChannels(person) => net.calls.cut(person),
             Effect::RetryNow => net.nudge(),
             Effect::Save(_)
-            | Effect::Write(_)
+            | Effect::Audit(_)
             | Effect::Answer(..)
             | Effect::Notify(_)
             | Effect::CreateIdentity
@@ -89,13 +89,13 @@ impl Runner {
         Ok(())
     }
 
-    async fn listen(&mut self, net: &Net, on: bool) -> Result<(), Fault> {
+    async fn listen(&mut self, net: &NodeContext, on: bool) -> Result<(), Fault> {
         self.listening = None;
         if !on {
             return Ok(());
         }
         let remembered = self.store.setting(LISTEN_PORT).await.ok().flatten().and_then(|port| port.parse().ok());
-        let told = match Listening::start(net, &self.listen, remembered).await {
+        let told = match DirectListener::start(net, &self.listen, remembered).await {
             Err(fault) => Err(fault),
             Ok(mut listening) => {
                 if let Some(port) = listening.port_to_remember().filter(|port| Some(*port) != remembered) {
@@ -122,7 +122,7 @@ impl Runner {
     }
 
     /// The identity is there, or cannot be.
-    pub(super) async fn identity_found(&mut self, found: Result<Net, Fault>, now: Moment) -> Result<(), Fault> {
+    pub(super) async fn identity_found(&mut self, found: Result<NodeContext, Fault>, now: Now) -> Result<(), Fault> {
         let own = match found {
             Ok(net) => {
                 let failed = |error: StoreError| error.fault(&self.data_dir.join(FILE));
@@ -150,10 +150,10 @@ impl Runner {
 }
 
 async fn open_net(
-    home: Home,
+    home: IdentityStore,
     create: bool,
-    events: tokio::sync::mpsc::Sender<super::node_context::Heard>,
-) -> Result<Net, Fault> {
+    events: tokio::sync::mpsc::Sender<super::node_context::TaskEvent>,
+) -> Result<NodeContext, Fault> {
     let identity = match create {
         true => home.load_or_create().await?,
         false => home.load().await?.ok_or_else(|| {
@@ -166,10 +166,10 @@ async fn open_net(
     let key = postal_key(&home, &identity).await?;
     let node = Node::with(home.vault(), Limits::default());
     let cannot = |error: postern_node::Error| Fault::new(Code::Failed, format!("Postern cannot begin: {error}."));
-    Net::open(node, identity, Post::new(key), events).await.map_err(cannot)
+    NodeContext::open(node, identity, MailTransport::new(key), events).await.map_err(cannot)
 }
 
-async fn postal_key(home: &Home, identity: &Identity) -> Result<PostalKey, Fault> {
+async fn postal_key(home: &IdentityStore, identity: &Identity) -> Result<PostalKey, Fault> {
     PostalKey::open(identity, home.keychain(), clock::timestamp()).await.map_err(|error| match error {
         IdentityError::Vault(error) => Fault::new(
             Code::KeychainFailed,

@@ -6,7 +6,7 @@
 //!                └─► Down ─► HubDown, and on it goes
 //! ```
 
-use super::{Net, dialer};
+use super::{NodeContext, dialer};
 use crate::api::{Code, Fault};
 use crate::core::Event;
 use crate::peer::relay_name;
@@ -26,15 +26,15 @@ const ECHO_WITHIN: Duration = Duration::from_secs(3);
 
 /// The hubs that are kept; clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Hubs(Arc<Mutex<HashMap<String, Kept>>>);
+pub(crate) struct Hubs(Arc<Mutex<HashMap<String, Slot>>>);
 
-struct Kept {
+struct Slot {
     stop: CancellationToken,
     /// Nothing until the session is begun, and another one once it turned out that the hub has no identity.
     session: watch::Sender<Option<Arc<HubSession>>>,
 }
 
-impl Drop for Kept {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.stop.cancel();
     }
@@ -42,13 +42,13 @@ impl Drop for Kept {
 
 impl Hubs {
     /// Keeps a hub, if it is not kept already.
-    pub(crate) fn keep(&self, net: &Net, address: String) {
+    pub(crate) fn keep(&self, net: &NodeContext, address: String) {
         let stop = net.stop.child_token();
         let mut kept = self.kept();
         if kept.contains_key(&address) {
             return;
         }
-        kept.insert(address.clone(), Kept { stop: stop.clone(), session: watch::Sender::new(None) });
+        kept.insert(address.clone(), Slot { stop: stop.clone(), session: watch::Sender::new(None) });
         let (net, hubs) = (net.clone(), self.clone());
         net.clone().spawn(async move {
             stop.run_until_cancelled(hubs.run(&net, &address)).await;
@@ -80,7 +80,7 @@ impl Hubs {
     /// The hubs that are up now.
     pub(crate) fn up(&self) -> Vec<(String, HubUp)> {
         let kept = self.kept();
-        let up = |(address, it): (&String, &Kept)| {
+        let up = |(address, it): (&String, &Slot)| {
             let session = it.session.borrow().clone()?;
             Some((address.clone(), session.state().up()?.clone()))
         };
@@ -88,7 +88,7 @@ impl Hubs {
     }
 
     /// Asks every hub that seems to be there whether it is. A connection that a sleep has cut looks alive for minutes.
-    pub(crate) fn doubt(&self, net: &Net) {
+    pub(crate) fn doubt(&self, net: &NodeContext) {
         for (_, up) in self.up() {
             let node = net.node.clone();
             net.spawn(async move {
@@ -107,11 +107,11 @@ impl Hubs {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<String, Slot>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, net: &Net, address: &str) {
+    async fn run(&self, net: &NodeContext, address: &str) {
         let relay = relay_name(&net.identity.identifier());
         let options = HubOptions { relay: Some(relay.clone()), trust: TrustPolicy::Anyone };
         match net.node.keep_connected_as(&net.identity, address, options).await {
@@ -126,7 +126,7 @@ impl Hubs {
     }
 
     /// Tells how a session is doing, until it turns out that the hub has no identity.
-    async fn follow(&self, net: &Net, address: &str, session: HubSession, as_identity: bool) -> Turned {
+    async fn follow(&self, net: &NodeContext, address: &str, session: HubSession, as_identity: bool) -> FollowEnd {
         if let Err(error) = net.node.expose(dialer::LISTENER, &session) {
             tracing::warn!(%error, "nobody can reach us through the hub");
         }
@@ -136,7 +136,7 @@ impl Hubs {
         let mut states = session.watch();
         match self.kept().get(address) {
             Some(kept) => drop(kept.session.send_replace(Some(Arc::new(session)))),
-            None => return Turned::Over,
+            None => return FollowEnd::Over,
         }
         let (mut was_up, mut told) = (false, None);
         loop {
@@ -151,7 +151,7 @@ impl Hubs {
                     let unanswered =
                         matches!(&*error, Error::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_)));
                     if as_identity && !was_up && unanswered {
-                        return Turned::Plain;
+                        return FollowEnd::Plain;
                     }
                     let fault = fault(address, &error);
                     if told.as_ref() != Some(&fault) {
@@ -161,19 +161,19 @@ impl Hubs {
                 }
             }
             if states.changed().await.is_err() {
-                return Turned::Over;
+                return FollowEnd::Over;
             }
         }
     }
 }
 
 #[derive(PartialEq)]
-enum Turned {
+enum FollowEnd {
     Plain,
     Over,
 }
 
-impl Turned {
+impl FollowEnd {
     fn is_plain(&self) -> bool {
         *self == Self::Plain
     }

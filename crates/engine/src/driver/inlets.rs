@@ -10,11 +10,11 @@
 //!
 //! The port listens whether the owner is there or not, so that it stays the same and nobody else takes it.
 
-use super::{Net, dialer};
+use super::{NodeContext, dialer};
 use crate::api::{Fault, InletId};
-use crate::core::{Bytes, Event};
+use crate::core::{ByteCounts, Event};
 use crate::listening_ports;
-use crate::peer::Reach;
+use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::portal::{EndReason, Inlet, InletRoute};
 use postern_node::relay::RelayError;
@@ -42,27 +42,27 @@ const LEAVING_EVERY: Duration = Duration::from_millis(20);
 
 /// The portals that are kept.
 #[derive(Default)]
-pub(crate) struct Inlets(HashMap<InletId, Kept>);
+pub(crate) struct Inlets(HashMap<InletId, Slot>);
 
-struct Kept {
-    wanted: Wanted,
+struct Slot {
+    wanted: InletSpec,
     stop: CancellationToken,
     task: JoinHandle<()>,
-    line: Arc<Line>,
+    line: Arc<PortalMetrics>,
 }
 
 #[derive(Clone, PartialEq)]
-pub(crate) struct Wanted {
+pub(crate) struct InletSpec {
     pub(crate) inlet: InletId,
     pub(crate) owner: Identifier,
-    pub(crate) reach: Vec<Reach>,
+    pub(crate) reach: Vec<PeerAddress>,
     pub(crate) outlet: String,
     pub(crate) port: u16,
 }
 
 /// What can be seen of a portal while it is kept.
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct PortalMetrics {
     now: Mutex<Option<Inlet>>,
     /// What it runs over.
     channel: Mutex<Option<SecureChannel>>,
@@ -71,7 +71,7 @@ pub(crate) struct Line {
     earlier_down: AtomicU64,
 }
 
-impl Line {
+impl PortalMetrics {
     /// Bytes towards the service and from it, and streams now.
     pub(crate) fn read(&self) -> (u64, u64, u32) {
         let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +104,7 @@ impl Line {
 
 impl Inlets {
     /// Keeps a portal open as it is wanted now.
-    pub(crate) fn keep(&mut self, net: &Net, wanted: Wanted) {
+    pub(crate) fn keep(&mut self, net: &NodeContext, wanted: InletSpec) {
         let before = match self.0.remove(&wanted.inlet) {
             Some(kept) if kept.wanted == wanted => {
                 self.0.insert(wanted.inlet, kept);
@@ -114,7 +114,7 @@ impl Inlets {
         };
         let line = before.as_ref().map(|it| it.line.clone()).unwrap_or_default();
         let stop = net.stop.child_token();
-        let running = Running { net: net.clone(), wanted: wanted.clone(), line: line.clone() };
+        let running = InletTask { net: net.clone(), wanted: wanted.clone(), line: line.clone() };
         let stopped = stop.clone();
         let task = net.spawn(async move {
             if let Some(before) = before {
@@ -125,11 +125,11 @@ impl Inlets {
             stopped.run_until_cancelled(running.run()).await;
             running.line.set(None);
         });
-        self.0.insert(wanted.inlet, Kept { wanted, stop, task, line });
+        self.0.insert(wanted.inlet, Slot { wanted, stop, task, line });
     }
 
     /// Closes a portal; what it has carried, if anything.
-    pub(crate) fn drop_inlet(&mut self, inlet: InletId) -> Option<Bytes> {
+    pub(crate) fn drop_inlet(&mut self, inlet: InletId) -> Option<ByteCounts> {
         let kept = self.0.remove(&inlet)?;
         kept.stop.cancel();
         let (up, down, _) = kept.line.read();
@@ -148,20 +148,20 @@ impl Inlets {
     }
 
     /// What can be seen of each portal.
-    pub(crate) fn lines(&self) -> Vec<(InletId, Arc<Line>)> {
+    pub(crate) fn lines(&self) -> Vec<(InletId, Arc<PortalMetrics>)> {
         self.0.iter().map(|(inlet, kept)| (*inlet, kept.line.clone())).collect()
     }
 }
 
 /// One portal, kept.
-struct Running {
-    net: Net,
-    wanted: Wanted,
-    line: Arc<Line>,
+struct InletTask {
+    net: NodeContext,
+    wanted: InletSpec,
+    line: Arc<PortalMetrics>,
 }
 
 /// What a portal runs over now.
-struct Way {
+struct ResolvedPath {
     at: usize,
     inlet: Inlet,
     states: watch::Receiver<State<SecureChannel>>,
@@ -170,7 +170,7 @@ struct Way {
     beneath: watch::Receiver<State<HubUp>>,
 }
 
-impl Running {
+impl InletTask {
     async fn run(&self) {
         let mut at = 0;
         loop {
@@ -217,11 +217,11 @@ impl Running {
     }
 
     /// Listens, with a channel over one of the ways.
-    async fn listen(&self, at: usize) -> Option<Way> {
+    async fn listen(&self, at: usize) -> Option<ResolvedPath> {
         let reach = self.wanted.reach.get(at)?;
         let (session, own, there) = match reach {
-            Reach::Direct { address } => (self.net.pooled(address), false, route![dialer::LISTENER]),
-            Reach::Hub { address, relay } => {
+            PeerAddress::Direct { address } => (self.net.pooled(address), false, route![dialer::LISTENER]),
+            PeerAddress::Hub { address, relay } => {
                 let there = route![relay.as_str(), dialer::LISTENER];
                 match self.net.hubs.session(address).await {
                     Some(session) => (session, true, there),
@@ -239,17 +239,17 @@ impl Running {
         let inlet = inlet.inspect_err(|error| tracing::debug!(%error, "a portal cannot listen")).ok()?;
         let beneath = session.watch();
         // Our hubs' sessions end when the hub is left, so they are not held here.
-        Some(Way { at, inlet, states, _pooled: (!own).then_some(session), beneath })
+        Some(ResolvedPath { at, inlet, states, _pooled: (!own).then_some(session), beneath })
     }
 
     /// Tells how the portal is doing. Ends with the way to take instead.
-    async fn follow(&self, mut way: Way) -> usize {
+    async fn follow(&self, mut way: ResolvedPath) -> usize {
         let inlet = self.wanted.inlet;
         let mut refusals = way.inlet.refused();
-        let mut told = Told::Nothing;
+        let mut told = ReportedState::Nothing;
         let mut heard: Option<Address> = None;
         let mut pause = GRACE;
-        let mut scouting: Option<Scouting<'_>> = None;
+        let mut scouting: Option<Probing<'_>> = None;
         loop {
             let state = way.states.borrow_and_update().clone();
             match state {
@@ -261,19 +261,19 @@ impl Running {
                         self.net.met(&channel.peer().history);
                         self.net.hear_news_from(&channel);
                         self.line.runs_over(Some(channel.clone()));
-                        told = Told::Nothing;
+                        told = ReportedState::Nothing;
                     }
-                    if told != Told::Up {
-                        told = Told::Up;
+                    if told != ReportedState::Up {
+                        told = ReportedState::Up;
                         self.net.tell(Event::InletUp(inlet, dialer::way(&self.wanted.reach[way.at]))).await;
                     }
                 }
                 State::Connecting if self.wanted.reach.len() < 2 => {}
-                _ if scouting.is_none() => scouting = Some(Box::pin(self.scout(Seen::of(&way), pause))),
+                _ if scouting.is_none() => scouting = Some(Box::pin(self.scout(PathState::of(&way), pause))),
                 _ => {}
             }
-            if told == Told::Up && way.states.borrow().up().is_none() {
-                told = Told::Nothing;
+            if told == ReportedState::Up && way.states.borrow().up().is_none() {
+                told = ReportedState::Nothing;
                 self.net.tell(Event::InletConnecting(inlet)).await;
             }
             tokio::select! {
@@ -287,11 +287,11 @@ impl Running {
                     scouting = None;
                     pause = LAST_SCOUT.min(pause * 2);
                     match found {
-                        Scouted::Other(at) => return at,
-                        Scouted::Same => {}
-                        Scouted::None(fault) if told == Told::Down(fault.clone()) => {}
-                        Scouted::None(fault) => {
-                            told = Told::Down(fault.clone());
+                        ProbeResult::Other(at) => return at,
+                        ProbeResult::Same => {}
+                        ProbeResult::None(fault) if told == ReportedState::Down(fault.clone()) => {}
+                        ProbeResult::None(fault) => {
+                            told = ReportedState::Down(fault.clone());
                             self.net.tell(Event::InletDown(inlet, fault)).await;
                         }
                     }
@@ -301,7 +301,7 @@ impl Running {
     }
 
     /// Looks for another way when the channel has been down for a moment, or for why there is none.
-    async fn scout(&self, seen: Seen, pause: Duration) -> Scouted {
+    async fn scout(&self, seen: PathState, pause: Duration) -> ProbeResult {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = self.net.nudged() => {}
@@ -309,20 +309,20 @@ impl Running {
         let reach = &self.wanted.reach;
         if reach.len() < 2 {
             return match &*seen.states.borrow() {
-                State::Down(error) => Scouted::None(self.why(&seen, error)),
-                _ => Scouted::Same,
+                State::Down(error) => ProbeResult::None(self.why(&seen, error)),
+                _ => ProbeResult::Same,
             };
         }
         match dialer::open(&self.net, self.wanted.owner, reach).await {
-            Err(fault) => Scouted::None(fault),
+            Err(fault) => ProbeResult::None(fault),
             Ok(road) => match reach.iter().position(|it| dialer::way(it) == road.way) {
-                Some(at) if at != seen.at => Scouted::Other(at),
-                _ => Scouted::Same,
+                Some(at) if at != seen.at => ProbeResult::Other(at),
+                _ => ProbeResult::Same,
             },
         }
     }
 
-    fn why(&self, seen: &Seen, error: &Error) -> Fault {
+    fn why(&self, seen: &PathState, error: &Error) -> Fault {
         let reach = &self.wanted.reach[seen.at];
         let beneath_is_up = seen.beneath.borrow().up().is_some_and(|up| !up.connection.is_closed());
         match error {
@@ -332,9 +332,9 @@ impl Running {
     }
 }
 
-type Scouting<'a> = Pin<Box<dyn Future<Output = Scouted> + Send + 'a>>;
+type Probing<'a> = Pin<Box<dyn Future<Output = ProbeResult> + Send + 'a>>;
 
-async fn next(scouting: &mut Option<Scouting<'_>>) -> Scouted {
+async fn next(scouting: &mut Option<Probing<'_>>) -> ProbeResult {
     match scouting {
         Some(scouting) => scouting.await,
         None => std::future::pending().await,
@@ -342,26 +342,26 @@ async fn next(scouting: &mut Option<Scouting<'_>>) -> Scouted {
 }
 
 /// How a way is, seen from beside.
-struct Seen {
+struct PathState {
     at: usize,
     states: watch::Receiver<State<SecureChannel>>,
     beneath: watch::Receiver<State<HubUp>>,
 }
 
-impl Seen {
-    fn of(way: &Way) -> Self {
+impl PathState {
+    fn of(way: &ResolvedPath) -> Self {
         Self { at: way.at, states: way.states.clone(), beneath: way.beneath.clone() }
     }
 }
 
 #[derive(PartialEq)]
-enum Told {
+enum ReportedState {
     Nothing,
     Up,
     Down(Fault),
 }
 
-enum Scouted {
+enum ProbeResult {
     /// Another way works.
     Other(usize),
     /// The way at hand works, or is about to.

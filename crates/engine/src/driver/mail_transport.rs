@@ -1,7 +1,7 @@
 //! Mail: news sealed for one person, left at a hub until they come.
 //!
 //! ```text
-//! Post ─► seal to their postal address ─► their hubs, one after the other ─► Posted
+//! MailTransport ─► seal to their postal address ─► their hubs, one after the other ─► Posted
 //! our hubs' mailboxes ─► open ─► Told ─► the heart has saved what follows ─► acknowledge
 //! ```
 //!
@@ -10,8 +10,8 @@
 
 use crate::api::{Code, Fault};
 use crate::core::Event;
-use crate::driver::{Net, clock};
-use crate::peer::News;
+use crate::driver::{NodeContext, clock};
+use crate::peer::PeerNotification;
 use postern_node::identity::{Identifier, TrustPolicy};
 use postern_node::mailbox::{Mail, MailboxError, MailboxSession};
 use postern_node::sealed::{self, PostalAddress, PostalKey, VerifiedPostalAddress};
@@ -29,12 +29,12 @@ const HUB_WITHIN: Duration = Duration::from_secs(15);
 const MAX_SEEN: usize = 1_024;
 
 /// This person's mail.
-pub(crate) struct Post {
+pub(crate) struct MailTransport {
     key: PostalKey,
     seen: Mutex<VecDeque<[u8; 32]>>,
 }
 
-impl Post {
+impl MailTransport {
     pub(crate) fn new(key: PostalKey) -> Self {
         Self { key, seen: Mutex::default() }
     }
@@ -50,7 +50,13 @@ impl Post {
     }
 
     /// Leaves news for somebody at the first of their hubs that takes them.
-    pub(crate) async fn send(&self, net: &Net, to: &[u8], hubs: &[String], news: &News) -> Result<(), Fault> {
+    pub(crate) async fn send(
+        &self,
+        net: &NodeContext,
+        to: &[u8],
+        hubs: &[String],
+        news: &PeerNotification,
+    ) -> Result<(), Fault> {
         let cannot = |why: String| Fault::new(Code::CannotMail, why);
         let known = net.node.known_identities();
         let to = PostalAddress::decode(to)
@@ -77,7 +83,7 @@ impl Post {
     }
 
     /// Collects what waits at a hub, for as long as the hub is kept.
-    pub(crate) fn collect(&self, net: &Net, hub: &HubSession) {
+    pub(crate) fn collect(&self, net: &NodeContext, hub: &HubSession) {
         let mut mailbox = net.node.keep_mailbox(hub);
         let net = net.clone();
         net.clone().spawn(async move {
@@ -87,12 +93,12 @@ impl Post {
         });
     }
 
-    async fn take(&self, net: &Net, mailbox: &MailboxSession, mail: Mail) {
+    async fn take(&self, net: &NodeContext, mailbox: &MailboxSession, mail: Mail) {
         match sealed::open(&self.key, CONTEXT, &mail.sealed, net.node.known_identities(), clock::timestamp()) {
             Ok(opened) if self.is_new(opened.id) => {
                 net.met(&opened.sender.history);
-                match News::decode(&opened.message) {
-                    Ok(news) => net.tell_and_wait(Event::Told(opened.sender.identifier, news)).await,
+                match PeerNotification::decode(&opened.message) {
+                    Ok(news) => net.tell_and_wait(Event::PeerNotification(opened.sender.identifier, news)).await,
                     Err(error) => tracing::debug!(%error, "mail was dropped"),
                 }
             }
@@ -115,7 +121,7 @@ impl Post {
     }
 }
 
-async fn deposit(net: &Net, hub: &str, to: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
+async fn deposit(net: &NodeContext, hub: &str, to: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
     let kept = net.hubs.up().into_iter().find(|(address, _)| address == hub).and_then(|(_, up)| up.channel);
     if let Some(channel) = kept {
         return leave(net, &channel, to, sealed).await;
@@ -127,7 +133,7 @@ async fn deposit(net: &Net, hub: &str, to: Identifier, sealed: &[u8]) -> Result<
     leave(net, &channel, to, sealed).await
 }
 
-async fn leave(net: &Net, channel: &SecureChannel, to: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
+async fn leave(net: &NodeContext, channel: &SecureChannel, to: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
     Ok(net.node.deposit_mail(channel, to, sealed).await.map(drop)?)
 }
 

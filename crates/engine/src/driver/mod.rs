@@ -2,8 +2,8 @@
 //! back as an event.
 //!
 //! ```text
-//! faces ── Asked ──►┌────────┐── effects, in order ──► store (awaited) · node · tasks
-//! tasks ── Heard ──►│ runner │
+//! faces ── EngineCommand ──►┌────────┐── effects, in order ──► store (awaited) · node · tasks
+//! tasks ── TaskEvent ──►│ runner │
 //! gates ── Event ──►│ State  │──► Snapshot (when it changed), Notice, Answer
 //! clock ── Tick ───►└────────┘
 //! ```
@@ -25,21 +25,22 @@ mod peer_rpc;
 mod requests;
 mod traffic_sampler;
 
-pub(crate) use node_context::Net;
+pub(crate) use node_context::NodeContext;
 use requests::Waiting;
 
 use crate::api::{
-    Answer, Code, Deed, Fault, GrantId, InletId, KeychainPlace, Notice, Request, Snapshot, Status, Traffic, UnixMillis,
+    Answer, AuditEvent, Code, Fault, GrantId, InletId, KeychainPlace, Notice, Request, Snapshot, Status, Traffic,
+    UnixMillis,
 };
-use crate::core::{self, Bytes, Change, Effect, Event, Launch, Moment, Record, RequestId, State};
-use crate::engine::Asked;
-use crate::identity::Home;
+use crate::core::{self, ByteCounts, Change, Effect, Environment, Event, Now, Record, RequestId, State};
+use crate::engine::EngineCommand;
+use crate::identity::IdentityStore;
 use crate::store::{self, Store, StoreError};
 use admission::{Reports, ReportsOut};
 use clock::Clock;
-use direct_listener::Listening;
+use direct_listener::DirectListener;
 use inlets::Inlets;
-use node_context::Heard;
+use node_context::TaskEvent;
 use outlets::Outlets;
 use rand::TryRngCore;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -63,8 +64,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Where faces are heard and told.
-pub(crate) struct Faces {
-    pub(crate) asked: mpsc::Receiver<Asked>,
+pub(crate) struct FrontendChannels {
+    pub(crate) asked: mpsc::Receiver<EngineCommand>,
     pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
     pub(crate) traffic: watch::Sender<Arc<Traffic>>,
     pub(crate) notices: broadcast::Sender<Notice>,
@@ -76,21 +77,21 @@ pub(crate) struct Runner {
     clock: Clock,
     store: Store,
     /// What is to be written with the next save, or soon.
-    unwritten: Vec<(UnixMillis, Deed)>,
+    unwritten: Vec<(UnixMillis, AuditEvent)>,
     retention_days: u32,
     forgotten: Option<Instant>,
     /// What was found damaged at the start.
     damage: Option<Fault>,
 
     data_dir: PathBuf,
-    home: Home,
+    home: IdentityStore,
     listen: String,
-    net: Option<Net>,
-    listening: Option<Listening>,
+    net: Option<NodeContext>,
+    listening: Option<DirectListener>,
     outlets: Outlets,
     inlets: Inlets,
 
-    faces: Faces,
+    faces: FrontendChannels,
     waiting: HashMap<RequestId, Waiting>,
     /// The keychain is being asked, and these are requests that need its answer.
     finding_identity: bool,
@@ -98,17 +99,17 @@ pub(crate) struct Runner {
     /// Answers that are given once the snapshot shows what they are about.
     answers: Vec<(RequestId, Result<Answer, Fault>)>,
     last_request: u64,
-    events: mpsc::Sender<Heard>,
-    heard: mpsc::Receiver<Heard>,
+    events: mpsc::Sender<TaskEvent>,
+    heard: mpsc::Receiver<TaskEvent>,
     /// What the runner itself tells the heart next.
     said: VecDeque<Event>,
-    found: mpsc::Sender<Result<Net, Fault>>,
-    finding: mpsc::Receiver<Result<Net, Fault>>,
+    found: mpsc::Sender<Result<NodeContext, Fault>>,
+    finding: mpsc::Receiver<Result<NodeContext, Fault>>,
     reports: ReportsOut,
     meters: Meters,
     metered: Instant,
     /// What the meters said when it was noted last, and when that was.
-    noted: (Carried, Instant),
+    noted: (TrafficTotals, Instant),
     /// A stream has come or gone since the meters were read.
     unread: bool,
     /// What the heart was told last of each portal: streams, and milliseconds there and back.
@@ -117,25 +118,25 @@ pub(crate) struct Runner {
 
 /// What meters have carried since they began.
 #[derive(Default, PartialEq)]
-struct Carried {
-    grants: Vec<(GrantId, Bytes)>,
-    inlets: Vec<(InletId, Bytes)>,
+struct TrafficTotals {
+    grants: Vec<(GrantId, ByteCounts)>,
+    inlets: Vec<(InletId, ByteCounts)>,
 }
 
-impl Carried {
+impl TrafficTotals {
     /// What has moved, as the heart hears it.
     fn since(&self, noted: &Self) -> Event {
         let grants = self.grants.iter().filter(|it| it.1 != (0, 0) && !noted.grants.contains(it)).copied();
         let inlets = self.inlets.iter().filter(|it| it.1 != (0, 0) && !noted.inlets.contains(it)).copied();
-        Event::Carried { grants: grants.collect(), inlets: inlets.collect() }
+        Event::TrafficCarried { grants: grants.collect(), inlets: inlets.collect() }
     }
 }
 
 /// What the runner woke up for.
-enum Woken {
-    Asked(Option<Asked>),
-    Heard(Heard),
-    Found(Result<Net, Fault>),
+enum Wakeup {
+    Command(Option<EngineCommand>),
+    Task(TaskEvent),
+    Found(Result<NodeContext, Fault>),
     Reported(Event),
     Time,
     Meters,
@@ -144,13 +145,13 @@ enum Woken {
 impl Runner {
     pub(crate) async fn start(
         data_dir: PathBuf,
-        home: Home,
+        home: IdentityStore,
         place: KeychainPlace,
         listen: String,
-        faces: Faces,
+        faces: FrontendChannels,
     ) -> Result<Self, Fault> {
         let opened = Store::open(&data_dir, clock::wall()).await?;
-        let launch = Launch {
+        let launch = Environment {
             data_dir: data_dir.display().to_string(),
             keychain: place,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -191,7 +192,7 @@ impl Runner {
             reports: reports_out,
             meters: Meters::default(),
             metered: Instant::now(),
-            noted: (Carried::default(), Instant::now()),
+            noted: (TrafficTotals::default(), Instant::now()),
             unread: false,
             lines: BTreeMap::new(),
         };
@@ -225,28 +226,28 @@ impl Runner {
         let (now, jumped) = self.clock.look();
         if jumped {
             tracing::info!("the clock jumped, or the machine slept");
-            self.hear(Event::Woke, now).await?;
+            self.hear(Event::Resumed, now).await?;
         }
         match woken {
-            Woken::Asked(None | Some(Asked::Shutdown)) => return Ok(false),
-            Woken::Asked(Some(Asked::Request(request, answer))) => self.asked(request, answer, now).await?,
-            Woken::Heard(Heard { event, done }) => {
+            Wakeup::Command(None | Some(EngineCommand::Shutdown)) => return Ok(false),
+            Wakeup::Command(Some(EngineCommand::Request(request, answer))) => self.asked(request, answer, now).await?,
+            Wakeup::Task(TaskEvent { event, done }) => {
                 self.hear(event, now).await?;
                 if let Some(done) = done {
                     self.write().await?;
                     let _ = done.send(());
                 }
             }
-            Woken::Found(net) => self.identity_found(net, now).await?,
-            Woken::Reported(event) => {
+            Wakeup::Found(net) => self.identity_found(net, now).await?,
+            Wakeup::Reported(event) => {
                 self.unread = true;
                 self.hear(event, now).await?;
             }
-            Woken::Time => {
+            Wakeup::Time => {
                 self.look_around(now).await?;
                 self.hear(Event::Tick, now).await?;
             }
-            Woken::Meters => self.read_meters(now).await?,
+            Wakeup::Meters => self.read_meters(now).await?,
         }
         let more_follows = !self.heard.is_empty() || !self.reports.is_empty();
         if !self.answers.is_empty() || !more_follows || self.unwritten.len() >= MAX_UNWRITTEN {
@@ -259,24 +260,24 @@ impl Runner {
         Ok(true)
     }
 
-    async fn next(&mut self) -> Woken {
+    async fn next(&mut self) -> Wakeup {
         let now = self.clock.now();
         let wake = self.state.next_wake(now).and_then(|ticks| self.clock.instant(ticks));
         let latest = Instant::now() + LOOK_EVERY;
         let wake = wake.map_or(latest, |wake| wake.min(latest));
         let meters = self.metered + if self.moves() { traffic_sampler::BUSY } else { traffic_sampler::IDLE };
         tokio::select! {
-            asked = self.faces.asked.recv() => Woken::Asked(asked),
-            Some(heard) = self.heard.recv() => Woken::Heard(heard),
-            Some(net) = self.finding.recv() => Woken::Found(net),
-            Some(event) = self.reports.next() => Woken::Reported(event),
-            () = tokio::time::sleep_until(wake.into()) => Woken::Time,
-            () = tokio::time::sleep_until(meters.into()), if self.has_meters() => Woken::Meters,
+            asked = self.faces.asked.recv() => Wakeup::Command(asked),
+            Some(heard) = self.heard.recv() => Wakeup::Task(heard),
+            Some(net) = self.finding.recv() => Wakeup::Found(net),
+            Some(event) = self.reports.next() => Wakeup::Reported(event),
+            () = tokio::time::sleep_until(wake.into()) => Wakeup::Time,
+            () = tokio::time::sleep_until(meters.into()), if self.has_meters() => Wakeup::Meters,
         }
     }
 
     /// Lets the heart hear something, and does what follows.
-    async fn hear(&mut self, event: Event, now: Moment) -> Result<(), Fault> {
+    async fn hear(&mut self, event: Event, now: Now) -> Result<(), Fault> {
         self.said.push_back(event);
         while let Some(event) = self.said.pop_front() {
             let effects = core::handle(&mut self.state, event, now, seed()?);
@@ -312,10 +313,10 @@ impl Runner {
     }
 
     /// What changes without anybody saying so: the network, and what is old.
-    async fn look_around(&mut self, now: Moment) -> Result<(), Fault> {
-        if let Some(news) = self.listening.as_mut().and_then(Listening::news) {
+    async fn look_around(&mut self, now: Now) -> Result<(), Fault> {
+        if let Some(news) = self.listening.as_mut().and_then(DirectListener::news) {
             self.hear(Event::Listening(Ok(news)), now).await?;
-            self.hear(Event::Woke, now).await?;
+            self.hear(Event::Resumed, now).await?;
         }
         let is_due = self.forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY);
         if is_due && self.retention_days > 0 {
@@ -340,14 +341,14 @@ impl Runner {
     }
 
     /// Reads what flows, and tells the heart what it shows of portals.
-    async fn read_meters(&mut self, now: Moment) -> Result<(), Fault> {
+    async fn read_meters(&mut self, now: Now) -> Result<(), Fault> {
         self.unread = false;
         let elapsed = std::mem::replace(&mut self.metered, Instant::now()).elapsed();
         let carried = self.carried();
-        let sum = |before: Bytes, now: Bytes| (before.0 + now.0, before.1 + now.1);
-        let ever = |(id, now): &(GrantId, Bytes)| (*id, sum(self.state.carried_by_grant(*id, *now), *now));
+        let sum = |before: ByteCounts, now: ByteCounts| (before.0 + now.0, before.1 + now.1);
+        let ever = |(id, now): &(GrantId, ByteCounts)| (*id, sum(self.state.carried_by_grant(*id, *now), *now));
         let grants = carried.grants.iter().map(ever).map(|(id, (up, down))| (id, up, down)).collect();
-        let ever = |(id, now): &(InletId, Bytes)| (*id, sum(self.state.carried_by_inlet(*id, *now), *now));
+        let ever = |(id, now): &(InletId, ByteCounts)| (*id, sum(self.state.carried_by_inlet(*id, *now), *now));
         let inlets = carried.inlets.iter().map(ever).map(|(id, (up, down))| (id, up, down)).collect();
         let traffic = self.meters.read(grants, inlets, elapsed, now.wall);
         self.note(carried, now).await?;
@@ -377,20 +378,20 @@ impl Runner {
     }
 
     /// What the meters of this run say.
-    fn carried(&self) -> Carried {
+    fn carried(&self) -> TrafficTotals {
         let grants = self.outlets.meters().into_iter().map(|(id, it)| (id, (it.received(), it.sent())));
         let inlets = self.inlets.lines().into_iter().map(|(id, line)| {
             let (up, down, _) = line.read();
             (id, (up, down))
         });
-        let mut carried = Carried { grants: grants.collect(), inlets: inlets.collect() };
+        let mut carried = TrafficTotals { grants: grants.collect(), inlets: inlets.collect() };
         carried.grants.sort_unstable();
         carried.inlets.sort_unstable();
         carried
     }
 
     /// Has the heart note what was carried, if that is not what it noted last, and not too often.
-    async fn note(&mut self, carried: Carried, now: Moment) -> Result<(), Fault> {
+    async fn note(&mut self, carried: TrafficTotals, now: Now) -> Result<(), Fault> {
         let (noted, at) = &self.noted;
         if *noted == carried {
             return Ok(());
@@ -405,7 +406,7 @@ impl Runner {
     }
 
     /// Shows the state, if it looks different now.
-    fn show(&self, now: Moment) {
+    fn show(&self, now: Now) {
         let mut snapshot = self.state.snapshot(now);
         self.add_trouble(&mut snapshot, self.damage.as_ref());
         self.faces.snapshot.send_if_modified(|last| {
@@ -454,7 +455,7 @@ impl Runner {
             let Ok(seed) = seed() else { break };
             for effect in core::handle(&mut self.state, event, now, seed) {
                 match effect {
-                    Effect::Write(deed) => self.unwritten.push((now.wall, deed)),
+                    Effect::Audit(deed) => self.unwritten.push((now.wall, deed)),
                     Effect::Save(more) => changes.extend(more),
                     _ => {}
                 }

@@ -2,10 +2,10 @@
 
 use super::dialer::{DESK, LISTENER, NEWS};
 use super::hubs::Hubs;
-use super::mail_transport::Post;
-use super::peer_rpc::{Calls, Desk, NewsDesk};
+use super::mail_transport::MailTransport;
+use super::peer_rpc::{NotificationHandler, PeerRequestHandler, PeerRpc};
 use crate::core::Event;
-use crate::peer::News;
+use crate::peer::PeerNotification;
 use minicbor::Decoder;
 use postern_node::identity::{ChangeHistory, Identifier, Identity};
 use postern_node::session::HubSession;
@@ -25,14 +25,14 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 const MAX_MET: usize = 1_024;
 
 /// An event on its way to the heart, and who waits until it has been dealt with.
-pub(crate) struct Heard {
+pub(crate) struct TaskEvent {
     pub(crate) event: Event,
     pub(crate) done: Option<oneshot::Sender<()>>,
 }
 
 /// A running node with an identity; clones share it.
 #[derive(Clone)]
-pub(crate) struct Net(Arc<Inner>);
+pub(crate) struct NodeContext(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) node: Node,
@@ -40,17 +40,17 @@ pub(crate) struct Inner {
     /// Where others open channels with us.
     pub(crate) listener: SecureChannelListener,
     pub(crate) hubs: Hubs,
-    pub(crate) calls: Calls,
-    pub(crate) post: Post,
+    pub(crate) calls: PeerRpc,
+    pub(crate) post: MailTransport,
     pub(crate) stop: CancellationToken,
-    events: mpsc::Sender<Heard>,
+    events: mpsc::Sender<TaskEvent>,
     tasks: TaskTracker,
     nudge: Arc<Notify>,
     sessions: Mutex<HashMap<String, Weak<HubSession>>>,
     met: Mutex<HashMap<Identifier, u32>>,
 }
 
-impl Deref for Net {
+impl Deref for NodeContext {
     type Target = Inner;
 
     fn deref(&self) -> &Inner {
@@ -58,13 +58,13 @@ impl Deref for Net {
     }
 }
 
-impl Net {
+impl NodeContext {
     /// Opens the desk of a person on a node.
     pub(crate) async fn open(
         node: Node,
         identity: Identity,
-        post: Post,
-        events: mpsc::Sender<Heard>,
+        post: MailTransport,
+        events: mpsc::Sender<TaskEvent>,
     ) -> postern_node::Result<Self> {
         // Everybody may prove who they are: what they may do is decided behind, so that they can be told.
         let options = SecureChannelOptions::trust_anyone();
@@ -74,7 +74,7 @@ impl Net {
             identity,
             listener,
             hubs: Hubs::default(),
-            calls: Calls::default(),
+            calls: PeerRpc::default(),
             post,
             stop: CancellationToken::new(),
             events,
@@ -83,21 +83,21 @@ impl Net {
             sessions: Mutex::default(),
             met: Mutex::default(),
         }));
-        net.node.start_worker(DESK, Desk(net.clone()))?;
+        net.node.start_worker(DESK, PeerRequestHandler(net.clone()))?;
         net.node.expose(DESK, &net.listener)?;
-        net.node.start_worker(NEWS, NewsDesk(net.clone()))?;
+        net.node.start_worker(NEWS, NotificationHandler(net.clone()))?;
         Ok(net)
     }
 
     /// Tells the heart something; waits while it is busy.
     pub(crate) async fn tell(&self, event: Event) {
-        let _ = self.events.send(Heard { event, done: None }).await;
+        let _ = self.events.send(TaskEvent { event, done: None }).await;
     }
 
     /// Tells the heart something, and waits until what follows from it is done.
     pub(crate) async fn tell_and_wait(&self, event: Event) {
         let (done, is_done) = oneshot::channel();
-        if self.events.send(Heard { event, done: Some(done) }).await.is_ok() {
+        if self.events.send(TaskEvent { event, done: Some(done) }).await.is_ok() {
             let _ = is_done.await;
         }
     }
@@ -133,7 +133,7 @@ impl Net {
             met.insert(who, changes);
         }
         let net = self.clone();
-        self.spawn(async move { net.tell(Event::Met(who, changes)).await });
+        self.spawn(async move { net.tell(Event::PeerIdentified(who, changes)).await });
     }
 
     /// The same, for somebody whose history the node knows.
@@ -170,7 +170,7 @@ impl Net {
     pub(crate) async fn close(&self) {
         // Nobody comes back before we have left.
         self.listener.close();
-        let told = self.calls.push_to_all(self, &News::Leaving);
+        let told = self.calls.push_to_all(self, &PeerNotification::GoingOffline);
         let _ = tokio::time::timeout(GOODBYE_WITHIN, told).await;
         // The node first: it says goodbye over connections that the tasks would end.
         self.node.shutdown().await;

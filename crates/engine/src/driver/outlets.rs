@@ -1,9 +1,9 @@
 //! This person's services: an outlet for each, behind its gate.
 
-use super::Net;
+use super::NodeContext;
 use super::admission::{Reports, ServiceGate};
 use crate::api::{Code, Fault, GrantId, ServiceId, UnixMillis};
-use crate::core::{Event, Permitted, outlet_address};
+use crate::core::{AdmissionRule, Event, outlet_address};
 use postern_node::portal::{EndReason, Meter, Outlet, OutletOptions, check_target};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Outlets {
     }
 
     /// Opens a service's outlet, or points the open one at another target.
-    pub(crate) fn keep(&mut self, net: &Net, service: ServiceId, target: String) {
+    pub(crate) fn keep(&mut self, net: &NodeContext, service: ServiceId, target: String) {
         if let Some(open) = self.open.get_mut(&service) {
             if open.target != target {
                 open.outlet.retarget(target.as_str());
@@ -62,7 +62,7 @@ impl Outlets {
     }
 
     /// Says who may use a service from now on.
-    pub(crate) fn permit(&mut self, service: ServiceId, permitted: Vec<Permitted>, now: UnixMillis) {
+    pub(crate) fn permit(&mut self, service: ServiceId, permitted: Vec<AdmissionRule>, now: UnixMillis) {
         self.gate(service).permit(permitted, now);
     }
 

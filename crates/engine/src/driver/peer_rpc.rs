@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! Call ─► a channel with the owner, kept for the next ─► their desk ─► Answered
-//! their Call ─► our desk ─► Asked ─► … ─► Reply ─► the way the question came
+//! their Call ─► our desk ─► EngineCommand ─► … ─► Reply ─► the way the question came
 //! Push ─► behind the channel that the friend last asked over ─► their news ─► Told
 //! ```
 
-use super::Net;
-use super::dialer::{self, DESK, NEWS, Road};
+use super::NodeContext;
+use super::dialer::{self, DESK, NEWS, PeerConnection};
 use crate::api::{Code, Fault};
 use crate::core::{CallId, Event};
-use crate::peer::Reach;
-use crate::peer::{FromOwner, MAX_MESSAGE, News, ToOwner};
+use crate::peer::PeerAddress;
+use crate::peer::{MAX_MESSAGE, PeerNotification, PeerRequest, PeerResponse};
 use bytes::Bytes;
 use postern_node::identity::Identifier;
 use postern_node::{Context, Route, Routed, Worker, route};
@@ -35,19 +35,19 @@ const ONE_MORE: Duration = Duration::from_millis(250);
 
 /// What is open with whom; clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Calls(Arc<Mutex<Inner>>);
+pub(crate) struct PeerRpc(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    roads: HashMap<Identifier, Kept>,
+    roads: HashMap<Identifier, Slot>,
     /// Where the last question of each friend came from.
     friends: HashMap<Identifier, Friend>,
     asked: HashMap<CallId, Route>,
     last_asked: u64,
 }
 
-struct Kept {
-    road: Arc<tokio::sync::Mutex<Option<Arc<Road>>>>,
+struct Slot {
+    road: Arc<tokio::sync::Mutex<Option<Arc<PeerConnection>>>>,
     used: Instant,
 }
 
@@ -58,7 +58,7 @@ struct Friend {
     busy_until: Instant,
 }
 
-impl Calls {
+impl PeerRpc {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,11 +66,11 @@ impl Calls {
     /// Asks another engine.
     pub(crate) async fn call(
         &self,
-        net: &Net,
+        net: &NodeContext,
         to: Identifier,
-        reach: &[Reach],
-        message: &ToOwner,
-    ) -> Result<FromOwner, Fault> {
+        reach: &[PeerAddress],
+        message: &PeerRequest,
+    ) -> Result<PeerResponse, Fault> {
         let too_long = |_| Fault::new(Code::TooMany, "There is more to say than fits into one message.");
         let bytes = Bytes::from(message.encode().map_err(too_long)?);
         let kept = self.kept(to);
@@ -95,20 +95,20 @@ impl Calls {
         }
     }
 
-    fn kept(&self, to: Identifier) -> Arc<tokio::sync::Mutex<Option<Arc<Road>>>> {
+    fn kept(&self, to: Identifier) -> Arc<tokio::sync::Mutex<Option<Arc<PeerConnection>>>> {
         let mut inner = self.inner();
         if inner.roads.len() >= MAX_ROADS && !inner.roads.contains_key(&to) {
             let oldest = inner.roads.iter().min_by_key(|(_, kept)| kept.used).map(|(who, _)| *who);
             oldest.map(|oldest| inner.roads.remove(&oldest));
         }
         let now = Instant::now();
-        let kept = inner.roads.entry(to).or_insert_with(|| Kept { road: Arc::default(), used: now });
+        let kept = inner.roads.entry(to).or_insert_with(|| Slot { road: Arc::default(), used: now });
         kept.used = now;
         kept.road.clone()
     }
 
     /// Answers a question.
-    pub(crate) fn reply(&self, net: &Net, call: CallId, answer: &FromOwner) {
+    pub(crate) fn reply(&self, net: &NodeContext, call: CallId, answer: &PeerResponse) {
         let Some(route) = self.inner().asked.remove(&call) else { return };
         match answer.encode() {
             Ok(bytes) => send(net, route, bytes),
@@ -117,7 +117,7 @@ impl Calls {
     }
 
     /// Tells a friend something, if they have asked over a channel that is still open.
-    pub(crate) fn push(&self, net: &Net, to: Identifier, news: &News) {
+    pub(crate) fn push(&self, net: &NodeContext, to: Identifier, news: &PeerNotification) {
         let Some(route) = self.inner().friends.get(&to).map(|friend| friend.news.clone()) else { return };
         if let Ok(bytes) = news.encode() {
             send(net, route, bytes);
@@ -125,7 +125,7 @@ impl Calls {
     }
 
     /// Tells all friends at once, and waits until that is on its way.
-    pub(crate) async fn push_to_all(&self, net: &Net, news: &News) {
+    pub(crate) async fn push_to_all(&self, net: &NodeContext, news: &PeerNotification) {
         let routes: Vec<Route> = self.inner().friends.values().map(|friend| friend.news.clone()).collect();
         let (Ok(bytes), Ok(mut context)) = (news.encode().map(Bytes::from), net.node.context()) else { return };
         for route in routes {
@@ -172,20 +172,25 @@ impl Calls {
 }
 
 /// Asks over an open channel. The outer error: nothing came.
-async fn ask(net: &Net, road: &Road, message: Bytes, within: Duration) -> Result<Result<FromOwner, Fault>, ()> {
+async fn ask(
+    net: &NodeContext,
+    road: &PeerConnection,
+    message: Bytes,
+    within: Duration,
+) -> Result<Result<PeerResponse, Fault>, ()> {
     let context = net.node.context().map_err(drop)?;
     let answer = context.send_and_receive_within::<Bytes>(within, route![&road.channel, DESK], message);
     let answer = tokio::select! {
         answer = answer => answer.map_err(drop)?,
         () = road.channel.closed() => return Err(()),
     };
-    Ok(FromOwner::decode(answer.body()).map_err(|error| {
+    Ok(PeerResponse::decode(answer.body()).map_err(|error| {
         Fault::new(Code::Failed, format!("The other side answers with something that is {error}. Update Postern."))
     }))
 }
 
 /// Sends from a mailbox of its own, so that a slow connection holds up nobody else.
-fn send(net: &Net, route: Route, bytes: Vec<u8>) {
+fn send(net: &NodeContext, route: Route, bytes: Vec<u8>) {
     let node = net.node.clone();
     net.spawn(async move {
         let Ok(mut context) = node.context() else { return };
@@ -196,9 +201,9 @@ fn send(net: &Net, route: Route, bytes: Vec<u8>) {
 }
 
 /// Takes questions of others.
-pub(crate) struct Desk(pub(crate) Net);
+pub(crate) struct PeerRequestHandler(pub(crate) NodeContext);
 
-impl Worker for Desk {
+impl Worker for PeerRequestHandler {
     type Message = Bytes;
 
     async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> postern_node::Result<()> {
@@ -210,27 +215,27 @@ impl Worker for Desk {
             tracing::warn!("somebody asks too much and was not heard");
             return Ok(());
         };
-        match ToOwner::decode(message.body()) {
+        match PeerRequest::decode(message.body()) {
             Ok(question) => {
                 self.0.met_again(&from);
-                self.0.tell(Event::Asked(call, from, question)).await;
+                self.0.tell(Event::PeerRequest(call, from, question)).await;
             }
-            Err(_) => self.0.calls.reply(&self.0, call, &FromOwner::Refused(Code::Invalid)),
+            Err(_) => self.0.calls.reply(&self.0, call, &PeerResponse::Refused(Code::Invalid)),
         }
         Ok(())
     }
 }
 
 /// Takes news of owners, over channels that we have opened with them.
-pub(crate) struct NewsDesk(pub(crate) Net);
+pub(crate) struct NotificationHandler(pub(crate) NodeContext);
 
-impl Worker for NewsDesk {
+impl Worker for NotificationHandler {
     type Message = Bytes;
 
     async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> postern_node::Result<()> {
         let Some(from) = message.peer().copied() else { return Ok(()) };
-        if let Ok(news) = News::decode(message.body()) {
-            self.0.tell(Event::Told(from, news)).await;
+        if let Ok(news) = PeerNotification::decode(message.body()) {
+            self.0.tell(Event::PeerNotification(from, news)).await;
         }
         Ok(())
     }

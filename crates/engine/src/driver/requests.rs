@@ -2,7 +2,7 @@
 
 use super::{Runner, clock};
 use crate::api::{Answer, Code, Fault, Finding, Request};
-use crate::core::{Event, Moment, RequestId};
+use crate::core::{Event, Now, RequestId};
 use crate::engine::MAX_REQUESTS;
 use crate::store::{FILE, audit_log};
 use crate::{backup, doctor, listening_ports};
@@ -26,7 +26,7 @@ impl Runner {
         &mut self,
         request: Request,
         answer: oneshot::Sender<Result<Answer, Fault>>,
-        now: Moment,
+        now: Now,
     ) -> Result<(), Fault> {
         match request {
             Request::Ports => beside(answer, async {

@@ -1,6 +1,6 @@
 //! Numbers that move: what flows through grants and portals.
 
-use crate::api::{Flow, GrantId, InletId, Traffic, UnixMillis};
+use crate::api::{GrantId, InletId, Traffic, TrafficFlow, UnixMillis};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) type Reading<Id> = (Id, u64, u64);
 
 /// Turns readings into flows.
 pub(crate) struct Flows<Id> {
-    last: HashMap<Id, Flow<Id>>,
+    last: HashMap<Id, TrafficFlow<Id>>,
 }
 
 impl<Id> Default for Flows<Id> {
@@ -29,7 +29,11 @@ impl<Id> Default for Flows<Id> {
 
 impl<Id: Copy + Eq + Hash + Ord> Flows<Id> {
     /// The flows now, in a fixed order.
-    pub(crate) fn read(&mut self, readings: impl IntoIterator<Item = Reading<Id>>, elapsed: Duration) -> Vec<Flow<Id>> {
+    pub(crate) fn read(
+        &mut self,
+        readings: impl IntoIterator<Item = Reading<Id>>,
+        elapsed: Duration,
+    ) -> Vec<TrafficFlow<Id>> {
         let seconds = elapsed.as_secs_f64().max(0.001);
         let mut flows: Vec<_> = readings.into_iter().map(|(id, up, down)| self.flow(id, up, down, seconds)).collect();
         flows.sort_by_key(|flow| flow.id);
@@ -37,16 +41,16 @@ impl<Id: Copy + Eq + Hash + Ord> Flows<Id> {
         flows
     }
 
-    fn flow(&self, id: Id, up_bytes: u64, down_bytes: u64, seconds: f64) -> Flow<Id> {
+    fn flow(&self, id: Id, up_bytes: u64, down_bytes: u64, seconds: f64) -> TrafficFlow<Id> {
         let Some(last) = self.last.get(&id) else {
-            return Flow { id, up_bytes, down_bytes, up_rate: 0.0, down_rate: 0.0 };
+            return TrafficFlow { id, up_bytes, down_bytes, up_rate: 0.0, down_rate: 0.0 };
         };
         let smoothed = |before: f64, bytes: u64| {
             #[expect(clippy::cast_precision_loss, reason = "a rate is for people")]
             let rate = before * (1.0 - FRESH) + bytes as f64 / seconds * FRESH;
             if rate < STILL { 0.0 } else { rate.round() }
         };
-        Flow {
+        TrafficFlow {
             id,
             up_bytes,
             down_bytes,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A way to somebody.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
-pub enum Reach {
+pub enum PeerAddress {
     /// Their computer itself, at `address:port`.
     Direct {
         /// `address:port`.

@@ -4,7 +4,7 @@
 //! later versions can say more.
 
 use crate::api::{ServiceKind, UnixMillis};
-use crate::peer::Reach;
+use crate::peer::PeerAddress;
 use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 use std::convert::Infallible;
@@ -237,7 +237,7 @@ impl Wire for UnixMillis {
     }
 }
 
-impl Wire for Reach {
+impl Wire for PeerAddress {
     fn write(&self, out: &mut Writer) {
         match self {
             Self::Direct { address } => out.list(2).number(0).text(address),

@@ -6,21 +6,21 @@
 //!
 //! | | kinds |
 //! |---|---|
-//! | [`ToOwner`] | 0 redeem, 1 seen, 2 decline, 3 sync, 4 give back |
-//! | [`FromOwner`] | 0 granted, 1 asked, 2 refused, 3 grants, 4 done |
-//! | [`News`] | 0 invitation, 1 withdrawn, 2 decided, 3 grant, 4 leaving |
+//! | [`PeerRequest`] | 0 redeem, 1 seen, 2 decline, 3 sync, 4 give back |
+//! | [`PeerResponse`] | 0 granted, 1 asked, 2 refused, 3 grants, 4 done |
+//! | [`PeerNotification`] | 0 invitation, 1 withdrawn, 2 decided, 3 grant, 4 leaving |
 //!
 //! A later version may append fields, which are skipped here. A version or kind that is not known is refused.
 
-use super::{Card, FromOwner, News, Offer, Standing, ToOwner};
+use super::{ContactInfo, GrantStatus, Offer, PeerNotification, PeerRequest, PeerResponse};
 use crate::api::{Code, GrantId, InvitationId, MAX_DESCRIPTION, MAX_NAME};
 use crate::peer::cbor::{MAX_HOST_PORT, MAX_REACHES, Malformed, Reader, Wire, Writer};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
-/// Largest [`ToOwner`] and [`News`], in bytes.
+/// Largest [`PeerRequest`] and [`PeerNotification`], in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
-/// Largest [`FromOwner`], in bytes: it holds as many offers as one may ask about.
+/// Largest [`PeerResponse`], in bytes: it holds as many offers as one may ask about.
 pub const MAX_ANSWER: usize = 512 * 1024;
 /// Most grants that one message asks about.
 pub const MAX_GRANTS: usize = 256;
@@ -78,7 +78,7 @@ fn decode<T>(
     if input.is_at_end() { Ok(message) } else { Err(NotAMessage) }
 }
 
-impl ToOwner {
+impl PeerRequest {
     /// The message as bytes.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl ToOwner {
     }
 }
 
-impl FromOwner {
+impl PeerResponse {
     /// The message as bytes.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl FromOwner {
     pub fn encode(&self) -> Result<Vec<u8>, NotAMessage> {
         match self {
             Self::Granted(offer, card) => encode(MAX_ANSWER, 0, 2, |out| out.put(offer).put(card)),
-            Self::Asked => encode(MAX_ANSWER, 1, 0, |out| out),
+            Self::Pending => encode(MAX_ANSWER, 1, 0, |out| out),
             Self::Refused(code) => encode(MAX_ANSWER, 2, 1, |out| out.put(code)),
             Self::Grants(grants, card) => encode(MAX_ANSWER, 3, 2, |out| {
                 out.all(grants, |out, (grant, standing)| out.list(2).bytes(&grant.0).put(standing)).put(card)
@@ -144,7 +144,7 @@ impl FromOwner {
             let standing = |input: &mut Reader<'_>| input.fields(2, |input| Ok((grant(input)?, input.get()?)));
             Ok(match kind {
                 0 => (Self::Granted(input.get()?, input.get()?), 2),
-                1 => (Self::Asked, 0),
+                1 => (Self::Pending, 0),
                 2 => (Self::Refused(input.get()?), 1),
                 3 => (Self::Grants(input.all(MAX_GRANTS, standing)?, input.get()?), 2),
                 4 => (Self::Done, 0),
@@ -154,7 +154,7 @@ impl FromOwner {
     }
 }
 
-impl News {
+impl PeerNotification {
     /// The message as bytes.
     ///
     /// # Errors
@@ -178,9 +178,9 @@ impl News {
                 out.number((*port).into()).put(expires)
             }),
             Self::Withdrawn { ticket } => encode(MAX_MESSAGE, 1, 1, |out| out.bytes(&ticket.0)),
-            Self::Decided { ticket } => encode(MAX_MESSAGE, 2, 1, |out| out.bytes(&ticket.0)),
+            Self::KnockDecided { ticket } => encode(MAX_MESSAGE, 2, 1, |out| out.bytes(&ticket.0)),
             Self::Grant { grant, standing } => encode(MAX_MESSAGE, 3, 2, |out| out.bytes(&grant.0).put(standing)),
-            Self::Leaving => encode(MAX_MESSAGE, 4, 0, |out| out),
+            Self::GoingOffline => encode(MAX_MESSAGE, 4, 0, |out| out),
         }
     }
 
@@ -206,9 +206,9 @@ impl News {
                     9,
                 ),
                 1 => (Self::Withdrawn { ticket: invitation(input)? }, 1),
-                2 => (Self::Decided { ticket: invitation(input)? }, 1),
+                2 => (Self::KnockDecided { ticket: invitation(input)? }, 1),
                 3 => (Self::Grant { grant: grant(input)?, standing: input.get()? }, 2),
-                4 => (Self::Leaving, 0),
+                4 => (Self::GoingOffline, 0),
                 _ => return Err(Malformed),
             })
         })
@@ -223,18 +223,18 @@ fn grant(input: &mut Reader<'_>) -> Result<GrantId, Malformed> {
     input.array().map(GrantId)
 }
 
-impl Wire for Standing {
+impl Wire for GrantStatus {
     fn write(&self, out: &mut Writer) {
         match self {
-            Self::Good(offer) => out.list(2).number(0).put(offer),
-            Self::Not(code) => out.list(2).number(1).put(code),
+            Self::Active(offer) => out.list(2).number(0).put(offer),
+            Self::Inactive(code) => out.list(2).number(1).put(code),
         };
     }
 
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         input.fields(2, |input| match input.number()? {
-            0 => input.get().map(Self::Good),
-            1 => input.get().map(Self::Not),
+            0 => input.get().map(Self::Active),
+            1 => input.get().map(Self::Inactive),
             _ => Err(Malformed),
         })
     }
@@ -264,7 +264,7 @@ impl Wire for Offer {
     }
 }
 
-impl Wire for Card {
+impl Wire for ContactInfo {
     fn write(&self, out: &mut Writer) {
         out.list(4).text(&self.name).bytes(&self.postal);
         out.all(&self.hubs, |out, hub| out.text(hub));

@@ -1,8 +1,8 @@
 //! What two engines say to each other.
 //!
 //! ```text
-//! friend ── ToOwner ──► owner       over a secure channel: both know who is at the other end
-//! friend ◄── FromOwner ─ owner      exactly one answer to each
+//! friend ── PeerRequest ──► owner       over a secure channel: both know who is at the other end
+//! friend ◄── PeerResponse ─ owner      exactly one answer to each
 //! friend ◄── News ────── owner      over a channel that is open, or sealed in the friend's mailbox
 //! ```
 //!
@@ -14,14 +14,14 @@ pub(crate) mod cbor;
 mod codec;
 pub mod ticket;
 
-pub use address::{Reach, relay_name};
+pub use address::{PeerAddress, relay_name};
 pub use codec::{MAX_ANSWER, MAX_GRANTS, MAX_MESSAGE, NotAMessage};
 
 use crate::api::{Code, GrantId, InvitationId, ServiceKind, UnixMillis};
 
 /// What a friend's engine asks an owner's.
 #[derive(Clone, PartialEq, Eq)]
-pub enum ToOwner {
+pub enum PeerRequest {
     /// Accepts an invitation.
     Redeem {
         /// Which.
@@ -29,7 +29,7 @@ pub enum ToOwner {
         /// What only the invited know.
         secret: [u8; 32],
         /// How to reach whoever asks.
-        card: Card,
+        card: ContactInfo,
     },
     /// Says that the invitation was shown to its person.
     Seen {
@@ -50,7 +50,7 @@ pub enum ToOwner {
         /// Which grants.
         grants: Vec<GrantId>,
         /// How to reach whoever asks.
-        card: Card,
+        card: ContactInfo,
     },
     /// Gives a grant back.
     GiveBack {
@@ -61,22 +61,22 @@ pub enum ToOwner {
 
 /// What an owner's engine answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FromOwner {
+pub enum PeerResponse {
     /// The invitation is a grant now.
-    Granted(Offer, Card),
+    Granted(Offer, ContactInfo),
     /// The owner is being asked; ask again, or wait for the news.
-    Asked,
+    Pending,
     /// No, and why.
     Refused(Code),
     /// How the grants are; those that are not known are left out. With the owner's own card.
-    Grants(Vec<(GrantId, Standing)>, Card),
+    Grants(Vec<(GrantId, GrantStatus)>, ContactInfo),
     /// It is done.
     Done,
 }
 
 /// What an owner's engine says unasked.
 #[derive(Clone, PartialEq, Eq)]
-pub enum News {
+pub enum PeerNotification {
     /// An invitation to a known person.
     Invitation {
         /// Its ticket.
@@ -86,7 +86,7 @@ pub enum News {
         /// What the owner calls themselves.
         owner_name: String,
         /// Where the owner can be reached.
-        reach: Vec<Reach>,
+        reach: Vec<PeerAddress>,
         /// The service's name.
         service_name: String,
         /// What it speaks.
@@ -104,7 +104,7 @@ pub enum News {
         ticket: InvitationId,
     },
     /// The owner has answered a knock: ask again now.
-    Decided {
+    KnockDecided {
         /// Which.
         ticket: InvitationId,
     },
@@ -113,19 +113,19 @@ pub enum News {
         /// Which.
         grant: GrantId,
         /// How it is now.
-        standing: Standing,
+        standing: GrantStatus,
     },
     /// The owner's Postern is about to end: channels with it lead nowhere from now on.
-    Leaving,
+    GoingOffline,
 }
 
 /// How a grant is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum GrantStatus {
     /// It lets its person in.
-    Good(Offer),
+    Active(Offer),
     /// It does not, and why: `paused-by-owner`, `expired`, `revoked`, `service-closed`.
-    Not(Code),
+    Inactive(Code),
 }
 
 /// What a grant offers.
@@ -151,7 +151,7 @@ pub struct Offer {
 
 /// Who one is and where one is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Card {
+pub struct ContactInfo {
     /// What one calls oneself.
     pub name: String,
     /// The encoded postal address.
@@ -159,10 +159,10 @@ pub struct Card {
     /// Where mail is collected.
     pub hubs: Vec<String>,
     /// Where one can be reached.
-    pub reach: Vec<Reach>,
+    pub reach: Vec<PeerAddress>,
 }
 
-impl std::fmt::Debug for ToOwner {
+impl std::fmt::Debug for PeerRequest {
     /// Without secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -175,15 +175,15 @@ impl std::fmt::Debug for ToOwner {
     }
 }
 
-impl std::fmt::Debug for News {
+impl std::fmt::Debug for PeerNotification {
     /// Without secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Invitation { ticket, .. } => write!(f, "Invitation({ticket})"),
             Self::Withdrawn { ticket } => write!(f, "Withdrawn({ticket})"),
-            Self::Decided { ticket } => write!(f, "Decided({ticket})"),
+            Self::KnockDecided { ticket } => write!(f, "KnockDecided({ticket})"),
             Self::Grant { grant, standing } => write!(f, "Grant({grant}, {standing:?})"),
-            Self::Leaving => f.write_str("Leaving"),
+            Self::GoingOffline => f.write_str("GoingOffline"),
         }
     }
 }

@@ -10,7 +10,7 @@
 //! that was changed; neither protects against anybody. What does is the owner's identifier, which the link names, and the secret.
 
 use crate::api::{Code, Fault, InvitationId, MAX_NAME, Secret, ServiceKind, UnixMillis};
-use crate::peer::Reach;
+use crate::peer::PeerAddress;
 use crate::peer::cbor::{MAX_REACHES, Malformed, Reader, Writer};
 use postern_node::identity::Identifier;
 use sha2::{Digest, Sha256};
@@ -42,7 +42,7 @@ pub struct Ticket {
     /// What they call themselves.
     pub owner_name: String,
     /// Where they can be reached.
-    pub reach: Vec<Reach>,
+    pub reach: Vec<PeerAddress>,
     /// The service's name.
     pub service_name: String,
     /// What it speaks.
@@ -73,7 +73,7 @@ impl Ticket {
         }
     }
 
-    fn encode_with(&self, reach: &[Reach]) -> Zeroizing<String> {
+    fn encode_with(&self, reach: &[PeerAddress]) -> Zeroizing<String> {
         let mut out = Writer::new();
         out.list(9).bytes(&self.id.0).bytes(&self.secret).bytes(self.owner.as_bytes()).text(&self.owner_name);
         out.all(reach, |out, reach| out.put(reach)).text(&self.service_name).put(&self.service_kind);
@@ -206,8 +206,8 @@ mod tests {
             owner: Identifier::from_bytes([3; 32]),
             owner_name: "Zoë 🌻".into(),
             reach: vec![
-                Reach::Direct { address: "192.168.1.7:41022".into() },
-                Reach::Hub { address: "hub.example:4000".into(), relay: "r".repeat(20) },
+                PeerAddress::Direct { address: "192.168.1.7:41022".into() },
+                PeerAddress::Hub { address: "hub.example:4000".into(), relay: "r".repeat(20) },
             ],
             service_name: "Größe".into(),
             service_kind: ServiceKind::Http,
@@ -306,7 +306,7 @@ mod tests {
         let mut long = ticket();
         long.owner_name = "🌻".repeat(MAX_NAME);
         long.service_name = "🌻".repeat(MAX_NAME);
-        long.reach = vec![Reach::Hub { address: "h".repeat(250), relay: "r".repeat(64) }; 20];
+        long.reach = vec![PeerAddress::Hub { address: "h".repeat(250), relay: "r".repeat(64) }; 20];
         let link = long.encode();
         assert!(link.reveal().len() <= MAX_LINK);
         let read = Ticket::decode(link.reveal()).unwrap();
@@ -328,7 +328,7 @@ mod tests {
         ) {
             let ticket = Ticket {
                 id: InvitationId(id), secret, owner: Identifier::from_bytes(owner), owner_name, service_name, port,
-                reach: vec![Reach::Direct { address }], service_kind: ServiceKind::Tcp, expires: UnixMillis(expires),
+                reach: vec![PeerAddress::Direct { address }], service_kind: ServiceKind::Tcp, expires: UnixMillis(expires),
             };
             prop_assert_eq!(Ticket::decode(ticket.encode().reveal()), Ok(ticket));
         }

@@ -8,7 +8,7 @@
 //! the last hash as the anchor, so what is left can still be checked.
 
 use super::StoreError;
-use crate::api::{Deed, Receipt, UnixMillis};
+use crate::api::{AuditEntry, AuditEvent, UnixMillis};
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -21,12 +21,12 @@ const CHECKED_AT_ONCE: i64 = 1_000;
 
 /// A place in the chain: a receipt's number and hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Link {
+pub(super) struct ChainEntry {
     number: u64,
     hash: Vec<u8>,
 }
 
-impl Link {
+impl ChainEntry {
     fn next(&self, at: u64, deed: &str) -> Self {
         let number = self.number + 1;
         let mut digest = Sha256::new();
@@ -41,20 +41,20 @@ impl Link {
 type Row = (i64, i64, String, Vec<u8>);
 
 /// Where the chain ends now.
-pub(super) async fn last(connection: &mut SqliteConnection) -> Result<Link, StoreError> {
+pub(super) async fn last(connection: &mut SqliteConnection) -> Result<ChainEntry, StoreError> {
     let last =
         "SELECT number, hash FROM receipt UNION ALL SELECT number, hash FROM anchor ORDER BY number DESC LIMIT 1";
     let (number, hash): (i64, Vec<u8>) = sqlx::query_as(last).fetch_one(connection).await?;
-    Ok(Link { number: number.cast_unsigned(), hash })
+    Ok(ChainEntry { number: number.cast_unsigned(), hash })
 }
 
 /// Adds a receipt behind `last`; the new end of the chain.
 pub(super) async fn append(
     connection: &mut SqliteConnection,
-    last: &Link,
+    last: &ChainEntry,
     at: UnixMillis,
-    deed: &Deed,
-) -> Result<Link, StoreError> {
+    deed: &AuditEvent,
+) -> Result<ChainEntry, StoreError> {
     let deed = serde_json::to_string(deed)?;
     let link = last.next(at.0, &deed);
     sqlx::query("INSERT INTO receipt (number, at, deed, hash) VALUES (?, ?, ?, ?)")
@@ -84,7 +84,7 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: UnixMillis
 /// The newest receipts below a number, newest first, and whether every hash of the whole log holds.
 ///
 /// It reads beside the store, at its own pace.
-pub(crate) async fn read(path: &Path, before: Option<u64>, limit: u32) -> Result<(Vec<Receipt>, bool), StoreError> {
+pub(crate) async fn read(path: &Path, before: Option<u64>, limit: u32) -> Result<(Vec<AuditEntry>, bool), StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let page = "SELECT number, at, deed, hash FROM receipt WHERE number < ? ORDER BY number DESC LIMIT ?";
@@ -94,15 +94,20 @@ pub(crate) async fn read(path: &Path, before: Option<u64>, limit: u32) -> Result
         .fetch_all(&mut connection)
         .await?;
     let all = rows.len();
-    let receipts: Vec<Receipt> = rows.into_iter().filter_map(receipt).collect();
+    let receipts: Vec<AuditEntry> = rows.into_iter().filter_map(receipt).collect();
     let intact = receipts.len() == all && is_intact(&mut connection).await?;
     connection.close().await?;
     Ok((receipts, intact))
 }
 
-fn receipt((number, at, deed, hash): Row) -> Option<Receipt> {
+fn receipt((number, at, deed, hash): Row) -> Option<AuditEntry> {
     let deed = serde_json::from_str(&deed).ok()?;
-    Some(Receipt { number: number.cast_unsigned(), at: UnixMillis(at.cast_unsigned()), deed, hash: hex::encode(hash) })
+    Some(AuditEntry {
+        number: number.cast_unsigned(),
+        at: UnixMillis(at.cast_unsigned()),
+        deed,
+        hash: hex::encode(hash),
+    })
 }
 
 async fn is_intact(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
@@ -110,7 +115,7 @@ async fn is_intact(connection: &mut SqliteConnection) -> Result<bool, StoreError
     let mut view = connection.begin().await?;
     let (number, hash): (i64, Vec<u8>) =
         sqlx::query_as("SELECT number, hash FROM anchor").fetch_one(&mut *view).await?;
-    let mut last = Link { number: number.cast_unsigned(), hash };
+    let mut last = ChainEntry { number: number.cast_unsigned(), hash };
     loop {
         let next = "SELECT number, at, deed, hash FROM receipt WHERE number > ? ORDER BY number LIMIT ?";
         let rows: Vec<Row> =
@@ -120,7 +125,7 @@ async fn is_intact(connection: &mut SqliteConnection) -> Result<bool, StoreError
         }
         for (number, at, deed, hash) in rows {
             let expected = last.next(at.cast_unsigned(), &deed);
-            if expected != (Link { number: number.cast_unsigned(), hash }) {
+            if expected != (ChainEntry { number: number.cast_unsigned(), hash }) {
                 return Ok(false);
             }
             last = expected;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Change ─► save ───┐ one transaction, on disk when it returns          ┌─► load ─► State
-//! Deed ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► audit_log::read ─► faces
+//! AuditEvent ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► audit_log::read ─► faces
 //! ```
 //!
 //! A file of a newer Postern is refused and left as it is. A file that is damaged is set aside under another name,
@@ -11,9 +11,9 @@
 pub(crate) mod audit_log;
 mod records;
 
-use crate::api::{Code, Deed, Fault, UnixMillis};
+use crate::api::{AuditEvent, Code, Fault, UnixMillis};
 use crate::core::{Change, Record, RecordKey, TicketSecret};
-use audit_log::Link;
+use audit_log::ChainEntry;
 use postern_node::sealed::{OwnKey, SealedError};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
@@ -35,11 +35,11 @@ pub(crate) struct Store {
     connection: SqliteConnection,
     /// What secrets are sealed with; nothing before the keychain has given it.
     key: Option<OwnKey>,
-    last: Link,
+    last: ChainEntry,
 }
 
 /// What opening found.
-pub(crate) struct Opened {
+pub(crate) struct OpenedStore {
     pub(crate) store: Store,
     pub(crate) records: Vec<Record>,
     /// What was damaged, for people.
@@ -99,7 +99,7 @@ impl StoreError {
 
 impl Store {
     /// Opens the file in a data directory that exists, or makes it.
-    pub(crate) async fn open(data_dir: &Path, now: UnixMillis) -> Result<Opened, Fault> {
+    pub(crate) async fn open(data_dir: &Path, now: UnixMillis) -> Result<OpenedStore, Fault> {
         let path = data_dir.join(FILE);
         match Self::open_file(&path).await {
             Ok(opened) => Ok(opened),
@@ -120,7 +120,7 @@ impl Store {
         }
     }
 
-    async fn open_file(path: &Path) -> Result<Opened, StoreError> {
+    async fn open_file(path: &Path) -> Result<OpenedStore, StoreError> {
         make_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -143,11 +143,15 @@ impl Store {
             )
         });
         let last = audit_log::last(&mut connection).await?;
-        Ok(Opened { store: Self { connection, key: None, last }, records, damage })
+        Ok(OpenedStore { store: Self { connection, key: None, last }, records, damage })
     }
 
     /// Writes changes and receipts in one transaction; when this returns they are on disk.
-    pub(crate) async fn save(&mut self, changes: &[Change], deeds: &[(UnixMillis, Deed)]) -> Result<(), StoreError> {
+    pub(crate) async fn save(
+        &mut self,
+        changes: &[Change],
+        deeds: &[(UnixMillis, AuditEvent)],
+    ) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in changes {
             records::apply(&mut transaction, self.key.as_ref(), change).await?;

@@ -21,11 +21,11 @@ fn service(number: u8) -> Service {
     }
 }
 
-fn deed(what: &str) -> Deed {
-    Deed::Service { service: "wiki".into(), what: what.into() }
+fn deed(what: &str) -> AuditEvent {
+    AuditEvent::Service { service: "wiki".into(), what: what.into() }
 }
 
-async fn open(home: &Path) -> Opened {
+async fn open(home: &Path) -> OpenedStore {
     Store::open(home, NOW).await.unwrap()
 }
 
@@ -121,7 +121,7 @@ async fn retention_removes_the_oldest_in_a_row_and_the_chain_holds() {
     store.save(&[], &times.map(|after| (NOW.plus(after), deed("x")))).await.unwrap();
     store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
     store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
-    let numbers = |receipts: Vec<crate::api::Receipt>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
+    let numbers = |receipts: Vec<crate::api::AuditEntry>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
     let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![5, 4, 3], true));
     store.forget_receipts_before(NOW.plus(10_000)).await.unwrap();

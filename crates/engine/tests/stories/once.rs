@@ -1,7 +1,7 @@
 //! One engine by itself.
 
 use crate::world::Person;
-use postern_engine::api::{Answer, Code, Deed, InviteTo, Request, Secret, Severity};
+use postern_engine::api::{Answer, AuditEvent, Code, InviteTo, Request, Secret, Severity};
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice, backup};
 
@@ -49,7 +49,7 @@ async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
     };
     assert!(intact);
     assert!(
-        receipts.iter().any(|it| matches!(&it.deed, Deed::Service { what, .. } if what == "shared")),
+        receipts.iter().any(|it| matches!(&it.deed, AuditEvent::Service { what, .. } if what == "shared")),
         "{receipts:?}"
     );
     person

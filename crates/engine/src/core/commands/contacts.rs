@@ -1,13 +1,13 @@
 //! People this person knows.
 
-use crate::api::{Code, Deed, Fault, GrantState, Notice, SentState};
+use crate::api::{AuditEvent, Code, Fault, GrantState, Notice, SentState};
 use crate::core::commands::{incoming_invitations, invitations};
 use crate::core::derive::reconcile;
 use crate::core::limits::{MAX_CONTACTS, MAX_MET};
 use crate::core::records::{Contact, Invitation};
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{Effect, State, validation};
-use crate::peer::Card;
+use crate::peer::ContactInfo;
 use crate::verification_words::words;
 use postern_node::identity::Identifier;
 
@@ -56,7 +56,7 @@ pub(crate) fn is_full(state: &State, person: Identifier) -> bool {
 }
 
 /// Learns who somebody is and where they collect mail.
-pub(crate) fn learn(state: &mut State, turn: &mut Turn, person: Identifier, card: Card) {
+pub(crate) fn learn(state: &mut State, turn: &mut Transaction, person: Identifier, card: ContactInfo) {
     if state.contacts.contains(person) {
         return refresh(state, turn, person, card);
     }
@@ -76,7 +76,7 @@ pub(crate) fn learn(state: &mut State, turn: &mut Turn, person: Identifier, card
 }
 
 /// Takes a newer card of somebody who is known.
-pub(crate) fn refresh(state: &mut State, turn: &mut Turn, person: Identifier, card: Card) {
+pub(crate) fn refresh(state: &mut State, turn: &mut Transaction, person: Identifier, card: ContactInfo) {
     state.contacts.change(turn, person, |it| {
         it.own_name = card.name;
         it.postal = (!card.postal.is_empty()).then_some(card.postal);
@@ -85,7 +85,7 @@ pub(crate) fn refresh(state: &mut State, turn: &mut Turn, person: Identifier, ca
 }
 
 /// Somebody's history was seen.
-pub(crate) fn met(state: &mut State, turn: &mut Turn, person: Identifier, changes: u32) {
+pub(crate) fn met(state: &mut State, turn: &mut Transaction, person: Identifier, changes: u32) {
     let Some(contact) = state.contacts.get(person) else {
         if state.met.len() >= MAX_MET {
             state.met.pop_first();
@@ -109,18 +109,23 @@ pub(crate) fn met(state: &mut State, turn: &mut Turn, person: Identifier, change
     }
 }
 
-fn note(state: &State, turn: &mut Turn, person: Identifier, what: &str) {
-    turn.write(Deed::Contact { person, name: state.name(person), what: what.to_owned() });
+fn note(state: &State, turn: &mut Transaction, person: Identifier, what: &str) {
+    turn.write(AuditEvent::Contact { person, name: state.name(person), what: what.to_owned() });
 }
 
-pub(crate) fn rename(state: &mut State, turn: &mut Turn, person: Identifier, name: &str) -> Result<(), Fault> {
+pub(crate) fn rename(state: &mut State, turn: &mut Transaction, person: Identifier, name: &str) -> Result<(), Fault> {
     state.contact(person)?;
     let name = validation::name(name)?;
     state.contacts.change(turn, person, |it| it.petname = (name != it.own_name).then_some(name));
     Ok(())
 }
 
-pub(crate) fn verify(state: &mut State, turn: &mut Turn, person: Identifier, verified: bool) -> Result<(), Fault> {
+pub(crate) fn verify(
+    state: &mut State,
+    turn: &mut Transaction,
+    person: Identifier,
+    verified: bool,
+) -> Result<(), Fault> {
     state.contact(person)?;
     let changed = state.contacts.change(turn, person, |it| {
         it.verified = verified;
@@ -132,7 +137,7 @@ pub(crate) fn verify(state: &mut State, turn: &mut Turn, person: Identifier, ver
     Ok(())
 }
 
-pub(crate) fn block(state: &mut State, turn: &mut Turn, person: Identifier, on: bool) -> Result<(), Fault> {
+pub(crate) fn block(state: &mut State, turn: &mut Transaction, person: Identifier, on: bool) -> Result<(), Fault> {
     state.contact(person)?;
     if !state.contacts.change(turn, person, |it| it.blocked = on) {
         return Ok(());
@@ -146,19 +151,19 @@ pub(crate) fn block(state: &mut State, turn: &mut Turn, person: Identifier, on: 
         }
         // They hear why first.
         reconcile::tell_standings(state, turn);
-        turn.effect(Effect::Cut(person));
+        turn.effect(Effect::CloseChannels(person));
     }
     Ok(())
 }
 
 /// Takes back what they were invited to.
-fn take_back_invitations(state: &mut State, turn: &mut Turn, person: Identifier) {
+fn take_back_invitations(state: &mut State, turn: &mut Transaction, person: Identifier) {
     for id in state.invitations.keys_of(|it| it.person == Some(person) && invitations::is_open(it.state)) {
         invitations::end(state, turn, id, SentState::Revoked);
     }
 }
 
-pub(crate) fn forget(state: &mut State, turn: &mut Turn, person: Identifier) -> Result<(), Fault> {
+pub(crate) fn forget(state: &mut State, turn: &mut Transaction, person: Identifier) -> Result<(), Fault> {
     let name = name_of(state.contact(person)?);
     let has_access =
         state.grants.all().any(|it| it.person == person && matches!(it.state, GrantState::Active | GrantState::Paused));

@@ -1,24 +1,24 @@
 //! Who may use what: grants, their terms, their ends, and how much they are used.
 
-use crate::api::{Code, Deed, Fault, GrantId, GrantState, Notice, Terms, UnixMillis};
+use crate::api::{AuditEvent, Code, Fault, GrantId, GrantState, Notice, Terms, UnixMillis};
 use crate::core::commands::{contacts, services};
 use crate::core::event::Refusal;
 use crate::core::limits::{MAX_GRANTS, MAX_SYNC, NOTE_USE_EVERY};
 use crate::core::records::{Grant, Invitation};
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{State, audit, validation};
-use crate::peer::{Card, FromOwner};
+use crate::peer::{ContactInfo, PeerResponse};
 use postern_node::identity::Identifier;
 
 /// How a grant is used in this run.
 #[derive(Default)]
-pub(crate) struct Use {
+pub(crate) struct GrantUsage {
     pub(crate) live: u32,
     pub(crate) last: Option<UnixMillis>,
 }
 
 /// A stream that ended.
-pub(crate) struct Ended {
+pub(crate) struct StreamEnd {
     pub(crate) grant: GrantId,
     pub(crate) up_bytes: u64,
     pub(crate) down_bytes: u64,
@@ -43,7 +43,7 @@ pub(crate) fn check_terms(terms: &Terms, wall: UnixMillis) -> Result<(), Fault> 
 }
 
 /// Makes a grant of an invitation. There must be room: see [`has_room`].
-pub(crate) fn make(state: &mut State, turn: &mut Turn, invitation: &Invitation, person: Identifier) -> Grant {
+pub(crate) fn make(state: &mut State, turn: &mut Transaction, invitation: &Invitation, person: Identifier) -> Grant {
     // What an older, ended grant said about this person and service no longer holds.
     let same = |it: &Grant| it.service == invitation.service && it.person == person;
     for old in state.grants.keys_of(same) {
@@ -70,7 +70,7 @@ pub(crate) fn make(state: &mut State, turn: &mut Turn, invitation: &Invitation, 
 }
 
 /// Makes room for one more grant, if ended ones can go.
-pub(crate) fn has_room(state: &mut State, turn: &mut Turn) -> bool {
+pub(crate) fn has_room(state: &mut State, turn: &mut Transaction) -> bool {
     if state.grants.len() >= MAX_GRANTS {
         let ended = state.grants.all().filter(|it| !is_live(it.state)).min_by_key(|it| (it.created, it.id));
         let Some(oldest) = ended.map(|it| it.id) else { return false };
@@ -89,7 +89,7 @@ fn live(state: &State, id: GrantId) -> Result<&Grant, Fault> {
     }
 }
 
-pub(crate) fn change(state: &mut State, turn: &mut Turn, id: GrantId, terms: Terms) -> Result<(), Fault> {
+pub(crate) fn change(state: &mut State, turn: &mut Transaction, id: GrantId, terms: Terms) -> Result<(), Fault> {
     match live(state, id) {
         Err(fault) if fault.code != Code::Expired => return Err(fault),
         _ => check_terms(&terms, turn.now.wall)?,
@@ -104,7 +104,7 @@ pub(crate) fn change(state: &mut State, turn: &mut Turn, id: GrantId, terms: Ter
     Ok(())
 }
 
-pub(crate) fn pause(state: &mut State, turn: &mut Turn, id: GrantId, on: bool) -> Result<(), Fault> {
+pub(crate) fn pause(state: &mut State, turn: &mut Transaction, id: GrantId, on: bool) -> Result<(), Fault> {
     live(state, id)?;
     let next = if on { GrantState::Paused } else { GrantState::Active };
     let changed = state.grants.change(turn, id, |it| it.state = next);
@@ -112,7 +112,7 @@ pub(crate) fn pause(state: &mut State, turn: &mut Turn, id: GrantId, on: bool) -
     Ok(())
 }
 
-pub(crate) fn revoke(state: &mut State, turn: &mut Turn, id: GrantId) -> Result<(), Fault> {
+pub(crate) fn revoke(state: &mut State, turn: &mut Transaction, id: GrantId) -> Result<(), Fault> {
     match state.grants.get(id) {
         None => Err(Fault::new(Code::NotFound, "There is no such access.")),
         Some(grant) => {
@@ -124,14 +124,14 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn, id: GrantId) -> Result<
     }
 }
 
-fn note(state: &State, turn: &mut Turn, id: GrantId, what: &str, changed: bool) {
+fn note(state: &State, turn: &mut Transaction, id: GrantId, what: &str, changed: bool) {
     if let Some(grant) = state.grants.get(id).filter(|_| changed) {
         audit::grant(state, turn, grant, what);
     }
 }
 
 /// Ends a grant for good.
-pub(crate) fn end(state: &mut State, turn: &mut Turn, id: GrantId, how: GrantState) {
+pub(crate) fn end(state: &mut State, turn: &mut Transaction, id: GrantId, how: GrantState) {
     let changed = state.grants.change(turn, id, |it| it.state = how);
     let what = match how {
         GrantState::Expired => "expired",
@@ -142,7 +142,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn, id: GrantId, how: GrantSta
 }
 
 /// Ends what was granted until the owner's Postern is quit: it was.
-pub(crate) fn end_those_until_quit(state: &mut State, turn: &mut Turn) {
+pub(crate) fn end_those_until_quit(state: &mut State, turn: &mut Transaction) {
     for id in state.grants.keys_of(|it| it.terms.until_quit && is_live(it.state)) {
         end(state, turn, id, GrantState::Expired);
     }
@@ -151,37 +151,37 @@ pub(crate) fn end_those_until_quit(state: &mut State, turn: &mut Turn) {
 /// A friend asks how their grants are.
 pub(crate) fn sync(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     person: Identifier,
     grants: Vec<GrantId>,
-    card: Card,
-) -> FromOwner {
+    card: ContactInfo,
+) -> PeerResponse {
     if state.is_blocked(person) {
-        return FromOwner::Refused(Code::Blocked);
+        return PeerResponse::Refused(Code::Blocked);
     }
     contacts::refresh(state, turn, person, validation::clean_card(card));
     let own = grants.into_iter().take(MAX_SYNC).filter_map(|id| state.grants.get(id)).filter(|it| it.person == person);
     let standings = own.map(|it| (it.id, state.standing(it, turn.now.wall))).collect();
-    FromOwner::Grants(standings, state.card())
+    PeerResponse::Grants(standings, state.card())
 }
 
 /// A friend gives a grant back.
-pub(crate) fn give_back(state: &mut State, turn: &mut Turn, person: Identifier, id: GrantId) -> FromOwner {
-    let Some(grant) = state.grants.get(id) else { return FromOwner::Done };
+pub(crate) fn give_back(state: &mut State, turn: &mut Transaction, person: Identifier, id: GrantId) -> PeerResponse {
+    let Some(grant) = state.grants.get(id) else { return PeerResponse::Done };
     if grant.person != person {
         let service = grant.service;
         audit::refused(state, turn, Some(service), Some(person), Code::NotTrusted);
-        return FromOwner::Refused(Code::NotFound);
+        return PeerResponse::Refused(Code::NotFound);
     }
     if is_live(grant.state) {
         let name = state.service_name(grant.service);
         end(state, turn, id, GrantState::GivenBack);
         turn.notify(Notice::GaveBack { from: state.name(person), name });
     }
-    FromOwner::Done
+    PeerResponse::Done
 }
 
-pub(crate) fn stream_opened(state: &mut State, turn: &mut Turn, id: GrantId) {
+pub(crate) fn stream_opened(state: &mut State, turn: &mut Transaction, id: GrantId) {
     turn.settle = false;
     if !state.grants.contains(id) {
         return;
@@ -191,7 +191,7 @@ pub(crate) fn stream_opened(state: &mut State, turn: &mut Turn, id: GrantId) {
     touch(state, turn, id);
 }
 
-pub(crate) fn stream_ended(state: &mut State, turn: &mut Turn, ended: Ended) {
+pub(crate) fn stream_ended(state: &mut State, turn: &mut Transaction, ended: StreamEnd) {
     turn.settle = false;
     let Some(grant) = state.grants.get(ended.grant).cloned() else {
         state.uses.remove(&ended.grant);
@@ -201,7 +201,7 @@ pub(crate) fn stream_ended(state: &mut State, turn: &mut Turn, ended: Ended) {
         used.live = used.live.saturating_sub(1);
     }
     touch(state, turn, grant.id);
-    turn.write(Deed::Connection {
+    turn.write(AuditEvent::Connection {
         service: state.service_name(grant.service),
         person: grant.person,
         name: state.name(grant.person),
@@ -216,7 +216,7 @@ pub(crate) fn stream_ended(state: &mut State, turn: &mut Turn, ended: Ended) {
 }
 
 /// Notes that a grant is used: in memory at once, on disk now and then.
-fn touch(state: &mut State, turn: &mut Turn, id: GrantId) {
+fn touch(state: &mut State, turn: &mut Transaction, id: GrantId) {
     let wall = turn.now.wall;
     state.uses.entry(id).or_default().last = Some(wall);
     state.grants.change(turn, id, |it| {

@@ -3,7 +3,7 @@
 use crate::api::{Code, Fault, LinkState, Notice, UnixMillis};
 use crate::core::commands::profile;
 use crate::core::limits::{MAX_HUBS, MAX_REACH, NOTICE_EVERY};
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{State, validation};
 use postern_node::identity::Identifier;
 
@@ -16,7 +16,7 @@ pub(crate) struct Listening {
 
 /// The connection with a hub.
 #[derive(Default)]
-pub(crate) struct Link {
+pub(crate) struct HubState {
     pub(crate) identifier: Option<Identifier>,
     pub(crate) is_up: bool,
     /// Whoever answers there is not who did at first.
@@ -24,7 +24,7 @@ pub(crate) struct Link {
     pub(crate) down: Option<(Fault, UnixMillis)>,
 }
 
-impl Link {
+impl HubState {
     pub(crate) fn state(&self) -> LinkState {
         match &self.down {
             _ if self.is_up => LinkState::Up,
@@ -58,7 +58,7 @@ pub(crate) fn listening(state: &mut State, result: Result<Vec<String>, Fault>) {
     };
 }
 
-pub(crate) fn up(state: &mut State, turn: &mut Turn, address: String, identifier: Option<Identifier>) {
+pub(crate) fn up(state: &mut State, turn: &mut Transaction, address: String, identifier: Option<Identifier>) {
     if !state.has_hub(&address) {
         return;
     }
@@ -67,7 +67,7 @@ pub(crate) fn up(state: &mut State, turn: &mut Turn, address: String, identifier
     let was_up = link.is_up;
     let identifier = identifier.or(link.identifier);
     let is_other = pinned.is_some() && identifier.is_some() && identifier != pinned;
-    *link = Link { identifier, is_up: true, is_other, down: None };
+    *link = HubState { identifier, is_up: true, is_other, down: None };
     if let Some(identifier) = identifier.filter(|_| pinned.is_none()) {
         pin(state, turn, &address, identifier);
     }
@@ -82,7 +82,7 @@ pub(crate) fn up(state: &mut State, turn: &mut Turn, address: String, identifier
 }
 
 /// Remembers who a hub is.
-fn pin(state: &mut State, turn: &mut Turn, address: &str, identifier: Identifier) {
+fn pin(state: &mut State, turn: &mut Transaction, address: &str, identifier: Identifier) {
     profile::put(state, turn, |it| {
         it.hub_pins.insert(address.to_owned(), identifier);
     });
@@ -97,7 +97,7 @@ pub(crate) fn is_another(address: &str) -> Fault {
     Fault::new(Code::HubChanged, sentence)
 }
 
-pub(crate) fn down(state: &mut State, turn: &mut Turn, address: String, fault: Fault) {
+pub(crate) fn down(state: &mut State, turn: &mut Transaction, address: String, fault: Fault) {
     if !state.has_hub(&address) {
         return;
     }
@@ -112,7 +112,7 @@ pub(crate) fn down(state: &mut State, turn: &mut Turn, address: String, fault: F
     }
 }
 
-pub(crate) fn add(state: &mut State, turn: &mut Turn, address: &str) -> Result<(), Fault> {
+pub(crate) fn add(state: &mut State, turn: &mut Transaction, address: &str) -> Result<(), Fault> {
     let address = validation::hub(address)?;
     let hubs = state.profile.as_ref().map_or(&[][..], |it| &it.hubs);
     if hubs.contains(&address) {
@@ -131,7 +131,7 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn, address: &str) -> Result<(
     profile::change(state, turn, |it| it.hubs.push(address))
 }
 
-pub(crate) fn remove(state: &mut State, turn: &mut Turn, address: &str) -> Result<(), Fault> {
+pub(crate) fn remove(state: &mut State, turn: &mut Transaction, address: &str) -> Result<(), Fault> {
     let address = validation::hub(address)?;
     if !state.has_hub(&address) {
         return Err(Fault::new(Code::NotFound, format!("{address} is not one of your hubs.")));

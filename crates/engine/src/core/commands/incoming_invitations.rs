@@ -9,15 +9,15 @@
 //! What was answered stays as a note until its time is over, so that mail which comes again, and a hub that repeats
 //! it on purpose, asks nobody twice.
 
-use crate::api::{Answer, Code, Deed, Fault, InvitationId, InvitationPreview, Notice, Secret, UnixMillis};
+use crate::api::{Answer, AuditEvent, Code, Fault, InvitationId, InvitationPreview, Notice, Secret, UnixMillis};
 use crate::core::commands::{contacts, inlets};
 use crate::core::limits::{MAX_INLETS, MAX_RECEIVED};
 use crate::core::records::{Inlet, Received, TicketSecret};
-use crate::core::tasks::outbound_calls::Errand;
-use crate::core::transaction::Turn;
+use crate::core::tasks::outbound_calls::OutboundCall;
+use crate::core::transaction::Transaction;
 use crate::core::{State, audit, fault_messages, validation};
 use crate::peer::ticket::Ticket;
-use crate::peer::{Card, News, Offer};
+use crate::peer::{ContactInfo, Offer, PeerNotification};
 use postern_node::identity::Identifier;
 
 /// Whether an invitation was answered here, and is only noted.
@@ -104,12 +104,12 @@ fn show(state: &State, received: &Received, wall: UnixMillis) -> InvitationPrevi
     }
 }
 
-pub(crate) fn preview(state: &State, turn: &Turn, link: &Secret) -> Result<Answer, Fault> {
+pub(crate) fn preview(state: &State, turn: &Transaction, link: &Secret) -> Result<Answer, Fault> {
     Ok(Answer::Preview { preview: show(state, &read(link)?, turn.now.wall) })
 }
 
 /// Puts a link's invitation among those to answer. One that cannot be accepted is only shown.
-pub(crate) fn open(state: &mut State, turn: &mut Turn, link: &Secret) -> Result<Answer, Fault> {
+pub(crate) fn open(state: &mut State, turn: &mut Transaction, link: &Secret) -> Result<Answer, Fault> {
     let received = read(link)?;
     let preview = show(state, &received, turn.now.wall);
     if preview.fault.is_none() {
@@ -119,7 +119,7 @@ pub(crate) fn open(state: &mut State, turn: &mut Turn, link: &Secret) -> Result<
 }
 
 /// Takes an invitation that can be accepted, unless it is here already. Returns whether it is new to the person.
-fn take(state: &mut State, turn: &mut Turn, received: Received) -> Result<bool, Fault> {
+fn take(state: &mut State, turn: &mut Transaction, received: Received) -> Result<bool, Fault> {
     state.check_key()?;
     let id = received.id;
     if let Some(known) = state.received.get(id) {
@@ -136,11 +136,11 @@ fn take(state: &mut State, turn: &mut Turn, received: Received) -> Result<bool, 
         return Err(Fault::new(Code::TooMany, "Too many invitations wait: answer some first."));
     }
     state.received.put(turn, received);
-    state.errands.begin(Errand::Seen(id), turn.now.ticks);
+    state.errands.begin(OutboundCall::Seen(id), turn.now.ticks);
     Ok(true)
 }
 
-fn has_room(state: &mut State, turn: &mut Turn) -> bool {
+fn has_room(state: &mut State, turn: &mut Transaction) -> bool {
     if state.received.len() >= MAX_RECEIVED {
         let dispensable = state.received.all().filter(|it| it.over.is_some() || state.is_blocked(it.owner));
         let Some(oldest) = dispensable.min_by_key(|it| (it.expires, it.id)).map(|it| it.id) else { return false };
@@ -154,7 +154,12 @@ fn find(state: &State, id: InvitationId) -> Result<&Received, Fault> {
     state.received.get(id).filter(|it| !it.declined).ok_or_else(missing)
 }
 
-pub(crate) fn accept(state: &mut State, turn: &mut Turn, id: InvitationId, port: Option<u16>) -> Result<(), Fault> {
+pub(crate) fn accept(
+    state: &mut State,
+    turn: &mut Transaction,
+    id: InvitationId,
+    port: Option<u16>,
+) -> Result<(), Fault> {
     let received = find(state, id)?;
     if let Some(fault) = obstacle(state, received, turn.now.wall).filter(|_| !received.accepted) {
         return Err(fault);
@@ -176,13 +181,13 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn, id: InvitationId, port:
 }
 
 /// Says no; or puts away one that is over.
-pub(crate) fn decline(state: &mut State, turn: &mut Turn, id: InvitationId) -> Result<(), Fault> {
+pub(crate) fn decline(state: &mut State, turn: &mut Transaction, id: InvitationId) -> Result<(), Fault> {
     let received = find(state, id)?;
     if is_a_portal(received) {
         return Err(Fault::new(Code::AlreadyIn, "You have accepted this invitation: remove the portal instead."));
     }
     if received.over.is_none() {
-        turn.write(Deed::Invitation {
+        turn.write(AuditEvent::Invitation {
             service: received.service_name.clone(),
             person: Some(received.owner),
             name: Some(received.owner_name.clone()),
@@ -194,13 +199,13 @@ pub(crate) fn decline(state: &mut State, turn: &mut Turn, id: InvitationId) -> R
 }
 
 /// The owner knows that it was declined.
-pub(crate) fn decline_was_heard(state: &mut State, turn: &mut Turn, id: InvitationId) {
+pub(crate) fn decline_was_heard(state: &mut State, turn: &mut Transaction, id: InvitationId) {
     let sentence = "You have declined this invitation: ask for a new one.";
     state.received.change(turn, id, |it| it.over = Some(Fault::new(Code::Denied, sentence)));
 }
 
 /// The owner says no.
-pub(crate) fn refused(state: &mut State, turn: &mut Turn, id: InvitationId, code: Code) {
+pub(crate) fn refused(state: &mut State, turn: &mut Transaction, id: InvitationId, code: Code) {
     let Some(received) = state.received.get(id) else { return };
     let over = fault_messages::invitation(code, &received.owner_name);
     state.received.change(turn, id, |it| it.over = Some(over));
@@ -209,10 +214,10 @@ pub(crate) fn refused(state: &mut State, turn: &mut Turn, id: InvitationId, code
 /// The owner says yes. Returns why that leads nowhere yet, if it does not.
 pub(crate) fn granted(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     id: InvitationId,
     offer: Offer,
-    card: Card,
+    card: ContactInfo,
 ) -> Result<(), Fault> {
     let Some(received) = state.received.get(id).cloned() else { return Ok(()) };
     let Some(offer) = validation::clean_offer(offer) else {
@@ -233,30 +238,35 @@ pub(crate) fn granted(
 }
 
 /// An owner tells something. Only what concerns their own invitations and grants is heard.
-pub(crate) fn told(state: &mut State, turn: &mut Turn, person: Identifier, news: News) {
+pub(crate) fn told(state: &mut State, turn: &mut Transaction, person: Identifier, news: PeerNotification) {
     if state.is_blocked(person) {
         return audit::refused(state, turn, None, Some(person), Code::Blocked);
     }
     match news {
-        News::Invitation { .. } => invited(state, turn, person, news),
-        News::Withdrawn { ticket } => {
+        PeerNotification::Invitation { .. } => invited(state, turn, person, news),
+        PeerNotification::Withdrawn { ticket } => {
             let Some(received) = of_owner(state, turn, ticket, person) else { return };
             if received.over.is_none() {
                 refused(state, turn, ticket, Code::Revoked);
             }
         }
-        News::Decided { ticket } => {
+        PeerNotification::KnockDecided { ticket } => {
             if of_owner(state, turn, ticket, person).is_some() {
-                state.errands.hurry_one(Errand::Redeem(ticket), turn.now.ticks);
+                state.errands.hurry_one(OutboundCall::Redeem(ticket), turn.now.ticks);
             }
         }
-        News::Grant { grant, standing } => inlets::told(state, turn, person, grant, standing),
-        News::Leaving => inlets::owner_leaves(state, turn, person),
+        PeerNotification::Grant { grant, standing } => inlets::told(state, turn, person, grant, standing),
+        PeerNotification::GoingOffline => inlets::owner_leaves(state, turn, person),
     }
 }
 
 /// The invitation that an owner speaks of, if it is theirs.
-fn of_owner<'a>(state: &'a mut State, turn: &mut Turn, id: InvitationId, owner: Identifier) -> Option<&'a Received> {
+fn of_owner<'a>(
+    state: &'a mut State,
+    turn: &mut Transaction,
+    id: InvitationId,
+    owner: Identifier,
+) -> Option<&'a Received> {
     let theirs = state.received.get(id).map(|it| it.owner == owner)?;
     if !theirs {
         audit::refused(state, turn, None, Some(owner), Code::NotTrusted);
@@ -266,9 +276,18 @@ fn of_owner<'a>(state: &'a mut State, turn: &mut Turn, id: InvitationId, owner: 
 }
 
 /// A contact invites this person without a link.
-fn invited(state: &mut State, turn: &mut Turn, person: Identifier, news: News) {
-    let News::Invitation { ticket, secret, owner_name, reach, service_name, service_kind, description, port, expires } =
-        news
+fn invited(state: &mut State, turn: &mut Transaction, person: Identifier, news: PeerNotification) {
+    let PeerNotification::Invitation {
+        ticket,
+        secret,
+        owner_name,
+        reach,
+        service_name,
+        service_kind,
+        description,
+        port,
+        expires,
+    } = news
     else {
         return;
     };

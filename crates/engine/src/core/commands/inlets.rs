@@ -1,7 +1,7 @@
 //! Portals on this person's localhost: made of grants, changed here, ended by their owners, given back.
 //!
 //! ```text
-//! Granted ──► a record ──► KeepInlet          News, Sync ──► refused, until when, how the service is called
+//! Granted ──► a record ──► KeepInlet          PeerNotification, Sync ──► refused, until when, how the service is called
 //!                                             RemoveInlet ──► GiveBack, until heard ──► gone
 //! ```
 //!
@@ -10,14 +10,14 @@
 use crate::api::{Code, Fault, GrantId, InletId, UnixMillis};
 use crate::core::commands::contacts;
 use crate::core::derive::portal_status;
-use crate::core::derive::portal_status::Line;
+use crate::core::derive::portal_status::PortalRuntime;
 use crate::core::limits::MAX_INLETS;
 use crate::core::records::{Inlet, Received};
-use crate::core::tasks::outbound_calls::Errand;
-use crate::core::transaction::Turn;
+use crate::core::tasks::outbound_calls::OutboundCall;
+use crate::core::transaction::Transaction;
 use crate::core::{Effect, State, audit, validation};
-use crate::peer::Reach;
-use crate::peer::{Card, Offer, Standing};
+use crate::peer::PeerAddress;
+use crate::peer::{ContactInfo, GrantStatus, Offer};
 use postern_node::identity::Identifier;
 
 /// Ports below this one belong to the system; a service there is proposed at its port plus [`ABOVE_SYSTEM`].
@@ -88,10 +88,10 @@ pub(crate) fn proposed_port(state: &State, own: u16) -> u16 {
 /// Makes a portal of a grant, or gives the one that is there the new grant.
 pub(crate) fn make(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     received: &Received,
     offer: Offer,
-    reach: Vec<Reach>,
+    reach: Vec<PeerAddress>,
 ) -> Result<(), Fault> {
     let owner = received.owner;
     if state.inlets.all().any(|it| it.grant == offer.grant && it.owner != owner) {
@@ -108,7 +108,7 @@ pub(crate) fn make(
             apply(it, offer);
         });
         // The grant may be one that is paused: that is not an offer's to say.
-        state.errands.begin(Errand::Sync(owner), turn.now.ticks);
+        state.errands.begin(OutboundCall::Sync(owner), turn.now.ticks);
         return Ok(());
     }
     if state.inlets.len() >= MAX_INLETS {
@@ -135,7 +135,7 @@ pub(crate) fn make(
         down_bytes: 0,
     };
     audit::portal(state, turn, &inlet, "added");
-    state.lines.insert(inlet.id, Line::fresh(turn.now.wall));
+    state.lines.insert(inlet.id, PortalRuntime::fresh(turn.now.wall));
     state.inlets.put(turn, inlet);
     Ok(())
 }
@@ -155,7 +155,13 @@ fn apply(inlet: &mut Inlet, offer: Offer) {
 }
 
 /// An owner says how a grant is.
-pub(crate) fn told(state: &mut State, turn: &mut Turn, person: Identifier, grant: GrantId, standing: Standing) {
+pub(crate) fn told(
+    state: &mut State,
+    turn: &mut Transaction,
+    person: Identifier,
+    grant: GrantId,
+    standing: GrantStatus,
+) {
     let Some(inlet) = state.inlets.find(|it| it.grant == grant) else { return };
     if inlet.owner != person {
         return audit::refused(state, turn, None, Some(person), Code::NotTrusted);
@@ -164,16 +170,16 @@ pub(crate) fn told(state: &mut State, turn: &mut Turn, person: Identifier, grant
 }
 
 /// An owner's node ends: what is open to it is dead, and is not to be found out by using it.
-pub(crate) fn owner_leaves(state: &State, turn: &mut Turn, owner: Identifier) {
-    turn.effect(Effect::Cut(owner));
+pub(crate) fn owner_leaves(state: &State, turn: &mut Transaction, owner: Identifier) {
+    turn.effect(Effect::CloseChannels(owner));
     for id in state.inlets.keys_of(|it| it.owner == owner) {
-        turn.effect(Effect::Reopen(id));
+        turn.effect(Effect::ReopenInlet(id));
     }
 }
 
-fn stands(state: &mut State, turn: &mut Turn, id: InletId, standing: Standing) {
+fn stands(state: &mut State, turn: &mut Transaction, id: InletId, standing: GrantStatus) {
     let refused = match standing {
-        Standing::Good(offer) => {
+        GrantStatus::Active(offer) => {
             let same = state.inlets.get(id).is_some_and(|it| it.grant == offer.grant);
             if let Some(offer) = validation::clean_offer(offer).filter(|_| same) {
                 state.inlets.change(turn, id, |it| apply(it, offer));
@@ -182,12 +188,12 @@ fn stands(state: &mut State, turn: &mut Turn, id: InletId, standing: Standing) {
             return;
         }
         // The grant is good.
-        Standing::Not(Code::ServiceDown) => {
+        GrantStatus::Inactive(Code::ServiceDown) => {
             state.inlets.change(turn, id, |it| it.refused = None);
             return portal_status::service_is_down(state, id);
         }
-        Standing::Not(code) if is_final(code) || code == Code::PausedByOwner => code,
-        Standing::Not(_) => Code::Denied,
+        GrantStatus::Inactive(code) if is_final(code) || code == Code::PausedByOwner => code,
+        GrantStatus::Inactive(_) => Code::Denied,
     };
     let changed = state.inlets.change(turn, id, |it| it.refused = Some(refused));
     if let Some(inlet) = state.inlets.get(id).filter(|_| changed && refused == Code::Revoked) {
@@ -198,17 +204,17 @@ fn stands(state: &mut State, turn: &mut Turn, id: InletId, standing: Standing) {
 /// The owner has answered how the grants are that were asked about.
 pub(crate) fn synced(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     owner: Identifier,
     asked: &[GrantId],
-    standings: Vec<(GrantId, Standing)>,
-    card: Card,
+    standings: Vec<(GrantId, GrantStatus)>,
+    card: ContactInfo,
 ) {
     let card = validation::clean_card(card);
     for id in state.inlets.keys_of(|it| it.owner == owner && asked.contains(&it.grant)) {
         let Some(grant) = state.inlets.get(id).map(|it| it.grant) else { continue };
         let standing = standings.iter().find(|(it, _)| *it == grant).map(|(_, standing)| standing.clone());
-        stands(state, turn, id, standing.unwrap_or(Standing::Not(Code::Revoked)));
+        stands(state, turn, id, standing.unwrap_or(GrantStatus::Inactive(Code::Revoked)));
         if !card.reach.is_empty() {
             state.inlets.change(turn, id, |it| it.reach.clone_from(&card.reach));
         }
@@ -217,9 +223,9 @@ pub(crate) fn synced(
 }
 
 /// The owner does not talk to this person any more.
-pub(crate) fn sync_was_refused(state: &mut State, turn: &mut Turn, asked: &[GrantId], code: Code) {
+pub(crate) fn sync_was_refused(state: &mut State, turn: &mut Transaction, asked: &[GrantId], code: Code) {
     for id in state.inlets.keys_of(|it| asked.contains(&it.grant)) {
-        stands(state, turn, id, Standing::Not(code));
+        stands(state, turn, id, GrantStatus::Inactive(code));
     }
 }
 
@@ -230,7 +236,7 @@ fn find(state: &State, id: InletId) -> Result<&Inlet, Fault> {
 
 pub(crate) fn change(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     id: InletId,
     name: Option<String>,
     port: Option<u16>,
@@ -247,7 +253,7 @@ pub(crate) fn change(
     Ok(())
 }
 
-pub(crate) fn set(state: &mut State, turn: &mut Turn, id: InletId, on: bool) -> Result<(), Fault> {
+pub(crate) fn set(state: &mut State, turn: &mut Transaction, id: InletId, on: bool) -> Result<(), Fault> {
     let inlet = find(state, id)?;
     let owner = inlet.owner;
     if state.inlets.change(turn, id, |it| it.on = on)
@@ -256,12 +262,12 @@ pub(crate) fn set(state: &mut State, turn: &mut Turn, id: InletId, on: bool) -> 
         audit::portal(state, turn, inlet, if on { "on" } else { "off" });
     }
     if on {
-        state.errands.begin(Errand::Sync(owner), turn.now.ticks);
+        state.errands.begin(OutboundCall::Sync(owner), turn.now.ticks);
     }
     Ok(())
 }
 
-pub(crate) fn remove(state: &mut State, turn: &mut Turn, id: InletId) -> Result<(), Fault> {
+pub(crate) fn remove(state: &mut State, turn: &mut Transaction, id: InletId) -> Result<(), Fault> {
     let inlet = find(state, id)?.clone();
     audit::portal(state, turn, &inlet, "removed");
     state.inlets.change(turn, id, |it| it.giving_back = true);

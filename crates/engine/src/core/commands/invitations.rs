@@ -10,9 +10,9 @@ use crate::core::commands::{contacts, grants};
 use crate::core::limits::{MAX_INVITATIONS, MAX_VALID_FOR, MIN_VALID_FOR, VALID_FOR};
 use crate::core::records::{Grant, Invitation, TicketSecret};
 use crate::core::tasks::mail;
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{State, audit, validation};
-use crate::peer::News;
+use crate::peer::PeerNotification;
 use crate::peer::ticket::Ticket;
 use postern_node::identity::Identifier;
 
@@ -34,7 +34,7 @@ pub(crate) fn no_way_in() -> Fault {
 
 pub(crate) fn invite(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     service: ServiceId,
     to: InviteTo,
     offering: Offering,
@@ -103,7 +103,7 @@ fn check_guest(state: &State, service: ServiceId, service_name: &str, person: Id
     Ok(())
 }
 
-fn expiry(turn: &Turn, valid_for: Option<u64>) -> Result<UnixMillis, Fault> {
+fn expiry(turn: &Transaction, valid_for: Option<u64>) -> Result<UnixMillis, Fault> {
     let valid_for = valid_for.map_or(VALID_FOR, |seconds| seconds.saturating_mul(1000));
     if !(MIN_VALID_FOR..=MAX_VALID_FOR).contains(&valid_for) {
         return Err(Fault::new(Code::Invalid, "An invitation is good for a minute at least and a year at most."));
@@ -112,7 +112,7 @@ fn expiry(turn: &Turn, valid_for: Option<u64>) -> Result<UnixMillis, Fault> {
 }
 
 /// Makes room for one more invitation, if finished ones can go.
-fn has_room(state: &mut State, turn: &mut Turn) -> bool {
+fn has_room(state: &mut State, turn: &mut Transaction) -> bool {
     if state.invitations.len() >= MAX_INVITATIONS {
         let finished = state.invitations.all().filter(|it| !is_open(it.state) && !is_bound_to_a_grant(state, it));
         let Some(oldest) = finished.min_by_key(|it| (it.created, it.id)).map(|it| it.id) else { return false };
@@ -150,9 +150,9 @@ fn ticket(state: &State, invitation: &Invitation) -> Result<Ticket, Fault> {
 }
 
 /// An invitation as it is mailed; nothing if it cannot be.
-pub(crate) fn news(state: &State, invitation: &Invitation) -> Option<News> {
+pub(crate) fn news(state: &State, invitation: &Invitation) -> Option<PeerNotification> {
     let ticket = ticket(state, invitation).ok()?;
-    Some(News::Invitation {
+    Some(PeerNotification::Invitation {
         ticket: ticket.id,
         secret: ticket.secret,
         owner_name: ticket.owner_name,
@@ -177,12 +177,12 @@ pub(crate) fn open(state: &State, id: InvitationId) -> Result<&Invitation, Fault
     }
 }
 
-pub(crate) fn link(state: &State, _turn: &Turn, id: InvitationId) -> Result<Answer, Fault> {
+pub(crate) fn link(state: &State, _turn: &Transaction, id: InvitationId) -> Result<Answer, Fault> {
     let link = ticket(state, open(state, id)?)?.encode();
     Ok(Answer::Invitation { invitation: id, link: Some(link) })
 }
 
-pub(crate) fn resend(state: &mut State, turn: &mut Turn, id: InvitationId) -> Result<(), Fault> {
+pub(crate) fn resend(state: &mut State, turn: &mut Transaction, id: InvitationId) -> Result<(), Fault> {
     match open(state, id) {
         Err(fault) if !matches!(fault.code, Code::Expired | Code::Denied) => return Err(fault),
         _ if state.reach().is_empty() => return Err(no_way_in()),
@@ -204,7 +204,7 @@ pub(crate) fn resend(state: &mut State, turn: &mut Turn, id: InvitationId) -> Re
     Ok(())
 }
 
-pub(crate) fn revoke(state: &mut State, turn: &mut Turn, id: InvitationId) -> Result<(), Fault> {
+pub(crate) fn revoke(state: &mut State, turn: &mut Transaction, id: InvitationId) -> Result<(), Fault> {
     match open(state, id) {
         Err(fault) if matches!(fault.code, Code::Revoked | Code::Denied | Code::Expired) => Ok(()),
         Err(fault) if fault.code == Code::AlreadyIn => {
@@ -219,7 +219,7 @@ pub(crate) fn revoke(state: &mut State, turn: &mut Turn, id: InvitationId) -> Re
 }
 
 /// Ends an invitation, and tells whoever holds it.
-pub(crate) fn end(state: &mut State, turn: &mut Turn, id: InvitationId, how: SentState) {
+pub(crate) fn end(state: &mut State, turn: &mut Transaction, id: InvitationId, how: SentState) {
     if !state.invitations.change(turn, id, |it| it.state = how) {
         return;
     }
@@ -227,7 +227,7 @@ pub(crate) fn end(state: &mut State, turn: &mut Turn, id: InvitationId, how: Sen
     state.mail.forget(mail::Subject::Ticket(id));
     let Some(invitation) = state.invitations.get(id) else { return };
     let (what, news) = match how {
-        SentState::Revoked => ("revoked", Some(News::Withdrawn { ticket: id })),
+        SentState::Revoked => ("revoked", Some(PeerNotification::Withdrawn { ticket: id })),
         SentState::Declined => ("declined", None),
         _ => ("expired", None),
     };

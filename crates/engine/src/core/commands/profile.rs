@@ -12,10 +12,10 @@ use crate::core::commands::grants;
 use crate::core::event::{OwnIdentity, RequestId};
 use crate::core::limits::MAX_HUBS;
 use crate::core::records::{Profile, Record, RecordKey, TicketSecret};
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{Effect, State, validation};
-use crate::peer::Card;
-use crate::peer::{Reach, relay_name};
+use crate::peer::ContactInfo;
+use crate::peer::{PeerAddress, relay_name};
 use postern_node::identity::Identifier;
 use std::collections::BTreeMap;
 
@@ -75,19 +75,19 @@ impl State {
     }
 
     /// Where this person can be reached: directly first, then over hubs in their order.
-    pub(crate) fn reach(&self) -> Vec<Reach> {
+    pub(crate) fn reach(&self) -> Vec<PeerAddress> {
         let (Some(profile), Some(me)) = (&self.profile, self.me()) else { return Vec::new() };
         let direct = self.this_computer.addresses.iter().filter(|_| profile.this_computer);
-        let direct = direct.map(|address| Reach::Direct { address: address.clone() });
-        let hubs = profile.hubs.iter().map(|hub| Reach::Hub { address: hub.clone(), relay: relay_name(&me) });
+        let direct = direct.map(|address| PeerAddress::Direct { address: address.clone() });
+        let hubs = profile.hubs.iter().map(|hub| PeerAddress::Hub { address: hub.clone(), relay: relay_name(&me) });
         // Hubs must not be crowded out by a computer with many addresses.
         let mut reach: Vec<_> = direct.take(crate::core::limits::MAX_REACH - MAX_HUBS).collect();
         reach.extend(hubs);
         reach
     }
 
-    pub(crate) fn card(&self) -> Card {
-        Card {
+    pub(crate) fn card(&self) -> ContactInfo {
+        ContactInfo {
             name: self.profile.as_ref().map(|it| it.name.clone()).unwrap_or_default(),
             postal: if let Key::Here(own) = &self.key { own.postal.clone() } else { Vec::new() },
             hubs: self.profile.as_ref().map(|it| it.hubs.clone()).unwrap_or_default(),
@@ -96,7 +96,7 @@ impl State {
     }
 }
 
-pub(crate) fn start(state: &mut State, turn: &mut Turn) {
+pub(crate) fn start(state: &mut State, turn: &mut Transaction) {
     if state.profile.is_none() {
         return;
     }
@@ -108,7 +108,7 @@ pub(crate) fn start(state: &mut State, turn: &mut Turn) {
     turn.effect(Effect::LoadIdentity);
 }
 
-pub(crate) fn retry(state: &mut State, turn: &mut Turn) {
+pub(crate) fn retry(state: &mut State, turn: &mut Transaction) {
     if matches!(state.key, Key::Failed(_)) && state.profile.is_some() {
         state.key = Key::Loading;
         turn.effect(Effect::LoadIdentity);
@@ -117,7 +117,7 @@ pub(crate) fn retry(state: &mut State, turn: &mut Turn) {
 
 pub(crate) fn set_up(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     request: RequestId,
     name: &str,
     hubs: &[String],
@@ -152,7 +152,7 @@ pub(crate) fn set_up(
 }
 
 /// The runner has made or loaded the key, or could not.
-pub(crate) fn identity(state: &mut State, turn: &mut Turn, identity: Result<OwnIdentity, Fault>) {
+pub(crate) fn identity(state: &mut State, turn: &mut Transaction, identity: Result<OwnIdentity, Fault>) {
     match (std::mem::take(&mut state.key), identity) {
         (Key::Making(request, _), Err(fault)) => turn.answer(request, Err(fault)),
         (Key::Making(request, mut profile), Ok(own)) => {
@@ -194,7 +194,7 @@ fn recall(state: &mut State, secrets: Vec<(RecordKey, TicketSecret)>) {
 }
 
 /// Changes the profile, and saves it if that made a difference.
-pub(crate) fn put(state: &mut State, turn: &mut Turn, change: impl FnOnce(&mut Profile)) {
+pub(crate) fn put(state: &mut State, turn: &mut Transaction, change: impl FnOnce(&mut Profile)) {
     let Some(profile) = &mut state.profile else { return };
     let before = profile.clone();
     change(profile);
@@ -204,12 +204,16 @@ pub(crate) fn put(state: &mut State, turn: &mut Turn, change: impl FnOnce(&mut P
 }
 
 /// Changes the profile, which is there whenever requests are heard.
-pub(crate) fn change(state: &mut State, turn: &mut Turn, change: impl FnOnce(&mut Profile)) -> Result<(), Fault> {
+pub(crate) fn change(
+    state: &mut State,
+    turn: &mut Transaction,
+    change: impl FnOnce(&mut Profile),
+) -> Result<(), Fault> {
     put(state, turn, change);
     Ok(())
 }
 
-pub(crate) fn rename(state: &mut State, turn: &mut Turn, name: &str) -> Result<(), Fault> {
+pub(crate) fn rename(state: &mut State, turn: &mut Transaction, name: &str) -> Result<(), Fault> {
     let name = validation::name(name)?;
     change(state, turn, |it| it.name = name)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Redeem ──► is it theirs? ──► must the owner be asked? ─── no ──► grant, contact ──► Granted
-//!                                     └─ yes ──► Knock ──► once, always ──────┘
+//!                                     └─ yes ──► PendingKnock ──► once, always ──────┘
 //!                                                 └─► no ──► Refused
 //! ```
 //!
@@ -15,15 +15,15 @@ use crate::core::commands::{contacts, grants};
 use crate::core::derive::access;
 use crate::core::records::{Grant, Invitation};
 use crate::core::tasks::mail;
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{State, audit, validation};
-use crate::peer::{Card, FromOwner, News};
+use crate::peer::{ContactInfo, PeerNotification, PeerResponse};
 use postern_node::identity::Identifier;
 
 /// Somebody who knocks in this run.
-pub(crate) struct Knock {
+pub(crate) struct PendingKnock {
     pub(crate) at: UnixMillis,
-    card: Card,
+    card: ContactInfo,
 }
 
 /// Whether two secrets are the same, without telling by the time it takes where they differ.
@@ -34,7 +34,7 @@ fn is_same(one: &[u8; 32], other: &[u8; 32]) -> bool {
 /// The invitation that a secret opens for this person, or why it opens none.
 fn check(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     person: Identifier,
     id: InvitationId,
     secret: &[u8; 32],
@@ -55,16 +55,16 @@ fn check(
 /// Somebody wants to turn an invitation into a grant.
 pub(crate) fn redeem(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     person: Identifier,
     id: InvitationId,
     secret: &[u8; 32],
-    card: Card,
-) -> FromOwner {
+    card: ContactInfo,
+) -> PeerResponse {
     let card = validation::clean_card(card);
     let invitation = match check(state, turn, person, id, secret) {
         Ok(invitation) => invitation,
-        Err(code) => return FromOwner::Refused(code),
+        Err(code) => return PeerResponse::Refused(code),
     };
     let refusal = match invitation.state {
         SentState::Accepted => return redeem_again(state, turn, &invitation, person, card),
@@ -76,7 +76,7 @@ pub(crate) fn redeem(
     };
     if let Some(code) = refusal {
         audit::refused(state, turn, Some(invitation.service), Some(person), code);
-        return FromOwner::Refused(code);
+        return PeerResponse::Refused(code);
     }
     let is_in = |it: &Grant| it.service == invitation.service && it.person == person && grants::is_live(it.state);
     if let Some(grant) = state.grants.find(is_in).cloned() {
@@ -86,48 +86,48 @@ pub(crate) fn redeem(
     }
     if invitation.ask_first && !invitation.allowed {
         knock(state, turn, &invitation, person, card);
-        return FromOwner::Asked;
+        return PeerResponse::Pending;
     }
     match accept(state, turn, &invitation, person, card) {
         Ok(grant) => granted(state, &grant),
-        Err(code) => FromOwner::Refused(code),
+        Err(code) => PeerResponse::Refused(code),
     }
 }
 
 /// The same person redeems again: they did not hear the answer, or ask how it went.
 fn redeem_again(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     invitation: &Invitation,
     person: Identifier,
-    card: Card,
-) -> FromOwner {
+    card: ContactInfo,
+) -> PeerResponse {
     contacts::refresh(state, turn, person, card);
     let grant = state.grants.find(|it| it.invitation == invitation.id && it.person == person).cloned();
     match grant.as_ref().map(|it| it.state) {
         Some(GrantState::Active | GrantState::Paused) => {
-            grant.map_or(FromOwner::Refused(Code::Failed), |it| granted(state, &it))
+            grant.map_or(PeerResponse::Refused(Code::Failed), |it| granted(state, &it))
         }
-        _ if !state.services.contains(invitation.service) => FromOwner::Refused(Code::ServiceClosed),
-        Some(GrantState::Revoked) => FromOwner::Refused(Code::Revoked),
-        _ => FromOwner::Refused(Code::Expired),
+        _ if !state.services.contains(invitation.service) => PeerResponse::Refused(Code::ServiceClosed),
+        Some(GrantState::Revoked) => PeerResponse::Refused(Code::Revoked),
+        _ => PeerResponse::Refused(Code::Expired),
     }
 }
 
-fn granted(state: &State, grant: &Grant) -> FromOwner {
+fn granted(state: &State, grant: &Grant) -> PeerResponse {
     match state.services.get(grant.service) {
-        Some(service) => FromOwner::Granted(access::offer(grant, service), state.card()),
-        None => FromOwner::Refused(Code::ServiceClosed),
+        Some(service) => PeerResponse::Granted(access::offer(grant, service), state.card()),
+        None => PeerResponse::Refused(Code::ServiceClosed),
     }
 }
 
 /// Binds the invitation, makes the contact and the grant.
 fn accept(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     invitation: &Invitation,
     person: Identifier,
-    card: Card,
+    card: ContactInfo,
 ) -> Result<Grant, Code> {
     if contacts::is_full(state, person) || !grants::has_room(state, turn) {
         audit::refused(state, turn, Some(invitation.service), Some(person), Code::TooMany);
@@ -149,10 +149,10 @@ fn accept(
     Ok(grant)
 }
 
-fn knock(state: &mut State, turn: &mut Turn, invitation: &Invitation, person: Identifier, card: Card) {
+fn knock(state: &mut State, turn: &mut Transaction, invitation: &Invitation, person: Identifier, card: ContactInfo) {
     let name = card.name.clone();
     let at = state.knocks.get(&invitation.id).map_or(turn.now.wall, |it| it.at);
-    state.knocks.insert(invitation.id, Knock { at, card });
+    state.knocks.insert(invitation.id, PendingKnock { at, card });
     state.invitations.change(turn, invitation.id, |it| {
         it.person = Some(person);
         it.knocker = Some(name);
@@ -172,7 +172,7 @@ fn knock(state: &mut State, turn: &mut Turn, invitation: &Invitation, person: Id
 
 pub(crate) fn answer_knock(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     id: InvitationId,
     answer: KnockAnswer,
 ) -> Result<(), Fault> {
@@ -188,44 +188,44 @@ pub(crate) fn answer_knock(
         let terms = invitation.terms.clone();
         state.invitations.change(turn, id, |it| (it.allowed, it.terms) = (true, terms));
         let name = invitation.knocker.clone().unwrap_or_default();
-        let card = hubs.unwrap_or(Card { name, postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() });
+        let card = hubs.unwrap_or(ContactInfo { name, postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() });
         accept(state, turn, &invitation, person, card)
             .map_err(|code| Fault::new(code, "Too many people have access: forget or revoke some first."))?;
     }
-    mail::tell(state, turn, person, mail::Subject::Ticket(id), News::Decided { ticket: id });
+    mail::tell(state, turn, person, mail::Subject::Ticket(id), PeerNotification::KnockDecided { ticket: id });
     Ok(())
 }
 
 /// A friend's app has shown the invitation to its person.
 pub(crate) fn seen(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     person: Identifier,
     id: InvitationId,
     secret: &[u8; 32],
-) -> FromOwner {
+) -> PeerResponse {
     if let Err(code) = check(state, turn, person, id, secret) {
-        return FromOwner::Refused(code);
+        return PeerResponse::Refused(code);
     }
     state.invitations.change(turn, id, |it| {
         if matches!(it.state, SentState::Created | SentState::Delivered) {
             it.state = SentState::Seen;
         }
     });
-    FromOwner::Done
+    PeerResponse::Done
 }
 
 /// A friend says no.
 pub(crate) fn decline(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     person: Identifier,
     id: InvitationId,
     secret: &[u8; 32],
-) -> FromOwner {
+) -> PeerResponse {
     let invitation = match check(state, turn, person, id, secret) {
         Ok(invitation) => invitation,
-        Err(code) => return FromOwner::Refused(code),
+        Err(code) => return PeerResponse::Refused(code),
     };
     if is_open(invitation.state) {
         state.invitations.change(turn, id, |it| it.person = Some(person));
@@ -236,5 +236,5 @@ pub(crate) fn decline(
         // They accepted, changed their mind, and never heard of the grant.
         return grants::give_back(state, turn, person, grant);
     }
-    FromOwner::Done
+    PeerResponse::Done
 }

@@ -9,11 +9,11 @@ use crate::core::commands::{grants, invitations};
 use crate::core::derive::reconcile;
 use crate::core::limits::{ANSWER_WITHIN, CHECK_DOWN_EVERY, CHECK_EVERY, MAX_SERVICES};
 use crate::core::records::Service;
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{Effect, State, audit, validation};
 
 /// What somebody wants to share.
-pub(crate) struct Wish {
+pub(crate) struct ServiceSpec {
     pub(crate) name: String,
     pub(crate) kind: ServiceKind,
     pub(crate) target: String,
@@ -23,7 +23,7 @@ pub(crate) struct Wish {
 
 /// A look-out for a service's target.
 #[derive(Default)]
-pub(crate) struct Watch {
+pub(crate) struct HealthCheck {
     pub(crate) health: Health,
     /// When to look, in ticks.
     next: u64,
@@ -58,7 +58,7 @@ impl State {
     }
 }
 
-pub(crate) fn share(state: &mut State, turn: &mut Turn, wish: &Wish) -> Result<Answer, Fault> {
+pub(crate) fn share(state: &mut State, turn: &mut Transaction, wish: &ServiceSpec) -> Result<Answer, Fault> {
     if state.services.len() >= MAX_SERVICES {
         return Err(Fault::new(Code::TooMany, format!("{MAX_SERVICES} services are the most: close one first.")));
     }
@@ -79,7 +79,12 @@ pub(crate) fn share(state: &mut State, turn: &mut Turn, wish: &Wish) -> Result<A
     Ok(Answer::Service { service: id })
 }
 
-pub(crate) fn change(state: &mut State, turn: &mut Turn, id: ServiceId, patch: ServicePatch) -> Result<(), Fault> {
+pub(crate) fn change(
+    state: &mut State,
+    turn: &mut Transaction,
+    id: ServiceId,
+    patch: ServicePatch,
+) -> Result<(), Fault> {
     let mut service = state.service(id)?.clone();
     if let Some(name) = patch.name {
         service.name = validation::name(&name)?;
@@ -101,12 +106,12 @@ pub(crate) fn change(state: &mut State, turn: &mut Turn, id: ServiceId, patch: S
         audit::service(turn, &name, "changed");
     }
     if is_elsewhere && let Some(watch) = state.watches.get_mut(&id) {
-        *watch = Watch { stale: watch.looking.is_some(), looking: watch.looking, ..Watch::default() };
+        *watch = HealthCheck { stale: watch.looking.is_some(), looking: watch.looking, ..HealthCheck::default() };
     }
     Ok(())
 }
 
-pub(crate) fn set(state: &mut State, turn: &mut Turn, id: ServiceId, on: bool) -> Result<(), Fault> {
+pub(crate) fn set(state: &mut State, turn: &mut Transaction, id: ServiceId, on: bool) -> Result<(), Fault> {
     let name = state.service(id)?.name.clone();
     if state.services.change(turn, id, |it| it.on = on) {
         audit::service(turn, &name, if on { "resumed" } else { "paused" });
@@ -114,7 +119,7 @@ pub(crate) fn set(state: &mut State, turn: &mut Turn, id: ServiceId, on: bool) -
     Ok(())
 }
 
-pub(crate) fn close(state: &mut State, turn: &mut Turn, id: ServiceId) -> Result<(), Fault> {
+pub(crate) fn close(state: &mut State, turn: &mut Transaction, id: ServiceId) -> Result<(), Fault> {
     let name = state.service(id)?.name.clone();
     for invitation in state.invitations.keys_of(|it| it.service == id && invitations::is_open(it.state)) {
         invitations::end(state, turn, invitation, SentState::Revoked);
@@ -128,7 +133,7 @@ pub(crate) fn close(state: &mut State, turn: &mut Turn, id: ServiceId) -> Result
     Ok(())
 }
 
-pub(crate) fn health(state: &mut State, turn: &mut Turn, id: ServiceId, result: Result<(), Fault>) {
+pub(crate) fn health(state: &mut State, turn: &mut Transaction, id: ServiceId, result: Result<(), Fault>) {
     let Some(watch) = state.watches.get_mut(&id) else { return };
     watch.looking = None;
     if std::mem::take(&mut watch.stale) {
@@ -154,7 +159,7 @@ pub(crate) fn is_down(state: &State, id: ServiceId) -> bool {
 }
 
 /// Looks at a target soon: a stream through it could not be made.
-pub(crate) fn doubt(state: &mut State, turn: &mut Turn, id: ServiceId) {
+pub(crate) fn doubt(state: &mut State, turn: &mut Transaction, id: ServiceId) {
     if let Some(watch) = state.watches.get_mut(&id) {
         watch.next = watch.next.min(turn.now.ticks);
         watch.doubted = true;
@@ -174,7 +179,7 @@ pub(crate) fn next_check(state: &State) -> Option<u64> {
 }
 
 /// Looks at every target whose time has come.
-pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
+pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
     let open: Vec<(ServiceId, String)> =
         state.services.all().filter(|it| state.is_open(it)).map(|it| (it.id, it.target.clone())).collect();
     state.watches.retain(|id, _| open.iter().any(|(open, _)| open == id));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ┌─► Permit    to the gate in front of the service
-//! why_not ───┼─► Standing  to the friend
+//! why_not ───┼─► GrantStatus  to the friend
 //!            └─► Snapshot
 //! ```
 
@@ -10,9 +10,9 @@ use crate::api::{Code, GrantState, ServiceId, UnixMillis};
 use crate::core::commands::services;
 use crate::core::event::Refusal;
 use crate::core::records::{Grant, Service, outlet_address};
-use crate::core::transaction::Turn;
-use crate::core::{Permitted, State, audit, validation};
-use crate::peer::{Offer, Standing};
+use crate::core::transaction::Transaction;
+use crate::core::{AdmissionRule, State, audit, validation};
+use crate::peer::{GrantStatus, Offer};
 use postern_node::identity::Identifier;
 
 impl State {
@@ -29,18 +29,18 @@ impl State {
         }
     }
 
-    pub(crate) fn standing(&self, grant: &Grant, wall: UnixMillis) -> Standing {
+    pub(crate) fn standing(&self, grant: &Grant, wall: UnixMillis) -> GrantStatus {
         match (self.why_not(grant, wall), self.services.get(grant.service)) {
-            (None, Some(service)) if services::is_down(self, service.id) => Standing::Not(Code::ServiceDown),
-            (None, Some(service)) => Standing::Good(offer(grant, service)),
-            (why, _) => Standing::Not(why.unwrap_or(Code::ServiceClosed)),
+            (None, Some(service)) if services::is_down(self, service.id) => GrantStatus::Inactive(Code::ServiceDown),
+            (None, Some(service)) => GrantStatus::Active(offer(grant, service)),
+            (why, _) => GrantStatus::Inactive(why.unwrap_or(Code::ServiceClosed)),
         }
     }
 
     /// What the gate in front of a service must know.
-    pub(crate) fn permitted(&self, service: ServiceId, wall: UnixMillis) -> Vec<Permitted> {
+    pub(crate) fn permitted(&self, service: ServiceId, wall: UnixMillis) -> Vec<AdmissionRule> {
         let grants = self.grants.all().filter(|it| it.service == service);
-        let permitted = grants.map(|it| Permitted {
+        let permitted = grants.map(|it| AdmissionRule {
             grant: it.id,
             person: it.person,
             refusal: self.why_not(it, wall).map(refusal),
@@ -96,7 +96,7 @@ pub(crate) fn meaning(refusal: Refusal) -> Code {
 /// Somebody was not let in to a service.
 pub(crate) fn refused(
     state: &mut State,
-    turn: &mut Turn,
+    turn: &mut Transaction,
     service: ServiceId,
     person: Option<Identifier>,
     refusal: Refusal,

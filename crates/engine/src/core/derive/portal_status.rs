@@ -6,27 +6,27 @@
 //! InletRefused ───┘
 //! ```
 
-use crate::api::{Code, Fault, InletId, Notice, UnixMillis, Way};
+use crate::api::{Code, Fault, InletId, Notice, PathKind, UnixMillis};
 use crate::core::commands::inlets;
 use crate::core::derive::access;
 use crate::core::event::Refusal;
 use crate::core::limits::NOTICE_EVERY;
 use crate::core::records::Inlet;
-use crate::core::tasks::outbound_calls::Errand;
-use crate::core::transaction::Turn;
+use crate::core::tasks::outbound_calls::OutboundCall;
+use crate::core::transaction::Transaction;
 use crate::core::{State, fault_messages};
 
 /// What is known of a portal in this run.
 #[derive(Default)]
-pub(crate) struct Line {
+pub(crate) struct PortalRuntime {
     listening: Option<Result<(), Fault>>,
-    channel: Option<Result<Way, Fault>>,
+    channel: Option<Result<PathKind, Fault>>,
     refusal: Option<Refusal>,
     pub(crate) round_trip: Option<u32>,
     pub(crate) live: u32,
-    shown: Option<Shown>,
+    shown: Option<PortalPhase>,
     /// The same, but for moments of being connected.
-    lasting: Option<Shown>,
+    lasting: Option<PortalPhase>,
     pub(crate) since: UnixMillis,
     /// It was made in this run: the first time it is up is worth a notice.
     is_fresh: bool,
@@ -34,7 +34,7 @@ pub(crate) struct Line {
     told_at: Option<u64>,
 }
 
-impl Line {
+impl PortalRuntime {
     /// Of a portal that was made in this run.
     pub(crate) fn fresh(since: UnixMillis) -> Self {
         Self { is_fresh: true, since, ..Self::default() }
@@ -43,47 +43,47 @@ impl Line {
 
 /// How a portal is, without since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Link {
+pub(crate) enum PortalState {
     Off,
     Connecting,
-    Up(Way),
+    Up(PathKind),
     Down(Fault),
 }
 
 /// What of it makes a difference to a person.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum PortalPhase {
     Off,
     Connecting,
     Up,
     Down(Code),
 }
 
-impl Link {
-    fn shown(&self) -> Shown {
+impl PortalState {
+    fn shown(&self) -> PortalPhase {
         match self {
-            Self::Off => Shown::Off,
-            Self::Connecting => Shown::Connecting,
-            Self::Up(_) => Shown::Up,
-            Self::Down(fault) => Shown::Down(fault.code),
+            Self::Off => PortalPhase::Off,
+            Self::Connecting => PortalPhase::Connecting,
+            Self::Up(_) => PortalPhase::Up,
+            Self::Down(fault) => PortalPhase::Down(fault.code),
         }
     }
 }
 
 impl State {
     /// How a portal is: up, or the first reason that it is not.
-    pub(crate) fn link(&self, inlet: &Inlet, wall: UnixMillis) -> Link {
+    pub(crate) fn link(&self, inlet: &Inlet, wall: UnixMillis) -> PortalState {
         let owner = || self.name(inlet.owner);
-        let told = |code| Link::Down(fault_messages::portal(code, &owner()));
+        let told = |code| PortalState::Down(fault_messages::portal(code, &owner()));
         if !inlet.on {
-            return Link::Off;
+            return PortalState::Off;
         }
         if self.is_paused() {
-            return Link::Down(Fault::new(Code::Paused, "Everything is paused here."));
+            return PortalState::Down(Fault::new(Code::Paused, "Everything is paused here."));
         }
         if self.is_blocked(inlet.owner) {
             let sentence = format!("You have blocked {}: unblock them to use it.", owner());
-            return Link::Down(Fault::new(Code::Blocked, sentence));
+            return PortalState::Down(Fault::new(Code::Blocked, sentence));
         }
         if let Some(code) = inlet.refused {
             return told(code);
@@ -92,14 +92,14 @@ impl State {
             return told(Code::Expired);
         }
         if let Some(fault) = self.key_fault() {
-            return Link::Down(fault.clone());
+            return PortalState::Down(fault.clone());
         }
-        let Some(line) = self.lines.get(&inlet.id) else { return Link::Connecting };
+        let Some(line) = self.lines.get(&inlet.id) else { return PortalState::Connecting };
         match (&line.listening, &line.channel, line.refusal) {
-            (Some(Err(fault)), _, _) | (_, Some(Err(fault)), _) => Link::Down(fault.clone()),
+            (Some(Err(fault)), _, _) | (_, Some(Err(fault)), _) => PortalState::Down(fault.clone()),
             (Some(Ok(())), Some(Ok(_)), Some(refusal)) => told(access::meaning(refusal)),
-            (Some(Ok(())), Some(Ok(way)), None) => Link::Up(way.clone()),
-            _ => Link::Connecting,
+            (Some(Ok(())), Some(Ok(way)), None) => PortalState::Up(way.clone()),
+            _ => PortalState::Connecting,
         }
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn service_is_down(state: &mut State, id: InletId) {
 }
 
 /// Whether news of an inlet are about one that is kept.
-fn line(state: &mut State, id: InletId) -> Option<&mut Line> {
+fn line(state: &mut State, id: InletId) -> Option<&mut PortalRuntime> {
     if state.kept.keeps_inlet(id) { Some(state.lines.entry(id).or_default()) } else { None }
 }
 
@@ -133,16 +133,16 @@ pub(crate) fn listening(state: &mut State, id: InletId, result: Result<u16, Faul
     }
 }
 
-pub(crate) fn up(state: &mut State, turn: &mut Turn, id: InletId, way: Way) {
+pub(crate) fn up(state: &mut State, turn: &mut Transaction, id: InletId, way: PathKind) {
     let Some(line) = line(state, id) else { return };
     line.channel = Some(Ok(way));
     if let Some(inlet) = state.inlets.get(id) {
-        state.errands.begin(Errand::Sync(inlet.owner), turn.now.ticks);
+        state.errands.begin(OutboundCall::Sync(inlet.owner), turn.now.ticks);
         // Whatever else waits for this owner need not wait any longer.
         let owner = inlet.owner;
         let waits = state.received.all().filter(|it| it.owner == owner).map(|it| it.id).collect::<Vec<_>>();
         for id in waits {
-            state.errands.hurry_one(Errand::Redeem(id), turn.now.ticks);
+            state.errands.hurry_one(OutboundCall::Redeem(id), turn.now.ticks);
         }
     }
 }
@@ -160,24 +160,24 @@ pub(crate) fn down(state: &mut State, id: InletId, fault: Fault) {
     line.live = 0;
 }
 
-pub(crate) fn refused(state: &mut State, turn: &mut Turn, id: InletId, refusal: Option<Refusal>) {
+pub(crate) fn refused(state: &mut State, turn: &mut Transaction, id: InletId, refusal: Option<Refusal>) {
     let Some(line) = line(state, id) else { return };
     line.refusal = refusal;
     // The outlet says no: its owner says why. It says yes although we think it does not: ask as well.
     let Some(inlet) = state.inlets.get(id) else { return };
     if refusal.is_some_and(|it| !it.is_services_fault()) || (refusal.is_none() && inlet.refused.is_some()) {
-        state.errands.begin(Errand::Sync(inlet.owner), turn.now.ticks);
+        state.errands.begin(OutboundCall::Sync(inlet.owner), turn.now.ticks);
     }
 }
 
-pub(crate) fn live(state: &mut State, turn: &mut Turn, id: InletId, live: u32) {
+pub(crate) fn live(state: &mut State, turn: &mut Transaction, id: InletId, live: u32) {
     turn.settle = false;
     if let Some(line) = line(state, id) {
         line.live = live;
     }
 }
 
-pub(crate) fn round_trip(state: &mut State, turn: &mut Turn, id: InletId, milliseconds: u32) {
+pub(crate) fn round_trip(state: &mut State, turn: &mut Transaction, id: InletId, milliseconds: u32) {
     turn.settle = false;
     if let Some(line) = line(state, id) {
         line.round_trip = Some(milliseconds);
@@ -197,7 +197,7 @@ pub(crate) fn begin_anew(state: &mut State, id: InletId, keeps_channel: bool) {
 }
 
 /// Notes since when each portal is as it is, and tells of those that came up or went down.
-pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
+pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
     let gone: Vec<InletId> = state.lines.keys().copied().filter(|id| !state.inlets.contains(*id)).collect();
     for id in gone {
         state.lines.remove(&id);
@@ -212,16 +212,16 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
             continue;
         }
         line.since = turn.now.wall;
-        if matches!(link, Link::Connecting) {
+        if matches!(link, PortalState::Connecting) {
             continue;
         }
         let before = line.lasting.replace(link.shown());
         match link {
-            Link::Up(_) if std::mem::take(&mut line.is_fresh) | std::mem::take(&mut line.down_is_told) => {
+            PortalState::Up(_) if std::mem::take(&mut line.is_fresh) | std::mem::take(&mut line.down_is_told) => {
                 turn.notify(Notice::PortalUp { inlet: id, name, address: format!("127.0.0.1:{port}") });
             }
-            Link::Down(fault)
-                if before == Some(Shown::Up) && fault.code != Code::Paused && fault.code != Code::Blocked =>
+            PortalState::Down(fault)
+                if before == Some(PortalPhase::Up) && fault.code != Code::Paused && fault.code != Code::Blocked =>
             {
                 let quiet = line.told_at.is_some_and(|at| turn.now.ticks < at.saturating_add(NOTICE_EVERY));
                 if !quiet {

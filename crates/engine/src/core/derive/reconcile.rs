@@ -4,40 +4,40 @@ use crate::api::{Code, GrantId, InletId, ServiceId, UnixMillis};
 use crate::core::derive::portal_status;
 use crate::core::records::{Grant, Inlet};
 use crate::core::tasks::mail;
-use crate::core::transaction::Turn;
-use crate::core::{Effect, Permitted, State};
-use crate::peer::Reach;
-use crate::peer::{News, Standing};
+use crate::core::transaction::Transaction;
+use crate::core::{AdmissionRule, Effect, State};
+use crate::peer::PeerAddress;
+use crate::peer::{GrantStatus, PeerNotification};
 use postern_node::identity::Identifier;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the runner was told to keep, and friends how their grants are.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct AppliedState {
     listens: bool,
     hubs: BTreeSet<String>,
     outlets: BTreeMap<ServiceId, String>,
-    permits: BTreeMap<ServiceId, Vec<Permitted>>,
-    inlets: BTreeMap<InletId, Wish>,
-    standings: BTreeMap<GrantId, Standing>,
+    permits: BTreeMap<ServiceId, Vec<AdmissionRule>>,
+    inlets: BTreeMap<InletId, DesiredInlet>,
+    standings: BTreeMap<GrantId, GrantStatus>,
 }
 
 /// An inlet as it is kept.
 #[derive(Clone, PartialEq, Eq)]
-struct Wish {
+struct DesiredInlet {
     owner: Identifier,
-    reach: Vec<Reach>,
+    reach: Vec<PeerAddress>,
     outlet: String,
     port: u16,
 }
 
-impl Wish {
+impl DesiredInlet {
     fn of(inlet: &Inlet) -> Self {
         Self { owner: inlet.owner, reach: inlet.reach.clone(), outlet: inlet.outlet.clone(), port: inlet.port }
     }
 }
 
-impl Kept {
+impl AppliedState {
     pub(crate) fn keeps_inlet(&self, id: InletId) -> bool {
         self.inlets.contains_key(&id)
     }
@@ -62,7 +62,7 @@ pub(crate) fn remember(state: &mut State, grant: &Grant, wall: UnixMillis) {
 }
 
 /// Puts right what is not kept as the records say.
-pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
+pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
     if !state.is_running() {
         return;
     }
@@ -72,7 +72,7 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
     tell_standings(state, turn);
 }
 
-fn keep_hubs(state: &mut State, turn: &mut Turn) {
+fn keep_hubs(state: &mut State, turn: &mut Transaction) {
     let Some(profile) = &state.profile else { return };
     if state.kept.listens != profile.this_computer {
         state.kept.listens = profile.this_computer;
@@ -89,7 +89,7 @@ fn keep_hubs(state: &mut State, turn: &mut Turn) {
     state.kept.hubs = wanted;
 }
 
-fn keep_outlets(state: &mut State, turn: &mut Turn) {
+fn keep_outlets(state: &mut State, turn: &mut Transaction) {
     let gone: Vec<ServiceId> = state.kept.outlets.keys().copied().filter(|id| !state.services.contains(*id)).collect();
     for id in gone {
         state.kept.outlets.remove(&id);
@@ -101,7 +101,7 @@ fn keep_outlets(state: &mut State, turn: &mut Turn) {
         let permitted = state.permitted(id, turn.now.wall);
         // The gate is told first of a new outlet: it must not be open for an instant to whoever was let in before.
         if state.kept.permits.get(&id) != Some(&permitted) {
-            turn.keep(Effect::Permit { service: id, permitted: permitted.clone() });
+            turn.keep(Effect::SetAdmission { service: id, permitted: permitted.clone() });
             state.kept.permits.insert(id, permitted);
         }
         if state.kept.outlets.get(&id) != Some(&target) {
@@ -111,9 +111,9 @@ fn keep_outlets(state: &mut State, turn: &mut Turn) {
     }
 }
 
-fn keep_inlets(state: &mut State, turn: &mut Turn) {
+fn keep_inlets(state: &mut State, turn: &mut Transaction) {
     let wanted = state.inlets.all().filter(|it| state.is_wanted(it, turn.now.wall));
-    let wanted: BTreeMap<InletId, Wish> = wanted.map(|it| (it.id, Wish::of(it))).collect();
+    let wanted: BTreeMap<InletId, DesiredInlet> = wanted.map(|it| (it.id, DesiredInlet::of(it))).collect();
     let gone: Vec<InletId> = state.kept.inlets.keys().copied().filter(|id| !wanted.contains_key(id)).collect();
     for id in gone {
         state.kept.inlets.remove(&id);
@@ -130,13 +130,13 @@ fn keep_inlets(state: &mut State, turn: &mut Turn) {
         {
             portal_status::begin_anew(state, id, true);
         }
-        let Wish { owner, reach, outlet, port } = wish;
+        let DesiredInlet { owner, reach, outlet, port } = wish;
         turn.keep(Effect::KeepInlet { inlet: id, owner, reach, outlet, port });
     }
 }
 
 /// Tells friends whose grants are not as they were told last.
-pub(crate) fn tell_standings(state: &mut State, turn: &mut Turn) {
+pub(crate) fn tell_standings(state: &mut State, turn: &mut Transaction) {
     let changed = state.grants.all().filter_map(|grant| {
         let standing = state.standing(grant, turn.now.wall);
         (state.kept.standings.get(&grant.id) != Some(&standing)).then_some((grant.id, grant.person, standing))
@@ -144,14 +144,14 @@ pub(crate) fn tell_standings(state: &mut State, turn: &mut Turn) {
     for (id, person, standing) in changed.collect::<Vec<_>>() {
         let before = state.kept.standings.insert(id, standing.clone());
         // How the service does concerns whoever is there now; mail would tell of it when it is long over.
-        let is_down = |it: &Standing| *it == Standing::Not(Code::ServiceDown);
-        let lets_in = |it: &Standing| matches!(it, Standing::Good(_)) || is_down(it);
+        let is_down = |it: &GrantStatus| *it == GrantStatus::Inactive(Code::ServiceDown);
+        let lets_in = |it: &GrantStatus| matches!(it, GrantStatus::Active(_)) || is_down(it);
         let of_the_service = is_down(&standing) || before.as_ref().is_none_or(is_down);
         if of_the_service && lets_in(&standing) && before.as_ref().is_none_or(lets_in) {
             state.mail.forget(mail::Subject::Grant(id));
-            turn.effect(Effect::Push(person, News::Grant { grant: id, standing }));
+            turn.effect(Effect::NotifyPeer(person, PeerNotification::Grant { grant: id, standing }));
         } else {
-            mail::tell(state, turn, person, mail::Subject::Grant(id), News::Grant { grant: id, standing });
+            mail::tell(state, turn, person, mail::Subject::Grant(id), PeerNotification::Grant { grant: id, standing });
         }
     }
     let grants = &state.grants;

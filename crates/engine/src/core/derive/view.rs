@@ -7,15 +7,15 @@ use crate::api::{
 };
 use crate::core::State;
 use crate::core::commands::{contacts, grants, hubs, incoming_invitations, inlets, invitations};
-use crate::core::derive::portal_status::Link;
-use crate::core::event::Moment;
+use crate::core::derive::portal_status::PortalState;
+use crate::core::event::Now;
 use crate::core::records::{Contact, Grant, Inlet, Invitation, Received, Service};
 use crate::core::tasks::mail;
-use crate::core::tasks::outbound_calls::Errand;
+use crate::core::tasks::outbound_calls::OutboundCall;
 
 impl State {
     /// Everything visible at this instant. Equal states give equal snapshots, in the same order.
-    pub fn snapshot(&self, now: Moment) -> Snapshot {
+    pub fn snapshot(&self, now: Now) -> Snapshot {
         let mut snapshot = Snapshot {
             me: self.profile.as_ref().and_then(|it| Some(Me { identifier: it.identity?, name: it.name.clone() })),
             status: Status::Idle,
@@ -116,10 +116,10 @@ impl State {
     fn inlet_view(&self, inlet: &Inlet, wall: UnixMillis) -> InletView {
         let line = self.lines.get(&inlet.id);
         let link = match self.link(inlet, wall) {
-            Link::Off => InletLink::Off,
-            Link::Connecting => InletLink::Connecting,
-            Link::Up(way) => InletLink::Up { way, round_trip_ms: line.and_then(|it| it.round_trip) },
-            Link::Down(fault) => InletLink::Down { fault, since: line.map_or(wall, |it| it.since) },
+            PortalState::Off => InletLink::Off,
+            PortalState::Connecting => InletLink::Connecting,
+            PortalState::Up(way) => InletLink::Up { way, round_trip_ms: line.and_then(|it| it.round_trip) },
+            PortalState::Down(fault) => InletLink::Down { fault, since: line.map_or(wall, |it| it.since) },
         };
         InletView {
             id: inlet.id,
@@ -151,7 +151,7 @@ impl State {
         let state = match &received.over {
             Some(fault) => ReceivedState::Over { fault: fault.clone() },
             None if received.accepted => {
-                let fault = self.key_fault().or_else(|| self.errands.fault(Errand::Redeem(received.id)));
+                let fault = self.key_fault().or_else(|| self.errands.fault(OutboundCall::Redeem(received.id)));
                 ReceivedState::Accepting { fault: fault.cloned() }
             }
             None if received.expires <= wall => ReceivedState::Over {
@@ -284,7 +284,7 @@ fn status(snapshot: &Snapshot) -> Status {
 }
 
 /// What the state itself says about what is wrong, worst first.
-pub(crate) fn findings(state: &State, now: Moment) -> Answer {
+pub(crate) fn findings(state: &State, now: Now) -> Answer {
     let snapshot = state.snapshot(now);
     let mut findings = Vec::new();
     let mut found = |severity, subject: &str, message: String, advice: Option<&str>| {

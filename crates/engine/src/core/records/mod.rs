@@ -1,7 +1,7 @@
 //! What is remembered for good: everything of the state that a restart must find again.
 
 use crate::api::{GrantId, GrantState, InletId, InvitationId, SentState, ServiceId, ServiceKind, Terms, UnixMillis};
-use crate::peer::Reach;
+use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -220,7 +220,7 @@ pub struct Received {
     /// What they call themselves.
     pub owner_name: String,
     /// Where they can be reached.
-    pub reach: Vec<Reach>,
+    pub reach: Vec<PeerAddress>,
     /// What they call the service.
     pub service_name: String,
     /// What it speaks.
@@ -258,7 +258,7 @@ pub struct Inlet {
     /// Whose service it leads to.
     pub owner: Identifier,
     /// Where they can be reached.
-    pub reach: Vec<Reach>,
+    pub reach: Vec<PeerAddress>,
     /// The address of the outlet on their node.
     pub outlet: String,
     /// What it is called here.

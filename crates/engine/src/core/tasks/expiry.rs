@@ -6,11 +6,11 @@ use crate::api::{Code, GrantState, SentState, UnixMillis};
 use crate::core::commands::{grants, incoming_invitations, invitations};
 use crate::core::limits::DAY;
 use crate::core::records::Received;
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{State, fault_messages};
 
 /// Marks what is over.
-pub(crate) fn mark(state: &mut State, turn: &mut Turn) {
+pub(crate) fn mark(state: &mut State, turn: &mut Transaction) {
     let wall = turn.now.wall;
     for id in state.invitations.keys_of(|it| invitations::is_open(it.state) && it.expires <= wall) {
         invitations::end(state, turn, id, SentState::Expired);

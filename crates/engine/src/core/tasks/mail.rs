@@ -13,9 +13,9 @@ use crate::core::event::MailId;
 use crate::core::limits::{ANSWER_WITHIN, MAX_MAIL, MAX_TRIES};
 use crate::core::records::Contact;
 use crate::core::tasks::outbound_calls::backoff;
-use crate::core::transaction::Turn;
+use crate::core::transaction::Transaction;
 use crate::core::{Effect, State};
-use crate::peer::News;
+use crate::peer::PeerNotification;
 use postern_node::identity::Identifier;
 use std::collections::BTreeMap;
 
@@ -26,10 +26,10 @@ pub(crate) enum Subject {
     Grant(GrantId),
 }
 
-struct Letter {
+struct QueuedMail {
     person: Identifier,
     /// Nothing for an invitation, which is written anew each time: ways to us may have changed.
-    news: Option<News>,
+    news: Option<PeerNotification>,
     attempts: u32,
     /// When to post it, in ticks.
     at: u64,
@@ -40,7 +40,7 @@ struct Letter {
 /// All mail that no hub has taken yet.
 #[derive(Default)]
 pub(crate) struct Mail {
-    letters: BTreeMap<Subject, Letter>,
+    letters: BTreeMap<Subject, QueuedMail>,
     last: u64,
 }
 
@@ -60,12 +60,12 @@ impl Mail {
         self.letters.values().map(|it| it.under_way.map_or(it.at, |(_, until)| until)).min()
     }
 
-    fn add(&mut self, subject: Subject, person: Identifier, news: Option<News>, at: u64) {
+    fn add(&mut self, subject: Subject, person: Identifier, news: Option<PeerNotification>, at: u64) {
         if self.letters.len() >= MAX_MAIL && !self.letters.contains_key(&subject) {
             // Invitations come again of themselves; of the rest, whoever asks hears how it is.
             self.letters.pop_last();
         }
-        self.letters.insert(subject, Letter { person, news, attempts: 0, at, under_way: None });
+        self.letters.insert(subject, QueuedMail { person, news, attempts: 0, at, under_way: None });
     }
 }
 
@@ -75,15 +75,21 @@ pub(crate) fn can_be_mailed(contact: &Contact) -> bool {
 }
 
 /// Tells somebody something now, and by mail unless they are blocked.
-pub(crate) fn tell(state: &mut State, turn: &mut Turn, person: Identifier, subject: Subject, news: News) {
-    turn.effect(Effect::Push(person, news.clone()));
+pub(crate) fn tell(
+    state: &mut State,
+    turn: &mut Transaction,
+    person: Identifier,
+    subject: Subject,
+    news: PeerNotification,
+) {
+    turn.effect(Effect::NotifyPeer(person, news.clone()));
     if state.contacts.get(person).is_some_and(|it| can_be_mailed(it) && !it.blocked) {
         state.mail.add(subject, person, Some(news), turn.now.ticks);
     }
 }
 
 /// Makes letters of the invitations that are to be mailed, and posts what is due.
-pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
+pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
     begin_invitations(state, turn);
     let ticks = turn.now.ticks;
     let mut due = Vec::new();
@@ -101,7 +107,7 @@ pub(crate) fn settle(state: &mut State, turn: &mut Turn) {
     }
 }
 
-fn begin_invitations(state: &mut State, turn: &mut Turn) {
+fn begin_invitations(state: &mut State, turn: &mut Transaction) {
     let is_waiting = |state: &State, id| {
         state.invitations.get(id).is_some_and(|it| it.state == SentState::Created && it.person.is_some())
     };
@@ -121,13 +127,13 @@ fn begin_invitations(state: &mut State, turn: &mut Turn) {
         let Some(person) = invitation.person else { continue };
         let can = state.contacts.get(person).is_some_and(|it| can_be_mailed(it) && !it.blocked);
         if let Some(news) = invitations::news(state, invitation).filter(|_| can) {
-            turn.effect(Effect::Push(person, news));
+            turn.effect(Effect::NotifyPeer(person, news));
             state.mail.add(subject, person, None, turn.now.ticks);
         }
     }
 }
 
-fn post(state: &mut State, turn: &mut Turn, subject: Subject) {
+fn post(state: &mut State, turn: &mut Transaction, subject: Subject) {
     let Some(letter) = state.mail.letters.get(&subject) else { return };
     let contact = state.contacts.get(letter.person).filter(|it| can_be_mailed(it) && !it.blocked);
     let written = match (&letter.news, subject) {
@@ -145,12 +151,12 @@ fn post(state: &mut State, turn: &mut Turn, subject: Subject) {
     if let Some(letter) = state.mail.letters.get_mut(&subject) {
         letter.under_way = Some((mail, turn.now.ticks + ANSWER_WITHIN));
     }
-    turn.effect(Effect::Post { mail, to, hubs, news });
+    turn.effect(Effect::SendMail { mail, to, hubs, news });
 }
 
 /// A hub has taken a letter, or none has.
-pub(crate) fn posted(state: &mut State, turn: &mut Turn, mail: MailId, result: Result<(), Fault>) {
-    let is_it = |letter: &Letter| letter.under_way.is_some_and(|(it, _)| it == mail);
+pub(crate) fn posted(state: &mut State, turn: &mut Transaction, mail: MailId, result: Result<(), Fault>) {
+    let is_it = |letter: &QueuedMail| letter.under_way.is_some_and(|(it, _)| it == mail);
     let Some((subject, letter)) = state.mail.letters.iter_mut().find(|(_, it)| is_it(it)) else { return };
     let subject = *subject;
     let is_invitation = letter.news.is_none();

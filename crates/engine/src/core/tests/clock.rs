@@ -22,7 +22,7 @@ fn access_ends_at_its_time_at_both_ends_and_can_be_given_more() {
     assert!(world.people[ADA].gates[&service][0].refusal.is_some());
     assert_eq!(world.snapshot(ADA).services[0].people[0].state, GrantState::Expired);
     assert_eq!(world.why(BEA), Code::Expired);
-    assert!(world.people[ADA].deeds.iter().any(|it| matches!(it, Deed::Grant { what, .. } if what == "expired")));
+    assert!(world.people[ADA].deeds.iter().any(|it| matches!(it, AuditEvent::Grant { what, .. } if what == "expired")));
     assert_eq!(world.must_fail(ADA, Request::ChangeGrant { grant, terms: until(1) }), Code::Invalid);
     world.must(ADA, Request::ChangeGrant { grant, terms: until(3) });
     assert!(world.is_up(BEA));

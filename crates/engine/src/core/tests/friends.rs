@@ -3,7 +3,7 @@
 use super::world::{ADA, BEA, CID, HUB, World};
 use crate::api::*;
 use crate::core::{Effect, Event};
-use crate::peer::{News, Standing};
+use crate::peer::{GrantStatus, PeerNotification};
 use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
 
@@ -98,7 +98,7 @@ fn what_waits_is_tried_at_once_after_a_wake_or_when_the_hub_is_back() {
         assert_eq!(fault.code, Code::HubUnreachable);
         if wake {
             world.hub_is_up = true;
-            world.event(BEA, Event::Woke);
+            world.event(BEA, Event::Resumed);
             assert!(world.last.1.contains(&Effect::RetryNow));
         } else {
             world.set_hub(true);
@@ -187,7 +187,7 @@ fn a_portal_says_why_it_is_not_up() {
     world.event(BEA, Event::InletRefused(inlet, Some(postern_node::portal::EndReason::Refused)));
     assert_eq!(world.why(BEA), Code::ServiceDown);
     // Over a new channel its owner says that it is well; so does a stream that opens again.
-    world.event(BEA, Event::InletUp(inlet, Way::Hub { address: "hub.example:4000".into() }));
+    world.event(BEA, Event::InletUp(inlet, PathKind::Hub { address: "hub.example:4000".into() }));
     world.settle();
     assert!(world.is_up(BEA));
     world.event(BEA, Event::InletRefused(inlet, Some(postern_node::portal::EndReason::Refused)));
@@ -286,9 +286,12 @@ fn changes_of_a_service_reach_its_friends() {
 fn only_the_owner_is_heard_about_a_grant() {
     let (mut world, _, _, grant) = World::shared();
     let cid = world.people[CID].identifier;
-    world.event(BEA, Event::Told(cid, News::Grant { grant, standing: Standing::Not(Code::Revoked) }));
+    world.event(
+        BEA,
+        Event::PeerNotification(cid, PeerNotification::Grant { grant, standing: GrantStatus::Inactive(Code::Revoked) }),
+    );
     assert!(world.is_up(BEA));
-    let refused = |it: &Deed| matches!(it, Deed::Refused { code: Code::NotTrusted, .. });
+    let refused = |it: &AuditEvent| matches!(it, AuditEvent::Refused { code: Code::NotTrusted, .. });
     assert!(world.people[BEA].deeds.iter().any(refused));
     // Nor is an invitation of somebody who is no contact.
     let (_, _, news) = {
@@ -299,9 +302,9 @@ fn only_the_owner_is_heard_about_a_grant() {
         world.old_mail.last().unwrap().clone()
     };
     assert_eq!(world.snapshot(BEA).invitations.len(), 1);
-    let News::Invitation { ticket, .. } = news.clone() else { panic!() };
-    world.event(BEA, Event::Told(cid, news));
-    world.event(BEA, Event::Told(cid, News::Withdrawn { ticket }));
+    let PeerNotification::Invitation { ticket, .. } = news.clone() else { panic!() };
+    world.event(BEA, Event::PeerNotification(cid, news));
+    world.event(BEA, Event::PeerNotification(cid, PeerNotification::Withdrawn { ticket }));
     assert_eq!(world.snapshot(BEA).invitations[0].state, ReceivedState::New);
     assert_eq!(world.snapshot(BEA).invitations[0].owner, world.people[ADA].identifier);
 }
@@ -325,8 +328,8 @@ fn an_owner_cannot_take_over_a_portal_to_somebody_else() {
         port: 1,
         until: None,
     };
-    let card = crate::peer::Card { name: "Cid".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
-    world.event(BEA, Event::Answered(call.unwrap(), Ok(crate::peer::FromOwner::Granted(offer, card))));
+    let card = crate::peer::ContactInfo { name: "Cid".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
+    world.event(BEA, Event::CallAnswered(call.unwrap(), Ok(crate::peer::PeerResponse::Granted(offer, card))));
     assert_eq!(world.snapshot(BEA).inlets.len(), 1);
     assert_eq!(world.snapshot(BEA).inlets[0].owner, world.people[ADA].identifier);
     assert!(
@@ -343,8 +346,8 @@ fn a_friend_is_told_how_the_service_does_without_trying_it() {
     // Whoever was away hears it when they are back, and no mail is sent about it.
     world.restart(BEA);
     assert_eq!(world.why(BEA), Code::ServiceDown);
-    let is_health = |(.., news): &(Identifier, Identifier, News)| {
-        matches!(news, News::Grant { standing: Standing::Not(Code::ServiceDown), .. })
+    let is_health = |(.., news): &(Identifier, Identifier, PeerNotification)| {
+        matches!(news, PeerNotification::Grant { standing: GrantStatus::Inactive(Code::ServiceDown), .. })
     };
     assert!(!world.old_mail.iter().any(is_health));
     world.people[ADA].target_answers = true;
@@ -367,7 +370,7 @@ fn a_moment_of_connecting_is_shown_and_is_no_notice() {
     let before = world.people[BEA].notices.len();
     world.event(BEA, Event::InletConnecting(inlet));
     assert_eq!(world.link(BEA), InletLink::Connecting);
-    world.event(BEA, Event::InletUp(inlet, Way::Hub { address: HUB.into() }));
+    world.event(BEA, Event::InletUp(inlet, PathKind::Hub { address: HUB.into() }));
     world.settle();
     assert!(world.is_up(BEA));
     assert_eq!(world.people[BEA].notices.len(), before);
@@ -381,7 +384,7 @@ fn a_moment_of_connecting_is_shown_and_is_no_notice() {
 fn what_was_carried_is_counted_on_over_restarts() {
     let (mut world, _, inlet, grant) = World::shared();
     let ever = |world: &World, now| world.people[ADA].state.as_ref().unwrap().carried_by_grant(grant, now);
-    let carried = |bytes| Event::Carried { grants: vec![(grant, bytes)], inlets: Vec::new() };
+    let carried = |bytes| Event::TrafficCarried { grants: vec![(grant, bytes)], inlets: Vec::new() };
     world.event(ADA, carried((10, 100)));
     world.event(ADA, carried((15, 150)));
     assert_eq!(ever(&world, (15, 150)), (0, 0), "before the meter began");
@@ -394,7 +397,7 @@ fn what_was_carried_is_counted_on_over_restarts() {
     world.restart(ADA);
     assert_eq!(ever(&world, (0, 0)), (16, 153));
 
-    world.event(BEA, Event::Carried { grants: Vec::new(), inlets: vec![(inlet, (3, 4))] });
+    world.event(BEA, Event::TrafficCarried { grants: Vec::new(), inlets: vec![(inlet, (3, 4))] });
     world.restart(BEA);
     assert_eq!(world.people[BEA].state.as_ref().unwrap().carried_by_inlet(inlet, (0, 0)), (3, 4));
 }
@@ -423,9 +426,9 @@ fn a_hub_that_becomes_somebody_else_is_pointed_out() {
 fn an_owner_who_leaves_is_not_taken_for_there() {
     let (mut world, _, inlet, _) = World::shared();
     let ada = world.people[ADA].identifier;
-    world.event(BEA, Event::Told(ada, News::Leaving));
-    assert_eq!(world.last.1, [Effect::Cut(ada), Effect::Reopen(inlet)]);
+    world.event(BEA, Event::PeerNotification(ada, PeerNotification::GoingOffline));
+    assert_eq!(world.last.1, [Effect::CloseChannels(ada), Effect::ReopenInlet(inlet)]);
     let cid = world.people[CID].identifier;
-    world.event(BEA, Event::Told(cid, News::Leaving));
-    assert_eq!(world.last.1, [Effect::Cut(cid)], "it is about nobody else's portals");
+    world.event(BEA, Event::PeerNotification(cid, PeerNotification::GoingOffline));
+    assert_eq!(world.last.1, [Effect::CloseChannels(cid)], "it is about nobody else's portals");
 }

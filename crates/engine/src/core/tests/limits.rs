@@ -3,8 +3,8 @@
 use super::world::{ADA, BEA, World, invitation};
 use crate::api::*;
 use crate::core::limits::*;
-use crate::core::{CallId, Effect, Event, Moment, handle};
-use crate::peer::{Card, ToOwner};
+use crate::core::{CallId, Effect, Event, Now, handle};
+use crate::peer::{ContactInfo, PeerRequest};
 use postern_node::identity::Identifier;
 
 #[test]
@@ -42,21 +42,21 @@ fn finished_invitations_make_room_and_open_ones_do_not() {
 #[test]
 fn whoever_guesses_does_not_fill_the_receipts() {
     let mut world = World::new();
-    let card = Card { name: "x".repeat(5000), postal: vec![0; 1 << 20], hubs: Vec::new(), reach: Vec::new() };
+    let card = ContactInfo { name: "x".repeat(5000), postal: vec![0; 1 << 20], hubs: Vec::new(), reach: Vec::new() };
     for index in 0..1000 {
-        let message = ToOwner::Redeem { ticket: InvitationId([3; 16]), secret: [4; 32], card: card.clone() };
+        let message = PeerRequest::Redeem { ticket: InvitationId([3; 16]), secret: [4; 32], card: card.clone() };
         let state = world.people[ADA].state.as_mut().unwrap();
-        let now = Moment { wall: UnixMillis(0), ticks: index };
+        let now = Now { wall: UnixMillis(0), ticks: index };
         let person = Identifier::from_bytes([9; 32]);
-        let effects = handle(state, Event::Asked(CallId(index), person, message), now, [0; 32]);
-        let writes = effects.iter().filter(|it| matches!(it, Effect::Write(_))).count();
+        let effects = handle(state, Event::PeerRequest(CallId(index), person, message), now, [0; 32]);
+        let writes = effects.iter().filter(|it| matches!(it, Effect::Audit(_))).count();
         assert_eq!(writes, usize::from(index < u64::from(MAX_REFUSALS)));
         assert!(effects.iter().any(|it| matches!(it, Effect::Reply(..))));
     }
     for index in 0..2 * MAX_MET as u64 {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&index.to_be_bytes());
-        world.event(BEA, Event::Met(Identifier::from_bytes(bytes), 1));
+        world.event(BEA, Event::PeerIdentified(Identifier::from_bytes(bytes), 1));
     }
     assert!(world.people[BEA].state.as_ref().unwrap().met.len() <= MAX_MET);
 }

@@ -9,7 +9,7 @@ use super::witness::Witness;
 use super::world::{Dice, HUB, Parcel, World};
 use crate::api::*;
 use crate::core::{CallId, Event, Record, RecordKey};
-use crate::peer::{Card, News, Standing, ToOwner};
+use crate::peer::{ContactInfo, GrantStatus, PeerNotification, PeerRequest};
 use postern_node::portal::EndReason;
 
 const SEED: u64 = 0x0070_6f73_7465_726e;
@@ -115,7 +115,9 @@ impl Story {
     fn deliver(&mut self) {
         let at = self.dice.below(self.world.parcels.len());
         let own = |parcel: &Parcel| match parcel {
-            Parcel::Event { event: Event::Told(..) | Event::Answered(..), .. } | Parcel::Ask { .. } => None,
+            Parcel::Event { event: Event::PeerNotification(..) | Event::CallAnswered(..), .. } | Parcel::Ask { .. } => {
+                None
+            }
             Parcel::Event { to, .. } => Some(*to),
         };
         let Some(picked) = self.world.parcels.get(at) else { return };
@@ -145,10 +147,10 @@ impl Story {
         let late = || Err(Fault::new(Code::TimedOut, "No answer came in time."));
         let event = match parcel {
             Parcel::Ask { from, life, call, .. } => {
-                Parcel::Event { to: from, life, event: Event::Answered(call, late()) }
+                Parcel::Event { to: from, life, event: Event::CallAnswered(call, late()) }
             }
-            Parcel::Event { to, life, event: Event::Answered(call, _) } => {
-                Parcel::Event { to, life, event: Event::Answered(call, late()) }
+            Parcel::Event { to, life, event: Event::CallAnswered(call, _) } => {
+                Parcel::Event { to, life, event: Event::CallAnswered(call, late()) }
             }
             Parcel::Event { .. } => return,
         };
@@ -200,7 +202,7 @@ impl Story {
     fn lie(&mut self) {
         let (who, liar) = (self.dice.below(3), self.dice.below(3));
         let from = self.world.people[liar].identifier;
-        let card = Card { name: "Liar".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
+        let card = ContactInfo { name: "Liar".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
         let grant = self.world.people.iter().flat_map(|it| it.disk.values()).filter_map(|it| match it {
             Record::Grant(grant) if grant.person != from => Some(grant.id),
             _ => None,
@@ -217,31 +219,31 @@ impl Story {
                 let Some((to, from, news)) = self.dice.pick(&self.world.old_mail).cloned() else { return };
                 let Some(to) = self.world.index(to) else { return };
                 self.note(format!("{} gets old mail", self.world.people[to].name));
-                self.world.own(to, Event::Told(from, news));
+                self.world.own(to, Event::PeerNotification(from, news));
             }
             (1, Some(grant), _) if !self.owns(liar, grant) => {
                 self.note(format!(
                     "{} lies to {} about a grant",
                     self.world.people[liar].name, self.world.people[who].name
                 ));
-                let standing = Standing::Not(Code::Revoked);
-                self.world.event(who, Event::Told(from, News::Grant { grant, standing }));
+                let standing = GrantStatus::Inactive(Code::Revoked);
+                self.world.event(who, Event::PeerNotification(from, PeerNotification::Grant { grant, standing }));
             }
             (2, _, Some(ticket)) if !self.invited(liar, ticket) => {
                 self.note(format!("{} withdraws what is not theirs", self.world.people[liar].name));
-                self.world.event(who, Event::Told(from, News::Withdrawn { ticket }));
+                self.world.event(who, Event::PeerNotification(from, PeerNotification::Withdrawn { ticket }));
             }
-            (3, Some(grant), _) => self.ask(liar, call, who, ToOwner::GiveBack { grant }),
-            (4, Some(grant), _) => self.ask(liar, call, who, ToOwner::Sync { grants: vec![grant], card }),
+            (3, Some(grant), _) => self.ask(liar, call, who, PeerRequest::GiveBack { grant }),
+            (4, Some(grant), _) => self.ask(liar, call, who, PeerRequest::Sync { grants: vec![grant], card }),
             (5, _, Some(ticket)) => {
                 let secret = [self.dice.next() as u8; 32];
-                self.ask(liar, call, who, ToOwner::Redeem { ticket, secret, card });
+                self.ask(liar, call, who, PeerRequest::Redeem { ticket, secret, card });
             }
             _ => {}
         }
     }
 
-    fn ask(&mut self, from: usize, call: CallId, who: usize, message: ToOwner) {
+    fn ask(&mut self, from: usize, call: CallId, who: usize, message: PeerRequest) {
         let (to, life) = (self.world.people[who].identifier, self.world.people[from].life);
         self.note(format!("{} asks what they should not: {message:?}", self.world.people[from].name));
         self.world.parcels.push_back(Parcel::Ask { from, life, call, to, message });

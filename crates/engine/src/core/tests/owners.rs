@@ -3,7 +3,7 @@
 use super::world::{ADA, BEA, CID, DAWN, HUB, World, invitation};
 use crate::api::*;
 use crate::core::{CallId, Effect, Event, OwnIdentity};
-use crate::peer::{FromOwner, ToOwner};
+use crate::peer::{PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
 
@@ -110,7 +110,7 @@ fn a_target_is_looked_at_again_and_again() {
     // What was found about an older target does not count.
     world.people[ADA].target_answers = true;
     world.event(ADA, Event::Health(service, Ok(())));
-    world.event(ADA, Event::Woke);
+    world.event(ADA, Event::Resumed);
     world.ask(ADA, patch(service, ServicePatch { target: Some("99".into()), ..ServicePatch::default() }));
     world.event(ADA, Event::Health(service, Err(Fault::new(Code::ServiceDown, "The old one."))));
     assert_eq!(world.snapshot(ADA).services[0].health, Health::Unknown);
@@ -139,7 +139,12 @@ fn a_friend_joins_by_a_link() {
     world.event(ADA, ended);
     let person = world.snapshot(ADA).services[0].people[0].clone();
     assert_eq!((person.live, person.last_used), (0, Some(UnixMillis(DAWN + 1))));
-    assert!(world.people[ADA].deeds.iter().any(|it| matches!(it, Deed::Connection { up_bytes: 5, down_bytes: 7, .. })));
+    assert!(
+        world.people[ADA]
+            .deeds
+            .iter()
+            .any(|it| matches!(it, AuditEvent::Connection { up_bytes: 5, down_bytes: 7, .. }))
+    );
     assert!(
         world.people[ADA].notices.iter().any(|it| matches!(it, Notice::Joined { service: at, .. } if *at == service))
     );
@@ -160,7 +165,7 @@ fn two_people_race_for_one_ticket_and_one_wins() {
     assert!(world.is_up(BEA));
     let ReceivedState::Over { fault } = world.snapshot(CID).invitations[0].state.clone() else { panic!() };
     assert_eq!(fault.code, Code::TicketUsed);
-    let refused = |it: &Deed| matches!(it, Deed::Refused { code: Code::TicketUsed, .. });
+    let refused = |it: &AuditEvent| matches!(it, AuditEvent::Refused { code: Code::TicketUsed, .. });
     assert!(world.people[ADA].deeds.iter().any(refused));
     // Put away, it is gone.
     world.must(CID, Request::Decline { invitation: id });
@@ -171,15 +176,15 @@ fn two_people_race_for_one_ticket_and_one_wins() {
 fn redeeming_again_gives_the_same_grant() {
     let (mut world, .., grant) = World::shared();
     let (id, secret) = world.people[ADA].disk.values().find_map(ticket).unwrap();
-    let card = crate::peer::Card { name: "Bea".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
+    let card = crate::peer::ContactInfo { name: "Bea".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
     let ask = |who: usize, secret: [u8; 32]| {
-        let message = ToOwner::Redeem { ticket: id, secret, card: card.clone() };
+        let message = PeerRequest::Redeem { ticket: id, secret, card: card.clone() };
         (Identifier::from_bytes([who as u8 + 1; 32]), message)
     };
-    let mut answer = |(person, message): (Identifier, ToOwner)| {
+    let mut answer = |(person, message): (Identifier, PeerRequest)| {
         let state = world.people[ADA].state.as_mut().unwrap();
-        let now = crate::core::Moment { wall: UnixMillis(DAWN), ticks: 0 };
-        let effects = crate::core::handle(state, Event::Asked(CallId(99), person, message), now, [7; 32]);
+        let now = crate::core::Now { wall: UnixMillis(DAWN), ticks: 0 };
+        let effects = crate::core::handle(state, Event::PeerRequest(CallId(99), person, message), now, [7; 32]);
         let replies: Vec<_> = effects
             .into_iter()
             .filter_map(|it| if let Effect::Reply(CallId(99), answer) = it { Some(answer) } else { None })
@@ -187,11 +192,11 @@ fn redeeming_again_gives_the_same_grant() {
         assert_eq!(replies.len(), 1);
         replies[0].clone()
     };
-    let FromOwner::Granted(offer, _) = answer(ask(BEA, secret)) else { panic!() };
+    let PeerResponse::Granted(offer, _) = answer(ask(BEA, secret)) else { panic!() };
     assert_eq!(offer.grant, grant);
-    assert_eq!(answer(ask(CID, secret)), FromOwner::Refused(Code::TicketUsed));
-    assert_eq!(answer(ask(BEA, [0; 32])), FromOwner::Refused(Code::BadTicket));
-    assert_eq!(answer(ask(ADA, secret)), FromOwner::Refused(Code::OwnInvitation));
+    assert_eq!(answer(ask(CID, secret)), PeerResponse::Refused(Code::TicketUsed));
+    assert_eq!(answer(ask(BEA, [0; 32])), PeerResponse::Refused(Code::BadTicket));
+    assert_eq!(answer(ask(ADA, secret)), PeerResponse::Refused(Code::OwnInvitation));
 }
 
 fn ticket(record: &crate::core::Record) -> Option<(InvitationId, [u8; 32])> {
@@ -417,9 +422,9 @@ fn a_known_contact_is_invited_through_the_mailbox_while_away() {
     assert_eq!(world.snapshot(BEA).inlets.len(), 2);
     // The hub sends it again, before and after a restart: nobody is asked twice.
     let (_, from, news) = world.old_mail[0].clone();
-    world.event(BEA, Event::Told(from, news.clone()));
+    world.event(BEA, Event::PeerNotification(from, news.clone()));
     world.restart(BEA);
-    world.event(BEA, Event::Told(from, news));
+    world.event(BEA, Event::PeerNotification(from, news));
     world.settle();
     assert!(world.snapshot(BEA).invitations.is_empty());
     assert_eq!(world.people[BEA].notices.iter().filter(invited).count(), 1);

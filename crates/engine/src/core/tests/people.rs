@@ -9,12 +9,12 @@ use postern_node::identity::Identifier;
 fn a_verified_contact_whose_key_changes_is_told_of_once() {
     let (mut world, ..) = World::shared();
     let bea = world.people[BEA].identifier;
-    world.event(ADA, Event::Met(bea, 1));
+    world.event(ADA, Event::PeerIdentified(bea, 1));
     world.must(ADA, Request::Verify { person: bea, verified: true });
-    world.event(ADA, Event::Met(bea, 1));
+    world.event(ADA, Event::PeerIdentified(bea, 1));
     assert!(world.snapshot(ADA).contacts[0].verified && !world.snapshot(ADA).contacts[0].key_changed);
     for _ in 0..2 {
-        world.event(ADA, Event::Met(bea, 2));
+        world.event(ADA, Event::PeerIdentified(bea, 2));
         world.restart(ADA);
     }
     assert!(world.snapshot(ADA).contacts[0].key_changed);
@@ -28,15 +28,15 @@ fn a_verified_contact_whose_key_changes_is_told_of_once() {
 fn what_was_met_before_it_was_a_contact_is_no_change() {
     let mut world = World::new();
     let bea = world.people[BEA].identifier;
-    world.event(ADA, Event::Met(bea, 3));
+    world.event(ADA, Event::PeerIdentified(bea, 3));
     let service = world.share(ADA, "Orders");
     let (id, link) = world.invite(ADA, service);
     world.open(BEA, &link);
     world.must(BEA, Request::Accept { invitation: id, port: None });
     world.must(ADA, Request::Verify { person: bea, verified: true });
-    world.event(ADA, Event::Met(bea, 3));
+    world.event(ADA, Event::PeerIdentified(bea, 3));
     assert!(!world.snapshot(ADA).contacts[0].key_changed);
-    world.event(ADA, Event::Met(bea, 4));
+    world.event(ADA, Event::PeerIdentified(bea, 4));
     assert!(world.snapshot(ADA).contacts[0].key_changed);
 }
 
@@ -49,7 +49,9 @@ fn a_block_keeps_somebody_out_until_it_is_lifted() {
     let invite = Request::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() };
     world.must(ADA, invite.clone());
     world.must(ADA, Request::Block { person: bea, on: true });
-    assert!(world.people[ADA].deeds.iter().any(|it| matches!(it, Deed::Contact { what, .. } if what == "blocked")));
+    assert!(
+        world.people[ADA].deeds.iter().any(|it| matches!(it, AuditEvent::Contact { what, .. } if what == "blocked"))
+    );
     assert!(world.people[ADA].gates[&service][0].refusal.is_some());
     assert_eq!(world.snapshot(ADA).services[1].invitations[0].state, SentState::Revoked);
     // They are told, without trying it.
@@ -77,10 +79,10 @@ fn blocking_cuts() {
     world.request(ADA, Request::Block { person: bea, on: true }).unwrap();
     let effects = &world.last.1;
     assert!(matches!(effects[0], Effect::Save(_)));
-    let permit = effects.iter().position(|it| matches!(it, Effect::Permit { .. })).unwrap();
-    let cut = effects.iter().position(|it| *it == Effect::Cut(bea)).unwrap();
+    let permit = effects.iter().position(|it| matches!(it, Effect::SetAdmission { .. })).unwrap();
+    let cut = effects.iter().position(|it| *it == Effect::CloseChannels(bea)).unwrap();
     // Why is told first.
-    let told = effects.iter().position(|it| matches!(it, Effect::Push(to, _) if *to == bea)).unwrap();
+    let told = effects.iter().position(|it| matches!(it, Effect::NotifyPeer(to, _) if *to == bea)).unwrap();
     assert!(permit < told && told < cut);
 }
 

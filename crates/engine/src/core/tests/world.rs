@@ -7,11 +7,11 @@
 
 use crate::api::*;
 use crate::core::{
-    CallId, Change, Effect, Event, Launch, Moment, OwnIdentity, Permitted, Record, RecordKey, RequestId, State,
+    AdmissionRule, CallId, Change, Effect, Environment, Event, Now, OwnIdentity, Record, RecordKey, RequestId, State,
     TicketSecret, handle, outlet_address, start,
 };
-use crate::peer::Reach;
-use crate::peer::{FromOwner, News, ToOwner};
+use crate::peer::PeerAddress;
+use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -65,7 +65,7 @@ pub(super) enum Parcel {
         life: u32,
         call: CallId,
         to: Identifier,
-        message: ToOwner,
+        message: PeerRequest,
     },
 }
 
@@ -84,14 +84,14 @@ pub(super) struct Person {
     pub(super) life: u32,
     started: u64,
     pub(super) disk: BTreeMap<RecordKey, Record>,
-    pub(super) gates: BTreeMap<ServiceId, Vec<Permitted>>,
+    pub(super) gates: BTreeMap<ServiceId, Vec<AdmissionRule>>,
     pub(super) outlets: BTreeSet<ServiceId>,
     pub(super) inlets: BTreeMap<InletId, KeptInlet>,
     pub(super) hubs: BTreeSet<String>,
     pub(super) taken_ports: BTreeSet<u16>,
     pub(super) target_answers: bool,
     pub(super) notices: Vec<Notice>,
-    pub(super) deeds: Vec<Deed>,
+    pub(super) deeds: Vec<AuditEvent>,
     pub(super) answers: BTreeMap<RequestId, Result<Answer, Fault>>,
     pub(super) requests: u64,
     /// Requests that a crash left without an answer.
@@ -104,9 +104,9 @@ pub(super) struct World {
     pub(super) people: Vec<Person>,
     pub(super) parcels: VecDeque<Parcel>,
     pub(super) hub_is_up: bool,
-    mailbox: Vec<(Identifier, Identifier, News)>,
+    mailbox: Vec<(Identifier, Identifier, PeerNotification)>,
     /// Everything that was ever mailed: a bad hub may send it again.
-    pub(super) old_mail: Vec<(Identifier, Identifier, News)>,
+    pub(super) old_mail: Vec<(Identifier, Identifier, PeerNotification)>,
     /// Milliseconds since the world began; what the wall says besides.
     pub(super) clock: u64,
     pub(super) wall_ahead: i64,
@@ -183,9 +183,9 @@ impl World {
         assert_eq!(self.people[who].answers[&request], Ok(Answer::Done));
     }
 
-    pub(super) fn now(&self, who: usize) -> Moment {
+    pub(super) fn now(&self, who: usize) -> Now {
         let wall = (DAWN + self.clock).saturating_add_signed(self.wall_ahead);
-        Moment { wall: UnixMillis(wall), ticks: self.clock - self.people[who].started }
+        Now { wall: UnixMillis(wall), ticks: self.clock - self.people[who].started }
     }
 
     /// Starts somebody's program with what is on their disk.
@@ -195,7 +195,7 @@ impl World {
         let person = &mut self.people[who];
         person.life += 1;
         person.started = self.clock;
-        let mut state = State::load(records, Launch::default());
+        let mut state = State::load(records, Environment::default());
         let (now, seed) = (self.now(who), self.dice.seed());
         let effects = start(&mut state, now, seed);
         self.people[who].state = Some(state);
@@ -338,7 +338,7 @@ impl World {
         let (mine, others) = std::mem::take(&mut self.mailbox).into_iter().partition(|(to, ..)| *to == me);
         self.mailbox = others;
         for (_, from, news) in mine {
-            self.own(who, Event::Told(from, news));
+            self.own(who, Event::PeerNotification(from, news));
         }
     }
 
@@ -353,7 +353,7 @@ impl World {
                 let Some(inlet) = self.people[who].inlets.get_mut(&id) else { continue };
                 if std::mem::replace(&mut inlet.is_up, is_up) != is_up {
                     let event = if is_up {
-                        Event::InletUp(id, Way::Hub { address: HUB.into() })
+                        Event::InletUp(id, PathKind::Hub { address: HUB.into() })
                     } else {
                         Event::InletDown(id, fault)
                     };
@@ -381,16 +381,16 @@ impl World {
                         let own = CallId(person.calls);
                         person.asked.insert(own, (from, life, call));
                         let asker = self.people[from].identifier;
-                        self.event(owner, Event::Asked(own, asker, message));
+                        self.event(owner, Event::PeerRequest(own, asker, message));
                         assert!(!self.people[owner].asked.contains_key(&own), "a question was not answered");
                         if self.people[owner].state.is_none() {
-                            let event = Event::Answered(call, Err(offline()));
+                            let event = Event::CallAnswered(call, Err(offline()));
                             self.parcels.push_back(Parcel::Event { to: from, life, event });
                         }
                     }
                     None => {
                         let fault = if self.hub_is_up { offline() } else { no_hub() };
-                        let event = Event::Answered(call, Err(fault));
+                        let event = Event::CallAnswered(call, Err(fault));
                         self.parcels.push_back(Parcel::Event { to: from, life, event });
                     }
                 }
@@ -417,7 +417,7 @@ impl World {
         let person = &mut self.people[who];
         match effect {
             Effect::Save(changes) => changes.into_iter().for_each(|it| save(&mut person.disk, it)),
-            Effect::Write(deed) => person.deeds.push(deed),
+            Effect::Audit(deed) => person.deeds.push(deed),
             Effect::Answer(id, answer) => {
                 assert!(id.0 <= person.requests, "nobody asked");
                 assert!(person.answers.insert(id, answer).is_none(), "every_request_is_answered_once");
@@ -454,7 +454,7 @@ impl World {
                 person.outlets.remove(&service);
                 person.gates.remove(&service);
             }
-            Effect::Permit { service, permitted } => drop(person.gates.insert(service, permitted)),
+            Effect::SetAdmission { service, permitted } => drop(person.gates.insert(service, permitted)),
             Effect::CheckTarget(service, _) => {
                 let down = Fault::new(Code::ServiceDown, "Nothing listens there.");
                 let result = if person.target_answers { Ok(()) } else { Err(down) };
@@ -476,36 +476,37 @@ impl World {
             Effect::DropInlet(inlet) => drop(person.inlets.remove(&inlet)),
             Effect::Call { call, to, message, reach } => {
                 assert!(
-                    !reach.is_empty() && reach.iter().all(|it| matches!(it, Reach::Hub { .. } | Reach::Direct { .. }))
+                    !reach.is_empty()
+                        && reach.iter().all(|it| matches!(it, PeerAddress::Hub { .. } | PeerAddress::Direct { .. }))
                 );
                 self.parcels.push_back(Parcel::Ask { from: who, life, call, to, message });
             }
             Effect::Reply(call, answer) => self.reply(who, call, answer),
-            Effect::Push(to, news) => {
+            Effect::NotifyPeer(to, news) => {
                 if let Some(to) = self.index(to).filter(|to| self.is_met(*to) && self.is_met(who)) {
-                    self.own(to, Event::Told(me, news));
+                    self.own(to, Event::PeerNotification(me, news));
                 }
             }
-            Effect::Post { mail, to, hubs, news } => {
+            Effect::SendMail { mail, to, hubs, news } => {
                 assert!(!hubs.is_empty());
                 let to = Identifier::from_bytes(to.try_into().expect("postal addresses are identifiers here"));
                 let taken = self.is_met(who);
                 if taken {
                     self.old_mail.push((to, me, news.clone()));
                     match self.index(to).filter(|to| self.is_met(*to)) {
-                        Some(to) => self.own(to, Event::Told(me, news)),
+                        Some(to) => self.own(to, Event::PeerNotification(me, news)),
                         None => self.mailbox.push((to, me, news)),
                     }
                 }
-                self.own(who, Event::Posted(mail, if taken { Ok(()) } else { Err(no_hub()) }));
+                self.own(who, Event::MailPosted(mail, if taken { Ok(()) } else { Err(no_hub()) }));
             }
-            Effect::Cut(_) | Effect::Reopen(_) | Effect::RetryNow => {}
+            Effect::CloseChannels(_) | Effect::ReopenInlet(_) | Effect::RetryNow => {}
         }
     }
 
-    fn reply(&mut self, who: usize, call: CallId, answer: FromOwner) {
+    fn reply(&mut self, who: usize, call: CallId, answer: PeerResponse) {
         let (to, life, call) = self.people[who].asked.remove(&call).expect("every question is answered once");
-        self.parcels.push_back(Parcel::Event { to, life, event: Event::Answered(call, Ok(answer)) });
+        self.parcels.push_back(Parcel::Event { to, life, event: Event::CallAnswered(call, Ok(answer)) });
     }
 
     /// A program connects to a portal's local port. Returns whether it reached the service.

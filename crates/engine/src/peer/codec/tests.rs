@@ -1,18 +1,18 @@
 use super::*;
 use crate::api::{ServiceKind, UnixMillis};
-use crate::peer::Reach;
+use crate::peer::PeerAddress;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-fn card() -> Card {
-    Card {
+fn card() -> ContactInfo {
+    ContactInfo {
         name: "Änn".into(),
         postal: vec![1, 2],
         hubs: vec!["hub:4000".into()],
         reach: vec![
-            Reach::Direct { address: "10.0.0.2:5000".into() },
-            Reach::Hub { address: "hub:4000".into(), relay: "r".into() },
+            PeerAddress::Direct { address: "10.0.0.2:5000".into() },
+            PeerAddress::Hub { address: "hub:4000".into(), relay: "r".into() },
         ],
     }
 }
@@ -30,12 +30,12 @@ fn offer() -> Offer {
     }
 }
 
-fn invitation() -> News {
-    News::Invitation {
+fn invitation() -> PeerNotification {
+    PeerNotification::Invitation {
         ticket: InvitationId([1; 16]),
         secret: [9; 32],
         owner_name: "Bob".into(),
-        reach: vec![Reach::Direct { address: "h:1".into() }],
+        reach: vec![PeerAddress::Direct { address: "h:1".into() }],
         service_name: "wiki".into(),
         service_kind: ServiceKind::Https,
         description: Some("d".into()),
@@ -55,68 +55,70 @@ const OFFER: &str = "885002020202020202020202020202020202616f6477696b6901622f61f
 fn snapshots() {
     let (ticket, secret) = (InvitationId([1; 16]), [9; 32]);
     let to_owner = [
-        (ToOwner::Redeem { ticket, secret, card: card() }, format!("850100{ID1}{SECRET}{CARD}")),
-        (ToOwner::Seen { ticket, secret }, format!("840101{ID1}{SECRET}")),
-        (ToOwner::Decline { ticket, secret }, format!("840102{ID1}{SECRET}")),
-        (ToOwner::Sync { grants: vec![GrantId([2; 16])], card: card() }, format!("84010381{ID2}{CARD}")),
-        (ToOwner::GiveBack { grant: GrantId([2; 16]) }, format!("830104{ID2}")),
+        (PeerRequest::Redeem { ticket, secret, card: card() }, format!("850100{ID1}{SECRET}{CARD}")),
+        (PeerRequest::Seen { ticket, secret }, format!("840101{ID1}{SECRET}")),
+        (PeerRequest::Decline { ticket, secret }, format!("840102{ID1}{SECRET}")),
+        (PeerRequest::Sync { grants: vec![GrantId([2; 16])], card: card() }, format!("84010381{ID2}{CARD}")),
+        (PeerRequest::GiveBack { grant: GrantId([2; 16]) }, format!("830104{ID2}")),
     ];
     for (message, expected) in to_owner {
         let bytes = message.encode().unwrap();
         assert_eq!(hex::encode(&bytes), expected, "{message:?}");
-        assert_eq!(ToOwner::decode(&bytes), Ok(message));
+        assert_eq!(PeerRequest::decode(&bytes), Ok(message));
     }
-    let standings =
-        vec![(GrantId([2; 16]), Standing::Good(offer())), (GrantId([1; 16]), Standing::Not(Code::PausedByOwner))];
+    let standings = vec![
+        (GrantId([2; 16]), GrantStatus::Active(offer())),
+        (GrantId([1; 16]), GrantStatus::Inactive(Code::PausedByOwner)),
+    ];
     let from_owner = [
-        (FromOwner::Granted(offer(), card()), format!("840100{OFFER}{CARD}")),
-        (FromOwner::Asked, "820101".into()),
-        (FromOwner::Refused(Code::TicketUsed), "8301026b7469636b65742d75736564".into()),
+        (PeerResponse::Granted(offer(), card()), format!("840100{OFFER}{CARD}")),
+        (PeerResponse::Pending, "820101".into()),
+        (PeerResponse::Refused(Code::TicketUsed), "8301026b7469636b65742d75736564".into()),
         (
-            FromOwner::Grants(standings, card()),
+            PeerResponse::Grants(standings, card()),
             format!("8401038282{ID2}8200{OFFER}82{ID1}82016f7061757365642d62792d6f776e6572{CARD}"),
         ),
-        (FromOwner::Done, "820104".into()),
+        (PeerResponse::Done, "820104".into()),
     ];
     for (message, expected) in from_owner {
         let bytes = message.encode().unwrap();
         assert_eq!(hex::encode(&bytes), expected, "{message:?}");
-        assert_eq!(FromOwner::decode(&bytes), Ok(message));
+        assert_eq!(PeerResponse::decode(&bytes), Ok(message));
     }
     let news = [
         (invitation(), format!("8b0100{ID1}{SECRET}63426f6281820063683a316477696b690261641901bb190100")),
-        (News::Withdrawn { ticket }, format!("830101{ID1}")),
-        (News::Decided { ticket }, format!("830102{ID1}")),
-        (News::Leaving, "820104".to_owned()),
+        (PeerNotification::Withdrawn { ticket }, format!("830101{ID1}")),
+        (PeerNotification::KnockDecided { ticket }, format!("830102{ID1}")),
+        (PeerNotification::GoingOffline, "820104".to_owned()),
         (
-            News::Grant { grant: GrantId([2; 16]), standing: Standing::Not(Code::Revoked) },
+            PeerNotification::Grant { grant: GrantId([2; 16]), standing: GrantStatus::Inactive(Code::Revoked) },
             format!("840103{ID2}8201677265766f6b6564"),
         ),
     ];
     for (message, expected) in news {
         let bytes = message.encode().unwrap();
         assert_eq!(hex::encode(&bytes), expected, "{message:?}");
-        assert_eq!(News::decode(&bytes), Ok(message));
+        assert_eq!(PeerNotification::decode(&bytes), Ok(message));
     }
 }
 
 #[test]
 fn what_a_later_version_appends_is_skipped_and_what_it_changes_is_refused() {
     let bytes = hex::decode(format!("840104{ID2}83010203")).unwrap();
-    assert_eq!(ToOwner::decode(&bytes), Ok(ToOwner::GiveBack { grant: GrantId([2; 16]) }));
+    assert_eq!(PeerRequest::decode(&bytes), Ok(PeerRequest::GiveBack { grant: GrantId([2; 16]) }));
     for hex in [format!("830204{ID2}"), format!("830109{ID2}"), "820104".into(), format!("830104{ID2}00")] {
-        assert_eq!(ToOwner::decode(&hex::decode(&hex).unwrap()), Err(NotAMessage), "{hex}");
+        assert_eq!(PeerRequest::decode(&hex::decode(&hex).unwrap()), Err(NotAMessage), "{hex}");
     }
     let unknown_code = hex::decode("83010263616263").unwrap();
-    assert_eq!(FromOwner::decode(&unknown_code), Ok(FromOwner::Refused(Code::Failed)));
+    assert_eq!(PeerResponse::decode(&unknown_code), Ok(PeerResponse::Refused(Code::Failed)));
 }
 
 #[test]
 fn names_cannot_turn_the_text_around_them() {
     let mut spoofed = card();
     spoofed.name = "a\u{202e}b\nc\u{7}".into();
-    let message = ToOwner::Sync { grants: vec![], card: spoofed }.encode().unwrap();
-    let Ok(ToOwner::Sync { card, .. }) = ToOwner::decode(&message) else { panic!("it is a message") };
+    let message = PeerRequest::Sync { grants: vec![], card: spoofed }.encode().unwrap();
+    let Ok(PeerRequest::Sync { card, .. }) = PeerRequest::decode(&message) else { panic!("it is a message") };
     assert_eq!(card.name, "abc");
 }
 
@@ -124,17 +126,17 @@ fn names_cannot_turn_the_text_around_them() {
 fn what_is_too_long_is_refused_on_both_sides() {
     let mut long = card();
     long.name = "n".repeat(MAX_NAME + 1);
-    let bytes = ToOwner::Sync { grants: vec![], card: long.clone() }.encode().unwrap();
-    assert_eq!(ToOwner::decode(&bytes), Err(NotAMessage));
+    let bytes = PeerRequest::Sync { grants: vec![], card: long.clone() }.encode().unwrap();
+    assert_eq!(PeerRequest::decode(&bytes), Err(NotAMessage));
     let grants = vec![GrantId([0; 16]); MAX_GRANTS + 1];
-    let bytes = ToOwner::Sync { grants, card: card() }.encode().unwrap();
-    assert_eq!(ToOwner::decode(&bytes), Err(NotAMessage));
+    let bytes = PeerRequest::Sync { grants, card: card() }.encode().unwrap();
+    assert_eq!(PeerRequest::decode(&bytes), Err(NotAMessage));
     long.postal = vec![0; MAX_MESSAGE];
-    assert_eq!(ToOwner::Sync { grants: vec![], card: long }.encode(), Err(NotAMessage));
-    assert_eq!(News::decode(&vec![0; MAX_MESSAGE + 1]), Err(NotAMessage));
+    assert_eq!(PeerRequest::Sync { grants: vec![], card: long }.encode(), Err(NotAMessage));
+    assert_eq!(PeerNotification::decode(&vec![0; MAX_MESSAGE + 1]), Err(NotAMessage));
     // A list that claims to hold more than there is takes no memory.
-    assert_eq!(ToOwner::decode(&hex::decode("8401039bffffffffffffffff").unwrap()), Err(NotAMessage));
-    assert_eq!(ToOwner::decode(&hex::decode("9bffffffffffffffff0103").unwrap()), Err(NotAMessage));
+    assert_eq!(PeerRequest::decode(&hex::decode("8401039bffffffffffffffff").unwrap()), Err(NotAMessage));
+    assert_eq!(PeerRequest::decode(&hex::decode("9bffffffffffffffff0103").unwrap()), Err(NotAMessage));
 }
 
 fn text(max: usize) -> impl Strategy<Value = String> {
@@ -150,17 +152,17 @@ fn codes() -> impl Strategy<Value = Code> {
     prop_oneof![Just(Code::Revoked), Just(Code::Expired), Just(Code::ServiceClosed), Just(Code::Denied)]
 }
 
-fn reaches() -> impl Strategy<Value = Reach> {
+fn reaches() -> impl Strategy<Value = PeerAddress> {
     prop_oneof![
-        "[a-z0-9.:]{0,60}".prop_map(|address| Reach::Direct { address }),
-        ("[a-z0-9.:]{0,60}", "[a-zA-Z0-9]{0,64}").prop_map(|(address, relay)| Reach::Hub { address, relay }),
+        "[a-z0-9.:]{0,60}".prop_map(|address| PeerAddress::Direct { address }),
+        ("[a-z0-9.:]{0,60}", "[a-zA-Z0-9]{0,64}").prop_map(|(address, relay)| PeerAddress::Hub { address, relay }),
     ]
 }
 
-fn cards() -> impl Strategy<Value = Card> {
+fn cards() -> impl Strategy<Value = ContactInfo> {
     let hubs = vec("[a-z0-9.:]{0,60}", 0..=MAX_HUBS);
     (text(MAX_NAME), vec(any::<u8>(), 0..100), hubs, vec(reaches(), 0..=MAX_REACHES))
-        .prop_map(|(name, postal, hubs, reach)| Card { name, postal, hubs, reach })
+        .prop_map(|(name, postal, hubs, reach)| ContactInfo { name, postal, hubs, reach })
 }
 
 fn offers() -> impl Strategy<Value = Offer> {
@@ -179,34 +181,38 @@ fn offers() -> impl Strategy<Value = Offer> {
     )
 }
 
-fn standings() -> impl Strategy<Value = Standing> {
-    prop_oneof![offers().prop_map(Standing::Good), codes().prop_map(Standing::Not)]
+fn standings() -> impl Strategy<Value = GrantStatus> {
+    prop_oneof![offers().prop_map(GrantStatus::Active), codes().prop_map(GrantStatus::Inactive)]
 }
 
-fn to_owners() -> impl Strategy<Value = ToOwner> {
+fn to_owners() -> impl Strategy<Value = PeerRequest> {
     let ids = || any::<[u8; 16]>().prop_map(InvitationId);
     let grants = || any::<[u8; 16]>().prop_map(GrantId);
     prop_oneof![
-        (ids(), any::<[u8; 32]>(), cards()).prop_map(|(ticket, secret, card)| ToOwner::Redeem { ticket, secret, card }),
-        (ids(), any::<[u8; 32]>()).prop_map(|(ticket, secret)| ToOwner::Seen { ticket, secret }),
-        (ids(), any::<[u8; 32]>()).prop_map(|(ticket, secret)| ToOwner::Decline { ticket, secret }),
-        (vec(grants(), 0..=MAX_GRANTS), cards()).prop_map(|(grants, card)| ToOwner::Sync { grants, card }),
-        grants().prop_map(|grant| ToOwner::GiveBack { grant }),
+        (ids(), any::<[u8; 32]>(), cards()).prop_map(|(ticket, secret, card)| PeerRequest::Redeem {
+            ticket,
+            secret,
+            card
+        }),
+        (ids(), any::<[u8; 32]>()).prop_map(|(ticket, secret)| PeerRequest::Seen { ticket, secret }),
+        (ids(), any::<[u8; 32]>()).prop_map(|(ticket, secret)| PeerRequest::Decline { ticket, secret }),
+        (vec(grants(), 0..=MAX_GRANTS), cards()).prop_map(|(grants, card)| PeerRequest::Sync { grants, card }),
+        grants().prop_map(|grant| PeerRequest::GiveBack { grant }),
     ]
 }
 
-fn from_owners() -> impl Strategy<Value = FromOwner> {
+fn from_owners() -> impl Strategy<Value = PeerResponse> {
     let grants = || any::<[u8; 16]>().prop_map(GrantId);
     prop_oneof![
-        (offers(), cards()).prop_map(|(offer, card)| FromOwner::Granted(offer, card)),
-        Just(FromOwner::Asked),
-        codes().prop_map(FromOwner::Refused),
-        (vec((grants(), standings()), 0..8), cards()).prop_map(|(grants, card)| FromOwner::Grants(grants, card)),
-        Just(FromOwner::Done),
+        (offers(), cards()).prop_map(|(offer, card)| PeerResponse::Granted(offer, card)),
+        Just(PeerResponse::Pending),
+        codes().prop_map(PeerResponse::Refused),
+        (vec((grants(), standings()), 0..8), cards()).prop_map(|(grants, card)| PeerResponse::Grants(grants, card)),
+        Just(PeerResponse::Done),
     ]
 }
 
-fn news() -> impl Strategy<Value = News> {
+fn news() -> impl Strategy<Value = PeerNotification> {
     let ids = || any::<[u8; 16]>().prop_map(InvitationId);
     let grants = || any::<[u8; 16]>().prop_map(GrantId);
     let texts = (text(MAX_NAME), text(MAX_NAME), option::of(text(MAX_DESCRIPTION)));
@@ -215,7 +221,7 @@ fn news() -> impl Strategy<Value = News> {
         whole.prop_map(
             |(ticket, secret, (owner_name, service_name, description), reach, service_kind, port, expires)| {
                 let expires = UnixMillis(expires);
-                News::Invitation {
+                PeerNotification::Invitation {
                     ticket,
                     secret,
                     owner_name,
@@ -228,24 +234,24 @@ fn news() -> impl Strategy<Value = News> {
                 }
             }
         ),
-        ids().prop_map(|ticket| News::Withdrawn { ticket }),
-        ids().prop_map(|ticket| News::Decided { ticket }),
-        Just(News::Leaving),
-        (grants(), standings()).prop_map(|(grant, standing)| News::Grant { grant, standing }),
+        ids().prop_map(|ticket| PeerNotification::Withdrawn { ticket }),
+        ids().prop_map(|ticket| PeerNotification::KnockDecided { ticket }),
+        Just(PeerNotification::GoingOffline),
+        (grants(), standings()).prop_map(|(grant, standing)| PeerNotification::Grant { grant, standing }),
     ]
 }
 
 proptest! {
     #[test]
     fn messages_round_trip(to in to_owners(), from in from_owners(), news in news()) {
-        prop_assert_eq!(ToOwner::decode(&to.encode().unwrap()), Ok(to));
-        prop_assert_eq!(FromOwner::decode(&from.encode().unwrap()), Ok(from));
-        prop_assert_eq!(News::decode(&news.encode().unwrap()), Ok(news));
+        prop_assert_eq!(PeerRequest::decode(&to.encode().unwrap()), Ok(to));
+        prop_assert_eq!(PeerResponse::decode(&from.encode().unwrap()), Ok(from));
+        prop_assert_eq!(PeerNotification::decode(&news.encode().unwrap()), Ok(news));
     }
 
     #[test]
     fn hostile_bytes_are_only_refused(bytes in vec(any::<u8>(), 0..600)) {
-        let _ = (ToOwner::decode(&bytes), FromOwner::decode(&bytes), News::decode(&bytes));
+        let _ = (PeerRequest::decode(&bytes), PeerResponse::decode(&bytes), PeerNotification::decode(&bytes));
     }
 
     #[test]
@@ -254,9 +260,9 @@ proptest! {
     ) {
         for mut bytes in [from.encode().unwrap(), news.encode().unwrap()] {
             let at = at.index(bytes.len());
-            let _ = (FromOwner::decode(&bytes[..at]), News::decode(&bytes[..at]));
+            let _ = (PeerResponse::decode(&bytes[..at]), PeerNotification::decode(&bytes[..at]));
             bytes[at] = to;
-            let _ = (FromOwner::decode(&bytes), News::decode(&bytes));
+            let _ = (PeerResponse::decode(&bytes), PeerNotification::decode(&bytes));
         }
     }
 }
