@@ -30,18 +30,39 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         return cargo::hand_over(&mut cargo::program("release", "postern-bench-app"));
     }
     crate::prerequisites::provide_for_a_build()?;
-    let target = cargo::target();
+    build_for_load()?;
+    cargo::hand_over(&mut load(arguments)?)
+}
+
+/// Builds `postern` and the load generator for release.
+///
+/// # Errors
+/// When one does not build.
+pub(crate) fn build_for_load() -> Result<()> {
     cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
     let manifest = "bench/loadtool/Cargo.toml";
     let mut build = cargo::command(&["build", "--release", "--locked", "--manifest-path", manifest]);
-    cargo::run(build.arg("--target-dir").arg(target.join("loadtool")))?;
+    cargo::run(build.arg("--target-dir").arg(cargo::target().join("loadtool")))
+}
 
+/// The command that measures, of what [`build_for_load`] has built; the arguments are those of `cargo xtask bench`.
+///
+/// # Errors
+/// When there is no place for its logs.
+pub(crate) fn load(arguments: &[String]) -> Result<Command> {
+    let target = cargo::target();
     let work = target.join("bench");
     fs::create_dir_all(&work).context("Failed to create the directory for logs")?;
     let mut command = in_a_network_of_its_own(&target.join("loadtool/release/postern-load"));
     command.current_dir(cargo::root()).arg("bench");
     command.arg("--postern").arg(target.join("release/postern")).arg("--work").arg(work);
-    cargo::hand_over(command.arg("--").args(arguments))
+    command.arg("--").args(arguments);
+    Ok(command)
+}
+
+/// The command that builds what [`instructions`] counts.
+pub(crate) fn build_of_instructions() -> Command {
+    instructions::build_command()
 }
 
 /// The program, behind `unshare` if that is there and allowed: nothing that is measured then reaches the network.

@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 
 mod architecture;
+mod background;
 mod bench;
 mod cargo;
 mod ci;
@@ -15,7 +16,9 @@ mod deny;
 mod prerequisites;
 mod steps;
 mod suite;
+mod tools;
 mod ui;
+mod workflows;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND> [ARGUMENTS]
