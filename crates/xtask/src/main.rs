@@ -17,6 +17,7 @@ mod prerequisites;
 mod steps;
 mod suite;
 mod tools;
+mod trials;
 mod ui;
 mod workflows;
 
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         "architecture" => architecture::run(),
         "ci" => ci::run(),
         "bench" => bench::run(&rest),
+        "trials" => trials::run(&rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
