@@ -60,8 +60,8 @@ fn run(step: &str, command: &Command) -> Result<()> {
     let output = output.with_context(|| format!("Failed to open {}", path.display()))?;
     let mut command = at_lowest_priority(command);
     let status = command.stdout(output.try_clone()?).stderr(output).status();
-    let status = status.with_context(|| format!("Failed to start {}", cargo::shown(&command)))?;
-    ensure!(status.success(), "{} ended with {status}", cargo::shown(&command));
+    let status = status.with_context(|| format!("Failed to start {}", cargo::display(&command)))?;
+    ensure!(status.success(), "{} ended with {status}", cargo::display(&command));
     Ok(())
 }
 

@@ -24,42 +24,44 @@ pub(crate) fn run() -> Result<ExitCode> {
     if env::var_os(INCREMENTAL).is_none() {
         // CI builds everything once: what makes a second build quicker would cost time and gigabytes.
         let mut again = Command::new(env::current_exe().context("Failed to find this program")?);
-        return cargo::hand_over(again.arg("ci").env(INCREMENTAL, "0"));
+        return cargo::replace_process(again.arg("ci").env(INCREMENTAL, "0"));
     }
     let mut steps = Steps::new();
     let mut counts = Counts::default();
 
-    steps.take("prerequisites", || done(prerequisites::provide()));
-    steps.take("format", || {
+    steps.run("prerequisites", || done(prerequisites::install()));
+    steps.run("format", || {
         cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))?;
         done(cargo::run(&mut peers(&["fmt", "--all", "--check"])))
     });
-    steps.take("architecture", architecture::step);
-    steps.take("workflows", workflows::check);
+    steps.run("architecture", architecture::step);
+    steps.run("workflows", workflows::check);
     // Before anything is compiled: the app embeds the page.
-    steps.take("page", || done(ui::check_and_build()));
-    steps.take("lints", || {
+    steps.run("page", || done(ui::check_and_build()));
+    steps.run("lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         done(cargo::run(&mut cargo::command(&clippy)))
     });
-    steps.take("documentation", || {
+    steps.run("documentation", || {
         let mut doc = cargo::command(&["doc", "--workspace", "--no-deps", "--locked"]);
         done(cargo::run(doc.env("RUSTDOCFLAGS", "-D warnings")))
     });
-    steps.take("programs", || done(suite::build_programs()));
-    steps.take("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
-    let background = Background::start(beside_the_tests());
-    steps.take("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
-    steps.take("page tests", || tests(&mut ui::tests(), Counts::read_of_the_page, &mut counts));
+    steps.run("programs", || done(suite::build_programs()));
+    steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
+    let background = Background::start(background_steps());
+    steps.run("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
+    let [unit, browser] = &mut ui::tests();
+    steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
+    steps.run("browser tests", || tests(browser, Counts::read_page_tests, &mut counts));
     steps.join(background);
-    steps.take("dependencies", deny::dependencies);
-    steps.take("advisories", deny::advisories);
-    steps.take("instructions", || {
+    steps.run("dependencies", deny::dependencies);
+    steps.run("advisories", deny::advisories);
+    steps.run("instructions", || {
         let result = bench::run(&["instructions".into(), "--check".into()])?;
         ensure!(result == ExitCode::SUCCESS, "the hot path costs more than its baseline");
         Ok(Outcome::Passed)
     });
-    steps.take("interop", || {
+    steps.run("interop", || {
         let test = &["test", "--locked", "--workspace", "--no-fail-fast"];
         tests(&mut peers(test), Counts::read, &mut counts)
     });
@@ -69,14 +71,14 @@ pub(crate) fn run() -> Result<ExitCode> {
 }
 
 /// Builds that need neither the workspace's build directory nor what the tests measure.
-fn beside_the_tests() -> Vec<(String, Vec<Command>)> {
+fn background_steps() -> Vec<(String, Vec<Command>)> {
     // The logs of the last run.
     let _ = fs::remove_dir_all(cargo::target().join("ci"));
     let clippy = peers(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
     vec![
         ("peers".into(), vec![peers(&["build", "--locked", "--workspace", "--bins"])]),
         ("peer tests".into(), vec![peers(&["test", "--locked", "--workspace", "--no-run"])]),
-        ("hot path".into(), vec![bench::build_of_instructions()]),
+        ("hot path".into(), vec![bench::build_instructions_command()]),
         ("lints of peers".into(), vec![clippy]),
         ("cargo-deny".into(), deny::installation().into_iter().collect()),
     ]

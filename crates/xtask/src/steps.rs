@@ -35,7 +35,7 @@ impl Steps {
     }
 
     /// Takes one step. A failure is noted and the next step still runs: one run reports everything that is wrong.
-    pub(crate) fn take(&mut self, name: &str, work: impl FnOnce() -> Result<Outcome>) {
+    pub(crate) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<Outcome>) {
         println!("\n── {name}");
         let started = Instant::now();
         let result = work();
@@ -85,10 +85,10 @@ mod tests {
     #[test]
     fn a_failed_step_is_reported_and_does_not_stop_the_next() {
         let mut steps = Steps::new();
-        steps.take("format", || Ok(Outcome::Passed));
+        steps.run("format", || Ok(Outcome::Passed));
         assert!(!steps.failed());
-        steps.take("lints", || bail!("one is broken"));
-        steps.take("advisories", || Ok(Outcome::Skipped("offline".into())));
+        steps.run("lints", || bail!("one is broken"));
+        steps.run("advisories", || Ok(Outcome::Skipped("offline".into())));
         assert!(steps.failed());
 
         let table = steps.to_string();

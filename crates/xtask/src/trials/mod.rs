@@ -76,7 +76,7 @@ fn logged(what: &str, command: &mut Command, log: &Path, accept: fn(&str) -> boo
     let file = File::create(log).with_context(|| format!("Failed to create {}", log.display()))?;
     let started = Instant::now();
     let status = command.stdout(file.try_clone()?).stderr(file).status();
-    let status = status.with_context(|| format!("Failed to start {}", cargo::shown(command)))?;
+    let status = status.with_context(|| format!("Failed to start {}", cargo::display(command)))?;
     let took = started.elapsed();
     let output = fs::read(log).with_context(|| format!("Failed to read {}", log.display()))?;
     let run = Run { passed: status.success() && accept(&String::from_utf8_lossy(&output)), took };

@@ -30,8 +30,8 @@ const DEFAULT: &[&str] = &["desktop", "network"];
 /// When there is no such suite, or the tests do not build.
 pub(super) fn run(options: &Options) -> Result<Figures> {
     let suites = suites(&options.suites)?;
-    prerequisites::provide()?;
-    ui::provide()?;
+    prerequisites::install()?;
+    ui::build_if_stale()?;
     suite::build_programs()?;
     cargo::run(suite::workspace().arg("--no-run"))?;
 

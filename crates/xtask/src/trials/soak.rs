@@ -22,7 +22,7 @@ const LOADS: &[&str] = &["demo", "restart", "connections", "half-close", "stalle
 /// # Errors
 /// When the programs do not build or cannot be started.
 pub(super) fn run(options: &Options) -> Result<Figures> {
-    prerequisites::provide_for_a_build()?;
+    prerequisites::install_for_build()?;
     bench::build_for_load()?;
     let logs = super::directory("soak")?;
     let mut random = Random::seeded(options.seed);
