@@ -55,7 +55,7 @@
 //! // The hub relays for whoever connects. It is a node like the others.
 //! let hub = Node::new();
 //! let tcp = hub.tcp_listen("127.0.0.1:0").await?;
-//! RelayService::start(&hub, RelayServiceOptions::default(), &[tcp.flow()])?;
+//! RelayService::start(&hub, RelayServiceOptions::default(), &[tcp.origin()])?;
 //!
 //! // Bob accepts secure channels; through them, and only so, his echoer is reached.
 //! let bobs = Node::new();
