@@ -35,7 +35,13 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     });
     steps.run("architecture", architecture::step);
     steps.run("workflows", workflows::check);
-    // Before anything is compiled: the app embeds the page.
+    // Before anything is compiled, so that no step waits for another's downloads: cargo locks the directory they go to.
+    steps.run("downloads", || {
+        let fetch = &["fetch", "--locked", "--target", "host-tuple"];
+        cargo::run(&mut cargo::command(fetch))?;
+        done(cargo::run(&mut peers(fetch)))
+    });
+    // Before the app is compiled, which embeds the page.
     steps.run("page", || done(ui::check_and_build()));
     steps.run("lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
@@ -48,6 +54,7 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     steps.run("programs", || done(suite::build_programs()));
     steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
     let background = steps.start(background_steps());
+    steps.run("examples", suite::run_examples);
     steps.run("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
     let [unit, browser] = &mut ui::tests();
     steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
