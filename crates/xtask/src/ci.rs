@@ -10,23 +10,22 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::background::Background;
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
 use crate::{architecture, bench, cargo, deny, prerequisites, suite, ui, workflows};
 
-/// `cargo xtask ci`: every step, then what each cost, then the closing line.
+/// `cargo xtask ci [STEP…]`: every step or those named, then what each cost, then the closing line.
 ///
 /// # Errors
-/// When it cannot start itself again; a step that fails is in the table and in the exit code.
-pub(crate) fn run() -> Result<ExitCode> {
+/// When there is no step of a name; a step that fails is in the table and in the exit code.
+pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     const INCREMENTAL: &str = "CARGO_INCREMENTAL";
     if env::var_os(INCREMENTAL).is_none() {
         // CI builds everything once: what makes a second build quicker would cost time and gigabytes.
         let mut again = Command::new(env::current_exe().context("Failed to find this program")?);
-        return cargo::replace_process(again.arg("ci").env(INCREMENTAL, "0"));
+        return cargo::replace_process(again.arg("ci").args(only).env(INCREMENTAL, "0"));
     }
-    let mut steps = Steps::new();
+    let mut steps = Steps::new(only);
     let mut counts = Counts::default();
 
     steps.run("prerequisites", || done(prerequisites::install()));
@@ -36,7 +35,13 @@ pub(crate) fn run() -> Result<ExitCode> {
     });
     steps.run("architecture", architecture::step);
     steps.run("workflows", workflows::check);
-    // Before anything is compiled: the app embeds the page.
+    // Before anything is compiled, so that no step waits for another's downloads: cargo locks the directory they go to.
+    steps.run("downloads", || {
+        let fetch = &["fetch", "--locked", "--target", "host-tuple"];
+        cargo::run(&mut cargo::command(fetch))?;
+        done(cargo::run(&mut peers(fetch)))
+    });
+    // Before the app is compiled, which embeds the page.
     steps.run("page", || done(ui::check_and_build()));
     steps.run("lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
@@ -48,7 +53,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     });
     steps.run("programs", || done(suite::build_programs()));
     steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
-    let background = Background::start(background_steps());
+    let background = steps.start(background_steps());
+    steps.run("examples", suite::run_examples);
     steps.run("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
     let [unit, browser] = &mut ui::tests();
     steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
@@ -66,6 +72,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         tests(&mut peers(test), Counts::read, &mut counts)
     });
 
+    ensure!(steps.unknown().is_empty(), "there is no step {:?}; `cargo xtask ci` prints all", steps.unknown());
     println!("\n{steps}\n{counts}");
     Ok(if steps.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
