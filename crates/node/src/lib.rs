@@ -90,6 +90,7 @@ pub mod backoff;
 #[doc(hidden)]
 pub mod bench;
 mod context;
+pub mod crypto;
 mod delivery;
 mod error;
 pub mod identity;

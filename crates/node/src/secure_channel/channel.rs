@@ -2,9 +2,10 @@
 
 use super::handshake::Keys;
 use super::plaintext::{self, PADDING, Plaintext};
-use super::record::{CLOSE_PLAINTEXT, NONCE_LEN, OVERHEAD, Opener, Sealer, TAG_LEN};
+use super::record::{CLOSE_PLAINTEXT, NONCE_LEN, OVERHEAD, Opener, Sealer};
 use super::{ChannelError, SecureChannelOptions};
 use crate::address::Address;
+use crate::crypto::TAG_LEN;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::{CredentialRefresh, Timestamp, VerifiedPeer};
 use crate::node::Core;

@@ -15,7 +15,6 @@
 
 mod channel;
 mod channel_key;
-mod crypto;
 mod handshake;
 mod initiator;
 mod listener;
@@ -23,7 +22,6 @@ mod plaintext;
 mod record;
 
 pub(crate) use channel_key::ChannelKey;
-pub(crate) use crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
 pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub use listener::{ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
