@@ -1,43 +1,15 @@
 //! What becomes of a message that was handed on: it is taken, or dropped, or its sender must wait.
 
-use crate::router::OwnedMessage;
+use crate::local_message::OwnedMessage;
+use crate::outbox::Flush;
 use crate::sync::BackpressureGate;
-use crate::tcp::Flush;
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Duration};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long a sender waits for room in a full mailbox or on a congested connection before the message is dropped.
 pub(crate) const BACKPRESSURE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why a message went nowhere. It is dropped and counted; nobody is told (`docs/wire.md` §2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Undeliverable {
-    /// The onward route is empty.
-    #[error("the message has no onward route")]
-    NoRoute,
-    /// No such address in this node.
-    #[error("no worker, connection or channel has that address")]
-    UnknownAddress,
-    /// The address was not exposed to where the message came from.
-    #[error("the address is not exposed to where the message came from")]
-    Denied,
-    /// What has the address is closed or closing.
-    #[error("the worker, connection or channel is closed")]
-    Closed,
-    /// The message is not one that its taker understands or accepts now.
-    #[error("the message is malformed or came at the wrong time")]
-    Malformed,
-    /// The message is larger than what takes it allows.
-    #[error("the message is too large")]
-    TooLarge,
-    /// A limit on what may wait or be open at once is reached.
-    #[error("too much is waiting or open there")]
-    Full,
-    /// The message passes too many local hops.
-    #[error("the route passes too many local hops")]
-    TooDeep,
-}
 
 /// What is left to do when a message was taken: to flush it, and to wait before sending more.
 #[derive(Default)]
@@ -123,7 +95,7 @@ impl Backpressure {
             Self::BackpressureGate(gate) => {
                 if gate.is_closed()
                     && !gate.is_given_up()
-                    && tokio::time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()
+                    && time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()
                 {
                     gate.give_up();
                 }

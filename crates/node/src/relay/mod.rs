@@ -13,13 +13,16 @@
 //! beneath: what is forwarded is sealed end to end already, and need not be sealed once more for the last hop.
 
 mod client;
+mod error;
 mod registration_reply;
 mod reserved;
 mod service;
 
-pub use client::Relay;
+pub use client::{REGISTER_TIMEOUT, Relay};
 pub(crate) use client::{register, register_owned};
+pub use error::RelayError;
 pub use reserved::RESERVED_FOR;
+pub(crate) use service::start;
 pub use service::{MAX_NAME, RelayService, RelayServiceOptions};
 
 /// Worker address where nodes register relays with random names.
@@ -30,33 +33,3 @@ pub const STATIC_FORWARDING_SERVICE: &str = "static_forwarding_service";
 pub const OWNED_FORWARDING_SERVICE: &str = "owned_forwarding_service";
 /// What a node says to get a relay with a random name.
 const REGISTER: &str = "register";
-
-use std::time::Duration;
-
-/// How long a registration waits for its confirmation. A hub that refuses says nothing.
-pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why there is no relay.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RelayError {
-    /// The hub did not confirm; hubs do not say why they refuse.
-    #[error(
-        "the hub did not confirm the relay within {} seconds: its name may belong to somebody else, \
-         or there is no relay service",
-        REGISTER_TIMEOUT.as_secs()
-    )]
-    NotConfirmed,
-    /// The name is somebody else's.
-    #[error("the name `{0}` belongs to somebody else on this hub")]
-    NameTaken(String),
-    /// The hub's limits are reached.
-    #[error("the hub has no room for another relay")]
-    Full,
-    /// The name is not one that a relay can have.
-    #[error("`{0}` cannot be a relay's name: use 1 to {MAX_NAME} letters, digits, or . _ - : / + =")]
-    InvalidName(String),
-    /// The connection ended meanwhile.
-    #[error("the connection to the hub ended")]
-    Disconnected,
-}

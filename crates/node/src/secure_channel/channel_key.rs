@@ -1,6 +1,6 @@
 //! What one side of a handshake presents: its X25519 key, attested by its identity.
 
-use super::ChannelError;
+use super::error::ChannelError;
 use crate::crypto::StaticKey;
 use crate::identity::{CredentialAndPurposeKey, Identity, IdentityProof, Timestamp};
 
