@@ -21,7 +21,7 @@ use crate::{architecture, cargo, deny, prerequisites, suite, ui, workflows};
 pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     const INCREMENTAL: &str = "CARGO_INCREMENTAL";
     if env::var_os(INCREMENTAL).is_none() {
-        // CI builds everything once: what makes a second build quicker would cost time and gigabytes.
+        // CI builds everything once: the data for incremental builds would cost time and gigabytes.
         let mut again = Command::new(env::current_exe().context("Failed to find this program")?);
         return cargo::replace_process(again.arg("ci").args(only).env(INCREMENTAL, "0"));
     }

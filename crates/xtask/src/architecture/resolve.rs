@@ -25,7 +25,7 @@ impl Modules {
                 self.descend(parent, rest, budget)
             }
             _ if self.modules.contains_key(&child(module, first)) => self.descend(module.clone(), path, budget),
-            // A module or type that a `use` here has brought, as in `commands::contacts::find` behind `use crate::core::commands`.
+            // A module or type that a `use` here has imported, as in `commands::contacts::find` after `use crate::core::commands`.
             _ => {
                 let it = self.modules.get(module)?.uses.iter().find(|it| it.name == *first)?;
                 let target: Path = it.target.iter().chain(rest).cloned().collect();
