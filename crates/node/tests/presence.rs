@@ -6,7 +6,7 @@ use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HUB_LISTENER, HubOptions, HubSession, SessionError};
 use postern_node::vault::MemoryVault;
-use postern_node::{Echoer, Error, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
+use postern_node::{Echoer, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ use allowance::{Allowances, Rate};
 use bytes::Bytes;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome};
-use postern_node::{Address, Context, Counter, Error, Node, Route, Routed};
+use postern_node::{Address, Context, ContextError, Counter, Error, Node, Route, Routed};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -114,7 +114,7 @@ impl Postbox {
             let event = tokio::select! {
                 asked = self.context.receive::<Bytes>() => match asked {
                     Ok(message) => Event::Asked(message),
-                    Err(Error::Stopped) => Event::Over,
+                    Err(ContextError::Stopped) => Event::Over,
                     Err(_) => Event::Nothing,
                 },
                 Some((recipient, subscription)) = leaving.recv() => Event::Left(recipient, subscription),
