@@ -1,9 +1,9 @@
 //! The node's side: asking a hub for a relay.
 
 use super::error::RelayError;
+use super::name::is_valid_name;
 use super::registration_reply::RegistrationReply;
-use super::service::is_valid_name;
-use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
+use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, STATIC_FORWARDING_SERVICE};
 use crate::address::Address;
 use crate::context::{Context, ContextError};
 use crate::core::Core;
@@ -17,12 +17,9 @@ use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
 use bytes::Bytes;
-use postern_env::time::{self, Duration};
+use postern_env::time;
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
-
-/// How long a registration waits for its confirmation. A hub that refuses says nothing.
-pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A relay on a hub that forwards to this node, until the connection or channel to the hub ends.
 #[derive(Debug, Clone, PartialEq, Eq)]

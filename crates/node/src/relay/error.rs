@@ -1,7 +1,7 @@
 //! Why a relay was not registered.
 
-use super::client::REGISTER_TIMEOUT;
-use super::service::MAX_NAME;
+use super::REGISTER_TIMEOUT;
+use super::name::MAX_NAME;
 use crate::router::AddressTaken;
 use crate::undeliverable::Undeliverable;
 

@@ -14,16 +14,20 @@
 
 mod client;
 mod error;
+mod name;
 mod registration_reply;
 mod reserved;
 mod service;
 
-pub use client::{REGISTER_TIMEOUT, Relay};
+pub use client::Relay;
 pub(crate) use client::{register, register_owned};
 pub use error::RelayError;
 pub use reserved::RESERVED_FOR;
 pub(crate) use service::start;
-pub use service::{MAX_NAME, RelayService, RelayServiceOptions};
+
+pub use name::MAX_NAME;
+use postern_env::time::Duration;
+pub use service::{RelayService, RelayServiceOptions};
 
 /// Worker address where nodes register relays with random names.
 pub const FORWARDING_SERVICE: &str = "forwarding_service";
@@ -33,3 +37,5 @@ pub const STATIC_FORWARDING_SERVICE: &str = "static_forwarding_service";
 pub const OWNED_FORWARDING_SERVICE: &str = "owned_forwarding_service";
 /// What a node says to get a relay with a random name.
 const REGISTER: &str = "register";
+/// How long a registration waits for its confirmation. A hub that refuses says nothing.
+pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! The hub's side: registering and forwarding.
 
+use super::name::{MAX_NAME, is_valid_name};
 use super::registration_reply::RegistrationReply;
 use super::reserved::ReservedNames;
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
@@ -19,9 +20,6 @@ use postern_env::time;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
-
-/// Longest name of a relay, in bytes, prefix included.
-pub const MAX_NAME: usize = 128;
 
 /// How a relay service names relays and who reaches them.
 #[derive(Debug, Clone, Default)]
@@ -63,12 +61,6 @@ pub(crate) fn start(
         }
     }
     Ok(())
-}
-
-/// Whether a name may be a relay's. Everything else is refused, so that no name needs to be understood.
-pub(super) fn is_valid_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(&byte);
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 /// All relays of a hub.
@@ -358,20 +350,5 @@ impl Forwarder {
         let (Some(source), Some(next)) = (source, next) else { return };
         self.core.router.expose(&next.into(), source.origin);
         self.core.router.expose(&source.sender, self.owner.origin);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_bounded_and_plain() {
-        for name in ["bob", "forward_to_bob", "a.b-c:d/e+f=", &"x".repeat(MAX_NAME)] {
-            assert!(is_valid_name(name), "{name}");
-        }
-        for name in ["", "a#b", "0#bob", "a b", "ö", "a\nb", "a\0", &"x".repeat(MAX_NAME + 1)] {
-            assert!(!is_valid_name(name), "{name}");
-        }
     }
 }
