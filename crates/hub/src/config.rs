@@ -12,10 +12,10 @@ use std::time::Duration;
 const MAILBOX_MESSAGES: u64 = 65_536;
 const MAILBOX_BYTES: u64 = 256 * 1024 * 1024;
 /// Messages for one recipient, and their bytes.
-const MAILBOX_MESSAGES_OF_ONE: u64 = 256;
-const MAILBOX_BYTES_OF_ONE: u64 = 1024 * 1024;
+const MAILBOX_MESSAGES_PER_RECIPIENT: u64 = 256;
+const MAILBOX_BYTES_PER_RECIPIENT: u64 = 1024 * 1024;
 /// Messages for one recipient from one depositor.
-const MAILBOX_MESSAGES_BETWEEN: u64 = 64;
+const MAILBOX_MESSAGES_PER_DEPOSITOR: u64 = 64;
 
 /// A hub's settings; the defaults are those of an empty file.
 ///
@@ -120,9 +120,9 @@ impl HubConfig {
         Capacity {
             messages: self.limits.mailbox_messages.unwrap_or(MAILBOX_MESSAGES),
             bytes: self.limits.mailbox_bytes.unwrap_or(MAILBOX_BYTES),
-            messages_of_one: MAILBOX_MESSAGES_OF_ONE,
-            bytes_of_one: MAILBOX_BYTES_OF_ONE,
-            messages_between: MAILBOX_MESSAGES_BETWEEN,
+            messages_per_recipient: MAILBOX_MESSAGES_PER_RECIPIENT,
+            bytes_per_recipient: MAILBOX_BYTES_PER_RECIPIENT,
+            messages_per_depositor: MAILBOX_MESSAGES_PER_DEPOSITOR,
             expiry: self.limits.mailbox_days.map_or(EXPIRY, days),
         }
     }

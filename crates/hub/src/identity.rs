@@ -18,7 +18,7 @@ const VERSION: u32 = 1;
 
 /// What is in the file. There is no `Debug`: nothing may print the key.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-struct Stored {
+struct IdentityFile {
     version: u32,
     /// The Ed25519 seed.
     key: String,
@@ -56,12 +56,12 @@ pub(crate) async fn open(data: Option<&Path>) -> Result<(Arc<MemoryVault>, Ident
     let identity = Identity::create_with_key(vault.clone(), id, Timestamp::now()).await;
     let identity = identity.map_err(postern_node::Error::from)?;
     if let Some(path) = &path {
-        write(path, &Stored { version: VERSION, key, history: hex::encode(identity.export()) })?;
+        write(path, &IdentityFile { version: VERSION, key, history: hex::encode(identity.export()) })?;
     }
     Ok((vault, identity))
 }
 
-fn read(path: &Path) -> Result<Option<Stored>, HubError> {
+fn read(path: &Path) -> Result<Option<IdentityFile>, HubError> {
     let failed = |reason| HubError::Data { path: path.to_owned(), reason };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
@@ -73,7 +73,7 @@ fn read(path: &Path) -> Result<Option<Stored>, HubError> {
 }
 
 /// Writes the file so that a crash leaves the whole of it or nothing.
-fn write(path: &Path, stored: &Stored) -> Result<(), HubError> {
+fn write(path: &Path, stored: &IdentityFile) -> Result<(), HubError> {
     let written = || -> std::io::Result<()> {
         let text = Zeroizing::new(toml::to_string(stored).map_err(std::io::Error::other)?);
         // Made for its owner only.

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Traffic must rest this long before a draining hub stops early.
-const QUIET: Duration = Duration::from_secs(1);
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a hub did not start.
 #[derive(Debug, thiserror::Error)]
@@ -129,7 +129,7 @@ impl Hub {
     pub async fn drain(self) {
         self.draining.send_replace(true);
         self.listener.close();
-        let _ = tokio::time::timeout(self.drain, self.quiet()).await;
+        let _ = tokio::time::timeout(self.drain, self.until_idle()).await;
         self.stop().await;
     }
 
@@ -141,10 +141,10 @@ impl Hub {
         }
     }
 
-    async fn quiet(&self) {
+    async fn until_idle(&self) {
         let mut frames = self.stats().frames.get();
         while self.stats().connections.get() > 0 {
-            tokio::time::sleep(QUIET).await;
+            tokio::time::sleep(IDLE_INTERVAL).await;
             let now = self.stats().frames.get();
             if now == frames {
                 return;

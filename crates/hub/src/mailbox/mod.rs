@@ -1,8 +1,8 @@
 //! The mailbox service: keeps sealed messages until their recipients have them.
 //!
 //! ```text
-//! depositor ── Deposit ────► ┌──────────┐ ── queue ─► Pushing ══► subscriber      one for each channel
-//!           ◄── Answer ──    │ Postbox  │ ◄──────── Acknowledge ──
+//! depositor ── Deposit ────► ┌──────────┐ ── queue ─► PushTask ══► subscriber      one for each channel
+//!           ◄── Answer ──    │ MailboxService  │ ◄──────── Acknowledge ──
 //!                            └────┬─────┘
 //!                               Store      one owner, no lock
 //! ```
@@ -11,30 +11,30 @@
 //! identity at the other end of the channel. Answers wait for nobody; a subscriber who does not take what is pushed
 //! holds up its own queue only.
 
-mod allowance;
+mod rate_limit;
 mod store;
 
 pub(crate) use store::{Capacity, Store};
 
-use allowance::{Allowances, Rate};
 use bytes::Bytes;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome};
 use postern_node::{Address, Context, Counter, Error, Node, Route, Routed};
+use rate_limit::{Rate, RateLimits};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Deposited, Waiting};
+use store::{Deposited, StoredMail};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How often what is too old is looked for.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 /// Channels that one recipient may subscribe over at once.
-const SUBSCRIBERS: usize = 8;
+const MAX_SUBSCRIBERS: usize = 8;
 
-/// How fast one identity may leave messages, and subscribe.
-const RATE: Rate = Rate { burst: 32, refill: Duration::from_secs(2) };
+/// How fast one identity may deposit messages, and subscribe.
+const DEPOSIT_RATE: Rate = Rate { burst: 32, refill: Duration::from_secs(2) };
 /// How fast one identity may acknowledge messages.
 const ACKNOWLEDGE_RATE: Rate = Rate { burst: 512, refill: Duration::from_millis(10) };
 
@@ -54,35 +54,35 @@ pub(crate) struct MailboxStats {
 /// Starts the service; the caller exposes [`MAILBOX_SERVICE`] to the hub's channels. It ends with the node.
 pub(crate) fn start(node: &Node, store: Store, stats: Arc<MailboxStats>) -> Result<JoinHandle<()>, Error> {
     let context = node.context_at(MAILBOX_SERVICE)?;
-    let (leave, leaving) = mpsc::unbounded_channel();
-    let postbox = Postbox {
+    let (unsubscribe, unsubscribed) = mpsc::unbounded_channel();
+    let service = MailboxService {
         node: node.clone(),
         context,
         store,
         stats,
-        depositing: Allowances::new(RATE),
-        subscribing: Allowances::new(RATE),
-        acknowledging: Allowances::new(ACKNOWLEDGE_RATE),
+        depositing: RateLimits::new(DEPOSIT_RATE),
+        subscribing: RateLimits::new(DEPOSIT_RATE),
+        acknowledging: RateLimits::new(ACKNOWLEDGE_RATE),
         subscribers: HashMap::new(),
         subscriptions: 0,
-        leave,
+        unsubscribe,
     };
-    Ok(tokio::spawn(postbox.run(leaving)))
+    Ok(tokio::spawn(service.run(unsubscribed)))
 }
 
 /// The service's only task.
-struct Postbox {
+struct MailboxService {
     node: Node,
     context: Context,
     store: Store,
     stats: Arc<MailboxStats>,
-    depositing: Allowances,
-    subscribing: Allowances,
-    acknowledging: Allowances,
+    depositing: RateLimits,
+    subscribing: RateLimits,
+    acknowledging: RateLimits,
     subscribers: HashMap<Identifier, Vec<Subscriber>>,
     /// Counts them, to tell one from the next.
     subscriptions: u64,
-    leave: mpsc::UnboundedSender<(Identifier, Subscription)>,
+    unsubscribe: mpsc::UnboundedSender<(Identifier, Subscription)>,
 }
 
 /// Tells a subscription from an older one over the same channel.
@@ -100,34 +100,34 @@ struct Subscriber {
 }
 
 enum Event {
-    Asked(Routed<Bytes>),
-    Left(Identifier, Subscription),
+    Request(Routed<Bytes>),
+    Unsubscribed(Identifier, Subscription),
     Sweep,
-    Nothing,
-    Over,
+    Ignored,
+    Stopped,
 }
 
-impl Postbox {
-    async fn run(mut self, mut leaving: mpsc::UnboundedReceiver<(Identifier, Subscription)>) {
-        let mut sweep = tokio::time::interval(SWEEP);
+impl MailboxService {
+    async fn run(mut self, mut unsubscribed: mpsc::UnboundedReceiver<(Identifier, Subscription)>) {
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
         loop {
             let event = tokio::select! {
                 asked = self.context.receive::<Bytes>() => match asked {
-                    Ok(message) => Event::Asked(message),
-                    Err(Error::Stopped) => Event::Over,
-                    Err(_) => Event::Nothing,
+                    Ok(message) => Event::Request(message),
+                    Err(Error::Stopped) => Event::Stopped,
+                    Err(_) => Event::Ignored,
                 },
-                Some((recipient, subscription)) = leaving.recv() => Event::Left(recipient, subscription),
+                Some((recipient, subscription)) = unsubscribed.recv() => Event::Unsubscribed(recipient, subscription),
                 _ = sweep.tick() => Event::Sweep,
             };
             match event {
-                Event::Asked(message) => self.handle(&message).await,
-                Event::Left(recipient, subscription) => self.remove(&recipient, &subscription),
+                Event::Request(message) => self.handle(&message).await,
+                Event::Unsubscribed(recipient, subscription) => self.remove(&recipient, &subscription),
                 Event::Sweep => self.sweep().await,
-                Event::Nothing => {}
-                Event::Over => break,
+                Event::Ignored => {}
+                Event::Stopped => break,
             }
-            self.count();
+            self.update_gauges();
         }
         self.store.close().await;
     }
@@ -140,7 +140,7 @@ impl Postbox {
         let done = match &request {
             MailboxRequest::Deposit { to, sealed } => self.deposit(&peer, to, sealed).await,
             MailboxRequest::Acknowledge(id) => self.acknowledge(&peer, *id).await,
-            MailboxRequest::Subscribe if self.subscribing.take(&peer, Instant::now()) => Ok(Outcome::Done),
+            MailboxRequest::Subscribe if self.subscribing.try_acquire(&peer, Instant::now()) => Ok(Outcome::Done),
             MailboxRequest::Subscribe => Ok(Outcome::TooMuch),
         };
         let outcome = done.unwrap_or_else(|error| {
@@ -163,12 +163,12 @@ impl Postbox {
         if sealed.len() > MAIL_SIZE_MAX {
             return Ok(Outcome::TooLarge);
         }
-        if !self.depositing.take(from, Instant::now()) {
+        if !self.depositing.try_acquire(from, Instant::now()) {
             return Ok(Outcome::TooMuch);
         }
         Ok(match self.store.deposit(from, to, sealed, Timestamp::now()).await? {
             Deposited::Refused(outcome) => outcome,
-            Deposited::Again => Outcome::Done,
+            Deposited::Duplicate => Outcome::Done,
             Deposited::New => {
                 self.stats.deposited.add(1);
                 Outcome::Done
@@ -177,7 +177,7 @@ impl Postbox {
     }
 
     async fn acknowledge(&mut self, recipient: &Identifier, id: MailId) -> sqlx::Result<Outcome> {
-        if !self.acknowledging.take(recipient, Instant::now()) {
+        if !self.acknowledging.try_acquire(recipient, Instant::now()) {
             return Ok(Outcome::TooMuch);
         }
         if self.store.acknowledge(recipient, id).await? {
@@ -193,18 +193,19 @@ impl Postbox {
         self.subscriptions += 1;
         let subscription = Subscription { channel, number: self.subscriptions };
         let (queue, queued) = mpsc::channel(IN_FLIGHT);
-        let pushing = Pushing { context, route: message.return_route().clone(), queued, stats: self.stats.clone() };
-        let (leave, departure, left) = (self.leave.clone(), message.departure(), (recipient, subscription.clone()));
+        let push_task = PushTask { context, route: message.return_route().clone(), queued, stats: self.stats.clone() };
+        let (unsubscribe, departure, left) =
+            (self.unsubscribe.clone(), message.departure(), (recipient, subscription.clone()));
         tokio::spawn(async move {
             tokio::select! {
                 () = departure => {}
-                () = pushing.run() => {}
+                () = push_task.run() => {}
             }
-            let _ = leave.send(left);
+            let _ = unsubscribe.send(left);
         });
         let subscribers = self.subscribers.entry(recipient).or_default();
         subscribers.retain(|subscriber| subscriber.subscription.channel != subscription.channel);
-        if subscribers.len() == SUBSCRIBERS {
+        if subscribers.len() == MAX_SUBSCRIBERS {
             // Whoever really is there subscribes again.
             subscribers.remove(0);
         }
@@ -220,8 +221,10 @@ impl Postbox {
             Ok(waiting) => waiting,
             Err(error) => return tracing::error!(%error, "the mailbox database failed"),
         };
-        let waiting: Vec<(i64, Bytes)> =
-            waiting.into_iter().map(|Waiting { row, mail }| (row, MailboxReply::Mail(mail).encode().into())).collect();
+        let waiting: Vec<(i64, Bytes)> = waiting
+            .into_iter()
+            .map(|StoredMail { row, mail }| (row, MailboxReply::Mail(mail).encode().into()))
+            .collect();
         for subscriber in subscribers {
             for (row, payload) in &waiting {
                 // One that takes no more now gets the rest, in order, when it subscribes again.
@@ -242,8 +245,8 @@ impl Postbox {
     }
 
     async fn sweep(&mut self) {
-        for allowances in [&mut self.depositing, &mut self.subscribing, &mut self.acknowledging] {
-            allowances.forget_rested(Instant::now());
+        for limits in [&mut self.depositing, &mut self.subscribing, &mut self.acknowledging] {
+            limits.remove_full(Instant::now());
         }
         match self.store.expire(Timestamp::now()).await {
             Ok(expired) => self.stats.expired.add(expired),
@@ -251,7 +254,7 @@ impl Postbox {
         }
     }
 
-    fn count(&self) {
+    fn update_gauges(&self) {
         let (messages, bytes) = self.store.totals();
         let subscribers = self.subscribers.values().map(Vec::len).sum::<usize>() as u64;
         let stats = &self.stats;
@@ -262,14 +265,14 @@ impl Postbox {
 }
 
 /// Sends one subscriber what is queued for it.
-struct Pushing {
+struct PushTask {
     context: Context,
     route: Route,
     queued: mpsc::Receiver<Bytes>,
     stats: Arc<MailboxStats>,
 }
 
-impl Pushing {
+impl PushTask {
     async fn run(mut self) {
         while let Some(payload) = self.queued.recv().await {
             if let Err(error) = self.context.send(self.route.clone(), payload).await {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 const REMEMBERED: usize = 16_384;
 
 /// The buckets of those who asked lately.
-pub(super) struct Allowances {
+pub(super) struct RateLimits {
     buckets: HashMap<Identifier, Bucket>,
     rate: Rate,
 }
@@ -25,15 +25,15 @@ struct Bucket {
     filled: Instant,
 }
 
-impl Allowances {
+impl RateLimits {
     pub(super) fn new(rate: Rate) -> Self {
         Self { buckets: HashMap::new(), rate }
     }
 
     /// Takes one from somebody's bucket; says whether there was one.
-    pub(super) fn take(&mut self, who: &Identifier, now: Instant) -> bool {
+    pub(super) fn try_acquire(&mut self, who: &Identifier, now: Instant) -> bool {
         if !self.buckets.contains_key(who) && self.buckets.len() >= REMEMBERED {
-            self.forget_rested(now);
+            self.remove_full(now);
             if self.buckets.len() >= REMEMBERED {
                 return false;
             }
@@ -47,7 +47,7 @@ impl Allowances {
     }
 
     /// Forgets those whose buckets are full again.
-    pub(super) fn forget_rested(&mut self, now: Instant) {
+    pub(super) fn remove_full(&mut self, now: Instant) {
         let rate = self.rate;
         self.buckets.retain(|_, bucket| {
             bucket.fill(rate, now);
@@ -72,20 +72,20 @@ mod tests {
     const BURST: u32 = 32;
     const REFILL: Duration = Duration::from_secs(2);
 
-    fn all() -> Allowances {
-        Allowances::new(Rate { burst: BURST, refill: REFILL })
+    fn all() -> RateLimits {
+        RateLimits::new(Rate { burst: BURST, refill: REFILL })
     }
 
     #[test]
     fn a_burst_and_then_one_by_one() {
         let (mut all, now, who) = (all(), Instant::now(), Identifier::from_bytes([1; 32]));
-        assert!((0..BURST).all(|_| all.take(&who, now)));
-        assert!(!all.take(&who, now) && !all.take(&who, now + REFILL / 2));
-        assert!(all.take(&Identifier::from_bytes([2; 32]), now));
+        assert!((0..BURST).all(|_| all.try_acquire(&who, now)));
+        assert!(!all.try_acquire(&who, now) && !all.try_acquire(&who, now + REFILL / 2));
+        assert!(all.try_acquire(&Identifier::from_bytes([2; 32]), now));
         let later = now + REFILL * 2;
-        assert!(all.take(&who, later) && all.take(&who, later) && !all.take(&who, later));
+        assert!(all.try_acquire(&who, later) && all.try_acquire(&who, later) && !all.try_acquire(&who, later));
         let rested = later + REFILL * BURST;
-        assert!((0..BURST).all(|_| all.take(&who, rested)) && !all.take(&who, rested));
+        assert!((0..BURST).all(|_| all.try_acquire(&who, rested)) && !all.try_acquire(&who, rested));
     }
 
     #[test]
@@ -96,10 +96,10 @@ mod tests {
             bytes[..8].copy_from_slice(&number.to_be_bytes());
             Identifier::from_bytes(bytes)
         };
-        assert!((0..REMEMBERED).all(|number| all.take(&who(number), now)));
-        assert!(!all.take(&who(REMEMBERED), now));
-        assert!(all.take(&who(0), now));
-        assert!(all.take(&who(REMEMBERED), now + REFILL));
+        assert!((0..REMEMBERED).all(|number| all.try_acquire(&who(number), now)));
+        assert!(!all.try_acquire(&who(REMEMBERED), now));
+        assert!(all.try_acquire(&who(0), now));
+        assert!(all.try_acquire(&who(REMEMBERED), now + REFILL));
         assert_eq!(all.buckets.len(), 2);
     }
 }

@@ -26,15 +26,15 @@ const NOT_A_DATABASE: u32 = 26;
 pub(crate) struct Capacity {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    pub(crate) messages_of_one: u64,
-    pub(crate) bytes_of_one: u64,
+    pub(crate) messages_per_recipient: u64,
+    pub(crate) bytes_per_recipient: u64,
     /// For one recipient from one depositor.
-    pub(crate) messages_between: u64,
+    pub(crate) messages_per_depositor: u64,
     pub(crate) expiry: Duration,
 }
 
 /// A message in the store, in the order of arrival.
-pub(crate) struct Waiting {
+pub(crate) struct StoredMail {
     pub(crate) row: i64,
     pub(crate) mail: Mail,
 }
@@ -43,7 +43,7 @@ pub(crate) struct Waiting {
 pub(crate) enum Deposited {
     New,
     /// The same message waits already.
-    Again,
+    Duplicate,
     Refused(Outcome),
 }
 
@@ -104,17 +104,17 @@ impl Store {
     ) -> sqlx::Result<Deposited> {
         let digest = MailId::of(sealed);
         let bytes = sealed.len() as u64;
-        let known = sqlx::query("SELECT 1 FROM mail WHERE recipient = ? AND digest = ?")
+        let duplicate = sqlx::query("SELECT 1 FROM mail WHERE recipient = ? AND digest = ?")
             .bind(&to.as_bytes()[..])
             .bind(&digest.as_bytes()[..])
             .fetch_optional(&mut self.connection)
             .await?;
-        if known.is_some() {
-            return Ok(Deposited::Again);
+        if duplicate.is_some() {
+            return Ok(Deposited::Duplicate);
         }
-        let of_one = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0), COALESCE(SUM(depositor = ?), 0) \
+        let usage = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0), COALESCE(SUM(depositor = ?), 0) \
                       FROM mail WHERE recipient = ?";
-        let (messages_of_one, bytes_of_one, between): (i64, i64, i64) = sqlx::query_as(of_one)
+        let (messages_per_recipient, bytes_per_recipient, from_depositor): (i64, i64, i64) = sqlx::query_as(usage)
             .bind(&from.as_bytes()[..])
             .bind(&to.as_bytes()[..])
             .fetch_one(&mut self.connection)
@@ -123,10 +123,12 @@ impl Store {
         if self.messages >= capacity.messages || self.bytes + bytes > capacity.bytes {
             return Ok(Deposited::Refused(Outcome::HubFull));
         }
-        if between as u64 >= capacity.messages_between {
+        if from_depositor as u64 >= capacity.messages_per_depositor {
             return Ok(Deposited::Refused(Outcome::TooMuch));
         }
-        if messages_of_one as u64 >= capacity.messages_of_one || bytes_of_one as u64 + bytes > capacity.bytes_of_one {
+        if messages_per_recipient as u64 >= capacity.messages_per_recipient
+            || bytes_per_recipient as u64 + bytes > capacity.bytes_per_recipient
+        {
             return Ok(Deposited::Refused(Outcome::MailboxFull));
         }
         let insert = "INSERT INTO mail (recipient, digest, depositor, deposited, expires, sealed) \
@@ -152,7 +154,7 @@ impl Store {
         after: i64,
         most: usize,
         now: Timestamp,
-    ) -> sqlx::Result<Vec<Waiting>> {
+    ) -> sqlx::Result<Vec<StoredMail>> {
         let oldest = "SELECT id, deposited, sealed FROM mail WHERE id > ? AND id IN \
                       (SELECT id FROM mail WHERE recipient = ? AND expires > ? ORDER BY id LIMIT ?) ORDER BY id";
         let rows = sqlx::query(oldest)
@@ -162,7 +164,7 @@ impl Store {
             .bind(most as i64)
             .fetch_all(&mut self.connection)
             .await?;
-        rows.iter().map(waiting).collect()
+        rows.iter().map(stored_mail).collect()
     }
 
     /// Forgets a message of this recipient's; says whether there was one.
@@ -198,11 +200,11 @@ impl Store {
     }
 }
 
-fn waiting(row: &SqliteRow) -> sqlx::Result<Waiting> {
+fn stored_mail(row: &SqliteRow) -> sqlx::Result<StoredMail> {
     let sealed: Vec<u8> = row.try_get("sealed")?;
     let deposited: i64 = row.try_get("deposited")?;
     let mail = Mail { id: MailId::of(&sealed), deposited: Timestamp(deposited.unsigned_abs()), sealed };
-    Ok(Waiting { row: row.try_get("id")?, mail })
+    Ok(StoredMail { row: row.try_get("id")?, mail })
 }
 
 /// SQLite's integers are signed.
