@@ -130,15 +130,14 @@ mod tests {
         let texts: Vec<String> = files.iter().map(|file| fs::read_to_string(file).expect("a manifest")).collect();
         let used: BTreeSet<&str> = texts.iter().flat_map(|text| dependencies_in(text)).map(name).collect();
 
-        let architecture = fs::read_to_string(cargo::root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-        let (_, table) = architecture.split_once("## Dependencies").expect("the table");
+        let table = fs::read_to_string(cargo::root().join("docs/dependencies.md")).expect("docs/dependencies.md");
         let rows =
             table.lines().skip_while(|line| !line.starts_with("|---")).skip(1).take_while(|line| !line.is_empty());
         let explained: BTreeSet<&str> =
             rows.filter_map(|row| row.split('|').nth(1)).flat_map(|cell| cell.split(',')).map(str::trim).collect();
 
         let without: Vec<_> = used.difference(&explained).collect();
-        assert!(without.is_empty(), "no reason in ARCHITECTURE.md: {without:?}");
+        assert!(without.is_empty(), "no reason in docs/dependencies.md: {without:?}");
         let gone: Vec<_> = explained.difference(&used).collect();
         assert!(gone.is_empty(), "nothing depends on: {gone:?}");
     }
