@@ -7,7 +7,7 @@ use crate::table::Table;
 use crate::terminal_text::sanitized;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use postern_engine::model::{ContactView, Request, Snapshot};
+use postern_engine::api::{ContactView, Request, Snapshot};
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
 

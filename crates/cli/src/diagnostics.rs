@@ -6,7 +6,7 @@ use crate::table::Table;
 use crate::terminal_text::{escaped, sanitized};
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{Answer, Finding, ListeningPort, Request, ServiceKind, Severity};
+use postern_engine::api::{Answer, Finding, ListeningPort, Request, ServiceKind, Severity};
 use serde::Serialize;
 
 #[derive(Args)]

@@ -7,7 +7,7 @@ use crate::terminal_text::sanitized;
 use crate::{link, time_format};
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
+use postern_engine::api::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::Serialize;
 use std::time::Duration;

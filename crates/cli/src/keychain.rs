@@ -3,11 +3,11 @@
 use crate::engine_client::DataDirArgs;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use postern_engine::api::{Code, Fault};
 use postern_engine::control::{Client, ControlError};
-use postern_engine::identity::{Home, KEY_FILE, KeychainChoice};
+use postern_engine::identity::{IdentityStore, KEY_FILE, KeychainChoice};
 use postern_engine::keys::Passphrase;
 use postern_engine::keys::passphrase::Ask;
-use postern_engine::model::{Code, Fault};
 use postern_node::identity::Identity;
 use postern_node::{Limits, Node};
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) struct KeychainArguments {
 pub(crate) struct OpenedIdentity {
     pub(crate) node: Node,
     pub(crate) identity: Identity,
-    home: Home,
+    home: IdentityStore,
     persistent: bool,
 }
 
@@ -51,7 +51,8 @@ impl KeychainArguments {
         if persistent {
             std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
         }
-        let home = Home::open(&directory, keychain_choice(kind, self.passphrase_fd, &directory).await?).await?;
+        let home =
+            IdentityStore::open(&directory, keychain_choice(kind, self.passphrase_fd, &directory).await?).await?;
         let identity = home.load_or_create().await?;
         let node = Node::with(home.vault(), Limits::default());
         Ok(OpenedIdentity { node, identity, home, persistent })

@@ -7,7 +7,7 @@ use crate::table::Table;
 use crate::terminal_text::sanitized;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use postern_engine::model::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
+use postern_engine::api::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
 use serde::Serialize;
 
 #[derive(Args)]

@@ -6,7 +6,7 @@ use crate::resolve::{self, Entity};
 use crate::terminal_text::sanitized;
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{Request, Snapshot};
+use postern_engine::api::{Request, Snapshot};
 use postern_node::identity::Identifier;
 use serde::Serialize;
 

@@ -20,7 +20,7 @@ mod linux {
     use std::time::{Duration, Instant};
 
     use postern_desktop_tests::{Person, until};
-    use postern_engine::model::Request;
+    use postern_engine::api::Request;
 
     /// Starts that are measured; the table shows the middle one and the slowest.
     const STARTS: usize = 7;
