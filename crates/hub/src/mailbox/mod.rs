@@ -154,7 +154,7 @@ impl MailboxService {
             MailboxRequest::Subscribe if self.subscribe_limiter.allow(&peer, time::since(self.started)) => {
                 Ok(Outcome::Done)
             }
-            MailboxRequest::Subscribe => Ok(Outcome::TooMuch),
+            MailboxRequest::Subscribe => Ok(Outcome::RateLimited),
         };
         let outcome = result.unwrap_or_else(|error| {
             tracing::error!(%error, "the mailbox database failed; the request is refused as unavailable");
@@ -177,7 +177,7 @@ impl MailboxService {
             return Ok(Outcome::TooLarge);
         }
         if !self.deposit_limiter.allow(from, time::since(self.started)) {
-            return Ok(Outcome::TooMuch);
+            return Ok(Outcome::RateLimited);
         }
         Ok(match self.store.deposit(from, to, sealed, Timestamp::now()).await? {
             Deposited::Refused(outcome) => outcome,
@@ -191,7 +191,7 @@ impl MailboxService {
 
     async fn acknowledge(&mut self, recipient: &Identifier, id: MailId) -> sqlx::Result<Outcome> {
         if !self.acknowledge_limiter.allow(recipient, time::since(self.started)) {
-            return Ok(Outcome::TooMuch);
+            return Ok(Outcome::RateLimited);
         }
         if self.store.acknowledge(recipient, id).await? {
             self.stats.acknowledged.add(1);
@@ -207,11 +207,11 @@ impl MailboxService {
         let subscription = Subscription { channel, number: self.last_subscription };
         let (queue, queued) = mpsc::channel(IN_FLIGHT);
         let push_task = PushTask { context, route: message.return_route().clone(), queued, stats: self.stats.clone() };
-        let (unsubscribe, departure) = (self.unsubscribe.clone(), message.departure());
+        let (unsubscribe, disconnected) = (self.unsubscribe.clone(), message.disconnected());
         let ended = (recipient, subscription.clone());
         task::spawn(async move {
             tokio::select! {
-                () = departure => {}
+                () = disconnected => {}
                 () = push_task.run() => {}
             }
             let _ = unsubscribe.send(ended);

@@ -128,7 +128,7 @@ impl Store {
             return Ok(Deposited::Refused(Outcome::HubFull));
         }
         if from_depositor as u64 >= capacity.messages_per_depositor {
-            return Ok(Deposited::Refused(Outcome::TooMuch));
+            return Ok(Deposited::Refused(Outcome::RateLimited));
         }
         if messages_per_recipient as u64 >= capacity.messages_per_recipient
             || bytes_per_recipient as u64 + bytes > capacity.bytes_per_recipient
