@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A relay belongs to who registered it, and ends with the connection or channel it was registered over. The name of an
-//! identity's relay stays reserved for it, as long as the hub runs, for [`RESERVED_FOR`]. Relays cannot take the address of anything else in the hub's node, and nothing else can take theirs.
+//! identity's relay stays reserved for it, as long as the hub runs, for [`RESERVED_FOR`]. Relays cannot take the address of
+//! anything else in the hub's node, and nothing else can take theirs.
 //!
 //! Registered through a secure channel with the hub, it belongs to the identity at its other end. What comes to it goes
 //! through that channel too, as programs on `ockam` expect, or, for [`OWNED_FORWARDING_SERVICE`], over the connection
@@ -22,12 +23,12 @@ mod service;
 pub use client::Relay;
 pub(crate) use client::{register, register_owned};
 pub use error::RelayError;
+pub use name::MAX_NAME;
 pub use reserved::RESERVED_FOR;
 pub(crate) use service::start;
-
-pub use name::MAX_NAME;
-use postern_env::time::Duration;
 pub use service::{RelayService, RelayServiceOptions};
+
+use postern_env::time::Duration;
 
 /// Worker address where nodes register relays with random names.
 pub const FORWARDING_SERVICE: &str = "forwarding_service";
@@ -37,5 +38,6 @@ pub const STATIC_FORWARDING_SERVICE: &str = "static_forwarding_service";
 pub const OWNED_FORWARDING_SERVICE: &str = "owned_forwarding_service";
 /// What a node says to get a relay with a random name.
 const REGISTER: &str = "register";
+
 /// How long a registration waits for its confirmation. A hub that refuses says nothing.
 pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);
