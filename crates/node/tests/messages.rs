@@ -1,4 +1,6 @@
 //! Nodes that send each other messages: directly, through channels, and through a hub.
+
+#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::identity::{Attributes, Timestamp, TrustPolicy};

@@ -1,4 +1,6 @@
 //! Being at a hub as an identity: the channel with the hub, and relays that belong to who registered them.
+
+#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::identity::{Error as IdentityError, Identifier, Identity, Timestamp, TrustPolicy};
