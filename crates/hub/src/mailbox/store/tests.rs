@@ -4,9 +4,9 @@ const NOW: Timestamp = Timestamp(1_700_000_000);
 const CAPACITY: Capacity = Capacity {
     messages: 10,
     bytes: 1000,
-    messages_of_one: 4,
-    bytes_of_one: 300,
-    messages_between: 3,
+    messages_per_recipient: 4,
+    bytes_per_recipient: 300,
+    messages_per_depositor: 3,
     expiry: Duration::from_secs(100),
 };
 
@@ -21,7 +21,7 @@ async fn memory() -> Store {
 async fn deposit(store: &mut Store, from: u8, to: u8, sealed: &[u8]) -> Result<bool, Outcome> {
     match store.deposit(&who(from), &who(to), sealed, NOW).await.unwrap() {
         Deposited::New => Ok(true),
-        Deposited::Again => Ok(false),
+        Deposited::Duplicate => Ok(false),
         Deposited::Refused(outcome) => Err(outcome),
     }
 }
@@ -72,7 +72,7 @@ async fn no_more_waits_than_may() {
     for text in ["a", "b", "c"] {
         deposit(&mut store, 9, 1, text.as_bytes()).await.unwrap();
     }
-    assert_eq!(deposit(&mut store, 9, 1, b"d").await, Err(Outcome::TooMuch));
+    assert_eq!(deposit(&mut store, 9, 1, b"d").await, Err(Outcome::RateLimited));
     assert_eq!(deposit(&mut store, 8, 1, b"d").await, Ok(true));
     assert_eq!(deposit(&mut store, 8, 1, b"e").await, Err(Outcome::MailboxFull));
     assert_eq!(deposit(&mut store, 8, 2, &[7; 301]).await, Err(Outcome::MailboxFull));
