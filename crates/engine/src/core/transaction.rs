@@ -45,7 +45,7 @@ impl Transaction {
     }
 
     /// A random fraction from 0 to 1, for the jitter of a backoff.
-    pub(crate) fn random_fraction(&mut self) -> f64 {
+    pub(crate) fn random_fraction(&mut self) -> f32 {
         self.rng.random()
     }
 

@@ -16,7 +16,7 @@ mod services;
 pub(super) mod streams;
 
 use crate::api::{Answer, Code, CoreRequest, Fault};
-use crate::core::Effect;
+use crate::core::effect::Effect;
 use crate::core::event::RequestId;
 use crate::core::records::{Records, inlet, profile as own_profile};
 use crate::core::task_request::TaskRequest;

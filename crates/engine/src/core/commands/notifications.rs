@@ -1,7 +1,7 @@
 //! What owners tell unasked, over a channel or by mail. Only what concerns their own invitations and grants is applied.
 
 use crate::api::{Code, GrantId, Notice};
-use crate::core::Effect;
+use crate::core::effect::Effect;
 use crate::core::records::{Records, audit, inlet, received};
 use crate::core::schema::{Received, TicketSecret};
 use crate::core::task_request::{OutboundCall, TaskRequest};

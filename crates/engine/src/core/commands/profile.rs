@@ -8,13 +8,14 @@
 //! Without the profile's own key the engine shows why, and runs nothing: it never makes another identity for old records.
 
 use crate::api::{Answer, Code, Fault};
+use crate::core::effect::Effect;
 use crate::core::event::{OwnIdentity, RequestId};
 use crate::core::limits::MAX_HUBS;
 use crate::core::observed::IdentityState;
 use crate::core::records::{Records, inlet, profile};
 use crate::core::schema::{Profile, RETENTION_DAYS};
 use crate::core::transaction::Transaction;
-use crate::core::{Effect, validation};
+use crate::core::validation;
 use std::collections::BTreeMap;
 
 /// Loads the identity, when there is a profile.
