@@ -19,8 +19,9 @@ mod linux {
     use std::io;
     use std::time::{Duration, Instant};
 
-    use postern_desktop_tests::{Person, until};
+    use postern_desktop_tests::DesktopUser;
     use postern_engine::model::Request;
+    use postern_testkit::{TIMEOUT, eventually_async};
 
     /// Starts that are measured; the table shows the middle one and the slowest.
     const STARTS: usize = 7;
@@ -39,9 +40,9 @@ mod linux {
     async fn measure() -> String {
         let (mut trays, mut windows, mut pages, mut firsts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // Everything is built by now; a start below finds that out no more.
-        drop(Person::new().await.command());
+        drop(DesktopUser::new().await.command());
         for _ in 0..STARTS {
-            let mut person = Person::new().await;
+            let mut person = DesktopUser::new().await;
             if empty_the_cache() {
                 firsts.push(start_to(&mut person, &["--hidden"], Seen::Tray).await);
                 person.stop();
@@ -52,18 +53,18 @@ mod linux {
             person.stop();
             pages.push(start_to(&mut person, &[], Seen::Page).await);
         }
-        let mut person = Person::new().await;
+        let mut person = DesktopUser::new().await;
         start_to(&mut person, &["--hidden"], Seen::Tray).await;
         tokio::time::sleep(RESTS).await;
         let app = person.app().id();
         let hidden = (memory(app), processor(app).await);
 
         person.tray.click_icon().await;
-        until("the window", || async { person.sees_window().then_some(()) }).await;
+        eventually_async("the window", TIMEOUT, || async { person.shows_window().then_some(()) }).await;
         tokio::time::sleep(RESTS).await;
         let asking = processor(app).await;
         let set_up = Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true };
-        person.ask(set_up).await.expect("nobody is set up yet");
+        person.request(set_up).await.expect("nobody is set up yet");
         tokio::time::sleep(RESTS).await;
         let shown = (memory(app), processor(app).await);
         report([&mut trays, &mut windows, &mut pages, &mut firsts], hidden, shown, asking)
@@ -82,13 +83,18 @@ mod linux {
     }
 
     /// From starting the program until a person could use it.
-    async fn start_to(person: &mut Person, arguments: &[&str], seen: Seen) -> Duration {
+    async fn start_to(person: &mut DesktopUser, arguments: &[&str], seen: Seen) -> Duration {
         let started = Instant::now();
         person.start(arguments);
         match seen {
             Seen::Tray => drop(person.tray.line("Not set up yet", |_| true).await),
-            Seen::Window => until("the window", || async { person.sees_window().then_some(()) }).await,
-            Seen::Page => until("the page", || async { person.desktop.is_drawn("Postern").then_some(()) }).await,
+            Seen::Window => {
+                eventually_async("the window", TIMEOUT, || async { person.shows_window().then_some(()) }).await
+            }
+            Seen::Page => {
+                eventually_async("the page", TIMEOUT, || async { person.desktop.is_drawn("Postern").then_some(()) })
+                    .await
+            }
         }
         started.elapsed()
     }

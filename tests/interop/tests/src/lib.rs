@@ -14,13 +14,13 @@ pub mod wire;
 
 pub use portal::{Making, Portal, WAYS};
 
-use postern_tests::Process;
+use postern_testkit::Process;
 use std::fmt;
 use std::process::Command;
 use std::time::Duration;
 
 /// How long anything may take that does not move much data, on a machine busy with something else.
-pub const SOON: Duration = postern_tests::SOON;
+pub const SOON: Duration = postern_testkit::SOON;
 /// How long a gigabyte or a hundred thousand answers may take on a small machine busy with something else.
 pub const LONG: Duration = Duration::from_secs(900);
 /// How long the programs wait, in seconds, for an answer that should come: less than [`SOON`], so that they tell of it.
@@ -141,7 +141,7 @@ impl Peer {
     /// Gives a command again and again until it succeeds.
     #[track_caller]
     pub fn at_last(&self, command: &str) -> String {
-        postern_tests::eventually(&format!("{self} to {command}"), 2 * SOON, || self.attempt(command).ok())
+        postern_testkit::eventually(&format!("{self} to {command}"), 2 * SOON, || self.attempt(command).ok())
     }
 
     /// Gives a command that may fail, and gets the answer or the reason.
@@ -180,7 +180,7 @@ impl Peer {
     #[track_caller]
     pub fn eventually(&self, command: &str, wanted: &str) {
         let what = format!("{self} to answer `{wanted}` to {command}");
-        postern_tests::eventually(&what, SOON, || (self.tell(command) == wanted).then_some(()));
+        postern_testkit::eventually(&what, SOON, || (self.tell(command) == wanted).then_some(()));
     }
 
     /// The memory it has resident now, in bytes.

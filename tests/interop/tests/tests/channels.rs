@@ -2,7 +2,7 @@
 
 use interop::Side::{Ours, Real};
 use interop::{Identity, MIXED, Peer, Side};
-use postern_tests::{Capture, Service, client as tcp, eventually};
+use postern_testkit::{Capture, Service, client as tcp, eventually};
 use std::io::{Read, Write};
 
 /// A node with a listener, reachable directly.

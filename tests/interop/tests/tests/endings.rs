@@ -3,7 +3,7 @@
 use interop::Side::{Ours, Real};
 use interop::wire::Frame;
 use interop::{MIXED, Peer, Portal, SOON};
-use postern_tests::{Capture, Service, client, eventually};
+use postern_testkit::{Capture, Service, client, eventually};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use interop::wire::{Frame, Line};
 use interop::{Peer, Side};
 use postern_node::identity::{Identity as Own, IdentityProof, Timestamp};
 use postern_node::vault::MemoryVault;
-use postern_tests::{Service, client, eventually};
+use postern_testkit::{Service, client, eventually};
 use std::io::{Read, Write};
 use std::sync::Arc;
 

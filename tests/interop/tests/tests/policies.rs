@@ -2,7 +2,7 @@
 
 use interop::Side::{Ours, Real};
 use interop::{MIXED, Peer, Side};
-use postern_tests::{Service, client};
+use postern_testkit::{Service, client};
 
 const SOMEBODY: &str = "I69c228786aec9341b3c1912423ae769f63200ceb553a2eba4c5b262b6766fc7c";
 

@@ -2,8 +2,8 @@
 
 use interop::Peer;
 use interop::Side::Real;
-use postern_tests::program::command;
-use postern_tests::{Hub, Inlet, Outlet, Process, Service, client};
+use postern_testkit::program::command;
+use postern_testkit::{Hub, Inlet, Outlet, Process, Service, client};
 
 /// Whether the service behind this inlet answers.
 #[track_caller]

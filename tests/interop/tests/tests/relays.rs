@@ -3,7 +3,7 @@
 use interop::Side::{Ours, Real};
 use interop::wire::{Frame, Line};
 use interop::{Identity, Peer, Side};
-use postern_tests::{Capture, Hub};
+use postern_testkit::{Capture, Hub};
 
 /// A node that others reach as `bob` at the hub.
 fn bob(side: Side, address: &str) -> (Peer, Identity) {

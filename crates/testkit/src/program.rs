@@ -34,7 +34,7 @@ pub fn path(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     let programs = PROGRAMS.get_or_init(|| {
         let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
-        build(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"), profile)
+        build(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"), profile)
     });
     programs.get(name).unwrap_or_else(|| {
         let known: Vec<_> = programs.keys().collect();

@@ -1,37 +1,36 @@
-//! The three programs of the whole path, each in a process of its own.
+//! The three programs between a client and a service (`postern hub`, `outlet`, `inlet`), each in a process of its own.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::Process;
 use crate::client::connect;
 use crate::program::postern;
-use crate::{Process, SOON};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A hub, an owner that shares a service through it, and a friend that reaches it.
-pub struct Trio {
-    /// The friend, whose address stands for the service.
+/// A hub, an outlet that shares a service through it, and an inlet that reaches the service.
+pub struct HubOutletInlet {
+    /// The client's end: its address stands for the service.
     pub inlet: Inlet,
-    /// The owner.
+    /// The service's end.
     pub outlet: Outlet,
-    /// What stands between them.
+    /// What relays between them.
     pub hub: Hub,
 }
 
-impl Trio {
+impl HubOutletInlet {
     /// Shares the service at `target` and waits until it can be reached.
     ///
     /// # Panics
     /// When one of the programs does not come up.
     #[track_caller]
     #[must_use]
-    pub fn around(target: SocketAddr) -> Self {
+    pub fn start(target: SocketAddr) -> Self {
         let hub = Hub::start();
         let outlet = Outlet::start(target, hub.address());
         let inlet = Inlet::start(outlet.route(), outlet.identifier());
@@ -64,7 +63,7 @@ impl Hub {
         Self::start_at(ANY_PORT)
     }
 
-    /// Starts one where another has been.
+    /// Starts one at an address, such as that of a hub which ended.
     ///
     /// # Panics
     /// When it does not listen in time.
@@ -74,27 +73,27 @@ impl Hub {
         Self::spawn(&mut Self::command(address))
     }
 
-    /// Starts one that keeps what it has in a directory.
+    /// Starts one that keeps its identity and mailboxes in a directory.
     ///
     /// # Panics
     /// When it does not listen in time.
     #[track_caller]
     #[must_use]
     pub fn start_in(data: &Path) -> Self {
-        Self::keeping(ANY_PORT, data)
+        Self::start_at_in(ANY_PORT, data)
     }
 
-    /// Starts one there that keeps its identity and its mailboxes in a directory.
+    /// Starts one at an address that keeps its identity and mailboxes in a directory.
     ///
     /// # Panics
     /// When it does not listen in time.
     #[track_caller]
     #[must_use]
-    pub fn keeping(address: SocketAddr, data: &Path) -> Self {
+    pub fn start_at_in(address: SocketAddr, data: &Path) -> Self {
         Self::spawn(Self::command(address).arg("--data-dir").arg(data))
     }
 
-    /// The command that starts one there.
+    /// The command that starts one at an address.
     #[must_use]
     pub fn command(address: SocketAddr) -> Command {
         let mut hub = postern();
@@ -106,13 +105,13 @@ impl Hub {
     #[track_caller]
     fn spawn(command: &mut Command) -> Self {
         let process = Process::spawn(command);
-        let listening = event(&process, "listening");
-        let identifier = listening["identifier"].as_str().expect("it says who it is").to_owned();
+        let listening = process.event("listening");
+        let identifier = listening["identifier"].as_str().expect("the event has an identifier").to_owned();
         let (address, status) = (address_in(&listening, "address"), address_in(&listening, "status"));
         Self { address, status, identifier, process }
     }
 
-    /// Who it is.
+    /// Its identifier.
     #[must_use]
     pub fn identifier(&self) -> &str {
         &self.identifier
@@ -133,7 +132,7 @@ impl Hub {
     /// Gets a page of its status port: the status code and the body.
     ///
     /// # Errors
-    /// When the answer does not come or is no HTTP.
+    /// When no answer comes, or one that is not HTTP.
     ///
     /// # Panics
     /// When nobody listens there.
@@ -205,7 +204,7 @@ impl Outlet {
 
     #[track_caller]
     fn up(process: Process, hub: SocketAddr) -> Self {
-        let up = event(&process, "up");
+        let up = process.event("up");
         let [identifier, relay, route] = ["identifier", "relay", "route"].map(|field| text_in(&up, field));
         Self { process, hub, identifier, relay, route }
     }
@@ -216,7 +215,7 @@ impl Outlet {
         &self.process
     }
 
-    /// Who it is.
+    /// Its identifier.
     #[must_use]
     pub fn identifier(&self) -> &str {
         &self.identifier
@@ -228,13 +227,13 @@ impl Outlet {
         &self.relay
     }
 
-    /// What it gives to friends.
+    /// The route for inlets.
     #[must_use]
     pub fn route(&self) -> &str {
         &self.route
     }
 
-    /// Its route for a friend that reaches the hub at another address.
+    /// Its route for an inlet that reaches the hub at another address.
     ///
     /// # Panics
     /// When its route does not name the hub's port.
@@ -254,7 +253,7 @@ pub struct Inlet {
 }
 
 impl Inlet {
-    /// Opens one on a free port of 127.0.0.1 and waits until it has reached the owner.
+    /// Opens one on a free port of 127.0.0.1 and waits until it has a channel to the outlet.
     ///
     /// # Panics
     /// When it does not come up in time.
@@ -262,7 +261,7 @@ impl Inlet {
     #[must_use]
     pub fn start(route: &str, peer: &str) -> Self {
         let inlet = Self::open(route, peer);
-        let up = event(&inlet.process, "up");
+        let up = inlet.process.event("up");
         assert_eq!(up["peer"], peer);
         inlet
     }
@@ -277,7 +276,7 @@ impl Inlet {
         let mut inlet = postern();
         inlet.args(["inlet", "--from", &ANY_PORT.to_string(), "--route", route, "--peer", peer, "--json"]);
         let process = Process::spawn(&mut inlet);
-        let address = address_in(&event(&process, "listening"), "address");
+        let address = address_in(&process.event("listening"), "address");
         Self { process, address }
     }
 
@@ -292,24 +291,6 @@ impl Inlet {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-}
-
-/// Waits for an event that a `postern` started with `--json` tells of, and takes it.
-///
-/// # Panics
-/// When it does not come in time.
-#[track_caller]
-pub fn event(process: &Process, name: &str) -> Value {
-    event_within(process, name, SOON)
-}
-
-/// As [`event`] does, with a time of the caller's.
-///
-/// # Panics
-/// When it does not come in time.
-#[track_caller]
-pub fn event_within(process: &Process, name: &str, timeout: Duration) -> Value {
-    process.json_line(|json| json["event"] == name, timeout)
 }
 
 #[track_caller]

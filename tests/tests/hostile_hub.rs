@@ -1,5 +1,4 @@
 //! A hub that lies gains nothing: it carries what it cannot read, cannot pass for anybody, and cannot say things twice.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +9,9 @@ use postern_engine::machine::{Reach, relay_name};
 use postern_engine::ticket::Ticket;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Context, Flow, Node, Routed, SecureChannelOptions, Worker};
-use postern_tests::person::{find, free_port, text};
-use postern_tests::{Hub, PATIENCE, Person, Service, eventually, temp_dir};
+use postern_testkit::json::{find, text};
+use postern_testkit::port::free_port;
+use postern_testkit::{Hub, Person, Service, TIMEOUT, eventually, temp_dir};
 
 /// Counts what it is told.
 struct Heard(Arc<AtomicUsize>);
@@ -58,41 +58,41 @@ impl Liar {
 #[test]
 fn whoever_stands_behind_the_owners_name_hears_no_secret() {
     let hub = Hub::start();
-    let (ann, ben) = (Person::at(&hub, "Ann"), Person::at(&hub, "Ben"));
+    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
     let service = Service::echo_after_end();
-    ann.shares(service.address(), "notes");
-    let link = ann.invites("notes", &[]);
+    ann.share(service.address(), "notes");
+    let link = ann.invite("notes", &[]);
     let mut ticket = Ticket::decode(&link).unwrap();
     let liar = Liar::in_place_of(&relay_name(&ticket.owner));
     let good = ticket.reach.clone();
     ticket.reach = vec![Reach::Hub { address: liar.address.clone(), relay: relay_name(&ticket.owner) }];
-    ben.says_to(&["join", "-", "--port", &free_port().to_string(), "--wait", "1s"], ticket.encode().reveal());
-    let code = ben.waits_for("the reason", |seen| {
+    ben.run_with_input(&["join", "-", "--port", &free_port().to_string(), "--wait", "1s"], ticket.encode().reveal());
+    let code = ben.wait_for("the reason", |seen| {
         let state = &seen["invitations"][0]["state"];
         (state["state"] == "accepting" && state["fault"].is_object()).then(|| text(&state["fault"]["code"]).to_owned())
     });
     assert_eq!(code, "not-trusted");
     assert_eq!(liar.heard.load(Ordering::Relaxed), 0, "the liar heard something");
-    assert_eq!(ben.sees()["inlets"], serde_json::json!([]));
-    assert_eq!(find(&ann.sees()["services"], "notes").unwrap()["people"], serde_json::json!([]));
+    assert_eq!(ben.snapshot()["inlets"], serde_json::json!([]));
+    assert_eq!(find(&ann.snapshot()["services"], "notes").unwrap()["people"], serde_json::json!([]));
 
     // With a way that leads to the owner beside it, the liar is only a detour.
     ticket.reach.extend(good);
-    ben.says_to(&["join", "-", "--port", &free_port().to_string(), "--wait", "60s"], ticket.encode().reveal());
-    ben.has_up("notes");
+    ben.run_with_input(&["join", "-", "--port", &free_port().to_string(), "--wait", "60s"], ticket.encode().reveal());
+    ben.wait_until_up("notes");
     assert_eq!(liar.heard.load(Ordering::Relaxed), 0, "the liar heard something");
 }
 
 #[test]
 fn tickets_that_were_swapped_or_mixed_open_nothing() {
     let hub = Hub::start();
-    let (ann, eve, ben) = (Person::at(&hub, "Ann"), Person::at(&hub, "Eve"), Person::at(&hub, "Ben"));
+    let (ann, eve, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Eve"), Person::start(&hub, "Ben"));
     let service = Service::echo_after_end();
-    ann.shares(service.address(), "one");
-    ann.shares(service.address(), "two");
-    eve.shares(service.address(), "eves");
-    let [one, two] = ["one", "two"].map(|name| Ticket::decode(&ann.invites(name, &[])).unwrap());
-    let eves = Ticket::decode(&eve.invites("eves", &[])).unwrap();
+    ann.share(service.address(), "one");
+    ann.share(service.address(), "two");
+    eve.share(service.address(), "eves");
+    let [one, two] = ["one", "two"].map(|name| Ticket::decode(&ann.invite(name, &[])).unwrap());
+    let eves = Ticket::decode(&eve.invite("eves", &[])).unwrap();
     let mixed = [
         // The secret of one invitation for another.
         Ticket { secret: two.secret, ..one.clone() },
@@ -104,46 +104,46 @@ fn tickets_that_were_swapped_or_mixed_open_nothing() {
     ];
     for (number, ticket) in mixed.iter().enumerate() {
         let port = free_port().to_string();
-        let refusal = ben.refused_to(&["join", "-", "--port", &port, "--wait", "60s"], ticket.encode().reveal());
+        let refusal = ben.fails_with_input(&["join", "-", "--port", &port, "--wait", "60s"], ticket.encode().reveal());
         assert_ne!(refusal.code, "expired", "{number}: {refusal:?}");
-        let invitation = ben.sees()["invitations"].as_array().and_then(|all| all.first().cloned());
+        let invitation = ben.snapshot()["invitations"].as_array().and_then(|all| all.first().cloned());
         if let Some(id) = invitation.as_ref().and_then(|it| it["id"].as_str()) {
-            ben.says(&["decline", id]);
+            ben.run(&["decline", id]);
         }
     }
     for (owner, service) in [(&ann, "one"), (&ann, "two"), (&eve, "eves")] {
-        assert_eq!(find(&owner.sees()["services"], service).unwrap()["people"], serde_json::json!([]), "{service}");
+        assert_eq!(find(&owner.snapshot()["services"], service).unwrap()["people"], serde_json::json!([]), "{service}");
     }
-    assert_eq!(ben.sees()["inlets"], serde_json::json!([]));
+    assert_eq!(ben.snapshot()["inlets"], serde_json::json!([]));
 }
 
 #[test]
 fn mail_that_a_hub_delivers_again_changes_nothing() {
     let directory = temp_dir();
     let (data, kept) = (directory.path().join("hub"), directory.path().join("kept"));
-    let hub = Hub::keeping(([127, 0, 0, 1], 0).into(), &data);
+    let hub = Hub::start_at_in(([127, 0, 0, 1], 0).into(), &data);
     let place = hub.address();
-    let (ann, mut ben) = (Person::at(&hub, "Ann"), Person::at(&hub, "Ben"));
+    let (ann, mut ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
     let service = Service::echo_after_end();
-    ann.shares(service.address(), "one");
-    ann.shares(service.address(), "two");
-    ben.joins(&ann.invites("one", &[]));
-    ann.waits_for("a contact that can be mailed", |seen| {
+    ann.share(service.address(), "one");
+    ann.share(service.address(), "two");
+    ben.join(&ann.invite("one", &[]));
+    ann.wait_for("a contact that can be mailed", |seen| {
         (find(&seen["contacts"], "Ben")?["can_be_mailed"] == true).then_some(())
     });
     ben.stop();
-    ann.says(&["invite", "two", "--to", "Ben"]);
-    ann.waits_for("the mail to be delivered", |seen| {
+    ann.run(&["invite", "two", "--to", "Ben"]);
+    ann.wait_for("the mail to be delivered", |seen| {
         (find(&seen["services"], "two")?["invitations"][0]["state"] == "delivered").then_some(())
     });
     end(hub);
     copy(&data, &kept);
 
-    let hub = Hub::keeping(place, &data);
+    let hub = Hub::start_at_in(place, &data);
     ben.up();
-    ben.waits_for("the invitation", |seen| seen["invitations"].get(0).map(drop));
-    ben.says(&["decline", "two"]);
-    ann.waits_for("the answer", |seen| {
+    ben.wait_for("the invitation", |seen| seen["invitations"].get(0).map(drop));
+    ben.run(&["decline", "two"]);
+    ann.wait_for("the answer", |seen| {
         (find(&seen["services"], "two")?["invitations"][0]["state"] == "declined").then_some(())
     });
     collected(&hub);
@@ -152,13 +152,13 @@ fn mail_that_a_hub_delivers_again_changes_nothing() {
     end(hub);
     fs::remove_dir_all(&data).unwrap();
     copy(&kept, &data);
-    let hub = Hub::keeping(place, &data);
+    let hub = Hub::start_at_in(place, &data);
     collected(&hub);
-    ben.waits_for("the hub", |seen| (seen["hubs"][0]["link"]["state"] == "up").then_some(()));
-    assert_eq!(ben.sees()["invitations"], serde_json::json!([]), "asked twice");
+    ben.wait_for("the hub", |seen| (seen["hubs"][0]["link"]["state"] == "up").then_some(()));
+    assert_eq!(ben.snapshot()["invitations"], serde_json::json!([]), "asked twice");
     let told = ben.process().stdout().lines().filter(|line| line.contains("\"notice\":\"invited\"")).count();
     assert_eq!(told, 1, "told twice");
-    let seen = ann.sees();
+    let seen = ann.snapshot();
     assert_eq!(find(&seen["services"], "two").unwrap()["people"], serde_json::json!([]));
 }
 
@@ -168,7 +168,7 @@ fn collected(hub: &Hub) {
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("postern_hub_{name} ")))?.to_owned();
         line.parse::<u64>().ok()
     };
-    eventually("the mail to be collected", PATIENCE, || {
+    eventually("the mail to be collected", TIMEOUT, || {
         let (_, metrics) = hub.status("/metrics").ok()?;
         let acknowledged = number(&metrics, "mailbox_acknowledged_total")?;
         (number(&metrics, "mailbox_messages")? == 0 && acknowledged > 0).then_some(())
@@ -177,7 +177,7 @@ fn collected(hub: &Hub) {
 
 fn end(hub: Hub) {
     hub.process().terminate();
-    hub.process().wait(PATIENCE);
+    hub.process().wait(TIMEOUT);
 }
 
 fn copy(from: &Path, to: &Path) {

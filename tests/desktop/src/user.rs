@@ -1,4 +1,4 @@
-//! A person with a desktop and the app on it.
+//! A user with a desktop of their own and the app on it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,54 +6,54 @@ use std::time::Duration;
 
 use postern_engine::control::{Client, Watch};
 use postern_engine::model::{Answer, Fault, Request, Snapshot};
-use postern_tests::{Finished, Process, program};
+use postern_testkit::port::free_port;
+use postern_testkit::{Finished, Process, TIMEOUT, eventually_async, program};
 use tokio::time::timeout;
 
-use crate::corner::Corner;
 use crate::desktop::{Desktop, Keyring};
+use crate::notification_server::NotificationServer;
 use crate::page::Page;
 use crate::tray::Tray;
-use crate::wait::{PATIENCE, until};
 
-/// How long the app may take to end in good order.
-const GOODBYE: Duration = Duration::from_secs(20);
+/// How long the app may take to stop: its engine waits up to 5 s for its peers.
+const STOP: Duration = Duration::from_secs(20);
 
-/// Somebody who uses Postern.
-pub struct Person {
-    // Dropped before what it stands on.
+/// Somebody who uses the app.
+pub struct DesktopUser {
+    // Dropped before the desktop it runs on.
     app: Option<Process>,
     inspector: u16,
     theme: Option<&'static str>,
     magnified: bool,
     /// The notifications.
-    pub corner: Corner,
+    pub notifications: NotificationServer,
     /// The panel.
     pub tray: Tray,
     /// Everything else.
     pub desktop: Desktop,
 }
 
-impl Person {
+impl DesktopUser {
     /// Somebody who has not started the app yet.
     pub async fn new() -> Self {
         Self::with(Keyring::Unlocked).await
     }
 
-    /// Somebody whose keyring is as is said.
+    /// Somebody whose keyring is in this state.
     pub async fn with(keyring: Keyring) -> Self {
         let desktop = Desktop::start(keyring).await;
-        let (tray, corner) = (Tray::open(desktop.bus()).await, Corner::open(desktop.bus()).await);
-        Self { app: None, inspector: free_port(), theme: None, magnified: false, corner, tray, desktop }
+        let (tray, notifications) = (Tray::open(desktop.bus()).await, NotificationServer::open(desktop.bus()).await);
+        Self { app: None, inspector: free_port(), theme: None, magnified: false, notifications, tray, desktop }
     }
 
-    /// Somebody whose app runs in the tray and who is called `name`, and who meets others at `hub`.
+    /// Somebody called `name` whose app runs in the tray and is connected to `hub`.
     pub async fn set_up(name: &str, hub: &str) -> Self {
         let mut person = Self::new().await;
         person.start(&["--hidden"]);
         let set_up = Request::SetUp { name: name.into(), hubs: vec![hub.into()], this_computer: false };
-        person.ask(set_up).await.unwrap();
+        person.request(set_up).await.unwrap();
         person
-            .sees("the hub", |snapshot| {
+            .wait_for("the hub", |snapshot| {
                 let up = |hub: &postern_engine::model::HubView| hub.link == postern_engine::model::LinkState::Up;
                 snapshot.hubs.iter().any(up).then_some(())
             })
@@ -61,13 +61,13 @@ impl Person {
         person
     }
 
-    /// Has the desktop look as is said, as `Adwaita:dark`, from the next start on.
-    pub fn wear(&mut self, theme: &'static str) {
+    /// Sets the GTK theme, such as `Adwaita:dark`, for the next start.
+    pub fn set_theme(&mut self, theme: &'static str) {
         self.theme = Some(theme);
     }
 
-    /// Has everything twice as large, as on a screen with many small points, from the next start on.
-    pub fn magnify(&mut self) {
+    /// Doubles the scale, as on a screen with a high density, for the next start.
+    pub fn set_double_scale(&mut self) {
         self.magnified = true;
     }
 
@@ -77,10 +77,10 @@ impl Person {
         self.app = Some(Process::spawn(self.command().args(arguments)));
     }
 
-    /// Starts the app once more, and waits until that has ended.
+    /// Starts a second instance of the app, and waits until it has ended.
     #[must_use]
-    pub fn start_again(&self, arguments: &[&str]) -> Finished {
-        Process::run(self.command().args(arguments), PATIENCE)
+    pub fn start_second(&self, arguments: &[&str]) -> Finished {
+        Process::run(self.command().args(arguments), TIMEOUT)
     }
 
     /// The app.
@@ -89,29 +89,29 @@ impl Person {
         self.app.as_ref().expect("the app was not started")
     }
 
-    /// Ends the app as the system does, and waits until it has ended.
+    /// Stops the app with SIGTERM, as the session does, and waits until it has ended.
     pub fn stop(&mut self) {
         let app = self.app.take().expect("the app was not started");
         app.terminate();
-        assert!(app.wait(GOODBYE).success(), "{}", app.stderr());
+        assert!(app.wait(STOP).success(), "{}", app.stderr());
     }
 
-    /// Ends the app at once, as a power cut does.
+    /// Kills the app, as a power failure does.
     pub fn crash(&mut self) {
         self.app.take().expect("the app was not started").kill();
     }
 
-    /// Where its data is.
+    /// The app's data directory.
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.desktop.home().join("data/postern")
     }
 
-    /// Asks the engine, as soon as it can be asked.
+    /// Sends the engine a request, as soon as its control socket accepts connections.
     ///
     /// # Errors
     /// The engine's fault.
-    pub async fn ask(&self, request: Request) -> Result<Answer, Fault> {
+    pub async fn request(&self, request: Request) -> Result<Answer, Fault> {
         let mut client = self.client().await;
         client.request(request).await.map_err(|error| match error {
             postern_engine::control::ControlError::Fault(fault) => fault,
@@ -119,8 +119,8 @@ impl Person {
         })
     }
 
-    /// Waits until the engine shows what `probe` finds.
-    pub async fn sees<T>(&self, what: &str, probe: impl Fn(&Snapshot) -> Option<T>) -> T {
+    /// Waits until `probe` finds a value in the engine's snapshot.
+    pub async fn wait_for<T>(&self, what: &str, probe: impl Fn(&Snapshot) -> Option<T>) -> T {
         let mut last = None;
         let watching = async {
             let mut client = self.client().await;
@@ -138,33 +138,33 @@ impl Person {
                 }
             }
         };
-        match timeout(PATIENCE, watching).await {
+        match timeout(TIMEOUT, watching).await {
             Ok(found) => found,
-            Err(_) => panic!("waited {PATIENCE:?} in vain for {what}: {last:#?}"),
+            Err(_) => panic!("timed out after {TIMEOUT:?}, waiting for {what}: {last:#?}"),
         }
     }
 
-    /// The window, which must be there, over WebDriver.
+    /// The page of the window, which must exist, over WebDriver.
     pub async fn page(&self) -> Page {
         Page::attach(&self.desktop, self.inspector).await
     }
 
     /// Whether the window is on the screen.
     #[must_use]
-    pub fn sees_window(&self) -> bool {
+    pub fn shows_window(&self) -> bool {
         self.desktop.shows_window("Postern")
     }
 
     async fn client(&self) -> Client {
         let data_dir = self.data_dir();
-        until("the control socket", || async { Client::connect(&data_dir).await.ok() }).await
+        eventually_async("the control socket", TIMEOUT, || async { Client::connect(&data_dir).await.ok() }).await
     }
 
     /// What starts the app on this desktop.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = self.desktop.surrounded(program::command("postern-app"));
-        // The window's page can be driven, by whoever knows the port.
+        let mut command = self.desktop.with_environment(program::command("postern-app"));
+        // Lets a WebDriver that knows the port drive the window's page.
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{}", self.inspector));
         command.envs(self.theme.map(|theme| ("GTK_THEME", theme)));
@@ -172,11 +172,4 @@ impl Person {
         command.env("POSTERN_LOG", "info,postern_app=debug,postern_engine=debug");
         command
     }
-}
-
-/// A port of this machine that nobody uses now.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -5,13 +5,14 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
-use postern_tests::client::ask;
-use postern_tests::person::{PATIENCE, find, free_port, text};
-use postern_tests::{Hub, Person, Process, Service, program, temp_dir};
+use postern_testkit::client::ask;
+use postern_testkit::json::{find, text};
+use postern_testkit::port::free_port;
+use postern_testkit::{Hub, Person, Process, Service, TIMEOUT, program, temp_dir};
 
 #[test]
 fn without_an_engine_every_command_says_how_to_start_one() {
-    let ann = Person::resting("Ann", &[]);
+    let ann = Person::stopped("Ann", &[]);
     for command in [
         &["ls"][..],
         &["share", "3000"],
@@ -23,41 +24,45 @@ fn without_an_engine_every_command_says_how_to_start_one() {
         &["contacts"],
         &["verify", "Ben"],
     ] {
-        let refusal = ann.refused(command);
+        let refusal = ann.fails(command);
         assert_eq!((refusal.exit, refusal.code.as_str()), (6, "not-running"), "{command:?}");
-        assert!(refusal.sentence.contains("postern up"), "{refusal:?}");
+        assert!(refusal.message.contains("postern up"), "{refusal:?}");
     }
 }
 
 #[test]
 fn a_second_engine_on_one_data_directory_is_refused() {
     let hub = Hub::start();
-    let ann = Person::at(&hub, "Ann");
-    let second = ann.start();
-    assert_eq!(second.wait(PATIENCE).code(), Some(9));
-    let failed = second.json_line(|json| json["event"] == "failed", PATIENCE);
+    let ann = Person::start(&hub, "Ann");
+    let second = ann.spawn_engine();
+    assert_eq!(second.wait(TIMEOUT).code(), Some(9));
+    let failed = second.json_line(|json| json["event"] == "failed", TIMEOUT);
     assert_eq!(failed["code"], "in-use");
     assert!(text(&failed["error"]).contains("Another Postern"), "{failed}");
     // The first is none the worse for it.
-    assert_eq!(ann.sees()["me"]["name"], "Ann");
+    assert_eq!(ann.snapshot()["me"]["name"], "Ann");
 }
 
 #[test]
 fn two_directories_are_two_people() {
     let hub = Hub::start();
-    let (ann, ben) = (Person::at(&hub, "Ann"), Person::at(&hub, "Ben"));
-    let [one, other] = [&ann, &ben].map(|person| person.sees()["me"]["identifier"].clone());
+    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
+    let [one, other] = [&ann, &ben].map(|person| person.snapshot()["me"]["identifier"].clone());
     assert_ne!(one, other);
-    assert_eq!(ann.sees()["settings"]["data_dir"], *ann.data().to_string_lossy());
+    assert_eq!(ann.snapshot()["settings"]["data_dir"], *ann.data_dir().to_string_lossy());
 }
 
 #[test]
 fn the_socket_is_its_owners_alone_and_outlives_noise() {
     let hub = Hub::start();
-    let mut ann = Person::at(&hub, "Ann");
-    let socket = ann.data().join("control.sock");
+    let mut ann = Person::start(&hub, "Ann");
+    let socket = ann.data_dir().join("control.sock");
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::metadata(ann.data()).unwrap().permissions().mode() & 0o077, 0, "others may look into the directory");
+    assert_eq!(
+        fs::metadata(ann.data_dir()).unwrap().permissions().mode() & 0o077,
+        0,
+        "others may look into the directory"
+    );
     for noise in [&b"\x00\xff\xfe"[..], b"GET / HTTP/1.1\r\n\r\n", &[b'x'; 200_000]] {
         let mut stream = UnixStream::connect(&socket).unwrap();
         // It may hang up before it has heard all of it.
@@ -65,14 +70,14 @@ fn the_socket_is_its_owners_alone_and_outlives_noise() {
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut Vec::new());
     }
-    assert_eq!(ann.sees()["me"]["name"], "Ann");
+    assert_eq!(ann.snapshot()["me"]["name"], "Ann");
 
     // What a killed engine left behind is replaced, what a stopped one left is nothing.
     ann.kill();
     assert!(socket.exists());
-    assert_eq!(ann.refused(&["ls"]).exit, 6);
+    assert_eq!(ann.fails(&["ls"]).exit, 6);
     ann.up();
-    assert_eq!(ann.sees()["me"]["name"], "Ann");
+    assert_eq!(ann.snapshot()["me"]["name"], "Ann");
     ann.stop();
     assert!(!socket.exists());
 }
@@ -80,12 +85,12 @@ fn the_socket_is_its_owners_alone_and_outlives_noise() {
 #[test]
 fn a_data_directory_with_a_long_path_has_a_socket_elsewhere() {
     let hub = Hub::start();
-    let mut ann = Person::resting("Ann", &["--hub", &hub.address().to_string()]);
-    let deep = ann.data().join("d".repeat(90));
+    let mut ann = Person::stopped("Ann", &["--hub", &hub.address().to_string()]);
+    let deep = ann.data_dir().join("d".repeat(90));
     fs::create_dir_all(&deep).unwrap();
-    ann.set("POSTERN_DATA_DIR", deep.to_string_lossy());
+    ann.set_env("POSTERN_DATA_DIR", deep.to_string_lossy());
     ann.up();
-    assert_eq!(ann.sees()["me"]["name"], "Ann");
+    assert_eq!(ann.snapshot()["me"]["name"], "Ann");
     assert!(deep.join("control.sock").is_symlink());
     ann.stop();
     assert!(!deep.join("control.sock").is_symlink());
@@ -100,10 +105,10 @@ fn what_is_declared_in_a_file_is_shared_joined_and_changed_with_it() {
     let declare = |services: &str| fs::write(&file, format!("hubs = ['{}']\n{services}", hub.address())).unwrap();
     let service = |name: &str, service: &Service| format!("[services.{name}]\ntarget = '{}'\n", service.address());
     declare(&service("notes", &one));
-    let mut ann = Person::resting("Ann", &["--config", file.to_str().unwrap()]);
+    let mut ann = Person::stopped("Ann", &["--config", file.to_str().unwrap()]);
     ann.up();
-    ann.waits_for("the service", |seen| find(&seen["services"], "notes").map(drop));
-    let link = ann.invites("notes", &[]);
+    ann.wait_for("the service", |seen| find(&seen["services"], "notes").map(drop));
+    let link = ann.invite("notes", &[]);
 
     // The friend's portal is declared too, with the link in a file of its own.
     let port = free_port();
@@ -111,58 +116,58 @@ fn what_is_declared_in_a_file_is_shared_joined_and_changed_with_it() {
     fs::write(file.with_file_name("notes.link"), &link).unwrap();
     let inlets = format!("[inlets.mine]\nlink-file = 'notes.link'\nport = {port}\n");
     fs::write(&portals, format!("hubs = ['{}']\n{inlets}", hub.address())).unwrap();
-    let mut ben = Person::resting("Ben", &["--config", portals.to_str().unwrap()]);
+    let mut ben = Person::stopped("Ben", &["--config", portals.to_str().unwrap()]);
     ben.up();
-    let inlet = ben.has_up("mine");
+    let inlet = ben.wait_until_up("mine");
     assert_eq!(inlet.port(), port);
     assert_eq!(ask(inlet, b"declared").unwrap(), b"declared");
     ben.restart();
-    assert_eq!(ben.has_up("mine").port(), port);
-    assert_eq!(ben.sees()["inlets"].as_array().unwrap().len(), 1);
+    assert_eq!(ben.wait_until_up("mine").port(), port);
+    assert_eq!(ben.snapshot()["inlets"].as_array().unwrap().len(), 1);
 
     // Another target and a second service, without a restart; and a slip changes nothing.
     declare(&(service("notes", &two) + &service("more", &one)));
     // All of it, and not only the first change.
-    ann.process().json_line(|json| json["event"] == "applied" && json["services"] == 2, PATIENCE);
-    assert!(find(&ann.sees()["services"], "more").is_some());
+    ann.process().json_line(|json| json["event"] == "applied" && json["services"] == 2, TIMEOUT);
+    assert!(find(&ann.snapshot()["services"], "more").is_some());
     assert_eq!(ask(inlet, b"declared").unwrap().len(), 64);
     declare("[services.notes]\ntrget = 'x'");
-    ann.process().json_line(|json| json["event"] == "not-applied", PATIENCE);
-    assert!(find(&ann.sees()["services"], "more").unwrap()["on"].as_bool().unwrap());
+    ann.process().json_line(|json| json["event"] == "not-applied", TIMEOUT);
+    assert!(find(&ann.snapshot()["services"], "more").unwrap()["on"].as_bool().unwrap());
     // What is taken out is switched off, and not closed.
     declare(&service("notes", &two));
-    ann.waits_for("it to be off", |seen| (find(&seen["services"], "more")?["on"] == false).then_some(()));
+    ann.wait_for("it to be off", |seen| (find(&seen["services"], "more")?["on"] == false).then_some(()));
 }
 
 #[test]
 fn things_are_found_by_name_and_the_doctor_and_the_ports_answer() {
     let hub = Hub::start();
-    let ann = Person::at(&hub, "Ann");
+    let ann = Person::start(&hub, "Ann");
     let service = Service::echo();
-    ann.shares(service.address(), "wiki");
-    ann.shares(service.address(), "wiki two");
-    ann.shares(service.address(), "wiki three");
-    let ambiguous = ann.refused(&["pause", "wiki t"]);
+    ann.share(service.address(), "wiki");
+    ann.share(service.address(), "wiki two");
+    ann.share(service.address(), "wiki three");
+    let ambiguous = ann.fails(&["pause", "wiki t"]);
     assert_eq!((ambiguous.exit, ambiguous.code.as_str()), (7, "ambiguous"), "{ambiguous:?}");
-    assert!(ambiguous.sentence.contains("wiki two") && ambiguous.sentence.contains("wiki three"), "{ambiguous:?}");
-    ann.says(&["pause", "wiki tw"]);
-    ann.says(&["pause", "wiki"]);
-    let unknown = ann.refused(&["pause", "blog"]);
+    assert!(ambiguous.message.contains("wiki two") && ambiguous.message.contains("wiki three"), "{ambiguous:?}");
+    ann.run(&["pause", "wiki tw"]);
+    ann.run(&["pause", "wiki"]);
+    let unknown = ann.fails(&["pause", "blog"]);
     assert_eq!((unknown.exit, unknown.code.as_str()), (7, "not-found"), "{unknown:?}");
 
-    let ports = ann.says(&["ports"]);
+    let ports = ann.run(&["ports"]);
     let port = u64::from(service.address().port());
     assert!(ports[0]["ports"].as_array().unwrap().iter().any(|it| it["port"] == port), "{ports:?}");
-    let doctor = ann.says(&["doctor"]);
+    let doctor = ann.run(&["doctor"]);
     assert!(!doctor[0]["findings"].as_array().unwrap().is_empty());
     drop(hub);
-    ann.waits_for("the hub to be down", |seen| (seen["hubs"][0]["link"]["state"] == "down").then_some(()));
-    let unwell = ann.try_to(&["doctor"], "");
+    ann.wait_for("the hub to be down", |seen| (seen["hubs"][0]["link"]["state"] == "down").then_some(()));
+    let unwell = ann.try_run(&["doctor"], "");
     let said = format!("{unwell:?}");
     assert!(unwell.is_err(), "{said}");
 
-    let exported = ann.beside("log.jsonl");
-    ann.says(&["log", "--export", exported.to_str().unwrap()]);
+    let exported = ann.file("log.jsonl");
+    ann.run(&["log", "--export", exported.to_str().unwrap()]);
     let lines = fs::read_to_string(&exported).unwrap();
     let numbers: Vec<u64> = lines
         .lines()
@@ -174,7 +179,7 @@ fn things_are_found_by_name_and_the_doctor_and_the_ports_answer() {
 #[test]
 fn shells_get_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let done = Process::run(program::postern().args(["completions", shell]), PATIENCE).success();
+        let done = Process::run(program::postern().args(["completions", shell]), TIMEOUT).success();
         assert!(done.stdout.contains("invite"), "{shell}");
     }
 }

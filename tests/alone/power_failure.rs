@@ -6,14 +6,17 @@
 //! ```
 //!
 //! `POSTERN_SEED` repeats a run's choices; the instants are only as repeatable as the machine is.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use postern_tests::client::ask;
-use postern_tests::person::{Refusal, find, free_port};
-use postern_tests::{Hub, PATIENCE, Person, Service, eventually, within};
+use postern_testkit::client::ask;
+use postern_testkit::json::find;
+use postern_testkit::person::CommandFailure;
+use postern_testkit::port::free_port;
+use postern_testkit::{Hub, Person, Service, TIMEOUT, eventually, within};
 use serde_json::Value;
+
+use crate::alone;
 
 /// Pairs of people, each with a thread of its own.
 const PAIRS: u64 = 4;
@@ -59,6 +62,7 @@ impl Chance {
 
 #[test]
 fn nothing_acknowledged_is_lost_at_a_hundred_random_kills() {
+    let _alone = alone();
     let given = std::env::var("POSTERN_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
     eprintln!("POSTERN_SEED={seed}");
@@ -73,7 +77,7 @@ fn nothing_acknowledged_is_lost_at_a_hundred_random_kills() {
 }
 
 fn kill_and_look(mut chance: Chance, hub: &Hub, service: &Service) {
-    let (mut ann, mut ben) = (Person::at(hub, "Ann"), Person::at(hub, "Ben"));
+    let (mut ann, mut ben) = (Person::start(hub, "Ann"), Person::start(hub, "Ben"));
     // How long a story takes here and now.
     let begun = Instant::now();
     let mut first = Story::new("undisturbed".into());
@@ -107,16 +111,16 @@ impl Story {
     }
 
     /// Goes on until everything is done or somebody cannot do it.
-    fn tell(&mut self, ann: &Person, ben: &Person, service: &Service) -> Result<(), Refusal> {
+    fn tell(&mut self, ann: &Person, ben: &Person, service: &Service) -> Result<(), CommandFailure> {
         let name = self.name.clone();
-        ann.try_to(&["share", &service.address().to_string(), "--name", &name], "")?;
+        ann.try_run(&["share", &service.address().to_string(), "--name", &name], "")?;
         self.done = Done::Shared;
         self.link = ann.try_invite(&name, &[])?;
         self.done = Done::Invited;
-        let joined = ben.try_to(&["join", "-", "--port", &self.port.to_string(), "--wait", "5s"], &self.link);
+        let joined = ben.try_run(&["join", "-", "--port", &self.port.to_string(), "--wait", "5s"], &self.link);
         let said = match &joined {
             Ok(said) => said,
-            Err(refusal) => &refusal.said,
+            Err(refusal) => &refusal.events,
         };
         let said = |event: &str| said.iter().any(|it| it["event"] == event);
         if said("accepted") {
@@ -127,19 +131,19 @@ impl Story {
         }
         joined?;
         // Whoever is killed now answers nothing, or half of it.
-        let _ = ask(postern_tests::person::address(self.port), b"hello");
-        ann.try_to(&["revoke", &format!("{name}/Ben")], "")?;
+        let _ = ask(postern_testkit::port::loopback(self.port), b"hello");
+        ann.try_run(&["revoke", &format!("{name}/Ben")], "")?;
         self.done = Done::Revoked;
-        ann.try_to(&["close", &name], "")?;
+        ann.try_run(&["close", &name], "")?;
         self.done = Done::Closed;
         Ok(())
     }
 
     /// Both are up again: what was acknowledged must be so. What was asked and not acknowledged may be so as well.
     fn must_hold(&self, ann: &Person, ben: &Person) {
-        let (seen, what) = (ann.sees(), format!("{} after {:?}", self.name, self.done));
+        let (seen, what) = (ann.snapshot(), format!("{} after {:?}", self.name, self.done));
         let mine = find(&seen["services"], &self.name);
-        let log = ann.says(&["log"]);
+        let log = ann.run(&["log"]);
         assert_eq!(log[0]["intact"], true, "{what}: the receipts");
         if self.done == Done::Closed {
             assert!(mine.is_none(), "{what}: the service is back");
@@ -159,16 +163,16 @@ impl Story {
             assert!(open || state_of(mine).is_some(), "{what}: the invitation is gone\n{mine:#}");
             // And its link is good, unless the friend has used it already.
             let port = self.port.to_string();
-            match ben.try_to(&["join", "-", "--port", &port, "--wait", "60s"], &self.link) {
+            match ben.try_run(&["join", "-", "--port", &port, "--wait", "60s"], &self.link) {
                 Ok(said) => assert_eq!(said.last().unwrap()["event"], "up", "{what}: {said:?}"),
                 Err(refusal) => assert_eq!(refusal.code, "already-in", "{what}: {refusal:?}"),
             }
         }
         if self.done >= Done::Invited {
-            eventually(&format!("{what}: the portal, or that it is revoked"), PATIENCE, || {
-                let seen = ann.sees();
+            eventually(&format!("{what}: the portal, or that it is revoked"), TIMEOUT, || {
+                let seen = ann.snapshot();
                 let revoked = find(&seen["services"], &self.name).and_then(state_of) == Some("revoked");
-                let inlet = find(&ben.sees()["inlets"], &self.name).cloned();
+                let inlet = find(&ben.snapshot()["inlets"], &self.name).cloned();
                 (revoked || inlet.is_some_and(|it| it["link"]["state"] == "up")).then_some(())
             });
         }
@@ -176,8 +180,8 @@ impl Story {
 
     /// Leaves as little as possible for the next story.
     fn clear_away(&self, ann: &Person, ben: &Person) {
-        let _ = ann.try_to(&["close", &format!("service:{}", self.name)], "");
-        let _ = ben.try_to(&["close", &format!("portal:{}", self.name)], "");
+        let _ = ann.try_run(&["close", &format!("service:{}", self.name)], "");
+        let _ = ben.try_run(&["close", &format!("portal:{}", self.name)], "");
     }
 }
 

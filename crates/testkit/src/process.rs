@@ -1,4 +1,4 @@
-//! A program under test: started, listened to, and ended.
+//! A program under test: started, its output collected line by line, and ended.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use serde_json::Value;
 
+use crate::TIMEOUT;
 use crate::wait::{eventually, within};
 
-/// How long what a program had said may still be on its way to us after its end.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long output that a program wrote before its end may take to reach us.
+const OUTPUT_GRACE: Duration = Duration::from_secs(10);
 
 /// A running program in a process group of its own.
 ///
@@ -29,7 +30,7 @@ pub struct Process {
     log: Arc<Log>,
 }
 
-/// What a program left that has ended.
+/// The result of a program that has ended.
 #[derive(Debug)]
 pub struct Finished {
     /// How it ended.
@@ -75,10 +76,10 @@ impl Process {
 
         let log = Arc::new(Log::default());
         if let Some(stdout) = child.stdout.take() {
-            log.listen(Source::Stdout, stdout);
+            log.collect(Source::Stdout, stdout);
         }
         if let Some(stderr) = child.stderr.take() {
-            log.listen(Source::Stderr, stderr);
+            log.collect(Source::Stderr, stderr);
         }
         Self {
             name,
@@ -115,7 +116,7 @@ impl Process {
     #[track_caller]
     pub fn wait_for_line(&self, wanted: impl Fn(&str) -> bool, timeout: Duration) -> String {
         let line = self.log.take(timeout, |line| wanted(&line.text).then(|| line.text.clone()));
-        line.unwrap_or_else(|why| panic!("{} did not say what was waited for: {why}", self.name))
+        line.unwrap_or_else(|why| panic!("{} did not print the line waited for: {why}", self.name))
     }
 
     /// Waits for a line of standard output that is JSON and satisfies `wanted`, and takes it.
@@ -131,7 +132,25 @@ impl Process {
         line.unwrap_or_else(|why| panic!("{} did not print the JSON waited for: {why}", self.name))
     }
 
-    /// Types a line into its standard input. One that ended without reading it tells why in its own words.
+    /// Waits for the event that a `postern` started with `--json` prints under this name, and takes it.
+    ///
+    /// # Panics
+    /// When it does not come within [`TIMEOUT`].
+    #[track_caller]
+    pub fn event(&self, name: &str) -> Value {
+        self.event_within(name, TIMEOUT)
+    }
+
+    /// As [`event`](Self::event) does, with a timeout of the caller's.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    #[track_caller]
+    pub fn event_within(&self, name: &str, timeout: Duration) -> Value {
+        self.json_line(|json| json["event"] == name, timeout)
+    }
+
+    /// Writes a line to its standard input. That it ended without reading it is no error: its output tells why.
     ///
     /// # Panics
     /// When its input was ended, or the pipe fails otherwise.
@@ -145,7 +164,7 @@ impl Process {
         }
     }
 
-    /// Ends its standard input.
+    /// Closes its standard input.
     pub fn end_input(&self) {
         locked(&self.input).take();
     }
@@ -161,7 +180,7 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) {
-        // The lock keeps it from being waited for in between, after which its id may be another's.
+        // The lock keeps it from being reaped in between, after which its id may be another's.
         let _child = locked(&self.child);
         if matches!(peek(self.pid), Reaped::NotYet) {
             let _ = rustix::process::kill_process(self.pid, signal);
@@ -189,8 +208,8 @@ impl Process {
     pub fn wait(&self, timeout: Duration) -> ExitStatus {
         let what = format!("{} to end", self.name);
         let status = eventually(&what, timeout, || self.ended());
-        // Unless a stranger to its group holds the pipes, this is over at once.
-        within(LAST_WORDS, || self.log.ended().then_some(()));
+        // Unless a process outside its group holds the pipes, this ends at once.
+        within(OUTPUT_GRACE, || self.log.ended().then_some(()));
         status
     }
 
@@ -228,21 +247,21 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {
-            within(LAST_WORDS, || self.log.ended().then_some(()));
+            within(OUTPUT_GRACE, || self.log.ended().then_some(()));
             eprintln!("{}", self.log.shown(&self.name));
         }
     }
 }
 
-/// Whether a child has been waited for: until then its id, and so its group's, is its own.
+/// Whether a child has been reaped: until then its id, and so its group's, is its own.
 enum Reaped {
     NotYet,
     Ready,
     Before,
 }
 
-/// Looks whether a child has ended and leaves its id in place, so that its group can be killed without hitting a stranger
-/// that was given the same number.
+/// Whether a child has ended, without reaping it: its id stays reserved, so that killing its group cannot hit a
+/// process that was given the same number later.
 fn peek(pid: Pid) -> Reaped {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     match rustix::process::waitid(WaitId::Pid(pid), options) {
@@ -265,42 +284,42 @@ struct Line {
     taken: bool,
 }
 
-/// What a program has said, in the order in which we heard it.
+/// What a program has written, in the order of arrival.
 struct Log {
     started: Instant,
-    heard: Mutex<Heard>,
+    state: Mutex<LogState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Heard {
+struct LogState {
     lines: Vec<Line>,
     open: usize,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { started: Instant::now(), heard: Mutex::default(), changed: Condvar::new() }
+        Self { started: Instant::now(), state: Mutex::default(), changed: Condvar::new() }
     }
 }
 
 impl Log {
-    fn listen(self: &Arc<Self>, source: Source, pipe: impl Read + Send + 'static) {
+    fn collect(self: &Arc<Self>, source: Source, pipe: impl Read + Send + 'static) {
         let log = Arc::clone(self);
-        locked(&log.heard).open += 1;
+        locked(&log.state).open += 1;
         thread::spawn(move || {
             let mut pipe = BufReader::new(pipe);
             let mut bytes = Vec::new();
             while let Ok(1..) = pipe.read_until(b'\n', &mut bytes) {
-                log.hear(source, &bytes);
+                log.push(source, &bytes);
                 bytes.clear();
             }
-            locked(&log.heard).open -= 1;
+            locked(&log.state).open -= 1;
             log.changed.notify_all();
         });
     }
 
-    fn hear(&self, source: Source, bytes: &[u8]) {
+    fn push(&self, source: Source, bytes: &[u8]) {
         let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let line = Line {
             source,
@@ -308,44 +327,44 @@ impl Log {
             after: self.started.elapsed(),
             taken: false,
         };
-        locked(&self.heard).lines.push(line);
+        locked(&self.state).lines.push(line);
         self.changed.notify_all();
     }
 
-    /// Waits for a line that `wanted` makes something of.
+    /// Waits for the first line not taken yet for which `wanted` gives a value, and takes it.
     fn take<T>(&self, timeout: Duration, wanted: impl Fn(&Line) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + timeout;
-        let mut heard = locked(&self.heard);
+        let mut state = locked(&self.state);
         let mut seen = 0;
         loop {
-            for line in heard.lines.iter_mut().skip(seen).filter(|line| !line.taken) {
+            for line in state.lines.iter_mut().skip(seen).filter(|line| !line.taken) {
                 if let Some(found) = wanted(line) {
                     line.taken = true;
                     return Ok(found);
                 }
             }
-            seen = heard.lines.len();
+            seen = state.lines.len();
             let left = deadline.saturating_duration_since(Instant::now());
-            if heard.open == 0 {
+            if state.open == 0 {
                 return Err("it has ended".into());
             }
             if left.is_zero() {
                 return Err(format!("not within {timeout:?}"));
             }
-            let waited = self.changed.wait_timeout(heard, left);
-            heard = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Whether nothing more will be heard.
+    /// Whether both pipes are closed: nothing more will arrive.
     fn ended(&self) -> bool {
-        locked(&self.heard).open == 0
+        locked(&self.state).open == 0
     }
 
     fn text(&self, source: Source) -> String {
-        let heard = locked(&self.heard);
+        let state = locked(&self.state);
         let mut text = String::new();
-        for line in heard.lines.iter().filter(|line| line.source == source) {
+        for line in state.lines.iter().filter(|line| line.source == source) {
             text.push_str(&line.text);
             text.push('\n');
         }
@@ -353,8 +372,8 @@ impl Log {
     }
 
     fn shown(&self, name: &str) -> String {
-        let mut shown = format!("── what {name} said");
-        for line in &locked(&self.heard).lines {
+        let mut shown = format!("── output of {name}");
+        for line in &locked(&self.state).lines {
             let mark = if line.source == Source::Stdout { ' ' } else { '!' };
             // Writing to a string does not fail.
             let _ = write!(shown, "\n{:9.3}{mark} {}", line.after.as_secs_f64(), line.text);
@@ -363,7 +382,7 @@ impl Log {
     }
 }
 
-/// A test that panicked with a lock held must not take the others' last words with it.
+/// A test that panicked with a lock held must not hide the output of other programs.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What stands between two programs and sees everything that passes.
+//! A TCP proxy between two programs that records everything that passes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -22,24 +22,24 @@ const CHUNK: usize = 64 * 1024;
 /// connections stay half-closed. Dropping it closes the port, every connection and the record.
 pub struct Capture {
     connections: Connections,
-    wire: Arc<Wire>,
+    proxy: Arc<Proxy>,
 }
 
-struct Wire {
+struct Proxy {
     target: Mutex<SocketAddr>,
     record: Option<TempDir>,
-    carried: AtomicU64,
+    forwarded: AtomicU64,
 }
 
 impl Capture {
-    /// Stands before `target` and records.
+    /// Proxies to `target` and records.
     #[track_caller]
     #[must_use]
-    pub fn before(target: SocketAddr) -> Self {
+    pub fn recording(target: SocketAddr) -> Self {
         Self::start(target, Some(temp_dir()))
     }
 
-    /// Stands before `target` and only counts, for transfers too large to keep.
+    /// Proxies to `target` and only counts, for transfers too large to keep.
     #[track_caller]
     #[must_use]
     pub fn counting(target: SocketAddr) -> Self {
@@ -48,12 +48,12 @@ impl Capture {
 
     #[track_caller]
     fn start(target: SocketAddr, record: Option<TempDir>) -> Self {
-        let wire = Arc::new(Wire { target: Mutex::new(target), record, carried: AtomicU64::new(0) });
+        let proxy = Arc::new(Proxy { target: Mutex::new(target), record, forwarded: AtomicU64::new(0) });
         let connections = Connections::serve({
-            let wire = Arc::clone(&wire);
-            move |connection, client| wire.forward(connection, client)
+            let proxy = Arc::clone(&proxy);
+            move |connection, client| proxy.forward(connection, client)
         });
-        Self { connections, wire }
+        Self { connections, proxy }
     }
 
     /// Where to connect instead of to the target.
@@ -76,8 +76,8 @@ impl Capture {
 
     /// How many bytes have passed, both ways together.
     #[must_use]
-    pub fn carried(&self) -> u64 {
-        self.wire.carried.load(Ordering::Relaxed)
+    pub fn bytes_forwarded(&self) -> u64 {
+        self.proxy.forwarded.load(Ordering::Relaxed)
     }
 
     /// Ends every connection there is; new ones are taken.
@@ -88,7 +88,7 @@ impl Capture {
     /// Forwards new connections to another address: a server that came back on another port stays where it was for
     /// its clients.
     pub fn retarget(&self, target: SocketAddr) {
-        *self.wire.target() = target;
+        *self.proxy.target() = target;
     }
 
     /// Whether any direction of any connection carried `needle`.
@@ -98,8 +98,8 @@ impl Capture {
     #[track_caller]
     #[must_use]
     pub fn contains(&self, needle: &[u8]) -> bool {
-        let files = self.wire.files();
-        files.iter().any(|path| contains(path, needle).expect("Failed to read the record"))
+        let files = self.proxy.files();
+        files.iter().any(|path| file_contains(path, needle).expect("Failed to read the record"))
     }
 
     /// What each direction of each connection carried: first what the client sent, then what it was sent.
@@ -109,13 +109,13 @@ impl Capture {
     #[track_caller]
     #[must_use]
     pub fn recorded(&self) -> Vec<Vec<u8>> {
-        let files = self.wire.files();
+        let files = self.proxy.files();
         let read = |path| fs::read(path).expect("Failed to read the record");
         files.into_iter().map(read).collect()
     }
 }
 
-impl Wire {
+impl Proxy {
     fn forward(self: &Arc<Self>, connection: &Connection, client: TcpStream) -> io::Result<()> {
         let target = *self.target();
         let server = TcpStream::connect(target)?;
@@ -124,8 +124,8 @@ impl Wire {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let back = thread::spawn({
-            let (wire, client, server) = (Arc::clone(self), client.try_clone()?, server.try_clone()?);
-            move || wire.pump(server, client, &format!("{number:06}-b"))
+            let (proxy, client, server) = (Arc::clone(self), client.try_clone()?, server.try_clone()?);
+            move || proxy.pump(server, client, &format!("{number:06}-b"))
         });
         let forth = self.pump(client, server, &format!("{number:06}-a"));
         // A thread that panicked has nothing to say beyond what it printed.
@@ -161,7 +161,7 @@ impl Wire {
             if let Some(record) = &mut record {
                 record.write_all(&buffer[..count])?;
             }
-            self.carried.fetch_add(count as u64, Ordering::Relaxed);
+            self.forwarded.fetch_add(count as u64, Ordering::Relaxed);
             to.write_all(&buffer[..count])?;
         }
     }
@@ -182,8 +182,8 @@ impl Wire {
 }
 
 /// Whether a file contains `needle`, also across the pieces it is read in.
-fn contains(path: &Path, needle: &[u8]) -> io::Result<bool> {
-    assert!(!needle.is_empty(), "everything contains nothing");
+fn file_contains(path: &Path, needle: &[u8]) -> io::Result<bool> {
+    assert!(!needle.is_empty(), "an empty needle is in everything");
     let mut file = File::open(path)?;
     let mut window = Vec::new();
     loop {
@@ -210,7 +210,7 @@ mod tests {
         let mut bytes = vec![b'.'; 3 << 20];
         bytes[(1 << 20) - 3..][..6].copy_from_slice(b"secret");
         fs::write(&path, bytes).unwrap();
-        assert!(contains(&path, b"secret").unwrap());
-        assert!(!contains(&path, b"secrets").unwrap());
+        assert!(file_contains(&path, b"secret").unwrap());
+        assert!(!file_contains(&path, b"secrets").unwrap());
     }
 }

@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::thread;
 
-use crate::SOON;
+use crate::TIMEOUT;
 
-/// Connects, with [`SOON`] as the longest that a read or a write may take.
+/// Connects, with [`TIMEOUT`] as the longest that a read or a write may take.
 ///
 /// # Panics
 /// When nobody listens there.
@@ -19,7 +19,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 /// Sends everything, shuts down the sending side, and meanwhile reads everything.
 ///
 /// # Errors
-/// When the connection is refused, ends with an error, or stalls for [`SOON`].
+/// When the connection is refused, ends with an error, or stalls for [`TIMEOUT`].
 pub fn ask(address: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
     exchange(&open(address)?, question)
 }
@@ -27,7 +27,7 @@ pub fn ask(address: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>> {
 /// As [`ask`] does, over a connection that there is.
 ///
 /// # Errors
-/// When the connection ends with an error or stalls for [`SOON`].
+/// When the connection ends with an error or stalls for [`TIMEOUT`].
 pub fn exchange(mut stream: &TcpStream, question: &[u8]) -> io::Result<Vec<u8>> {
     thread::scope(|scope| {
         let sending = scope.spawn(move || {
@@ -42,7 +42,7 @@ pub fn exchange(mut stream: &TcpStream, question: &[u8]) -> io::Result<Vec<u8>> 
     })
 }
 
-/// Whether a new connection works: one byte sent, and the same one back, before [`SOON`] is over.
+/// Whether a new connection works: one byte sent, and the same one back, before [`TIMEOUT`] is over.
 #[must_use]
 pub fn echoes(address: SocketAddr) -> bool {
     let attempt = || -> io::Result<bool> {
@@ -57,7 +57,7 @@ pub fn echoes(address: SocketAddr) -> bool {
 
 fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(SOON))?;
-    stream.set_write_timeout(Some(SOON))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     Ok(stream)
 }

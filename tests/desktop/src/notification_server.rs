@@ -1,4 +1,4 @@
-//! The corner of the screen where notifications are shown.
+//! The desktop's notification server (`org.freedesktop.Notifications`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,22 +7,22 @@ use zbus::object_server::SignalEmitter;
 use zbus::zvariant::OwnedValue;
 use zbus::{Connection, interface};
 
-use crate::wait::until;
+use postern_testkit::{TIMEOUT, eventually_async};
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 
 /// A notification server with one program's notifications.
-pub struct Corner {
+pub struct NotificationServer {
     connection: Connection,
-    shown: Shown,
+    received: Received,
 }
 
-type Shown = Arc<Mutex<Vec<Note>>>;
+type Received = Arc<Mutex<Vec<Notification>>>;
 
 /// A notification, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct Notification {
     /// Its number.
     pub id: u32,
     /// Its first line.
@@ -35,10 +35,10 @@ pub struct Note {
     pub open: bool,
 }
 
-struct Server(Shown);
+struct Interface(Received);
 
 #[interface(name = "org.freedesktop.Notifications")]
-impl Server {
+impl Interface {
     #[expect(clippy::too_many_arguments, reason = "the specification has so many")]
     fn notify(
         &self,
@@ -51,16 +51,16 @@ impl Server {
         _hints: HashMap<String, OwnedValue>,
         _expire_timeout: i32,
     ) -> u32 {
-        let mut shown = self.0.lock().unwrap();
+        let mut received = self.0.lock().unwrap();
         let buttons = actions.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
         let id = match replaces {
-            0 => u32::try_from(shown.len()).unwrap() + 1,
+            0 => u32::try_from(received.len()).unwrap() + 1,
             replaced => replaced,
         };
-        for note in shown.iter_mut().filter(|note| note.id == id) {
+        for note in received.iter_mut().filter(|note| note.id == id) {
             note.open = false;
         }
-        shown.push(Note { id, title, body, buttons, open: true });
+        received.push(Notification { id, title, body, buttons, open: true });
         id
     }
 
@@ -76,7 +76,7 @@ impl Server {
     }
 
     fn get_server_information(&self) -> (String, String, String, String) {
-        ("corner".into(), "postern".into(), "1".into(), "1.2".into())
+        ("postern-tests".into(), "postern".into(), "1".into(), "1.2".into())
     }
 
     #[zbus(signal)]
@@ -86,32 +86,32 @@ impl Server {
     async fn notification_closed(emitter: &SignalEmitter<'_>, id: u32, reason: u32) -> zbus::Result<()>;
 }
 
-impl Corner {
-    /// Begins to serve.
+impl NotificationServer {
+    /// Starts to serve on a bus.
     pub async fn open(bus: &Connection) -> Self {
-        let shown = Shown::default();
-        bus.object_server().at(PATH, Server(Arc::clone(&shown))).await.unwrap();
+        let received = Received::default();
+        bus.object_server().at(PATH, Interface(Arc::clone(&received))).await.unwrap();
         bus.request_name(NAME).await.unwrap();
-        Self { connection: bus.clone(), shown }
+        Self { connection: bus.clone(), received }
     }
 
     /// Everything that was ever shown, oldest first.
     #[must_use]
-    pub fn notes(&self) -> Vec<Note> {
-        self.shown.lock().unwrap().clone()
+    pub fn all(&self) -> Vec<Notification> {
+        self.received.lock().unwrap().clone()
     }
 
     /// Waits for a notification that is on the screen and whose title contains `title`.
-    pub async fn note(&self, title: &str) -> Note {
-        let found = || async { self.notes().into_iter().rfind(|note| note.open && note.title.contains(title)) };
-        until(&format!("the notification {title:?}"), found).await
+    pub async fn wait_for_notification(&self, title: &str) -> Notification {
+        let found = || async { self.all().into_iter().rfind(|note| note.open && note.title.contains(title)) };
+        eventually_async(&format!("the notification {title:?}"), TIMEOUT, found).await
     }
 
     /// Presses a button of a notification.
-    pub async fn press(&self, note: &Note, label: &str) {
-        let button = note.buttons.iter().find(|(_, shown)| shown == label);
+    pub async fn press(&self, note: &Notification, label: &str) {
+        let button = note.buttons.iter().find(|(_, text)| text == label);
         let (key, _) = button.unwrap_or_else(|| panic!("{note:?} has no {label}"));
-        let server = self.connection.object_server().interface::<_, Server>(PATH).await.unwrap();
-        Server::action_invoked(server.signal_emitter(), note.id, key).await.unwrap();
+        let server = self.connection.object_server().interface::<_, Interface>(PATH).await.unwrap();
+        Interface::action_invoked(server.signal_emitter(), note.id, key).await.unwrap();
     }
 }

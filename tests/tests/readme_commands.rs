@@ -4,9 +4,10 @@
 use std::process::Command;
 use std::time::Instant;
 
-use postern_tests::client::ask;
-use postern_tests::person::{PASSPHRASE, PATIENCE, address, free_port};
-use postern_tests::{Process, Service, program, temp_dir};
+use postern_testkit::client::ask;
+use postern_testkit::person::PASSPHRASE;
+use postern_testkit::port::{free_port, loopback};
+use postern_testkit::{Process, Service, TIMEOUT, program, temp_dir};
 
 const PAGE: &str = include_str!("../../README.md");
 
@@ -104,7 +105,7 @@ fn the_page_says_what_happens() {
             let process = start();
             process.end_input();
             for line in &shown {
-                process.wait_for_line(|said| is_like(said, line), PATIENCE);
+                process.wait_for_line(|said| is_like(said, line), TIMEOUT);
             }
             running.push(process);
             continue;
@@ -115,7 +116,7 @@ fn the_page_says_what_happens() {
                 process.type_line(&link);
             }
             process.end_input();
-            let status = process.wait(PATIENCE);
+            let status = process.wait(TIMEOUT);
             let said = process.stdout() + &process.stderr();
             assert!(status.success(), "{}\n{said}", step.command);
             said
@@ -126,7 +127,7 @@ fn the_page_says_what_happens() {
         };
         // Who only looks may look before what the page tells of is seen.
         let mut said = run();
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while words[0] == "ls" && !is_shown(&said) && Instant::now() < until {
             said = run();
         }
@@ -135,7 +136,7 @@ fn the_page_says_what_happens() {
             link = said.lines().next().unwrap_or_default().to_owned();
         }
         if words[0] == "join" {
-            let page = ask(address(port), b"GET /5 HTTP/1.1\r\nHost: wiki\r\n\r\n").unwrap();
+            let page = ask(loopback(port), b"GET /5 HTTP/1.1\r\nHost: wiki\r\n\r\n").unwrap();
             assert!(page.starts_with(b"HTTP/1.1 200"));
         }
     }
