@@ -12,6 +12,7 @@
 //! | [`Address`], [`Route`], [`Message`] | where a message goes, how, and what it says |
 //! | [`Worker`], [`Context`] | programs: an address with a mailbox and a task |
 //! | [`Node`] | the runtime that holds everything; [`Limits`] and [`Stats`] |
+//! | [`backoff`], [`rate_limit`] | exponential backoff with jitter; token buckets |
 //! | [`tcp`] | frames between two nodes |
 //! | [`vault`], [`identity`] | secret keys; who somebody is, what others say about them |
 //! | [`policy`] | expressions that decide from it who may |
@@ -85,6 +86,7 @@
 //! ```
 
 mod address;
+pub mod backoff;
 #[doc(hidden)]
 pub mod bench;
 mod context;
@@ -97,6 +99,7 @@ mod multiaddr;
 mod node;
 pub mod policy;
 pub mod portal;
+pub mod rate_limit;
 pub mod relay;
 mod route;
 mod router;

@@ -8,6 +8,7 @@
 //! ```
 
 use crate::address::Address;
+use crate::backoff::Backoff;
 use crate::error::{Error, Result};
 use crate::identity::{Identifier, Identity, TrustPolicy};
 use crate::node::{Core, Node};
@@ -44,28 +45,10 @@ const UNANSWERED: Duration = Duration::from_secs(1);
 /// Handshakes of one session that wait for an answer at once.
 const MAX_HANDSHAKES: usize = 10;
 
-/// Waits that double, with jitter, so that many nodes do not come back to a hub in step.
-struct Backoff {
-    wait: Duration,
-    last: Duration,
-}
-
-impl Backoff {
-    fn new(first: Duration, last: Duration) -> Self {
-        Self { wait: first, last }
-    }
-
-    /// Waits longer in the end, if `away` is long.
-    fn mind(&mut self, away: Duration) {
-        if away >= LONG_AWAY {
-            self.last = LONG_RETRY;
-        }
-    }
-
-    fn next(&mut self) -> Duration {
-        let wait = self.wait.mul_f32(1.0 - rand::random::<f32>() / 2.0);
-        self.wait = (self.wait * 2).min(self.last);
-        wait
+/// Tries less often once an outage has lasted long.
+fn extend_for_outage(backoff: &mut Backoff, outage: Duration) {
+    if outage >= LONG_AWAY {
+        backoff.set_longest(LONG_RETRY);
     }
 }
 
@@ -276,8 +259,8 @@ impl HubLoop {
                     self.report.send_replace(State::Down(Arc::new(error)));
                 }
             }
-            backoff.mind(lost.elapsed());
-            tokio::time::sleep(backoff.next()).await;
+            extend_for_outage(&mut backoff, lost.elapsed());
+            tokio::time::sleep(backoff.next(rand::random())).await;
         }
     }
 
@@ -438,7 +421,7 @@ impl ChannelLoop {
                     Err(_) => {}
                 },
                 () = tokio::time::sleep_until(next), if handshakes.len() < MAX_HANDSHAKES => {
-                    next = Instant::now() + backoff.next();
+                    next = Instant::now() + backoff.next(rand::random());
                     if begun.elapsed() > UNANSWERED && !matches!(&*self.report.borrow(), State::Down(_)) {
                         self.failed(ChannelError::Timeout(UNANSWERED).into());
                     }
@@ -488,23 +471,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_with_jitter_up_to_the_last() {
+    fn a_hub_that_is_away_for_long_is_tried_less_often() {
         let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
-        let mut base = FIRST_RETRY;
-        for _ in 0..20 {
-            let wait = backoff.next();
-            assert!(wait <= base && wait >= base / 2, "{wait:?} of {base:?}");
-            base = (base * 2).min(LAST_RETRY);
-        }
-        assert_eq!(base, LAST_RETRY);
-    }
-
-    #[test]
-    fn a_hub_that_is_away_for_long_is_asked_less_often() {
-        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
-        backoff.mind(LONG_AWAY - Duration::from_secs(1));
-        assert!((0..20).all(|_| backoff.next() <= LAST_RETRY));
-        backoff.mind(LONG_AWAY);
-        assert!((0..20).map(|_| backoff.next()).max().is_some_and(|wait| wait > LONG_RETRY / 2));
+        extend_for_outage(&mut backoff, LONG_AWAY - Duration::from_secs(1));
+        assert!((0..20).all(|_| backoff.next(0.0) <= LAST_RETRY));
+        extend_for_outage(&mut backoff, LONG_AWAY);
+        assert_eq!((0..20).map(|_| backoff.next(0.0)).max(), Some(LONG_RETRY));
     }
 }

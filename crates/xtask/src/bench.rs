@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     }
     if arguments.first().is_some_and(|first| first == "app") {
         crate::prerequisites::provide()?;
-        crate::window::provide()?;
+        crate::ui::provide()?;
         cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
         return cargo::hand_over(&mut cargo::program("release", "postern-bench-app"));
     }

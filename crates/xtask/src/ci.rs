@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
-use crate::{bench, cargo, deny, prerequisites, suite, window};
+use crate::{architecture, bench, cargo, deny, prerequisites, suite, ui};
 
 /// `cargo xtask ci`: every step, then what each cost, then the closing line.
 ///
@@ -18,8 +18,9 @@ pub(crate) fn run() -> Result<ExitCode> {
 
     steps.take("prerequisites", || done(prerequisites::provide()));
     steps.take("format", || done(cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))));
+    steps.take("architecture", architecture::step);
     // Before anything is compiled: the app takes the page in.
-    steps.take("window", || done(window::check_and_build()));
+    steps.take("window", || done(ui::check_and_build()));
     steps.take("lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         done(cargo::run(&mut cargo::command(&clippy)))
@@ -38,7 +39,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         ensure!(held == ExitCode::SUCCESS, "the hot path costs more than its baseline");
         Ok(Outcome::Passed)
     });
-    steps.take("window tests", || tests(&mut window::tests(), Counts::read_of_the_page, &mut counts));
+    steps.take("window tests", || tests(&mut ui::tests(), Counts::read_of_the_page, &mut counts));
     // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
     let peers = |arguments: &[&str]| {
         let mut command = cargo::command(arguments);

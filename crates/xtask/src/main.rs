@@ -6,6 +6,7 @@
 
 use std::process::ExitCode;
 
+mod architecture;
 mod bench;
 mod cargo;
 mod ci;
@@ -14,7 +15,7 @@ mod deny;
 mod prerequisites;
 mod steps;
 mod suite;
-mod window;
+mod ui;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND> [ARGUMENTS]
@@ -26,6 +27,7 @@ Commands:
   test  [FILTER]  install what the tests need, build, and run the workspace's tests; arguments go to `cargo test`
   ci              what CI runs: format, lints, documentation, dependencies, every test: those of `test`, of the
                   window's page, and with real peers (`tests/interop`)
+  architecture    check what the compiler does not: layers, import cycles, retired names, file lengths, documents
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` tells the rest);
                   `bench instructions [--check]` counts what the steps of the hot path cost;
                   `bench app` measures the app: start, window, memory, processor
@@ -43,12 +45,13 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
 
     let result = match command.as_str() {
-        "run" => window::run(&rest),
-        "icons" => window::icons(),
-        "types" => window::types(),
-        "screenshots" => window::screenshots(&rest),
+        "run" => ui::run(&rest),
+        "icons" => ui::icons(),
+        "types" => ui::types(),
+        "screenshots" => ui::screenshots(&rest),
         "demo" => demo(&rest),
         "test" => suite::test(&rest),
+        "architecture" => architecture::run(),
         "ci" => ci::run(),
         "bench" => bench::run(&rest),
         "help" | "-h" | "--help" => {

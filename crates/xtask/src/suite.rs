@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo;
 use crate::counts::Counts;
-use crate::{prerequisites, window};
+use crate::{prerequisites, ui};
 
 /// `cargo xtask test`: prerequisites, programs, tests, and the closing line.
 ///
@@ -15,7 +15,7 @@ use crate::{prerequisites, window};
 /// When a prerequisite cannot be had or the workspace does not build.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
     prerequisites::provide()?;
-    window::provide()?;
+    ui::provide()?;
     build_programs()?;
     let counts = run(workspace().args(arguments), Counts::read)?;
     println!("{counts}");

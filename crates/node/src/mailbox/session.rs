@@ -7,6 +7,7 @@
 use super::message::{Mail, MailId, MailboxReply, MailboxRequest};
 use super::{ANSWER_TIMEOUT, IN_FLIGHT, MAILBOX_SERVICE, MailboxError};
 use crate::address::Address;
+use crate::backoff::{Backoff, Jitter};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::identity::Identifier;
@@ -142,17 +143,17 @@ struct Subscription<'a> {
 
 impl Subscribing {
     async fn run(mut self) {
-        let mut wait = FIRST_RETRY;
+        // One at a time asks its own hub over an open channel: there is nothing to spread by jitter.
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY).with_jitter(Jitter::None);
         while let Some(channel) = self.channel().await {
             let Err(error) = self.serve(&channel).await else { return };
             if self.report.borrow().up().is_some() {
-                wait = FIRST_RETRY;
+                backoff.reset();
             }
             tracing::debug!(%error, "not subscribed to the mailbox");
             self.report.send_replace(State::Down(Arc::new(error)));
             if !channel.is_cut() {
-                tokio::time::sleep(wait).await;
-                wait = (wait * 2).min(LAST_RETRY);
+                tokio::time::sleep(backoff.next(0.0)).await;
             }
         }
     }

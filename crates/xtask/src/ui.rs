@@ -74,7 +74,7 @@ fn install() -> Result<()> {
             NODE.0,
             NODE.1
         ),
-        Some(found) if found < NODE => provide_newer(found)?,
+        Some(found) if found < NODE => install_newer_node(found)?,
         Some(_) => {}
     }
     let installed = modified(&root().join("node_modules/.package-lock.json"));
@@ -85,7 +85,7 @@ fn install() -> Result<()> {
 }
 
 /// Where the system's Node.js is too old, as Debian 12's is, its npm brings a newer one, for this repository only.
-fn provide_newer(found: (u32, u32)) -> Result<()> {
+fn install_newer_node(found: (u32, u32)) -> Result<()> {
     if version_of(newer().join("node")).is_some_and(|version| version >= NODE) {
         return Ok(());
     }
