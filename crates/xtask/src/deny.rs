@@ -1,6 +1,5 @@
 //! The check of the dependencies by cargo-deny: licences, sources, bans and advisories, as `deny.toml` says.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -8,32 +7,25 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cargo;
 use crate::steps::Outcome;
+use crate::tools;
 
 const VERSION: &str = "0.20.2";
 
-/// cargo-deny's path: this version of it, built on first use into the user's cache, where it outlives the checkout.
-///
-/// # Errors
-/// When it does not build.
-pub(crate) fn provide() -> Result<PathBuf> {
-    let home = cache().join(format!("cargo-deny-{VERSION}"));
-    let program = home.join("bin/cargo-deny");
-    if works(&program) {
-        return Ok(program);
+/// The command that builds this version of cargo-deny, or none if it is there.
+pub(crate) fn installation() -> Option<Command> {
+    if tools::works(&program(), "--version") {
+        return None;
     }
-    println!("Building cargo-deny {VERSION} once; this takes minutes.");
     let mut install = cargo::command(&["install", "cargo-deny", "--locked", "--version", VERSION]);
-    install.arg("--root").arg(&home);
-    // It runs for a second or two and compiles for many: the compile time is what to save.
+    install.arg("--root").arg(home());
+    // It runs for a second or two and compiles for minutes: the time to save is the compiler's.
     install
         .env_remove("CARGO_TARGET_DIR")
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false")
         .env("CARGO_PROFILE_RELEASE_LTO", "false")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "256");
-    cargo::run(&mut install)?;
-    ensure!(works(&program), "{} was built but does not run", program.display());
-    Ok(program)
+    Some(install)
 }
 
 /// Licences, sources and bans: what can be checked without a network.
@@ -45,7 +37,7 @@ pub(crate) fn dependencies() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Known vulnerabilities, when the advisory database can be had.
+/// Known vulnerabilities, when the advisory database can be fetched.
 ///
 /// # Errors
 /// When a dependency has one.
@@ -61,20 +53,17 @@ pub(crate) fn advisories() -> Result<Outcome> {
 }
 
 fn deny() -> Result<Command> {
-    let mut command = Command::new(provide()?);
+    let program = program();
+    ensure!(tools::works(&program, "--version"), "cargo-deny {VERSION} is not installed: its build failed");
+    let mut command = Command::new(program);
     command.current_dir(cargo::root());
     Ok(command)
 }
 
-fn works(program: &PathBuf) -> bool {
-    let version = Command::new(program).arg("--version").output();
-    version.is_ok_and(|output| output.status.success())
+fn home() -> PathBuf {
+    tools::home("cargo-deny", VERSION)
 }
 
-/// Where built tools are kept: the user's cache directory, or the build directory of one who has none.
-fn cache() -> PathBuf {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let cache =
-        variable("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| Some(PathBuf::from(variable("HOME")?).join(".cache")));
-    cache.map_or_else(|| cargo::root().join("target/tools"), |cache| cache.join("postern/tools"))
+fn program() -> PathBuf {
+    home().join("bin").join(if cfg!(windows) { "cargo-deny.exe" } else { "cargo-deny" })
 }

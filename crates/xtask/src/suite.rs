@@ -1,4 +1,4 @@
-//! A suite: one run of tests, shown as it happens and counted.
+//! A suite: one run of tests, printed as it happens and counted.
 
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, Stdio};
@@ -12,10 +12,10 @@ use crate::{prerequisites, ui};
 /// `cargo xtask test`: prerequisites, programs, tests, and the closing line.
 ///
 /// # Errors
-/// When a prerequisite cannot be had or the workspace does not build.
+/// When a prerequisite cannot be installed or the workspace does not build.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
-    prerequisites::provide()?;
-    ui::provide()?;
+    prerequisites::install()?;
+    ui::build_if_stale()?;
     build_programs()?;
     let counts = run(workspace().args(arguments), Counts::read)?;
     println!("{counts}");
@@ -43,9 +43,9 @@ pub(crate) fn workspace() -> Command {
 /// # Errors
 /// When the command cannot be started or its output cannot be read.
 pub(crate) fn run(command: &mut Command, read: fn(&mut Counts, &str)) -> Result<Counts> {
-    let shown = cargo::shown(command);
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("Failed to start {shown}"))?;
-    let output = child.stdout.take().context("Failed to read what the tests say")?;
+    let name = cargo::display(command);
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("Failed to start {name}"))?;
+    let output = child.stdout.take().context("Failed to read the output of the tests")?;
 
     let mut counts = Counts::default();
     let mut output = BufReader::new(output);
@@ -58,7 +58,7 @@ pub(crate) fn run(command: &mut Command, read: fn(&mut Counts, &str)) -> Result<
     }
     let status = child.wait()?;
     if !status.success() && counts.failed == 0 {
-        println!("{shown} ended with {status} without naming a failed test: counted as one failure.");
+        println!("{name} ended with {status} without naming a failed test: counted as one failure.");
         counts.failed = 1;
     }
     Ok(counts)
