@@ -192,7 +192,7 @@ fn a_kept_channel_comes_back_over_another_connection() {
     for outages in 1..=3 {
         between.cut();
         answers(&mut open).expect_err("what was under way is lost");
-        open = eventually("a connection through the same inlet", interop::SOON, || {
+        open = eventually("a connection through the same inlet", interop::TIMEOUT, || {
             let mut stream = tcp::connect(inlet);
             answers(&mut stream).ok().map(|()| stream)
         });

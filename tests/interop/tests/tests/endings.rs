@@ -2,7 +2,7 @@
 
 use interop::Side::{Ours, Real};
 use interop::wire::Frame;
-use interop::{MIXED, Peer, Portal, SOON};
+use interop::{MIXED, Peer, Portal, TIMEOUT};
 use postern_testkit::{Capture, Service, client, eventually};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -55,7 +55,7 @@ fn a_real_inlet_does_not_learn_that_a_service_refuses() {
     let friend = Peer::start(Real);
     friend.tell(&format!("connect {}", between.address()));
     let mut client = client::connect(friend.tell("inlet").parse().expect("an address"));
-    let answered = eventually("an answer to the Ping", SOON, || {
+    let answered = eventually("an answer to the Ping", TIMEOUT, || {
         let said = between.recorded().pop().filter(|said| !said.is_empty())?;
         Frame::all(&said).pop()
     });
@@ -91,7 +91,7 @@ fn an_eager_inlet_is_not_served_by_our_outlet() {
     echoes(&before);
     let mut eager = client::connect(friend.tell("inlet eager").parse().expect("an address"));
     eager.write_all(b"?").expect("the inlet reads");
-    eventually("the stream to open", SOON, || (service.accepted() == 2).then_some(()));
+    eventually("the stream to open", TIMEOUT, || (service.accepted() == 2).then_some(()));
     hears_nothing(&mut eager);
     echoes(&before);
     echoes(&client::connect(patient));
