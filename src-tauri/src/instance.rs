@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use postern_engine::api::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use postern_engine::control::{Client, ControlError, Host};
-use postern_engine::model::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use postern_engine::model::Fault;
+use postern_engine::api::Fault;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

@@ -3,7 +3,7 @@
 //! Comes in: any name, of any length, in any script, with anything in it. Goes out: one short line that can neither
 //! break the line, turn the direction of what stands beside it, nor be taken for markup or a mnemonic.
 
-use postern_engine::letters::visible;
+use postern_engine::text_sanitizer::visible;
 
 /// The longest name in a menu, in characters.
 pub const MENU_NAME: usize = 32;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use postern_engine::machine::{Reach, relay_name};
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::ticket::Ticket;
+use postern_engine::peer::{PeerAddress, relay_name};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Context, Flow, Node, Routed, SecureChannelOptions, Worker};
 use postern_testkit::json::{find, text};
@@ -65,7 +65,7 @@ fn whoever_stands_behind_the_owners_name_hears_no_secret() {
     let mut ticket = Ticket::decode(&link).unwrap();
     let liar = Liar::in_place_of(&relay_name(&ticket.owner));
     let good = ticket.reach.clone();
-    ticket.reach = vec![Reach::Hub { address: liar.address.clone(), relay: relay_name(&ticket.owner) }];
+    ticket.reach = vec![PeerAddress::Hub { address: liar.address.clone(), relay: relay_name(&ticket.owner) }];
     ben.run_with_input(&["join", "-", "--port", &free_port().to_string(), "--wait", "1s"], ticket.encode().reveal());
     let code = ben.wait_for("the reason", |seen| {
         let state = &seen["invitations"][0]["state"];

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use postern_engine::identity::{KEY_FILE, RECORD_FILE};
 use postern_engine::keys::{Keychain, Passphrase};
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::ticket::Ticket;
 use postern_node::identity::Identifier;
 use postern_testkit::client::ask;
 use postern_testkit::json::{find, text};

@@ -1,6 +1,6 @@
 //! What the controller hears.
 
-use postern_engine::model::{Answer, Fault, Request, Secret, Snapshot, Traffic};
+use postern_engine::api::{Answer, Fault, Request, Secret, Snapshot, Traffic};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 

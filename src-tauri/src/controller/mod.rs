@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_engine::model::{Answer, Code, Fault, Request, Secret};
+use postern_engine::api::{Answer, Code, Fault, Request, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::{debug, error, info, warn};

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use postern_engine::model::{
+use postern_engine::api::{
     HubView, InletId, InletLink, InvitationId, InvitationPreview, LinkState, Me, Notice, ReceivedState, ReceivedView,
     ServiceId, ServiceKind, ServiceView, Snapshot, Status, Traffic, UnixMillis,
 };
@@ -285,7 +285,7 @@ fn service(on: bool) -> ServiceView {
         path: None,
         description: None,
         on,
-        health: postern_engine::model::Health::Up,
+        health: postern_engine::api::Health::Up,
         people: Vec::new(),
         invitations: Vec::new(),
         live: 0,
@@ -581,7 +581,7 @@ async fn a_file_whose_name_is_no_text_is_refused() {
 async fn diagnostics_name_nobody() {
     let stage = Stage::running().await;
     let hub = HubView { address: "hub.example:4000".into(), link: LinkState::Up, identifier: None };
-    let inlet = postern_engine::model::InletView {
+    let inlet = postern_engine::api::InletView {
         id: InletId([2; 16]),
         owner: set_up().me.unwrap().identifier,
         owner_name: "Bob".into(),

@@ -195,7 +195,7 @@ async fn close(server: &NotificationsProxy<'_>, id: u32) {
 mod tests {
     use super::*;
     use crate::face::View;
-    use postern_engine::model::{InvitationId, Notice, Request};
+    use postern_engine::api::{InvitationId, Notice, Request};
 
     #[test]
     fn a_press_means_what_was_shown_under_its_number() {

@@ -15,7 +15,7 @@ mod backend;
 
 pub use backend::Backend;
 
-use postern_engine::model::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
+use postern_engine::api::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
 
 use crate::face::View;
 use crate::text::{NOTE_NAME, plain};
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_only_informs_goes_away_by_itself() {
-        let fault = Fault::new(postern_engine::model::Code::OwnerOffline, "Ann is offline.");
+        let fault = Fault::new(postern_engine::api::Code::OwnerOffline, "Ann is offline.");
         let notice = Notice::PortalDown { inlet: InletId([2; 16]), name: "Notes".into(), fault };
         let shown = Notification::from(&notice);
         assert_eq!((shown.title.as_str(), shown.body.as_str()), ("“Notes” is down", "Ann is offline."));

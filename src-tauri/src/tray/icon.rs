@@ -1,6 +1,6 @@
 //! The tray's picture.
 
-use postern_engine::model::Status;
+use postern_engine::api::Status;
 
 use super::Shown;
 

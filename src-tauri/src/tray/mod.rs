@@ -24,7 +24,7 @@ pub use icon::Icon;
 pub use menu::{Entry, Item, Menu};
 pub use picture::Shade;
 
-use postern_engine::model::{Fault, Request, Snapshot};
+use postern_engine::api::{Fault, Request, Snapshot};
 
 use crate::face::View;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use postern_desktop_tests::{DesktopUser, Keyring};
-use postern_engine::model::Request;
+use postern_engine::api::Request;
 use postern_testkit::{TIMEOUT, eventually_async};
 
 fn set_up() -> Request {
@@ -69,7 +69,7 @@ async fn without_a_keychain_nobody_is_set_up() {
     let mut ann = DesktopUser::with(Keyring::Missing).await;
     ann.start(&["--hidden"]);
     let fault = ann.request(set_up()).await.unwrap_err();
-    assert_eq!(fault.code, postern_engine::model::Code::KeychainMissing, "{fault}");
+    assert_eq!(fault.code, postern_engine::api::Code::KeychainMissing, "{fault}");
 }
 
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use postern_desktop_tests::DesktopUser;
-use postern_engine::model::{Code, Request, ServiceKind};
+use postern_engine::api::{Code, Request, ServiceKind};
 use postern_testkit::{Process, debian, program};
 use postern_testkit::{TIMEOUT, eventually_async};
 
@@ -255,7 +255,7 @@ async fn hundreds_of_services_are_all_there() {
     eventually_async("the one that was searched", TIMEOUT, found).await;
     window.click("[data-testid=service-toggle]").await;
     window.wait_for("[data-testid=service][data-on=false]").await;
-    let off = |snapshot: &postern_engine::model::Snapshot| {
+    let off = |snapshot: &postern_engine::api::Snapshot| {
         let mut off = snapshot.services.iter().filter(|service| !service.on);
         off.next().map(|service| service.name.clone())
     };

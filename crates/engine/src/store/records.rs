@@ -3,7 +3,7 @@
 //! The body never holds the secret. Writing a record that does not know its secret leaves the one that is stored.
 
 use super::StoreError;
-use crate::machine::{Change, Record, RecordKey, TicketSecret};
+use crate::core::{Change, Record, RecordKey, TicketSecret};
 use postern_node::sealed::OwnKey;
 use sqlx::SqliteConnection;
 use zeroize::Zeroizing;

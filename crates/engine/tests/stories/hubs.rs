@@ -1,7 +1,7 @@
 //! Through a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, hub, is_refused, says_back};
-use postern_engine::model::{Code, InletLink, InviteTo, Request, Way};
+use postern_engine::api::{Code, InletLink, InviteTo, PathKind, Request};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Flow, Node};
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ async fn share_accept_use_and_revoke_through_a_hub() {
     friend.set_up("Fred", &[], false).await;
     friend.accept(&link).await;
     let portal = friend.portal_is_up().await;
-    assert!(matches!(&portal.link, InletLink::Up { way: Way::Hub { address: hub }, .. } if *hub == address));
+    assert!(matches!(&portal.link, InletLink::Up { way: PathKind::Hub { address: hub }, .. } if *hub == address));
     let mut socket = TcpStream::connect(&portal.address).await.unwrap();
     let mut buffer = vec![0; 64 * 1024];
     for _ in 0..20 {
@@ -76,7 +76,7 @@ async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
     owner
         .sees("it delivered", |it| {
             let sent = it.services.iter().flat_map(|it| &it.invitations).find(|it| it.id == invitation)?;
-            (sent.state == postern_engine::model::SentState::Delivered).then_some(())
+            (sent.state == postern_engine::api::SentState::Delivered).then_some(())
         })
         .await;
     friend.start().await;
@@ -107,7 +107,7 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
     owner.stop().await;
     owner.start().await;
     let moved = friend.sees("the portal at the hub", |it| match &it.inlets[0].link {
-        InletLink::Up { way: Way::Hub { .. }, .. } => Some(it.inlets[0].address.clone()),
+        InletLink::Up { way: PathKind::Hub { .. }, .. } => Some(it.inlets[0].address.clone()),
         _ => None,
     });
     assert_eq!(moved.await, portal.address);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Mutex;
 
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::ticket::Ticket;
 
 use super::{Person, locked};
 use crate::contains;

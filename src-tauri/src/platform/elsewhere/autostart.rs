@@ -1,6 +1,6 @@
 //! Starting with the desktop, by the system's own means.
 
-use postern_engine::model::{Code, Fault};
+use postern_engine::api::{Code, Fault};
 use tauri::AppHandle;
 use tauri_plugin_autostart::ManagerExt;
 

@@ -20,7 +20,7 @@ mod linux {
     use std::time::{Duration, Instant};
 
     use postern_desktop_tests::DesktopUser;
-    use postern_engine::model::Request;
+    use postern_engine::api::Request;
     use postern_testkit::{TIMEOUT, eventually_async};
 
     /// Starts that are measured; the table shows the middle one and the slowest.

@@ -5,7 +5,7 @@ import type {
   Fault,
   InvitationPreview,
   Notice,
-  Receipt,
+  AuditEntry,
   Request,
   SentView,
   ServiceView,
@@ -55,7 +55,7 @@ class Mock implements Backend {
   #scene: Scene;
   #snapshot: Snapshot | null;
   #shell: ShellState;
-  #receipts: Receipt[];
+  #receipts: AuditEntry[];
   #listeners: Listeners | null = null;
   #failures = new Map<string, Fault>();
   #next = 1;
@@ -164,7 +164,7 @@ class Mock implements Backend {
     return `${prefix}-new-${this.#next++}`;
   }
 
-  #receipt(deed: Receipt['deed']): void {
+  #receipt(deed: AuditEntry['deed']): void {
     const number = (this.#receipts[0]?.number ?? 0) + 1;
     this.#receipts = [{ number, at: Date.now(), deed, hash: identifier(String(number)) }, ...this.#receipts];
   }

@@ -7,7 +7,7 @@ import type {
   InletView,
   ListeningPort,
   PersonView,
-  Receipt,
+  AuditEntry,
   SentView,
   ServiceView,
   Snapshot,
@@ -25,7 +25,7 @@ export type Scene = {
   snapshot: Snapshot | null;
   shell: ShellState;
   ports: ListeningPort[];
-  receipts: Receipt[];
+  receipts: AuditEntry[];
   /** What flowed before the window opened, oldest first. */
   past: Traffic[];
   /** Whether traffic goes on. */

@@ -1,6 +1,6 @@
 // A person with a few services, a few friends: everything well, busy, paused.
 
-import type { Receipt, Snapshot, Traffic } from '../../types';
+import type { AuditEntry, Snapshot, Traffic } from '../../types';
 import { base, contact, DAY, DIRECT, HOUR, identifier, inlet, MINUTE, person, scene, type Scene, sent, service, TERMS } from './build';
 
 export function home(now: number): Scene {
@@ -91,10 +91,10 @@ export function traffic(snapshot: Snapshot, at: number): Traffic {
   };
 }
 
-export function receipts(now: number, count = 120): Receipt[] {
+export function receipts(now: number, count = 120): AuditEntry[] {
   const grace = { person: identifier('Grace Hopper'), name: 'Grace Hopper' };
   const alan = { person: identifier('Alan Turing'), name: 'Alan Turing' };
-  const deeds: Receipt['deed'][] = [
+  const deeds: AuditEntry['deed'][] = [
     { deed: 'connection', service: 'Notebook', ...grace, up_bytes: 48_200, down_bytes: 3_410_000, lasted_ms: 312_000, ended: null },
     { deed: 'connection', service: 'Orders database', ...grace, up_bytes: 9_120, down_bytes: 88_300, lasted_ms: 4_200, ended: null },
     { deed: 'grant', service: 'Notebook', person: identifier('Katherine Johnson'), name: 'Katherine Johnson', what: 'paused' },
