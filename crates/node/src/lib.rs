@@ -87,11 +87,11 @@
 
 mod address;
 pub mod backoff;
-#[doc(hidden)]
-pub mod bench;
 mod context;
 mod delivery;
 mod error;
+#[cfg(test)]
+mod hot_path;
 pub mod identity;
 pub mod mailbox;
 mod message;

@@ -1,53 +1,52 @@
-//! `postern bench messages`: how many handshakes and messages per second go through a hub.
+//! `postern-bench-messages`: how many handshakes and messages per second pass through a hub.
 //!
 //! ```text
 //! asking node ══ secure channel ══ hub ══ secure channel ══ answering node
-//!   handshakes, one after the other      echo: gives every message back
-//!   echoes, one under way                sink: counts messages, tells the count when asked
+//!   handshakes, one after the other      echo: returns every message
+//!   echoes, one in flight                sink: counts messages, returns the count on request
 //!   one-way messages
 //! ```
 //!
-//! Hidden from the help: it serves `cargo xtask bench`.
+//! `cargo xtask bench messages` starts two of them. Each result is a line of JSON.
 
-use crate::output::Output;
 use anyhow::Result;
-use clap::{Args, Subcommand};
+use clap::Parser;
 use postern_node::identity::Identity;
 use postern_node::session::HubSession;
 use postern_node::{Context, Node, Route, Routed, SecureChannel, SecureChannelOptions, Worker, route};
 use serde::Serialize;
+use std::io::Write;
 use std::time::{Duration, Instant};
+
+/// As in `postern`: what is measured includes the allocator of the shipped program.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The name of the answering node's relay.
 const RELAY: &str = "bench-messages";
 const LISTENER: &str = "bench-listener";
 const ECHO: &str = "bench-echo";
 const SINK: &str = "bench-sink";
-/// Sizes of messages in bytes.
+/// Sizes of messages in bytes: one whose cost is that of a message, one whose cost is that of its bytes.
 const SIZES: [usize; 2] = [64, 32 * 1024];
+/// Messages sent between two looks at the clock, so that reading it does not count.
+const BATCH: u64 = 64;
 /// First byte of the message that asks a sink for its count.
 const LAST: u8 = 1;
 
-#[derive(Args)]
-pub(crate) struct BenchArguments {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Subcommand)]
-enum What {
-    /// Handshakes and messages through a hub.
-    Messages {
-        /// The hub to meet at.
-        #[arg(long, value_name = "HOST:PORT")]
-        hub: String,
-        /// Answer until killed; otherwise ask whoever answers there.
-        #[arg(long)]
-        answer: bool,
-        /// How long each kind of message is sent.
-        #[arg(long, default_value_t = 1.0)]
-        seconds: f64,
-    },
+/// Measures handshakes and messages through a hub.
+#[derive(Parser)]
+struct Arguments {
+    /// The hub that both nodes connect to.
+    #[arg(long, value_name = "HOST:PORT")]
+    hub: String,
+    /// Answer until killed; otherwise measure against the node that answers there.
+    #[arg(long)]
+    answer: bool,
+    /// How long each kind of message is sent.
+    #[arg(long, default_value_t = 1.0)]
+    seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -59,14 +58,24 @@ enum Event {
     Oneway { bytes: usize, per_second: f64, lost: u64 },
 }
 
-pub(crate) async fn run(arguments: BenchArguments, output: Output) -> Result<()> {
-    let What::Messages { hub, answer, seconds } = arguments.what;
+impl Event {
+    fn print(&self) -> Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        serde_json::to_writer(&mut stdout, self)?;
+        writeln!(stdout)?;
+        Ok(stdout.flush()?)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Arguments { hub, answer, seconds } = Arguments::parse();
     let node = Node::new();
     if answer {
-        return self::answer(&node, &hub, output).await;
+        return self::answer(&node, &hub).await;
     }
     let (time, session) = (Duration::try_from_secs_f64(seconds)?, node.keep_connected(&hub, None));
-    let asking = Asking { identity: node.create_identity().await?, node, session, time, output };
+    let asking = Asking { identity: node.create_identity().await?, node, session, time };
     asking.handshakes().await?;
     let channel = asking.open().await?;
     for bytes in SIZES {
@@ -77,7 +86,7 @@ pub(crate) async fn run(arguments: BenchArguments, output: Output) -> Result<()>
     Ok(())
 }
 
-async fn answer(node: &Node, hub: &str, output: Output) -> Result<()> {
+async fn answer(node: &Node, hub: &str) -> Result<()> {
     let identity = node.create_identity().await?;
     let anyone = SecureChannelOptions::trust_anyone();
     let listener = node.create_secure_channel_listener(&identity, LISTENER, anyone).await?;
@@ -88,19 +97,16 @@ async fn answer(node: &Node, hub: &str, output: Output) -> Result<()> {
     let session = node.keep_connected(hub, Some(RELAY.into()));
     node.expose(LISTENER, &session)?;
     session.up().await?;
-    let (identifier, stop) = (identity.identifier().to_string(), crate::asked_to_stop()?);
-    output.say(&Event::Up { identifier }, "Answering.");
-    stop.await;
-    Ok(())
+    Event::Up { identifier: identity.identifier().to_string() }.print()?;
+    std::future::pending().await
 }
 
-/// The node that asks.
+/// The node that measures.
 struct Asking {
     node: Node,
     identity: Identity,
     session: HubSession,
     time: Duration,
-    output: Output,
 }
 
 impl Asking {
@@ -117,11 +123,10 @@ impl Asking {
             made += 1;
         }
         let per_second = f64::from(made) / begun.elapsed().as_secs_f64();
-        self.output.say(&Event::Handshakes { per_second }, format!("{per_second:.0} handshakes per second"));
-        Ok(())
+        Event::Handshakes { per_second }.print()
     }
 
-    /// A mailbox that answers through the channel reach, and the way to an address behind the channel.
+    /// A context that replies through the channel reach, and the route to an address behind the channel.
     fn mailbox(&self, channel: &SecureChannel, to: &str) -> Result<(Context, Route)> {
         let context = self.node.context()?;
         self.node.expose(context.address().clone(), channel)?;
@@ -142,18 +147,15 @@ impl Asking {
         took.sort_unstable();
         let percentile = |part: usize| took[took.len() * part / 100].as_secs_f64() * 1e6;
         let (p50_us, p99_us) = (percentile(50), percentile(99));
-        let sentence =
-            format!("{per_second:.0} echoes of {bytes} bytes per second, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
-        self.output.say(&Event::Echo { bytes, per_second, p50_us, p99_us }, sentence);
-        Ok(())
+        Event::Echo { bytes, per_second, p50_us, p99_us }.print()
     }
 
-    /// Sends as fast as it goes; the far end counts.
+    /// Sends as fast as backpressure allows; the sink counts.
     async fn one_way(&self, channel: &SecureChannel, bytes: usize) -> Result<()> {
         let (mut context, to) = self.mailbox(channel, SINK)?;
         let (begun, mut sent) = (Instant::now(), 0u64);
         while begun.elapsed() < self.time {
-            for _ in 0..64 {
+            for _ in 0..BATCH {
                 context.send(to.clone(), vec![0; bytes]).await?;
                 sent += 1;
             }
@@ -161,9 +163,7 @@ impl Asking {
         context.send(to, vec![LAST; bytes]).await?;
         let arrived: u64 = context.receive::<String>().await?.body().parse()?;
         let (per_second, lost) = (arrived as f64 / begun.elapsed().as_secs_f64(), sent.saturating_sub(arrived));
-        let sentence = format!("{per_second:.0} messages of {bytes} bytes per second one way, {lost} lost");
-        self.output.say(&Event::Oneway { bytes, per_second, lost }, sentence);
-        Ok(())
+        Event::Oneway { bytes, per_second, lost }.print()
     }
 }
 
@@ -178,7 +178,7 @@ impl Worker for Echo {
     }
 }
 
-/// Counts, and starts again at 0 when it has told.
+/// Counts, and starts again at 0 after it was asked.
 struct Sink(u64);
 
 impl Worker for Sink {

@@ -1,4 +1,13 @@
-//! The hot path's steps, one by one, for `benches/hot_path.rs` to run under an instruction counter.
+//! The steps of the hot path, one by one, to be counted in instructions.
+//!
+//! `cargo xtask bench instructions` builds these unit tests for release and runs [`each_step_runs`] under an instruction
+//! counter, once for a few repetitions and once for many: the difference is the cost of a step. They are unit tests, because
+//! the steps are not public API.
+//!
+//! | environment variable | meaning |
+//! |---|---|
+//! | `POSTERN_BENCH_STEP` | run only the step of this name; without it, every step |
+//! | `POSTERN_BENCH_TIMES` | how often each is run; without it, once |
 
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
@@ -6,21 +15,22 @@ use crate::route;
 use crate::router::{Body, Endpoint, FlowId, Parcel, Router, Source};
 use crate::secure_channel::{Opener, RecordKey, Sealer};
 use crate::wire::frame;
+use std::env;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio_util::sync::CancellationToken;
 
-/// Addresses in the table that one is looked up in.
+/// Addresses in the routing table of the look-up: as many as a busy hub has.
 const ADDRESSES: usize = 1_000;
-/// Bytes in a large message.
+/// Bytes in a large message: so many that the cost for each byte outweighs the cost for each message.
 const PAYLOAD: usize = 32 * 1024;
 
-/// Does a step so many times.
+/// Runs a step this many times.
 type Step = fn(u32);
 
 /// The steps, by the names that baselines have.
-pub const STEPS: &[(&str, Step)] = &[
+const STEPS: &[(&str, Step)] = &[
     ("seal 64 B", |times| seal(times, 64)),
     ("seal 32 KiB", |times| seal(times, PAYLOAD)),
     ("seal and open 64 B", |times| seal_and_open(times, 64)),
@@ -29,6 +39,19 @@ pub const STEPS: &[(&str, Step)] = &[
     ("parse a frame header", parse_header),
     ("look up a route", look_up),
 ];
+
+/// Prints the name of every step that it runs, behind `step: `.
+#[test]
+fn each_step_runs() {
+    let (step, times) = (env::var("POSTERN_BENCH_STEP").ok(), env::var("POSTERN_BENCH_TIMES").ok());
+    let times = times.map_or(1, |times| times.parse().expect("POSTERN_BENCH_TIMES is a number"));
+    let steps: Vec<_> = STEPS.iter().filter(|(name, _)| step.as_deref().is_none_or(|step| step == *name)).collect();
+    assert!(!steps.is_empty(), "no step is called {step:?}");
+    for (name, run) in steps {
+        println!("step: {name}");
+        run(times);
+    }
+}
 
 fn seal(times: u32, len: usize) {
     let mut sealer = Sealer::new(&RecordKey::from_bytes(&[7; 32]));
@@ -50,7 +73,7 @@ fn seal_and_open(times: u32, len: usize) {
     }
 }
 
-/// Pushes the header of a frame as a hub forwards it, so many times over itself.
+/// Writes the header of a frame as a hub forwards it, this many times to the same place.
 fn push_headers(out: &mut Vec<u8>, times: u32) {
     let onward = route!["5a1e6e0c9f2d4b7a8c3e1f0d", "0123456789abcdef01234567"];
     let (back, via) = (route!["feedfacecafebeef00112233"], Address::from("a0b1c2d3e4f5a6b7c8d9e0f1"));

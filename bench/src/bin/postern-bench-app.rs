@@ -34,7 +34,7 @@ mod linux {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let text = runtime.block_on(measure());
         println!("{text}");
-        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench/app.md"), text)
+        fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/app.md"), text)
     }
 
     async fn measure() -> String {
