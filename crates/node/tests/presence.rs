@@ -1,5 +1,4 @@
 //! Being at a hub as an identity: the channel with the hub, and relays that belong to who registered them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::identity::{Error as IdentityError, Identifier, Identity, Timestamp, TrustPolicy};
 use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
@@ -7,10 +6,9 @@ use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HUB_LISTENER, HubOptions, HubSession};
 use postern_node::vault::MemoryVault;
 use postern_node::{Echoer, Error, Flow, Limits, Node, SecureChannelOptions, TcpListener, route};
+use postern_testkit::{TIMEOUT, in_time};
 use std::sync::Arc;
 use std::time::Duration;
-
-const LONG: Duration = Duration::from_secs(60);
 
 struct Hub {
     node: Node,
@@ -70,16 +68,12 @@ impl Device {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("in time")
-}
-
 /// What the echoer behind the relay says, asked over a plain connection.
 async fn echo(hub: &Hub, relay: &str) -> String {
     let friend = Node::new();
     let connection = friend.tcp_connect(hub.address()).await.unwrap();
     let context = friend.context().unwrap();
-    let asked = context.send_and_receive_within::<String>(LONG, route![&connection, relay, "echoer"], "hello");
+    let asked = context.send_and_receive_within::<String>(TIMEOUT, route![&connection, relay, "echoer"], "hello");
     let answer = asked.await.unwrap().into_body();
     friend.shutdown().await;
     answer

@@ -14,42 +14,59 @@
 //! - [`HubOutletInlet`] is a portal through a hub, the three ends as processes.
 //! - `Person` is a whole engine with a data directory of its own, driven by commands, and `World` two of them with a hub
 //!   and a service; `FakeClock` sets their clock (feature `people`, which needs the engine).
-//! - [`eventually`] and [`eventually_async`] wait for a state. Nothing here waits for time.
+//! - [`eventually`] and [`eventually_async`] wait for a state, [`in_time`] for a future. Nothing here waits for time.
 //!
-//! Everything ends when it is dropped. What fails panics, at the caller's line: these are tests.
+//! Everything ends when it is dropped. What fails panics, at the caller's line: these are tests. Programs are started on
+//! Unix only; waiting, payloads and ports are portable.
 
-#![cfg(unix)]
-
-mod capture;
-pub mod client;
-mod connections;
-pub mod debian;
-mod hub_outlet_inlet;
 pub mod json;
 mod payload;
-#[cfg(feature = "people")]
-pub mod person;
 pub mod port;
-mod postgres;
-mod process;
-pub mod program;
-mod service;
-mod sshd;
 mod wait;
-#[cfg(feature = "people")]
+
+pub use payload::{Payload, Sha256, sha256};
+pub use wait::{eventually, eventually_async, in_time, within};
+
+#[cfg(unix)]
+mod capture;
+#[cfg(unix)]
+pub mod client;
+#[cfg(unix)]
+mod connections;
+#[cfg(unix)]
+pub mod debian;
+#[cfg(unix)]
+mod hub_outlet_inlet;
+#[cfg(all(unix, feature = "people"))]
+pub mod person;
+#[cfg(unix)]
+mod postgres;
+#[cfg(unix)]
+mod process;
+#[cfg(unix)]
+pub mod program;
+#[cfg(unix)]
+mod service;
+#[cfg(unix)]
+mod sshd;
+#[cfg(all(unix, feature = "people"))]
 mod world;
 
+#[cfg(unix)]
 pub use capture::Capture;
+#[cfg(unix)]
 pub use hub_outlet_inlet::{Hub, HubOutletInlet, Inlet, Outlet};
-pub use payload::{Payload, Sha256, sha256};
-#[cfg(feature = "people")]
+#[cfg(all(unix, feature = "people"))]
 pub use person::{FakeClock, Person};
+#[cfg(unix)]
 pub use postgres::Postgres;
+#[cfg(unix)]
 pub use process::{Finished, Process};
+#[cfg(unix)]
 pub use service::{Received, Service, Sink};
+#[cfg(unix)]
 pub use sshd::Sshd;
-pub use wait::{eventually, eventually_async, within};
-#[cfg(feature = "people")]
+#[cfg(all(unix, feature = "people"))]
 pub use world::World;
 
 /// How long anything may take whose speed is not tested: a minute is enough on a machine that is busy with other things,

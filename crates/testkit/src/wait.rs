@@ -5,6 +5,8 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use crate::TIMEOUT;
+
 /// Between two looks: short beside what is waited for (processes, handshakes), long enough to cost no processor time.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -46,6 +48,14 @@ where
             None => tokio::time::sleep(POLL_INTERVAL).await,
         }
     }
+}
+
+/// Waits for a future whose speed is not tested.
+///
+/// # Panics
+/// When it is not ready within [`TIMEOUT`].
+pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(TIMEOUT, work).await.expect("ready in time")
 }
 
 /// The attempts before a deadline, and one after it.

@@ -1,9 +1,10 @@
 //! What a hub can do to a stream that it cannot read: never more than end it.
 
-use crate::gate::Door;
-use crate::link::{Fault, Way};
-use crate::world::{World, in_time, serve};
+use super::gate::Door;
+use super::link::{Fault, Way};
+use super::topology::{Topology, serve};
 use postern_node::portal::{EndReason, OutletOptions};
+use postern_testkit::in_time;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -61,9 +62,9 @@ async fn ended(fault: Fault, way: Way) -> ((u64, io::Result<()>), Result<(), End
     });
     let (door, mut seen) = Door::new(8);
     let options = OutletOptions { gate: Some(door.clone()), ..OutletOptions::default() };
-    let (world, link) = World::with_link(&service.await, (fault, way), options).await;
+    let (topology, link) = Topology::with_link(&service.await, (fault, way), options).await;
     in_time(async {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         let received = match way {
             Way::Out => {
                 let _ = write(&mut client).await;
@@ -114,14 +115,14 @@ async fn a_stream_outlives_its_counter() {
             Ok(())
         }
     });
-    let world = World::with_target(&service.await).await;
+    let topology = Topology::with_target(&service.await).await;
     in_time(async {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         client.set_nodelay(true).unwrap();
         // Single bytes, so that there are as many messages as possible of as little as possible. What comes back is credit
         // for many at once.
         let mut sent = 0;
-        while world.hub.stats().frames.get() < (1 << 16) + 4096 {
+        while topology.hub.stats().frames.get() < (1 << 16) + 4096 {
             client.write_u8(byte(sent)).await.unwrap();
             sent += 1;
         }

@@ -1,19 +1,19 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
+use self::topology::{Topology, ask, echo, serve, start_hub};
 use postern_node::portal::{EndReason, OutletOptions, WINDOW};
 use postern_node::{Limits, Node, SecureChannelOptions, route};
+use postern_testkit::in_time;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use world::{World, ask, echo, in_time, serve, start_hub};
 
 mod faults;
 mod gate;
 mod link;
-mod world;
+mod topology;
 
 /// A service that answers everything it got once its client has finished.
 async fn echo_after_end() -> String {
@@ -31,10 +31,10 @@ fn bytes(len: usize) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn megabytes_both_ways_at_once() {
-    let world = World::with_target(&echo().await).await;
+    let topology = Topology::with_target(&echo().await).await;
     in_time(async {
         let data = bytes(32 << 20);
-        let (mut read, mut write) = world.connect().await.into_split();
+        let (mut read, mut write) = topology.connect().await.into_split();
         let sent = data.clone();
         tokio::spawn(async move {
             write.write_all(&sent).await.unwrap();
@@ -49,17 +49,17 @@ async fn megabytes_both_ways_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_has_finished_sending_still_gets_its_answer() {
-    let world = World::with_target(&echo_after_end().await).await;
+    let topology = Topology::with_target(&echo_after_end().await).await;
     in_time(async {
         for len in [0, 1, 100_000, 4 << 20] {
-            let mut client = world.connect().await;
+            let mut client = topology.connect().await;
             client.write_all(&bytes(len)).await.unwrap();
             client.shutdown().await.unwrap();
             let mut back = Vec::new();
             client.read_to_end(&mut back).await.unwrap();
             assert!(back == bytes(len), "{len}: {}", back.len());
         }
-        while world.owner.stats().streams.get() + world.friend.stats().streams.get() > 0 {
+        while topology.owner.stats().streams.get() + topology.friend.stats().streams.get() > 0 {
             tokio::task::yield_now().await;
         }
     })
@@ -69,9 +69,9 @@ async fn a_client_that_has_finished_sending_still_gets_its_answer() {
 #[tokio::test]
 async fn a_service_that_is_not_there_is_an_error_at_once() {
     let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let world = World::with_target(&nowhere.to_string()).await;
+    let topology = Topology::with_target(&nowhere.to_string()).await;
     for _ in 0..3 {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         let refused = in_time(client.read(&mut [0; 1])).await;
         assert_eq!(refused.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
     }
@@ -84,8 +84,8 @@ async fn a_reset_is_carried() {
         socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
         Ok(())
     });
-    let world = World::with_target(&service.await).await;
-    let mut client = world.connect().await;
+    let topology = Topology::with_target(&service.await).await;
+    let mut client = topology.connect().await;
     let reset = in_time(client.read(&mut [0; 1])).await;
     assert_eq!(reset.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
 }
@@ -103,22 +103,22 @@ async fn stalled_streams_stall_nobody_else_and_hold_bounded_memory() {
             socket.write_all(&chunk).await?;
         }
     });
-    let world = World::with_target(&service.await).await;
+    let topology = Topology::with_target(&service.await).await;
     in_time(async {
         let mut stalled = Vec::new();
         for _ in 0..64 {
-            let mut client = world.connect().await;
+            let mut client = topology.connect().await;
             client.write_all(b"s").await.unwrap();
             stalled.push(client);
         }
-        let mut live = world.connect().await;
+        let mut live = topology.connect().await;
         live.write_all(b"e").await.unwrap();
         for round in 0..200u32 {
             live.write_all(&round.to_be_bytes()).await.unwrap();
             assert_eq!(live.read_u32().await.unwrap(), round);
         }
         // New connections open too.
-        let mut another = world.connect().await;
+        let mut another = topology.connect().await;
         another.write_all(b"ex").await.unwrap();
         assert_eq!(another.read_u8().await.unwrap(), b'x');
         // And the stalled ones go on where they stopped.
@@ -134,9 +134,9 @@ async fn stalled_streams_stall_nobody_else_and_hold_bounded_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_credit_window_grows_with_the_distance() {
     let data = bytes(16 << 20);
-    let (world, distance) = World::with_distance(&echo().await, Duration::from_millis(40)).await;
+    let (topology, distance) = Topology::with_distance(&echo().await, Duration::from_millis(40)).await;
     in_time(async {
-        let (mut read, mut write) = world.connect().await.into_split();
+        let (mut read, mut write) = topology.connect().await.into_split();
         let sent = data.clone();
         tokio::spawn(async move { write.write_all(&sent).await });
         let mut back = vec![0; data.len()];
@@ -150,37 +150,37 @@ async fn the_credit_window_grows_with_the_distance() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_dies_ends_streams_with_an_error_and_comes_back_without_a_restart() {
-    let world = World::with_target(&echo().await).await;
+    let topology = Topology::with_target(&echo().await).await;
     in_time(async {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         client.write_all(b"x").await.unwrap();
         assert_eq!(client.read_u8().await.unwrap(), b'x');
-        world.hub.shutdown().await;
+        topology.hub.shutdown().await;
         let ended = client.read(&mut [0; 1]).await;
         assert_eq!(ended.map_err(|error| error.kind()), Err(io::ErrorKind::ConnectionReset));
         // While it is down an inlet refuses at once.
-        assert!(ask(world.address(), b'y').await.is_err());
+        assert!(ask(topology.address(), b'y').await.is_err());
 
-        let (_hub, _) = start_hub(&world.hub_address.to_string()).await;
-        while ask(world.address(), b'y').await.is_err() {}
+        let (_hub, _) = start_hub(&topology.hub_address.to_string()).await;
+        while ask(topology.address(), b'y').await.is_err() {}
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outlet_opens_no_more_streams_than_its_limit() {
-    let world = World::with_limits(&echo().await, Limits { streams: 2, ..Limits::default() }).await;
+    let topology = Topology::with_limits(&echo().await, Limits { streams: 2, ..Limits::default() }).await;
     in_time(async {
-        let mut refused = world.inlet.refused();
-        let (mut first, mut second) = (world.connect().await, world.connect().await);
+        let mut refused = topology.inlet.refused();
+        let (mut first, mut second) = (topology.connect().await, topology.connect().await);
         for client in [&mut first, &mut second] {
             client.write_u8(7).await.unwrap();
             assert_eq!(client.read_u8().await.unwrap(), 7);
         }
-        assert!(ask(world.address(), 7).await.is_err());
+        assert!(ask(topology.address(), 7).await.is_err());
         refused.wait_for(|reason| *reason == Some(EndReason::TooMany)).await.unwrap();
         drop(first);
-        while ask(world.address(), 8).await.is_err() {
+        while ask(topology.address(), 8).await.is_err() {
             tokio::task::yield_now().await;
         }
         drop(second);
@@ -190,11 +190,11 @@ async fn an_outlet_opens_no_more_streams_than_its_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_connections_at_once() {
-    let world = World::with_target(&echo().await).await;
+    let topology = Topology::with_target(&echo().await).await;
     in_time(async {
         let mut clients = tokio::task::JoinSet::new();
         for number in 0..200u32 {
-            let mut client = world.connect().await;
+            let mut client = topology.connect().await;
             clients.spawn(async move {
                 let data = bytes(100_000 + number as usize);
                 let (mut read, mut write) = client.split();
@@ -237,9 +237,9 @@ async fn only_one() -> (String, impl Drop) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_is_slow_to_accept_does_not_cost_the_streams_that_run() {
     let (service, _serving) = only_one().await;
-    let world = World::with_target(&service).await;
+    let topology = Topology::with_target(&service).await;
     in_time(async {
-        let mut live = world.connect().await;
+        let mut live = topology.connect().await;
         live.write_u32(7).await.unwrap();
         assert_eq!(live.read_u32().await.unwrap(), 7);
         let mut waiting = Vec::new();
@@ -247,14 +247,14 @@ async fn a_service_that_is_slow_to_accept_does_not_cost_the_streams_that_run() {
         let mut round = 0u32;
         while begun.elapsed() < Duration::from_secs(5) {
             if waiting.len() < 8 {
-                waiting.push(world.connect().await);
+                waiting.push(topology.connect().await);
             }
             live.write_u32(round).await.unwrap();
             assert_eq!(live.read_u32().await.unwrap(), round);
             round += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(world.owner.stats().channels.get(), 1);
+        assert_eq!(topology.owner.stats().channels.get(), 1);
     })
     .await;
 }
@@ -299,11 +299,11 @@ async fn closing_an_end_resets_its_streams_and_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_ways_full_at_once_do_not_wait_for_each_other() {
-    let world = World::with_target(&echo().await).await;
+    let topology = Topology::with_target(&echo().await).await;
     in_time(async {
         let mut clients = tokio::task::JoinSet::new();
         for _ in 0..100 {
-            let client = world.connect().await;
+            let client = topology.connect().await;
             clients.spawn(async move {
                 let data = bytes(1 << 20);
                 let (mut read, mut write) = client.into_split();
@@ -328,9 +328,9 @@ fn a_silent_outlet_costs_no_thread() {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let world = World::with_target("127.0.0.1:9").await;
-            world.outlet.close();
-            let mut client = world.connect().await;
+            let topology = Topology::with_target("127.0.0.1:9").await;
+            topology.outlet.close();
+            let mut client = topology.connect().await;
             // Reset when nobody has answered in time.
             assert!(client.read_u8().await.is_err());
         });

@@ -1,6 +1,6 @@
 //! A hub, an owner with an outlet and a friend with an inlet, in one process.
 
-use crate::link::{Fault, Link, Way};
+use super::link::{Fault, Link, Way};
 use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletRoute, Outlet, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
@@ -17,8 +17,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-const LONG: Duration = Duration::from_secs(60);
-
 pub(crate) async fn start_hub(address: &str) -> (Node, SocketAddr) {
     let hub = Node::new();
     let listener = loop {
@@ -32,7 +30,7 @@ pub(crate) async fn start_hub(address: &str) -> (Node, SocketAddr) {
     (hub, listener.local_addr())
 }
 
-pub(crate) struct World {
+pub(crate) struct Topology {
     pub(crate) hub: Node,
     pub(crate) hub_address: SocketAddr,
     pub(crate) owner: Node,
@@ -44,7 +42,7 @@ pub(crate) struct World {
     _friend_session: HubSession,
 }
 
-impl World {
+impl Topology {
     pub(crate) async fn with_target(target: &str) -> Self {
         Self::with(target, OutletOptions::default()).await
     }
@@ -54,14 +52,14 @@ impl World {
         Self::around(hub, hub_address, hub_address, (Node::new(), target, options)).await
     }
 
-    /// A world whose owner's node has these limits.
+    /// A topology whose owner's node has these limits.
     pub(crate) async fn with_limits(target: &str, limits: Limits) -> Self {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
         let owner = (Node::with_limits(limits), target, OutletOptions::default());
         Self::around(hub, hub_address, hub_address, owner).await
     }
 
-    /// A world whose friend is far from the hub, and the distance between them.
+    /// A topology whose friend is far from the hub, and the distance between them.
     pub(crate) async fn with_distance(target: &str, one_way: Duration) -> (Self, Arc<Distance>) {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
         let (distance, far_address) = Distance::to(hub_address, one_way).await;
@@ -69,7 +67,7 @@ impl World {
         (Self::around(hub, hub_address, far_address, owner).await, distance)
     }
 
-    /// A world whose friend reaches the hub over a link that goes wrong.
+    /// A topology whose friend reaches the hub over a link that goes wrong.
     pub(crate) async fn with_link(
         target: &str,
         (fault, way): (Fault, Way),
@@ -204,8 +202,4 @@ pub(crate) async fn serve<F: Future<Output = io::Result<()>> + Send + 'static>(
         }
     });
     address
-}
-
-pub(crate) async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("in time")
 }

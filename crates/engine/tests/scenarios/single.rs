@@ -1,13 +1,13 @@
 //! One engine by itself.
 
-use crate::world::Person;
+use super::test_engine::TestEngine;
 use postern_engine::api::{Answer, AuditEvent, Code, InviteTo, Request, Secret, Severity};
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice, backup};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_has_one_engine() {
-    let mut person = Person::passing().await;
+    let mut person = TestEngine::with_key_in_memory().await;
     assert_eq!(Engine::start(person.options()).await.err().unwrap().code, Code::InUse);
     person.stop().await;
     person.start().await;
@@ -15,15 +15,15 @@ async fn a_directory_has_one_engine() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn before_it_is_set_up_everything_says_so() {
-    let person = Person::passing().await;
-    let fault = person.ask(Request::PauseAll { on: true }).await.unwrap_err();
+    let person = TestEngine::with_key_in_memory().await;
+    let fault = person.request(Request::PauseAll { on: true }).await.unwrap_err();
     assert_eq!(fault.code, Code::NotSetUp);
-    assert!(matches!(person.ask(Request::Ports).await, Ok(Answer::Ports { .. })));
+    assert!(matches!(person.request(Request::Ports).await, Ok(Answer::Ports { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_is_there_after_a_crash() {
-    let person = Person::lasting().await;
+    let person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;
     let service = person.share("wiki", "127.0.0.1:1").await;
     // What a crash leaves behind: the directory as it is at this instant, without a goodbye.
@@ -36,15 +36,16 @@ async fn what_was_answered_is_there_after_a_crash() {
     let again = Engine::start(options).await.unwrap();
     let snapshot = again.snapshot().borrow().clone();
     assert_eq!(snapshot.services.iter().map(|it| it.id).collect::<Vec<_>>(), [service]);
-    assert_eq!(snapshot.me, person.now().me);
+    assert_eq!(snapshot.me, person.latest().me);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
-    let person = Person::lasting().await;
+    let person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;
     person.share("wiki", "127.0.0.1:1").await;
-    let Ok(Answer::Receipts { receipts, intact }) = person.ask(Request::Log { before: None, limit: 10 }).await else {
+    let Ok(Answer::Receipts { receipts, intact }) = person.request(Request::Log { before: None, limit: 10 }).await
+    else {
         panic!("no log")
     };
     assert!(intact);
@@ -53,11 +54,11 @@ async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
         "{receipts:?}"
     );
     person
-        .sees("the service down", |it| {
+        .wait_for("the service down", |it| {
             matches!(it.services[0].health, postern_engine::api::Health::Down { .. }).then_some(())
         })
         .await;
-    let Ok(Answer::Findings { findings }) = person.ask(Request::Doctor).await else { panic!("no findings") };
+    let Ok(Answer::Findings { findings }) = person.request(Request::Doctor).await else { panic!("no findings") };
     assert!(findings.is_sorted_by_key(|it| std::cmp::Reverse(it.severity)));
     let bad: Vec<_> = findings.iter().filter(|it| it.severity == Severity::Bad).map(|it| it.subject.as_str()).collect();
     assert!(bad.contains(&"service") && !bad.contains(&"keychain") && !bad.contains(&"data"), "{findings:?}");
@@ -65,16 +66,16 @@ async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_the_whole_person() {
-    let mut person = Person::lasting().await;
+    let mut person = TestEngine::with_key_file().await;
     person.set_up("Olga", &["127.0.0.1:1"], false).await;
     let service = person.share("wiki", "127.0.0.1:1").await;
     let (invitation, link) = person.invite(service, InviteTo::Link { note: None }).await;
-    let me = person.now().me.clone();
+    let me = person.latest().me.clone();
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("olga.backup");
     let request = || Request::Backup { path: file.display().to_string(), passphrase: Secret::new("another one") };
-    person.done(request()).await;
-    assert_eq!(person.ask(request()).await.unwrap_err().code, Code::Invalid);
+    person.must_do(request()).await;
+    assert_eq!(person.request(request()).await.unwrap_err().code, Code::Invalid);
     person.stop().await;
 
     let passphrase = |text: &str| Passphrase::new(text.to_owned()).unwrap();
@@ -99,13 +100,13 @@ async fn a_backup_is_the_whole_person() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_data_is_set_aside_and_the_person_stays_the_same() {
-    let mut person = Person::lasting().await;
+    let mut person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;
-    let me = person.now().me.clone();
+    let me = person.latest().me.clone();
     person.stop().await;
     std::fs::write(person.home.path().join("postern.db"), "nonsense".repeat(4_000)).unwrap();
     person.start().await;
-    assert!(person.now().troubles.iter().any(|it| it.code == Code::DamagedData));
+    assert!(person.latest().troubles.iter().any(|it| it.code == Code::DamagedData));
     person.set_up("Olga", &[], false).await;
-    assert_eq!(person.now().me, me);
+    assert_eq!(person.latest().me, me);
 }

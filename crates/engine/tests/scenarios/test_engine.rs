@@ -1,4 +1,4 @@
-//! People with engines of their own, a hub, and services, in one process.
+//! Engines, a hub and services in this process.
 
 use postern_engine::api::{
     Answer, Code, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind,
@@ -7,37 +7,35 @@ use postern_engine::api::{
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use postern_hub::{Hub, HubConfig};
+use postern_testkit::TIMEOUT;
+use postern_testkit::port::free_port;
 use std::sync::Arc;
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The longest that anything may take here, on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Somebody, whose engine can be stopped and started again.
-pub(crate) struct Person {
+/// An engine with a data directory of its own, that can be stopped and started again.
+pub(crate) struct TestEngine {
     pub(crate) home: TempDir,
     keychain: KeychainChoice,
     engine: Option<Engine>,
 }
 
-impl Person {
-    /// Whose key is gone when they stop.
-    pub(crate) async fn passing() -> Self {
+impl TestEngine {
+    /// One whose key is lost when it stops.
+    pub(crate) async fn with_key_in_memory() -> Self {
         Self::new(KeychainChoice::Memory).await
     }
 
-    /// Whose key stays.
-    pub(crate) async fn lasting() -> Self {
+    /// One whose key is kept in a file.
+    pub(crate) async fn with_key_file() -> Self {
         Self::new(KeychainChoice::File(Passphrase::new("open sesame".to_owned()).unwrap())).await
     }
 
     async fn new(keychain: KeychainChoice) -> Self {
-        let mut person = Self { home: tempfile::tempdir().unwrap(), keychain, engine: None };
-        person.start().await;
-        person
+        let mut engine = Self { home: tempfile::tempdir().unwrap(), keychain, engine: None };
+        engine.start().await;
+        engine
     }
 
     pub(crate) fn options(&self) -> EngineOptions {
@@ -60,25 +58,25 @@ impl Person {
         self.engine.as_ref().unwrap()
     }
 
-    pub(crate) async fn ask(&self, request: Request) -> Result<Answer, Fault> {
+    pub(crate) async fn request(&self, request: Request) -> Result<Answer, Fault> {
         self.engine().request(request).await
     }
 
-    pub(crate) async fn done(&self, request: Request) {
-        assert_eq!(self.ask(request).await, Ok(Answer::Done));
+    pub(crate) async fn must_do(&self, request: Request) {
+        assert_eq!(self.request(request).await, Ok(Answer::Done));
     }
 
     pub(crate) async fn set_up(&self, name: &str, hubs: &[&str], this_computer: bool) {
         let hubs = hubs.iter().map(|hub| (*hub).to_owned()).collect();
-        self.done(Request::SetUp { name: name.into(), hubs, this_computer }).await;
+        self.must_do(Request::SetUp { name: name.into(), hubs, this_computer }).await;
     }
 
-    pub(crate) fn now(&self) -> Arc<Snapshot> {
+    pub(crate) fn latest(&self) -> Arc<Snapshot> {
         self.engine().snapshot().borrow().clone()
     }
 
-    /// Waits until the snapshot shows something.
-    pub(crate) async fn sees<T>(&self, what: &str, look: impl Fn(&Snapshot) -> Option<T>) -> T {
+    /// Waits until `look` finds a value in the snapshot.
+    pub(crate) async fn wait_for<T>(&self, what: &str, look: impl Fn(&Snapshot) -> Option<T>) -> T {
         let mut snapshots = self.engine().snapshot();
         let seen = async {
             loop {
@@ -88,18 +86,18 @@ impl Person {
                 snapshots.changed().await.unwrap();
             }
         };
-        match tokio::time::timeout(PATIENCE, seen).await {
+        match tokio::time::timeout(TIMEOUT, seen).await {
             Ok(seen) => seen,
-            Err(_) => panic!("never seen: {what}; at last {:#?}", self.now()),
+            Err(_) => panic!("timed out after {TIMEOUT:?}, waiting for {what}: {:#?}", self.latest()),
         }
     }
 
-    pub(crate) async fn is_reachable(&self) {
-        self.sees("addresses", |it| (!it.this_computer.addresses.is_empty()).then_some(())).await;
+    pub(crate) async fn wait_until_reachable(&self) {
+        self.wait_for("addresses", |it| (!it.this_computer.addresses.is_empty()).then_some(())).await;
     }
 
-    pub(crate) async fn hubs_are_up(&self) {
-        self.sees("hubs up", |it| {
+    pub(crate) async fn wait_until_hubs_up(&self) {
+        self.wait_for("hubs up", |it| {
             let up = |hub: &postern_engine::api::HubView| hub.link == postern_engine::api::LinkState::Up;
             it.hubs.iter().all(up).then_some(())
         })
@@ -114,7 +112,7 @@ impl Person {
             path: None,
             description: None,
         };
-        match self.ask(request).await {
+        match self.request(request).await {
             Ok(Answer::Service { service }) => service,
             other => panic!("{other:?}"),
         }
@@ -122,7 +120,7 @@ impl Person {
 
     pub(crate) async fn invite(&self, service: ServiceId, to: InviteTo) -> (InvitationId, Option<Secret>) {
         let request = Request::Invite { service, to, ask_first: false, valid_for: None, terms: Terms::default() };
-        match self.ask(request).await {
+        match self.request(request).await {
             Ok(Answer::Invitation { invitation, link }) => (invitation, link),
             other => panic!("{other:?}"),
         }
@@ -134,41 +132,37 @@ impl Person {
 
     /// Opens a link and accepts what it offers, at a free port.
     pub(crate) async fn accept(&self, link: &Secret) -> InvitationId {
-        let Ok(Answer::Preview { preview }) = self.ask(Request::Open { link: link.clone() }).await else {
+        let Ok(Answer::Preview { preview }) = self.request(Request::Open { link: link.clone() }).await else {
             panic!("the link cannot be opened")
         };
         assert_eq!(preview.fault, None);
         let port = Some(free_port());
-        self.done(Request::Accept { invitation: preview.invitation, port }).await;
+        self.must_do(Request::Accept { invitation: preview.invitation, port }).await;
         preview.invitation
     }
 
     /// Waits until the only portal is up.
-    pub(crate) async fn portal_is_up(&self) -> InletView {
-        self.sees("the portal up", |it| {
+    pub(crate) async fn wait_until_portal_up(&self) -> InletView {
+        self.wait_for("the portal up", |it| {
             it.inlets.first().filter(|inlet| matches!(inlet.link, InletLink::Up { .. })).cloned()
         })
         .await
     }
 
     /// Waits until the only portal is down for this reason.
-    pub(crate) async fn portal_is_down(&self, code: Code) -> Fault {
-        self.sees(&format!("the portal down: {code:?}"), |it| match &it.inlets.first()?.link {
+    pub(crate) async fn wait_until_portal_down(&self, code: Code) -> Fault {
+        self.wait_for(&format!("the portal down: {code:?}"), |it| match &it.inlets.first()?.link {
             InletLink::Down { fault, .. } if fault.code == code => Some(fault.clone()),
             _ => None,
         })
         .await
     }
 
-    /// Everything that the person's engine has written to its directory.
+    /// The contents of every file in the data directory.
     pub(crate) fn stored(&self) -> Vec<u8> {
         let files = std::fs::read_dir(self.home.path()).unwrap();
         files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default()).collect()
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A hub on a port of its own.
@@ -209,11 +203,11 @@ where
 }
 
 /// Sends a text through a portal and expects it back.
-pub(crate) async fn says_back(address: &str, text: &str) {
+pub(crate) async fn assert_echo(address: &str, text: &str) {
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.write_all(text.as_bytes()).await.unwrap();
     let mut back = vec![0; text.len()];
-    tokio::time::timeout(PATIENCE, socket.read_exact(&mut back)).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, socket.read_exact(&mut back)).await.unwrap().unwrap();
     assert_eq!(back, text.as_bytes());
 }
 
@@ -222,5 +216,5 @@ pub(crate) async fn is_refused(address: &str) -> bool {
     let Ok(mut socket) = TcpStream::connect(address).await else { return true };
     let _ = socket.write_all(b"anybody?").await;
     let mut byte = [0];
-    !matches!(tokio::time::timeout(PATIENCE, socket.read(&mut byte)).await.unwrap(), Ok(1))
+    !matches!(tokio::time::timeout(TIMEOUT, socket.read(&mut byte)).await.unwrap(), Ok(1))
 }

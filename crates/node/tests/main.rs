@@ -1,0 +1,9 @@
+//! Nodes in one process, over real sockets on loopback, and over links that delay, cut, lose, repeat and reorder frames.
+//!
+//! One program for all of them, because linking costs more than compiling.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+
+mod messages;
+mod portals;
+mod presence;
+mod raw;
