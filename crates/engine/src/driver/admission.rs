@@ -14,7 +14,7 @@ use crate::api::{GrantId, ServiceId, UnixMillis};
 use crate::core::{AdmissionRule, Event, Refusal};
 use crate::driver::clock;
 use postern_node::identity::{Identifier, VerifiedPeer};
-use postern_node::portal::{EndReason, Gate, Meter, Permit, Revocation};
+use postern_node::portal::{AdmissionPolicy, EndReason, Meter, Permit, Revocation};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -170,7 +170,7 @@ impl ServiceGate {
     }
 }
 
-impl Gate for ServiceGate {
+impl AdmissionPolicy for ServiceGate {
     fn admit(&self, peer: Option<&VerifiedPeer>) -> Result<Permit, EndReason> {
         let peer = peer.map(|peer| peer.identifier);
         match self.decide(peer, clock::wall()) {

@@ -126,7 +126,7 @@ impl Runner {
         let own = match found {
             Ok(net) => {
                 let failed = |error: StoreError| error.fault(&self.data_dir.join(FILE));
-                let key = net.post.own_key(TICKETS).map_err(|error| failed(error.into()))?;
+                let key = net.post.self_sealing_key(TICKETS).map_err(|error| failed(error.into()))?;
                 let secrets = match self.state.is_of(net.identity.identifier()) {
                     true => self.store.unlock(key).await.map_err(failed)?,
                     false => Vec::new(),

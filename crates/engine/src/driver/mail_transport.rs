@@ -45,8 +45,8 @@ impl MailTransport {
     }
 
     /// The person's own key for a purpose.
-    pub(crate) fn own_key(&self, purpose: &[u8]) -> Result<sealed::OwnKey, sealed::SealedError> {
-        self.key.own_key(purpose)
+    pub(crate) fn self_sealing_key(&self, purpose: &[u8]) -> Result<sealed::SelfSealingKey, sealed::SealedError> {
+        self.key.self_sealing_key(purpose)
     }
 
     /// Leaves news for somebody at the first of their hubs that takes them.
@@ -139,7 +139,7 @@ async fn leave(net: &NodeContext, channel: &SecureChannel, to: Identifier, seale
 
 fn fault(hub: &str, error: &Error) -> Fault {
     match error {
-        Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::TooMuch) => {
+        Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::RateLimited) => {
             Fault::new(Code::TooMany, format!("The hub {hub} takes no more mail for them now: {error}."))
         }
         Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => {

@@ -39,7 +39,7 @@ impl Outlets {
             return;
         }
         let address = outlet_address(service);
-        let options = OutletOptions { gate: Some(self.gate(service)), ..OutletOptions::default() };
+        let options = OutletOptions { admission: Some(self.gate(service)), ..OutletOptions::default() };
         let opened = net.node.create_outlet(address.as_str(), target.as_str(), options);
         let exposed = opened.and_then(|outlet| {
             net.node.expose(address.as_str(), &net.listener)?;

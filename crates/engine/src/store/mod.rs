@@ -14,7 +14,7 @@ mod records;
 use crate::api::{AuditEvent, Code, Fault, UnixMillis};
 use crate::core::{Change, Record, RecordKey, TicketSecret};
 use audit_log::ChainEntry;
-use postern_node::sealed::{OwnKey, SealedError};
+use postern_node::sealed::{SealedError, SelfSealingKey};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const CORRUPT: [&str; 2] = ["11", "26"];
 pub(crate) struct Store {
     connection: SqliteConnection,
     /// What secrets are sealed with; nothing before the keychain has given it.
-    key: Option<OwnKey>,
+    key: Option<SelfSealingKey>,
     last: ChainEntry,
 }
 
@@ -167,7 +167,7 @@ impl Store {
 
     /// Takes the key that secrets are sealed with, and opens those that are stored. What stood in clear is sealed first, and
     /// wiped from the file.
-    pub(crate) async fn unlock(&mut self, key: OwnKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
+    pub(crate) async fn unlock(&mut self, key: SelfSealingKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
         if self.setting(SEALED).await?.is_none() {
             let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
             records::seal(&mut transaction, &key).await?;

@@ -3,7 +3,7 @@
 use super::test_engine::{TestEngine, assert_echo, echo, endless, hub, is_refused};
 use postern_engine::api::{Code, InletLink, InviteTo, PathKind, Request};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Flow, Node};
+use postern_node::{Node, Origin};
 use postern_testkit::TIMEOUT;
 use postern_testkit::port::free_port;
 use std::time::{Duration, Instant};
@@ -121,7 +121,7 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
 async fn a_hub_without_an_identity_is_used_all_the_same() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&node, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    RelayService::start(&node, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
     let address = listener.local_addr().to_string();
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     owner.set_up("Olga", &[&address], false).await;

@@ -1,6 +1,6 @@
 //! What a hub can do to a stream that it cannot read: never more than end it.
 
-use super::gate::Door;
+use super::admission::Door;
 use super::link::{Fault, Way};
 use super::topology::{Topology, serve};
 use postern_node::portal::{EndReason, OutletOptions};
@@ -61,7 +61,7 @@ async fn ended(fault: Fault, way: Way) -> ((u64, io::Result<()>), Result<(), End
         }
     });
     let (door, mut seen) = Door::new(8);
-    let options = OutletOptions { gate: Some(door.clone()), ..OutletOptions::default() };
+    let options = OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() };
     let (topology, link) = Topology::with_link(&service.await, (fault, way), options).await;
     in_time(async {
         let mut client = topology.connect().await;

@@ -1,7 +1,7 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
 
 use self::topology::{Topology, ask, echo, serve, start_hub};
-use postern_node::portal::{EndReason, OutletOptions, WINDOW};
+use postern_node::portal::{EndReason, INITIAL_WINDOW, OutletOptions};
 use postern_node::{Limits, Node, SecureChannelOptions, route};
 use postern_testkit::in_time;
 use std::io;
@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+mod admission;
 mod faults;
-mod gate;
 mod link;
 mod topology;
 
@@ -145,7 +145,7 @@ async fn the_credit_window_grows_with_the_distance() {
     })
     .await;
     // Both directions share the way.
-    assert!(distance.most() as u64 > 4 * WINDOW, "{}", distance.most());
+    assert!(distance.most() as u64 > 4 * INITIAL_WINDOW, "{}", distance.most());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -66,15 +66,11 @@ fn baselines() -> Option<BTreeMap<String, u64>> {
     text.lines().map(line).collect()
 }
 
-/// The command that builds the steps for release.
-pub(super) fn build_command() -> Command {
-    // Unit tests, because the steps are not public API.
-    cargo::command(&["test", "--release", "--locked", "--package", "postern-node", "--lib", "--no-run"])
-}
-
 /// Builds the steps for release; gives the program.
 fn build() -> Result<PathBuf> {
-    let mut build = build_command();
+    // Unit tests, because the steps are not public API.
+    let mut build =
+        cargo::command(&["test", "--release", "--locked", "--package", "postern-node", "--lib", "--no-run"]);
     // Cargo names the program only on its standard error, `Executable … (target/release/deps/postern_node-…)`.
     let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
     let log = String::from_utf8_lossy(&output.stderr);

@@ -2,7 +2,7 @@
 
 use super::topology::{Topology, ask, echo, serve};
 use postern_node::identity::{Identifier, VerifiedPeer};
-use postern_node::portal::{EndReason, Gate, Meter, OutletOptions, Permit, Revocation, StreamEnd};
+use postern_node::portal::{AdmissionPolicy, EndReason, Meter, OutletOptions, Permit, Revocation, StreamEnd};
 use postern_testkit::in_time;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,7 @@ impl Door {
     }
 }
 
-impl Gate for Door {
+impl AdmissionPolicy for Door {
     fn admit(&self, peer: Option<&VerifiedPeer>) -> Result<Permit, EndReason> {
         self.came.send(peer.map(|peer| peer.identifier)).unwrap();
         if let Some(reason) = *self.closed.lock().unwrap() {
@@ -59,7 +59,7 @@ impl Gate for Door {
 }
 
 async fn topology(door: &Arc<Door>, target: &str) -> Topology {
-    Topology::with(target, OutletOptions { gate: Some(door.clone()), ..OutletOptions::default() }).await
+    Topology::with(target, OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() }).await
 }
 
 async fn is_reset(client: &mut (impl AsyncReadExt + Unpin)) -> bool {
