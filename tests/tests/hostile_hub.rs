@@ -11,7 +11,7 @@ use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Context, Node, Origin, Routed, SecureChannelOptions, Worker};
 use postern_testkit::json::{find, text};
 use postern_testkit::port::free_port;
-use postern_testkit::{Hub, Person, Service, TIMEOUT, eventually, temp_dir};
+use postern_testkit::{Hub, Person, Service, TIMEOUT, World, eventually, temp_dir};
 
 /// Counts what it is told.
 struct Heard(Arc<AtomicUsize>);
@@ -57,10 +57,7 @@ impl Liar {
 
 #[test]
 fn whoever_stands_behind_the_owners_name_hears_no_secret() {
-    let hub = Hub::start();
-    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
+    let World { hub: _hub, ann, ben, service: _service } = World::sharing("notes");
     let link = ann.invite("notes", &[]);
     let mut ticket = Ticket::decode(&link).unwrap();
     let liar = Liar::in_place_of(&relay_name(&ticket.owner));

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 
 use postern_testkit::client::{ask, connect};
 use postern_testkit::json::{find, text};
-use postern_testkit::person::PASSPHRASE;
+use postern_testkit::person::with_passphrase;
 use postern_testkit::port::free_port;
-use postern_testkit::{Hub, Person, Process, Service, TIMEOUT, program};
+use postern_testkit::{Hub, Person, Process, Service, TIMEOUT, World};
 use serde_json::Value;
 
 fn contact<'a>(seen: &'a Value, name: &str) -> Option<&'a Value> {
@@ -45,10 +45,7 @@ fn two_race_for_one_ticket_and_one_wins() {
 
 #[test]
 fn inviting_oneself_or_twice_gives_a_sentence() {
-    let hub = Hub::start();
-    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
+    let World { hub: _hub, ann, ben, service } = World::sharing("notes");
     let link = ann.invite("notes", &[]);
     let own = ann.fails_with_input(&["join", "-"], &link);
     assert_eq!((own.exit, own.code.as_str()), (8, "own-invitation"), "{own:?}");
@@ -66,11 +63,7 @@ fn inviting_oneself_or_twice_gives_a_sentence() {
 
 #[test]
 fn a_friend_is_removed_and_invited_again() {
-    let hub = Hub::start();
-    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
-    let inlet = ben.join(&ann.invite("notes", &[]));
+    let (World { hub: _hub, ann, ben, service: _service }, inlet) = World::joined("notes");
     ann.run(&["revoke", "Ben"]);
     ben.wait_until_down("notes", "revoked");
     let again = ben.join(&ann.invite("notes", &[]));
@@ -128,11 +121,7 @@ fn a_contact_is_invited_through_the_mailbox_while_offline() {
 
 #[test]
 fn words_are_the_same_on_both_sides_and_a_new_key_is_told() {
-    let hub = Hub::start();
-    let (ann, mut ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
-    let inlet = ben.join(&ann.invite("notes", &[]));
+    let (World { hub: _hub, ann, mut ben, service: _service }, inlet) = World::joined("notes");
     ann.wait_for("the contact", |seen| contact(seen, "Ben").map(drop));
     let [ours, theirs] = [(&ann, "Ben"), (&ben, "Ann")].map(|(person, name)| {
         let said = person.run(&["verify", name]);
@@ -162,21 +151,15 @@ fn words_are_the_same_on_both_sides_and_a_new_key_is_told() {
 
 /// `postern identity rotate` with a person's key.
 fn rotate(person: &Person) -> std::process::Command {
-    std::fs::write(person.file("passphrase"), PASSPHRASE).unwrap();
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", r#"exec "$0" --json identity rotate --keychain file --passphrase-fd 3 3< "$1""#]);
-    command.arg(program::path("postern")).arg(person.file("passphrase"));
+    let mut command = with_passphrase(&person.passphrase_file());
+    command.args(["--json", "identity", "rotate", "--keychain", "file", "--passphrase-fd", "3"]);
     command.env("POSTERN_DATA_DIR", person.data_dir());
     command
 }
 
 #[test]
 fn somebody_who_is_blocked_is_out_of_everything() {
-    let hub = Hub::start();
-    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
-    let inlet = ben.join(&ann.invite("notes", &[]));
+    let (World { hub: _hub, ann, ben, service: _service }, inlet) = World::joined("notes");
     ann.wait_for("the contact", |seen| contact(seen, "Ben").map(drop));
     ann.run(&["contacts", "rename", "Ben", "Benjamin"]);
     let refusal = ann.fails(&["contacts", "forget", "Benjamin"]);

@@ -1,13 +1,12 @@
 //! *Share something in one minute* in the README says what happens: its commands are run, and what they print is
 //! compared with what it shows, `…` standing for anything.
 
-use std::process::Command;
 use std::time::Instant;
 
 use postern_testkit::client::ask;
-use postern_testkit::person::PASSPHRASE;
+use postern_testkit::person::{PASSPHRASE, with_passphrase};
 use postern_testkit::port::{free_port, loopback};
-use postern_testkit::{Process, Service, TIMEOUT, program, temp_dir};
+use postern_testkit::{Process, Service, TIMEOUT, temp_dir};
 
 const PAGE: &str = include_str!("../../README.md");
 
@@ -95,10 +94,8 @@ fn the_page_says_what_happens() {
             _ => {}
         }
         let start = || {
-            let mut command = Command::new("sh");
-            command.args(["-c", r#"exec "$0" "$@" 3< "$PASSPHRASE_FILE""#]).arg(program::path("postern")).args(&words);
-            command.env("PASSPHRASE_FILE", &passphrase).env("POSTERN_DATA_DIR", directory.path().join(step.who));
-            Process::spawn(&mut command)
+            let mut command = with_passphrase(&passphrase);
+            Process::spawn(command.args(&words).env("POSTERN_DATA_DIR", directory.path().join(step.who)))
         };
         let shown: Vec<String> = step.shows.iter().map(|line| here.to_here(line)).collect();
         if lasts {

@@ -3,15 +3,11 @@
 use postern_testkit::client::ask;
 use postern_testkit::json::find;
 use postern_testkit::port::{free_port, loopback};
-use postern_testkit::{FakeClock, Hub, Person, Service, TIMEOUT, eventually, temp_dir};
+use postern_testkit::{FakeClock, Hub, Person, Service, TIMEOUT, World, eventually, temp_dir};
 
 #[test]
 fn both_restart_in_either_order_and_the_port_stays() {
-    let hub = Hub::start();
-    let (mut ann, mut ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
-    let inlet = ben.join(&ann.invite("notes", &[]));
+    let (World { hub: _hub, mut ann, mut ben, service: _service }, inlet) = World::joined("notes");
 
     ann.restart();
     ben.restart();
@@ -34,11 +30,7 @@ fn both_restart_in_either_order_and_the_port_stays() {
 
 #[test]
 fn a_hub_restarts() {
-    let hub = Hub::start();
-    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
-    let inlet = ben.join(&ann.invite("notes", &[]));
+    let (World { hub, ann, ben, service: _service }, inlet) = World::joined("notes");
     let place = hub.address();
     hub.process().kill();
     let message = ben.wait_until_down("notes", "hub-unreachable");
@@ -86,10 +78,7 @@ fn a_clock_that_jumps_ends_what_is_over_and_nothing_else() {
 
 #[test]
 fn a_port_that_is_taken_is_told_with_who_has_it_and_another_can_be_chosen() {
-    let hub = Hub::start();
-    let (ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
+    let World { hub: _hub, ann, ben, service: _service } = World::sharing("notes");
     let port = free_port();
     let other = std::net::TcpListener::bind(loopback(port)).unwrap();
     let refusal = ben.fails_with_input(&["join", "-", "--port", &port.to_string()], &ann.invite("notes", &[]));

@@ -12,7 +12,7 @@ use postern_testkit::client::ask;
 use postern_testkit::json::{find, text};
 use postern_testkit::person::PASSPHRASE;
 use postern_testkit::port::free_port;
-use postern_testkit::{Hub, Person, Process, Service, TIMEOUT, contains, eventually, program, sha256};
+use postern_testkit::{Person, Process, TIMEOUT, World, contains, eventually, program, sha256};
 use serde_json::Value;
 
 /// Bytes in a row that no two secrets share by accident.
@@ -20,10 +20,7 @@ const PIECE: usize = 16;
 
 #[test]
 fn no_key_no_ticket_and_no_passphrase_is_written_anywhere_else() {
-    let hub = Hub::start();
-    let (mut ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
+    let World { hub, mut ann, ben, service } = World::sharing("notes");
     ann.share(service.address(), "more");
     let unused = ann.invite("notes", &["--note", "nobody"]);
     let asked = ann.invite("more", &["--ask-first"]);
@@ -108,11 +105,7 @@ fn assert_command_lines_hold_nothing(person: &Person) {
 
 #[test]
 fn a_backup_makes_the_same_person_again_and_is_of_no_use_without_its_passphrase() {
-    let hub = Hub::start();
-    let (mut ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
-    let inlet = ben.join(&ann.invite("notes", &[]));
+    let (World { hub: _hub, mut ann, ben, service: _service }, inlet) = World::joined("notes");
     let file = ann.file("backup");
     let with_descriptor = |script: &str, person: &Person, passphrase: &str| {
         std::fs::write(person.file("secret"), passphrase).unwrap();

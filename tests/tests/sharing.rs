@@ -5,14 +5,11 @@ use std::io::Read;
 use postern_testkit::client::{ask, connect};
 use postern_testkit::json::{find, text};
 use postern_testkit::port::{free_port, loopback};
-use postern_testkit::{FakeClock, Hub, Person, Service, temp_dir};
+use postern_testkit::{FakeClock, Hub, Person, Service, World, temp_dir};
 
 #[test]
 fn an_invitation_is_accepted_while_its_owner_is_offline() {
-    let hub = Hub::start();
-    let (mut ann, ben) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"));
-    let service = Service::echo_after_end();
-    ann.share(service.address(), "notes");
+    let World { hub: _hub, mut ann, ben, service: _service } = World::sharing("notes");
     let link = ann.invite("notes", &[]);
     ann.stop();
 
