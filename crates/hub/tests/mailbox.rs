@@ -1,5 +1,6 @@
 //! Mail through a real hub: delivered to its recipient only, once, also when the hub restarts in between.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+#![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
 use postern_hub::{Hub, HubConfig};
 use postern_node::identity::{Identifier, Identity, KnownIdentities, Timestamp, TrustPolicy};

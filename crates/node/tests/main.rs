@@ -2,6 +2,7 @@
 //!
 //! One program for all of them, because linking costs more than compiling.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+#![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
 mod messages;
 mod portals;
