@@ -9,7 +9,7 @@ use postern_testkit::{Hub, Inlet, Outlet, Service};
 const NOBODY: &str = "I0000000000000000000000000000000000000000000000000000000000000001";
 
 #[test]
-fn whoever_is_not_named_does_not_reach_the_service() {
+fn identifiers_not_on_the_list_do_not_reach_the_service() {
     let service = Service::echo();
     let hub = Hub::start();
     let outlet = Outlet::start_with(service.address(), hub.address(), &["--allow", NOBODY]);
@@ -20,7 +20,7 @@ fn whoever_is_not_named_does_not_reach_the_service() {
 }
 
 #[test]
-fn whoever_is_not_named_is_told_so() {
+fn identifiers_not_on_the_list_are_told_so() {
     let service = Service::echo();
     let hub = Hub::start();
     let outlet = Outlet::start_with(service.address(), hub.address(), &["--allow", NOBODY]);
@@ -30,7 +30,7 @@ fn whoever_is_not_named_is_told_so() {
 }
 
 #[test]
-fn a_friend_believes_only_the_owner_it_was_told_of() {
+fn an_inlet_trusts_only_the_owner_it_was_given() {
     let service = Service::echo();
     let hub = Hub::start();
     let outlet = Outlet::start(service.address(), hub.address());

@@ -57,7 +57,7 @@ fn two_hundred_at_once_do_not_mix() {
 }
 
 #[test]
-fn sixty_four_clients_that_do_not_read_hold_what_the_table_of_limits_says() {
+fn sixty_four_stalled_clients_hold_at_most_the_documented_memory() {
     let service = Service::source(Payload::new(LARGE));
     let portal = HubOutletInlet::start(service.address());
     let processes = [portal.hub.process(), portal.outlet.process(), portal.inlet.process()];
@@ -94,7 +94,7 @@ fn a_client_that_has_finished_gets_its_answer() {
 }
 
 #[test]
-fn a_service_that_has_finished_goes_on_listening() {
+fn a_service_that_shut_down_its_sending_side_still_receives() {
     let (heard, hear) = mpsc::channel();
     let service = Service::serve(move |mut stream| {
         stream.write_all(b"I have said all")?;
@@ -138,7 +138,7 @@ fn a_service_that_is_not_there_refuses_at_once_until_it_is() {
 }
 
 #[test]
-fn a_service_that_breaks_off_is_no_clean_end() {
+fn a_service_that_resets_is_not_a_clean_end() {
     // Not a `Service`, which ends a connection before it closes it.
     let service = TcpListener::bind("127.0.0.1:0").unwrap();
     let portal = HubOutletInlet::start(service.local_addr().unwrap());
@@ -154,7 +154,7 @@ fn a_service_that_breaks_off_is_no_clean_end() {
 }
 
 #[test]
-fn a_client_that_does_not_read_holds_up_nobody() {
+fn a_client_that_does_not_read_does_not_delay_others() {
     let payload = Payload::new(LARGE);
     let service = Service::source(payload);
     let portal = HubOutletInlet::start(service.address());
@@ -168,7 +168,7 @@ fn a_client_that_does_not_read_holds_up_nobody() {
 }
 
 #[test]
-fn a_service_that_does_not_read_holds_up_nobody() {
+fn a_service_that_does_not_read_does_not_delay_others() {
     let (open, gate) = mpsc::channel();
     let gate = Mutex::new(gate);
     // The first byte says whether this connection waits.
@@ -200,7 +200,7 @@ fn a_service_that_does_not_read_holds_up_nobody() {
 }
 
 #[test]
-fn a_service_that_is_slow_to_accept_ends_nobody_elses_connection() {
+fn a_service_that_is_slow_to_accept_does_not_end_other_connections() {
     let service = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = service.local_addr().unwrap();
     let portal = HubOutletInlet::start(target);

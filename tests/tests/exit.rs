@@ -39,7 +39,7 @@ fn inlet(from: &str, peer: &str) -> Command {
 }
 
 #[test]
-fn a_port_that_somebody_has_is_taken() {
+fn a_port_in_use_is_refused() {
     let held = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let held = held.local_addr().expect("it is bound").to_string();
     let taken = (TAKEN, "address-in-use".to_owned());
@@ -49,7 +49,7 @@ fn a_port_that_somebody_has_is_taken() {
 }
 
 #[test]
-fn an_address_that_is_none_is_a_wrong_argument() {
+fn an_invalid_address_is_a_wrong_argument() {
     let invalid = (ARGUMENTS, "invalid".to_owned());
     assert_eq!(failed(&mut hub(&["--listen", "nonsense"])), invalid);
     // Of a network that nobody has.
@@ -64,7 +64,7 @@ fn an_address_that_is_none_is_a_wrong_argument() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_a_wrong_argument_and_named() {
+fn a_wrong_configuration_exits_as_a_wrong_argument_and_is_named() {
     let home = temp_dir();
     let file = home.path().join("hub.toml");
     let path = file.display().to_string();
@@ -78,7 +78,7 @@ fn a_configuration_that_is_wrong_is_a_wrong_argument_and_named() {
 }
 
 #[test]
-fn a_directory_that_another_hub_has_is_taken_and_one_that_is_damaged_is_not() {
+fn a_hub_refuses_a_data_directory_in_use_and_one_that_is_damaged() {
     let home = temp_dir();
     let data = home.path().display().to_string();
     let first = Hub::start_in(home.path());
@@ -92,7 +92,7 @@ fn a_directory_that_another_hub_has_is_taken_and_one_that_is_damaged_is_not() {
 }
 
 #[test]
-fn a_hub_that_is_told_in_a_file_does_as_it_is_told() {
+fn a_hub_obeys_its_configuration_file() {
     let home = temp_dir();
     let (file, data) = (home.path().join("hub.toml"), home.path().join("kept"));
     let example = include_str!("../../docs/hub.toml");

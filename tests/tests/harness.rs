@@ -56,7 +56,7 @@ fn waiting_ends_with_the_program() {
 }
 
 #[test]
-fn a_process_can_be_asked_and_forced_to_end() {
+fn a_process_can_be_terminated_and_killed() {
     let script = "trap 'echo ending; exit 3' TERM; echo ready; while :; do sleep 0.05; done";
     let process = Process::spawn(&mut shell(script));
     process.wait_for_line(|line| line == "ready", TIMEOUT);
@@ -87,7 +87,7 @@ fn what_a_process_started_ends_with_it() {
 }
 
 #[test]
-fn services_keep_their_word() {
+fn services_behave_as_documented() {
     let question = Payload::new(300_000).bytes();
 
     let echo = Service::echo();

@@ -56,7 +56,7 @@ impl Liar {
 }
 
 #[test]
-fn whoever_stands_behind_the_owners_name_hears_no_secret() {
+fn an_impostor_behind_the_owners_relay_receives_no_secret() {
     let World { hub: _hub, ann, ben, service: _service } = World::sharing("notes");
     let link = ann.invite("notes", &[]);
     let mut ticket = Ticket::decode(&link).unwrap();

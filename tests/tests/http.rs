@@ -30,7 +30,7 @@ fn download(url: &str) -> String {
 }
 
 #[test]
-fn a_gibibyte_comes_down_whole() {
+fn a_gibibyte_is_downloaded_completely() {
     let service = Service::http();
     let portal = HubOutletInlet::start(service.address());
     let sum = download(&format!("http://{}/{GIBIBYTE}", portal.address()));
@@ -38,7 +38,7 @@ fn a_gibibyte_comes_down_whole() {
 }
 
 #[test]
-fn a_gibibyte_goes_up_whole() {
+fn a_gibibyte_is_uploaded_completely() {
     let service = Service::http();
     let portal = HubOutletInlet::start(service.address());
     let directory = temp_dir();

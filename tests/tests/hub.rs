@@ -20,7 +20,7 @@ fn in_use(portal: &HubOutletInlet) -> TcpStream {
 }
 
 #[test]
-fn a_hub_with_a_directory_is_itself_after_a_kill_and_alone_in_it() {
+fn a_hub_with_a_data_directory_keeps_its_identity_and_locks_it() {
     let home = temp_dir();
     let data = home.path().join("made").join("by the hub");
     let hub = Hub::start_in(&data);
@@ -51,7 +51,7 @@ fn a_stranger_under_the_owners_name_gets_nothing() {
 }
 
 #[test]
-fn a_friend_killed_leaves_nothing_behind() {
+fn a_killed_inlet_leaves_no_connection_behind() {
     let service = Service::echo();
     let portal = HubOutletInlet::start(service.address());
     let _client = in_use(&portal);
@@ -62,7 +62,7 @@ fn a_friend_killed_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_friend_that_is_told_to_end_says_goodbye() {
+fn a_terminated_inlet_closes_its_connections() {
     let service = Service::echo();
     let portal = HubOutletInlet::start(service.address());
     let _client = in_use(&portal);
@@ -72,7 +72,7 @@ fn a_friend_that_is_told_to_end_says_goodbye() {
 }
 
 #[test]
-fn an_owner_that_is_told_to_end_says_goodbye() {
+fn a_terminated_outlet_closes_its_connections() {
     let service = Service::echo();
     let portal = HubOutletInlet::start(service.address());
     let mut client = in_use(&portal);
@@ -83,7 +83,7 @@ fn an_owner_that_is_told_to_end_says_goodbye() {
 }
 
 #[test]
-fn the_status_port_tells_of_health_and_figures() {
+fn the_status_port_serves_health_and_metrics() {
     let service = Service::echo_after_end();
     let portal = HubOutletInlet::start(service.address());
     assert_eq!(portal.hub.status("/healthz").unwrap().0, 200);
@@ -104,7 +104,7 @@ fn the_status_port_tells_of_health_and_figures() {
 }
 
 #[test]
-fn a_hub_that_is_told_to_end_drains_and_exits_with_0() {
+fn a_terminated_hub_drains_and_exits_with_0() {
     let service = Service::echo();
     let portal = HubOutletInlet::start(service.address());
     assert!(echoes(portal.address()));

@@ -14,7 +14,7 @@ fn contact<'a>(seen: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 #[test]
-fn two_race_for_one_ticket_and_one_wins() {
+fn of_two_concurrent_redemptions_of_a_ticket_one_succeeds() {
     let hub = Hub::start();
     let ann = Person::start(&hub, "Ann");
     let (ben, eve) = (Person::start(&hub, "Ben"), Person::start(&hub, "Eve"));
@@ -44,7 +44,7 @@ fn two_race_for_one_ticket_and_one_wins() {
 }
 
 #[test]
-fn inviting_oneself_or_twice_gives_a_sentence() {
+fn inviting_oneself_or_twice_is_refused_with_a_reason() {
     let World { hub: _hub, ann, ben, service } = World::sharing("notes");
     let link = ann.invite("notes", &[]);
     let own = ann.fails_with_input(&["join", "-"], &link);
@@ -120,7 +120,7 @@ fn a_contact_is_invited_through_the_mailbox_while_offline() {
 }
 
 #[test]
-fn words_are_the_same_on_both_sides_and_a_new_key_is_told() {
+fn verification_words_match_and_a_new_key_is_reported() {
     let (World { hub: _hub, ann, mut ben, service: _service }, inlet) = World::joined("notes");
     ann.wait_for("the contact", |seen| contact(seen, "Ben").map(drop));
     let [ours, theirs] = [(&ann, "Ben"), (&ben, "Ann")].map(|(person, name)| {
@@ -158,7 +158,7 @@ fn rotate(person: &Person) -> std::process::Command {
 }
 
 #[test]
-fn somebody_who_is_blocked_is_out_of_everything() {
+fn a_blocked_contact_loses_all_access() {
     let (World { hub: _hub, ann, ben, service: _service }, inlet) = World::joined("notes");
     ann.wait_for("the contact", |seen| contact(seen, "Ben").map(drop));
     ann.run(&["contacts", "rename", "Ben", "Benjamin"]);

@@ -66,7 +66,7 @@ fn is_like(line: &str, shown: &str) -> bool {
 }
 
 #[test]
-fn the_page_says_what_happens() {
+fn the_readmes_commands_print_what_it_shows() {
     let directory = temp_dir();
     let passphrase = directory.path().join("passphrase");
     std::fs::write(&passphrase, PASSPHRASE).unwrap();
@@ -141,7 +141,7 @@ fn the_page_says_what_happens() {
 }
 
 #[test]
-fn anything_is_only_what_the_dots_stand_for() {
+fn only_dots_match_anything() {
     assert!(is_like("Ann (I12) is up.", "Ann (I…) is up."));
     assert!(is_like("postern://join/abc", "postern://join/…"));
     assert!(!is_like("Ben (I12) is up.", "Ann (I…) is up."));

@@ -46,7 +46,7 @@ fn a_hub_restarts() {
 }
 
 #[test]
-fn a_clock_that_jumps_ends_what_is_over_and_nothing_else() {
+fn a_clock_jump_expires_what_has_ended_and_nothing_else() {
     let hub = Hub::start();
     let directory = temp_dir();
     let clock = FakeClock::new(directory.path());
@@ -77,7 +77,7 @@ fn a_clock_that_jumps_ends_what_is_over_and_nothing_else() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_told_with_who_has_it_and_another_can_be_chosen() {
+fn a_port_in_use_is_reported_with_its_program_and_can_be_changed() {
     let World { hub: _hub, ann, ben, service: _service } = World::sharing("notes");
     let port = free_port();
     let other = std::net::TcpListener::bind(loopback(port)).unwrap();
@@ -99,7 +99,7 @@ fn a_port_that_is_taken_is_told_with_who_has_it_and_another_can_be_chosen() {
 }
 
 #[test]
-fn a_second_hub_that_is_lost_changes_nothing() {
+fn losing_one_of_two_hubs_does_not_interrupt_a_portal() {
     let hubs = [Hub::start(), Hub::start()];
     let [one, two] = [0, 1].map(|index: usize| hubs[index].address().to_string());
     let mut ann = Person::stopped("Ann", &["--hub", &one, "--hub", &two]);

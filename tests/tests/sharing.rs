@@ -97,7 +97,7 @@ fn pausing_cuts_and_resuming_lets_in_again() {
 }
 
 #[test]
-fn an_owner_who_wants_to_be_asked_is_asked() {
+fn an_invitation_with_ask_first_needs_the_owners_consent() {
     let hub = Hub::start();
     let (ann, ben, eve) = (Person::start(&hub, "Ann"), Person::start(&hub, "Ben"), Person::start(&hub, "Eve"));
     let service = Service::echo_after_end();
@@ -124,7 +124,7 @@ fn an_owner_who_wants_to_be_asked_is_asked() {
 }
 
 #[test]
-fn an_invitation_that_is_over_lets_nobody_in() {
+fn an_expired_invitation_admits_nobody() {
     let hub = Hub::start();
     let directory = temp_dir();
     let clock = FakeClock::new(directory.path());

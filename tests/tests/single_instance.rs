@@ -53,7 +53,7 @@ fn two_directories_are_two_people() {
 }
 
 #[test]
-fn the_socket_is_its_owners_alone_and_outlives_noise() {
+fn the_control_socket_is_private_and_survives_malformed_input() {
     let hub = Hub::start();
     let mut ann = Person::start(&hub, "Ann");
     let socket = ann.data_dir().join("control.sock");
@@ -97,7 +97,7 @@ fn a_data_directory_with_a_long_path_has_a_socket_elsewhere() {
 }
 
 #[test]
-fn what_is_declared_in_a_file_is_shared_joined_and_changed_with_it() {
+fn services_and_portals_follow_the_declaration_file() {
     let hub = Hub::start();
     let (one, two) = (Service::echo_after_end(), Service::digest());
     let directory = temp_dir();
@@ -140,7 +140,7 @@ fn what_is_declared_in_a_file_is_shared_joined_and_changed_with_it() {
 }
 
 #[test]
-fn things_are_found_by_name_and_the_doctor_and_the_ports_answer() {
+fn names_are_resolved_and_doctor_and_ports_answer() {
     let hub = Hub::start();
     let ann = Person::start(&hub, "Ann");
     let service = Service::echo();

@@ -243,7 +243,7 @@ async fn survives_a_restart_and_is_nowhere_in_clear() {
 }
 
 #[tokio::test]
-async fn locked_is_not_absent() {
+async fn a_locked_keychain_is_distinguished_from_an_empty_one() {
     let mut session = Session::unlocked().await;
     assert_eq!(session.ask("ann", "put").await, "done");
     session.stop_keyring().await;

@@ -159,7 +159,7 @@ async fn mail_waits_for_its_recipient_and_is_pushed_while_they_are_there() {
 }
 
 #[tokio::test]
-async fn what_is_not_acknowledged_comes_again_and_what_is_does_not() {
+async fn unacknowledged_mail_is_delivered_again_and_acknowledged_mail_is_not() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
     let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
@@ -180,7 +180,7 @@ async fn what_is_not_acknowledged_comes_again_and_what_is_does_not() {
 }
 
 #[tokio::test]
-async fn a_hub_with_a_directory_keeps_mail_and_is_itself_after_a_restart() {
+async fn a_hub_with_a_data_directory_keeps_mail_and_identity_across_restarts() {
     let data = tempfile::tempdir().unwrap();
     let hub = start("127.0.0.1:0", Some(data.path())).await;
     let (address, identifier) = (hub.local_addr().to_string(), hub.identifier());
@@ -206,7 +206,7 @@ async fn a_hub_with_a_directory_keeps_mail_and_is_itself_after_a_restart() {
 }
 
 #[tokio::test]
-async fn nobody_reads_or_deletes_what_is_for_somebody_else() {
+async fn only_the_recipient_reads_or_deletes_mail() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
     let (alice, bob, mallory) =
@@ -256,7 +256,7 @@ async fn a_replayed_message_is_known_by_its_id() {
 }
 
 #[tokio::test]
-async fn quotas_hold_and_say_so() {
+async fn quotas_hold_and_are_reported() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
     let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
@@ -307,7 +307,7 @@ impl Worker for Liar {
 }
 
 #[tokio::test]
-async fn a_hub_that_lies_gains_nothing() {
+async fn a_hub_with_wrong_answers_gains_nothing() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
     let identity = node.create_identity().await.unwrap();

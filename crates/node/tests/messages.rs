@@ -36,7 +36,7 @@ async fn echo(node: &Node, route: impl Into<Route>) -> Result<String> {
 }
 
 #[tokio::test]
-async fn workers_of_one_node_talk() {
+async fn workers_of_one_node_exchange_messages() {
     let node = Node::new();
     node.start_worker("echoer", Echoer).unwrap();
     assert_eq!(echo(&node, route!["echoer"]).await.unwrap(), "hello");
@@ -208,7 +208,7 @@ async fn relay_names_belong_to_who_registered_them() {
 
 /// A prefix alone would be a name like any other.
 #[tokio::test]
-async fn a_prefix_is_not_a_name() {
+async fn a_relay_prefix_alone_is_not_a_name() {
     let hub = Node::new();
     let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
     RelayService::start(
@@ -336,7 +336,7 @@ async fn a_policy_decides_at_a_listener_and_at_a_relay_service() {
 
 /// Handshakes that are begun and never finished make room for one that is meant.
 #[tokio::test]
-async fn the_oldest_unfinished_handshake_makes_room() {
+async fn the_oldest_unfinished_handshake_is_evicted() {
     let limits = Limits { handshakes: 3, ..Limits::default() };
     let bob = Node::with(Arc::new(MemoryVault::in_memory()), limits);
     let identity = bob.create_identity().await.unwrap();

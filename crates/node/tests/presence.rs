@@ -93,7 +93,7 @@ async fn a_relay_of_an_identity_forwards_over_the_connection() {
 }
 
 #[tokio::test]
-async fn a_name_stays_its_owners_and_others_are_told() {
+async fn a_relay_name_stays_with_its_owner_and_others_are_refused() {
     let (hub, owner, other) = (Hub::start().await, Device::fresh().await, Device::fresh().await);
     let session = owner.at(&hub, "name").await;
     session.up().await.unwrap();
@@ -123,7 +123,7 @@ async fn a_name_stays_its_owners_and_others_are_told() {
 }
 
 #[tokio::test]
-async fn whoever_is_the_same_has_the_name_again_at_once() {
+async fn the_same_identity_gets_its_relay_name_back_at_once() {
     let hub = Hub::start().await;
     let vault = Arc::new(MemoryVault::in_memory());
     let first = Device::of(&vault, None).await;
@@ -150,7 +150,7 @@ async fn whoever_is_the_same_has_the_name_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_of_it_comes_back_with_the_hub() {
+async fn everything_reconnects_when_the_hub_returns() {
     let (hub, owner) = (Hub::start().await, Device::fresh().await);
     owner.node.start_worker("echoer", Echoer).unwrap();
     let session = owner.at(&hub, "owner").await;

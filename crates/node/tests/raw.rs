@@ -126,7 +126,7 @@ async fn a_relay_is_registered_and_confirmed_with_these_bytes() {
 }
 
 #[tokio::test]
-async fn hostile_registrations_are_refused_in_silence() {
+async fn hostile_registrations_are_refused_without_an_answer() {
     let (hub, listener) = hub(Limits::default()).await;
     let mut raw = Raw::connect(&listener).await;
     for payload in hostile(b"\x03bob").chain(hostile(b"\x08register")) {
@@ -165,7 +165,7 @@ async fn asked(service: &tokio::net::TcpListener) -> (Raw, String) {
 }
 
 #[tokio::test]
-async fn hostile_confirmations_are_passed_over() {
+async fn hostile_confirmations_are_ignored() {
     let hub = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let node = Node::new();
     let address = hub.local_addr().unwrap().to_string();
@@ -186,7 +186,7 @@ async fn hostile_confirmations_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_confirmation_of_another_name_is_none() {
+async fn a_confirmation_of_another_name_is_ignored() {
     let hub = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let node = Node::new();
     let connection = node.tcp_connect(hub.local_addr().unwrap().to_string()).await.unwrap();
@@ -268,7 +268,7 @@ async fn after_a_channel_a_large_frame_is_taken_and_none_that_is_larger() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_ended() {
+async fn a_silent_connection_is_closed() {
     let (hub, listener) = hub(Limits::default()).await;
     let mut silent = TcpStream::connect(listener.local_addr()).await.unwrap();
     let begun = Instant::now();

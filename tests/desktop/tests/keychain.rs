@@ -38,7 +38,7 @@ async fn the_key_is_in_the_keychain_and_not_on_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_keychain_is_told_and_nothing_is_made_anew() {
+async fn a_locked_keychain_is_reported_and_no_new_key_is_created() {
     let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     ann.request(set_up()).await.unwrap();

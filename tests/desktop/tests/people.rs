@@ -250,7 +250,7 @@ async fn addresses_and_links_are_copied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strange_names_are_only_names() {
+async fn unusual_names_are_shown_as_text() {
     // From right to left, with emoji that are joined and of a colour, markup, and as long as names can be.
     let (arabic, emoji) = ("ليلى", "👩🏽‍🚀🪐");
     let person = format!("{arabic} {emoji} <b>&amp;</b>");
@@ -309,7 +309,7 @@ async fn the_tray_and_the_window_show_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revoking_cuts_and_is_told() {
+async fn revoking_cuts_streams_and_notifies_both() {
     let story = Story::joined().await;
     let grant =
         story.ann.wait_for("the grant", |snapshot| Some(snapshot.services.first()?.people.first()?.grant)).await;
@@ -352,7 +352,7 @@ async fn a_restart_restores_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_was_gone_comes_back() {
+async fn sessions_reconnect_to_a_restarted_hub() {
     let Story { ann, ben, hub, page, service } = Story::joined().await;
     let address = hub.address();
     drop(hub);

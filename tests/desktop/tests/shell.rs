@@ -66,7 +66,7 @@ async fn a_panel_may_come_late_and_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_start_shows_the_first() {
+async fn a_second_start_shows_the_first_instance() {
     let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     ann.tray.line("Open Postern", |_| true).await;
@@ -76,7 +76,7 @@ async fn a_second_start_shows_the_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_starts_at_once_are_one_program() {
+async fn concurrent_starts_are_a_single_instance() {
     let ann = DesktopUser::new().await;
     let mut starts: Vec<_> = (0..5).map(|_| Process::spawn(ann.command().arg("--hidden"))).collect();
     // Whichever is first stays; the others have it show itself and end.
@@ -91,7 +91,7 @@ async fn many_starts_at_once_are_one_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_lead_here() {
+async fn links_are_registered_with_the_desktop() {
     let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     let entry = ann.desktop.home().join("data/applications/org.postern.app.desktop");
@@ -186,7 +186,7 @@ async fn what_cannot_start_says_what_to_do_and_where_the_log_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mistake_of_its_own_is_told_and_nothing_is_left_behind() {
+async fn a_panic_is_reported_and_leaves_no_process_behind() {
     let ann = DesktopUser::new().await;
     let app = Process::spawn(ann.command().arg("--panic"));
     let text = told(&ann).await;
@@ -200,7 +200,7 @@ async fn a_mistake_of_its_own_is_told_and_nothing_is_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_was_closed_does_not_end_it() {
+async fn closing_the_terminal_does_not_end_it() {
     let ann = DesktopUser::new().await;
     let mut command = ann.command();
     // Writing there fails, as to a terminal that is gone.

@@ -105,7 +105,7 @@ async fn both_restart_in_each_order_and_ports_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_who_is_offline_is_waited_for() {
+async fn an_inlet_waits_for_an_owner_who_is_offline() {
     let (mut owner, friend) = (TestEngine::with_key_file().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &echo().await).await;
     owner.stop().await;
@@ -122,7 +122,7 @@ async fn an_owner_who_is_offline_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_taken_port_says_who_has_it_and_is_taken_once_it_is_free() {
+async fn a_port_in_use_names_its_program_and_is_bound_once_it_is_free() {
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &echo().await).await;
     friend.set_up("Fred", &[], false).await;

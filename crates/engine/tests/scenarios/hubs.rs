@@ -37,7 +37,7 @@ async fn share_accept_use_and_revoke_through_a_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_hub_is_told_from_an_absent_owner() {
+async fn an_unreachable_hub_is_distinguished_from_an_absent_owner() {
     let (hub, address) = hub().await;
     let (mut owner, friend) = (TestEngine::with_key_file().await, TestEngine::with_key_in_memory().await);
     owner.set_up("Olga", &[&address], false).await;
@@ -94,7 +94,7 @@ async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
+async fn a_portal_falls_back_to_the_hub_when_the_direct_path_fails() {
     let (_hub, address) = hub().await;
     let (mut owner, friend) = (TestEngine::with_key_file().await, TestEngine::with_key_in_memory().await);
     owner.set_up("Olga", &[&address], true).await;
@@ -118,7 +118,7 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_without_an_identity_is_used_all_the_same() {
+async fn a_hub_without_an_identity_can_be_used() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
     RelayService::start(&node, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
@@ -134,7 +134,7 @@ async fn a_hub_without_an_identity_is_used_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_carried_is_known_after_a_restart() {
+async fn traffic_totals_survive_a_restart() {
     let (_hub, address) = hub().await;
     let (mut owner, mut friend) = (TestEngine::with_key_file().await, TestEngine::with_key_file().await);
     owner.set_up("Olga", &[&address], false).await;
@@ -157,7 +157,7 @@ async fn what_was_carried_is_known_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn how_a_service_does_is_told_to_whoever_may_use_it() {
+async fn service_health_is_sent_to_those_who_may_use_it() {
     let (_hub, address) = hub().await;
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     owner.set_up("Olga", &[&address], false).await;

@@ -22,7 +22,7 @@ async fn before_it_is_set_up_everything_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_is_there_after_a_crash() {
+async fn what_was_acknowledged_survives_a_crash() {
     let person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;
     let service = person.share("wiki", "127.0.0.1:1").await;
@@ -40,7 +40,7 @@ async fn what_was_answered_is_there_after_a_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
+async fn the_audit_log_lists_events_and_the_doctor_lists_faults() {
     let person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;
     person.share("wiki", "127.0.0.1:1").await;
@@ -99,7 +99,7 @@ async fn a_backup_is_the_whole_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damaged_data_is_set_aside_and_the_person_stays_the_same() {
+async fn damaged_data_is_set_aside_and_the_identity_stays() {
     let mut person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;
     let me = person.latest().me.clone();

@@ -74,7 +74,7 @@ async fn is_reset(client: &mut (impl AsyncReadExt + Unpin)) -> bool {
 }
 
 #[tokio::test]
-async fn it_knows_who_comes_and_hears_what_became_of_them() {
+async fn the_admission_policy_learns_the_peer_and_how_its_streams_end() {
     let (door, mut seen) = Door::new(8);
     let topology = topology(&door, &echo().await).await;
     for count in [1, 3, 100_000] {
@@ -167,7 +167,7 @@ async fn revoking_cuts_live_streams_at_both_ends_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_limit_of_a_gate_holds_and_is_told() {
+async fn an_admission_limit_holds_and_is_reported() {
     let (door, mut seen) = Door::new(2);
     let topology = topology(&door, &echo().await).await;
     let mut refused = topology.inlet.refused();
@@ -185,7 +185,7 @@ async fn a_limit_of_a_gate_holds_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_is_told_from_an_owner_who_refuses() {
+async fn a_service_that_is_down_is_distinguished_from_a_refusal() {
     let (door, mut seen) = Door::new(8);
     let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let topology = topology(&door, &nowhere.to_string()).await;
@@ -200,7 +200,7 @@ async fn a_service_that_is_down_is_told_from_an_owner_who_refuses() {
 }
 
 #[tokio::test]
-async fn another_target_leaves_live_streams_where_they_are() {
+async fn changing_the_target_keeps_open_streams() {
     let named = |name: u8| {
         serve(move |mut socket| async move {
             while socket.read_u8().await.is_ok() {
@@ -220,7 +220,7 @@ async fn another_target_leaves_live_streams_where_they_are() {
 }
 
 #[tokio::test]
-async fn an_owner_who_goes_has_not_refused() {
+async fn an_owner_who_disconnects_has_not_refused() {
     let (door, mut seen) = Door::new(8);
     let topology = topology(&door, &echo().await).await;
     let mut live = topology.connect().await;

@@ -83,7 +83,7 @@ async fn ended(fault: Fault, way: Way) -> ((u64, io::Result<()>), Result<(), End
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_lost_or_overtaken_ends_the_stream_behind_a_true_prefix() {
+async fn a_lost_or_reordered_frame_ends_the_stream_after_a_correct_prefix() {
     for fault in [Fault::Lost, Fault::Overtaken] {
         for way in [Way::Out, Way::In] {
             let ((count, how), owners) = ended(fault, way).await;
@@ -96,7 +96,7 @@ async fn a_frame_lost_or_overtaken_ends_the_stream_behind_a_true_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_that_comes_twice_is_taken_once() {
+async fn a_duplicated_frame_is_delivered_once() {
     for way in [Way::Out, Way::In] {
         let ((count, how), owners) = ended(Fault::Repeated, way).await;
         how.unwrap();

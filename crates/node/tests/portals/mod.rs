@@ -79,7 +79,7 @@ async fn a_service_that_is_not_there_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_reset_is_carried() {
+async fn a_reset_is_forwarded() {
     let service = serve(|socket| async move {
         socket2::SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
         Ok(())
@@ -91,7 +91,7 @@ async fn a_reset_is_carried() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stalled_streams_stall_nobody_else_and_hold_bounded_memory() {
+async fn stalled_streams_delay_no_others_and_hold_bounded_memory() {
     let service = serve(|mut socket| async move {
         let kind = socket.read_u8().await?;
         if kind == b'e' {
@@ -132,7 +132,7 @@ async fn stalled_streams_stall_nobody_else_and_hold_bounded_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_credit_window_grows_with_the_distance() {
+async fn the_flow_control_window_grows_with_the_round_trip_time() {
     let data = bytes(16 << 20);
     let (topology, distance) = Topology::with_distance(&echo().await, Duration::from_millis(40)).await;
     in_time(async {
@@ -149,7 +149,7 @@ async fn the_credit_window_grows_with_the_distance() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hub_that_dies_ends_streams_with_an_error_and_comes_back_without_a_restart() {
+async fn a_hub_outage_ends_streams_with_an_error_and_needs_no_restart_of_others() {
     let topology = Topology::with_target(&echo().await).await;
     in_time(async {
         let mut client = topology.connect().await;
@@ -235,7 +235,7 @@ async fn only_one() -> (String, impl Drop) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_is_slow_to_accept_does_not_cost_the_streams_that_run() {
+async fn a_service_that_is_slow_to_accept_does_not_end_open_streams() {
     let (service, _serving) = only_one().await;
     let topology = Topology::with_target(&service).await;
     in_time(async {
@@ -260,7 +260,7 @@ async fn a_service_that_is_slow_to_accept_does_not_cost_the_streams_that_run() {
 }
 
 #[tokio::test]
-async fn closing_an_end_resets_its_streams_and_leaves_nothing_behind() {
+async fn closing_an_inlet_or_outlet_resets_its_streams_and_frees_them() {
     let (hub, address) = start_hub("127.0.0.1:0").await;
     let (owner, friend) = (Node::new(), Node::new());
     let any = SecureChannelOptions::trust_anyone;
@@ -298,7 +298,7 @@ async fn closing_an_end_resets_its_streams_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_ways_full_at_once_do_not_wait_for_each_other() {
+async fn full_buffers_in_both_directions_do_not_deadlock() {
     let topology = Topology::with_target(&echo().await).await;
     in_time(async {
         let mut clients = tokio::task::JoinSet::new();
@@ -323,7 +323,7 @@ async fn both_ways_full_at_once_do_not_wait_for_each_other() {
 /// An outlet that is silent from the start: whoever asks it, and is not answered, must not ask again and again
 /// without waiting, or the thread does nothing else any more.
 #[test]
-fn a_silent_outlet_costs_no_thread() {
+fn a_silent_outlet_occupies_no_thread() {
     let (tell, told) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

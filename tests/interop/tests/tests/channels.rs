@@ -56,7 +56,7 @@ fn a_real_client_may_send_almost_sixteen_mebibytes() {
 }
 
 #[test]
-fn whoever_is_not_trusted_is_refused() {
+fn an_untrusted_identity_is_refused() {
     for (asks, answers) in MIXED {
         let (_server, bob, address) = server(answers, "");
         let (client, alice) = client(asks, "", &address);
@@ -146,7 +146,7 @@ fn closing_ends_both_halves() {
 
 /// A real listener closes what a client of ours opened. Ours leaves closing to who opened it.
 #[test]
-fn the_one_who_answered_closes_too() {
+fn the_responder_closes_its_end_too() {
     let (server, bob, address) = server(Real, "");
     let (client, _) = client(Ours, "", &address);
     assert_eq!(client.tell("channel listener"), bob.identifier);

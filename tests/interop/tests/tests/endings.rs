@@ -32,7 +32,7 @@ fn echoes(mut client: &TcpStream) {
 
 /// A service that answers at the end of the question gets both ways only when both ends are ours.
 #[test]
-fn a_portal_with_one_of_theirs_ends_with_the_first_end() {
+fn a_portal_with_a_peer_without_half_close_ends_at_the_first_end() {
     let answer = |inlet, outlet| {
         let service = Service::echo_after_end();
         let portal = Portal::direct(inlet, outlet, service.address());

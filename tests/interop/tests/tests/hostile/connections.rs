@@ -53,7 +53,7 @@ fn an_oversized_frame_on_an_authenticated_connection_ends_it_too() {
 
 /// More handshakes than a listener keeps, none of which is ever finished: the oldest make room for who means it.
 #[test]
-fn handshakes_that_never_end_keep_nobody_out() {
+fn unfinished_handshakes_do_not_lock_out_others() {
     let victim = Victim::start(Ours);
     let line = Line::connect(&victim.address);
     line.version();
@@ -72,7 +72,7 @@ fn handshakes_that_never_end_keep_nobody_out() {
 /// Handshakes that never end, and promises of large frames that never come, from connections that stay: what each costs
 /// is bounded, and far less than what it promises.
 #[test]
-fn promises_cost_little() {
+fn announced_frames_that_never_come_cost_little_memory() {
     const LINES: u64 = 400;
     let victim = Victim::start(Ours);
     let key = Static::new([7; 32]);

@@ -78,7 +78,7 @@ fn a_ping_with_a_tail_is_a_ping() {
 
 /// Both sides end a stream whose counter is not the next one, with the same bytes.
 #[test]
-fn a_counter_that_is_not_the_next_ends_the_stream() {
+fn a_wrong_sequence_number_ends_the_stream() {
     for side in [Ours, Real] {
         let open = Open::start(side);
         for (right, wrong) in [(0, 1u16), (1, 0), (2, 9), (3, 0xffff)] {
@@ -103,7 +103,7 @@ fn a_counter_that_is_not_the_next_ends_the_stream() {
 }
 
 #[test]
-fn what_is_no_ping_opens_nothing_and_nothing_is_kept_of_pings() {
+fn only_a_ping_opens_a_stream_and_ended_streams_are_freed() {
     let open = Open::start(Ours);
     let line = Line::connect(&open.address);
     line.version();

@@ -9,7 +9,7 @@ use postern_node::vault::MemoryVault;
 use std::sync::Arc;
 
 #[test]
-fn who_cannot_prove_its_key_gets_no_channel() {
+fn a_peer_that_cannot_prove_its_key_gets_no_channel() {
     let victim = Victim::start(Ours);
     let (key, other) = (Static::new([7; 32]), Static::new([8; 32]));
     let long_ago = Timestamp(Timestamp::now().0 - 6 * 365 * 24 * 60 * 60);

@@ -6,13 +6,13 @@ use interop::noise::{Channel, Static, message};
 use interop::wire::Line;
 
 #[test]
-fn records_are_taken_once_and_in_their_window() {
+fn records_are_accepted_once_and_within_the_replay_window() {
     for side in [Ours, Real] {
-        takes_records_once_and_in_their_window(&Victim::start(side));
+        accepts_records_once_and_within_the_replay_window(&Victim::start(side));
     }
 }
 
-fn takes_records_once_and_in_their_window(victim: &Victim) {
+fn accepts_records_once_and_within_the_replay_window(victim: &Victim) {
     let key = Static::new([7; 32]);
     let proof = honest(&key);
     let line = Line::connect(&victim.address);
