@@ -1,4 +1,4 @@
-//! The power is cut at a hundred random instants, and nothing that was acknowledged is lost.
+//! A hundred kills at random instants, as by a power failure: nothing that was acknowledged is lost.
 //!
 //! ```text
 //! share ─► invite ─► join ─► use ─► revoke ─► close        each step is done when its command says so
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::alone;
 
-/// Pairs of people, each with a thread of its own.
+/// Pairs of owner and friend, each on a thread of its own: enough that kills hit every step.
 const PAIRS: u64 = 4;
 /// How often one of each pair is killed.
 const KILLS: u32 = 25;
@@ -35,8 +35,8 @@ enum Done {
     Closed,
 }
 
-/// One story, as far as it got.
-struct Story {
+/// The steps for one service, and how far they got.
+struct Scenario {
     name: String,
     done: Done,
     link: String,
@@ -44,9 +44,9 @@ struct Story {
 }
 
 /// The SplitMix64 generator.
-struct Chance(u64);
+struct SplitMix64(u64);
 
-impl Chance {
+impl SplitMix64 {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -54,8 +54,8 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// Some time up to `most`.
-    fn instant(&mut self, most: Duration) -> Duration {
+    /// A random duration up to `most`.
+    fn duration(&mut self, most: Duration) -> Duration {
         most.mul_f64((self.next() >> 11) as f64 / (1_u64 << 53) as f64)
     }
 }
@@ -71,47 +71,52 @@ fn nothing_acknowledged_is_lost_at_a_hundred_random_kills() {
     std::thread::scope(|scope| {
         for pair in 0..PAIRS {
             let (hub, service) = (&hub, &service);
-            scope.spawn(move || kill_and_look(Chance(seed.wrapping_add(pair)), hub, service));
+            scope.spawn(move || kill_and_check(SplitMix64(seed.wrapping_add(pair)), hub, service));
         }
     });
 }
 
-fn kill_and_look(mut chance: Chance, hub: &Hub, service: &Service) {
+fn kill_and_check(mut random: SplitMix64, hub: &Hub, service: &Service) {
     let (mut ann, mut ben) = (Person::start(hub, "Ann"), Person::start(hub, "Ben"));
-    // How long a story takes here and now.
+    // How long a scenario takes on this machine now: the kills are spread over that.
     let begun = Instant::now();
-    let mut first = Story::new("undisturbed".into());
-    first.tell(&ann, &ben, service).unwrap_or_else(|refusal| panic!("undisturbed: {refusal:?}"));
+    let mut first = Scenario::new("undisturbed".into());
+    first.run(&ann, &ben, service).unwrap_or_else(|refusal| panic!("undisturbed: {refusal:?}"));
     let lasts = begun.elapsed();
 
     for kill in 0..KILLS {
-        let mut story = Story::new(format!("story {kill}"));
-        let (owner, after) = (chance.next().is_multiple_of(2), chance.instant(lasts));
+        let mut scenario = Scenario::new(format!("scenario {kill}"));
+        let (owner, after) = (random.next().is_multiple_of(2), random.duration(lasts));
         let victim = if owner { &ann } else { &ben };
-        let told = std::thread::scope(|scope| {
+        let outcome = std::thread::scope(|scope| {
             scope.spawn(|| {
-                // Nothing to wait for: the instant is the point.
+                // Waits for time, not for a state: the random instant is what is tested.
                 within(after, || None::<()>);
                 victim.process().kill();
             });
-            story.tell(&ann, &ben, service)
+            scenario.run(&ann, &ben, service)
         });
         let victim = if owner { &mut ann } else { &mut ben };
         victim.kill();
         victim.up();
-        eprintln!("{} killed after {after:?}: {:?}, {:?}", victim.name(), story.done, told.err().map(|it| it.code));
-        story.must_hold(&ann, &ben);
-        story.clear_away(&ann, &ben);
+        eprintln!(
+            "{} killed after {after:?}: {:?}, {:?}",
+            victim.name(),
+            scenario.done,
+            outcome.err().map(|it| it.code)
+        );
+        scenario.assert_acknowledged_state(&ann, &ben);
+        scenario.clean_up(&ann, &ben);
     }
 }
 
-impl Story {
+impl Scenario {
     fn new(name: String) -> Self {
         Self { name, done: Done::Nothing, link: String::new(), port: free_port() }
     }
 
-    /// Goes on until everything is done or somebody cannot do it.
-    fn tell(&mut self, ann: &Person, ben: &Person, service: &Service) -> Result<(), CommandFailure> {
+    /// Runs the steps until all are acknowledged or one fails.
+    fn run(&mut self, ann: &Person, ben: &Person, service: &Service) -> Result<(), CommandFailure> {
         let name = self.name.clone();
         ann.try_run(&["share", &service.address().to_string(), "--name", &name], "")?;
         self.done = Done::Shared;
@@ -130,7 +135,7 @@ impl Story {
             self.done = Done::Up;
         }
         joined?;
-        // Whoever is killed now answers nothing, or half of it.
+        // The answer may be missing or cut short: one of the two may just be killed.
         let _ = ask(postern_testkit::port::loopback(self.port), b"hello");
         ann.try_run(&["revoke", &format!("{name}/Ben")], "")?;
         self.done = Done::Revoked;
@@ -139,8 +144,8 @@ impl Story {
         Ok(())
     }
 
-    /// Both are up again: what was acknowledged must be so. What was asked and not acknowledged may be so as well.
-    fn must_hold(&self, ann: &Person, ben: &Person) {
+    /// Both run again: what was acknowledged must hold. What was requested and not acknowledged may hold as well.
+    fn assert_acknowledged_state(&self, ann: &Person, ben: &Person) {
         let (seen, what) = (ann.snapshot(), format!("{} after {:?}", self.name, self.done));
         let mine = find(&seen["services"], &self.name);
         let log = ann.run(&["log"]);
@@ -150,7 +155,7 @@ impl Story {
             return;
         }
         if self.done == Done::Revoked {
-            // It may be closed by now.
+            // Closing it may have taken effect without an acknowledgement.
             assert!(mine.is_none_or(|it| state_of(it) != Some("active")), "{what}: {mine:#?}");
             return;
         }
@@ -178,14 +183,14 @@ impl Story {
         }
     }
 
-    /// Leaves as little as possible for the next story.
-    fn clear_away(&self, ann: &Person, ben: &Person) {
+    /// Closes what is left, so that it does not slow the next scenario down.
+    fn clean_up(&self, ann: &Person, ben: &Person) {
         let _ = ann.try_run(&["close", &format!("service:{}", self.name)], "");
         let _ = ben.try_run(&["close", &format!("portal:{}", self.name)], "");
     }
 }
 
-/// How the friend's access to a service is.
+/// The state of the friend's grant to a service.
 fn state_of(service: &Value) -> Option<&str> {
     service["people"].as_array()?.iter().find(|it| it["name"] == "Ben")?["state"].as_str()
 }

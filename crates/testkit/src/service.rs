@@ -105,7 +105,7 @@ pub struct Received {
     pub error: Option<io::ErrorKind>,
 }
 
-/// A service that swallows what it is sent, and tells how much and what it was.
+/// A service that discards what it receives, and reports its length and hash.
 pub struct Sink {
     service: Service,
     received: Mutex<Receiver<Received>>,
@@ -132,7 +132,7 @@ impl Sink {
                 }
             };
             let sha256 = hash.finish();
-            // Nobody may be waiting for it any more.
+            // The test may have ended: then nobody receives it.
             let _ = sender.send(Received { bytes, sha256, error });
             Ok(())
         });
@@ -145,7 +145,7 @@ impl Sink {
         self.service.address()
     }
 
-    /// Waits for a connection to end and tells what it brought.
+    /// Waits for a connection to end and reports what it brought.
     ///
     /// # Panics
     /// When none has ended within `timeout`.
