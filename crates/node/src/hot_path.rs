@@ -13,7 +13,7 @@ use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::route;
 use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Router, Source};
-use crate::secure_channel::{Opener, RecordKey, Sealer};
+use crate::secure_channel::record::{Opener, RecordKey, Sealer};
 use crate::wire::frame;
 use std::env;
 use std::hint::black_box;

@@ -20,14 +20,13 @@ mod handshake;
 mod initiator;
 mod listener;
 mod plaintext;
-mod record;
+pub(crate) mod record;
 
 pub(crate) use channel_key::ChannelKey;
 pub(crate) use crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
 pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
 pub use listener::{ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
-pub(crate) use record::{Opener, RecordKey, Sealer};
 pub use record::{REKEY_INTERVAL, REPLAY_WINDOW};
 
 use crate::address::Address;
