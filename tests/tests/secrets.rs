@@ -20,7 +20,7 @@ const PIECE: usize = 16;
 
 #[test]
 fn no_key_no_ticket_and_no_passphrase_is_written_anywhere_else() {
-    let World { hub, mut ann, ben, service } = World::sharing("notes");
+    let World { hub: _hub, mut ann, ben, service } = World::sharing("notes");
     ann.share(service.address(), "more");
     let unused = ann.invite("notes", &["--note", "nobody"]);
     let asked = ann.invite("more", &["--ask-first"]);
