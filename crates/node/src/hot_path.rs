@@ -10,10 +10,13 @@
 //! | `POSTERN_BENCH_TIMES` | how often each is run; without it, once |
 
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
+use crate::delivery::Delivery;
+use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::origin::{OriginId, Source};
 use crate::route;
-use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Router, Source};
+use crate::router::{Endpoint, Router};
 use crate::secure_channel::record::{Opener, RecordKey, Sealer};
+use crate::undeliverable::Undeliverable;
 use crate::wire::frame;
 use std::env;
 use std::hint::black_box;
