@@ -22,13 +22,13 @@ pub struct Arguments {
     #[arg(long)]
     pub hidden: bool,
     /// Show a text in a dialog and end.
-    #[arg(long, hide = true, value_name = "TEXT")]
-    pub tell: Option<String>,
+    #[arg(long = "tell", hide = true, value_name = "TEXT")]
+    pub error_dialog: Option<String>,
     /// Run into a mistake of its own, to see what comes of it.
     #[arg(long, hide = true)]
     pub panic: bool,
     /// An invitation to open: postern://join/…
-    #[arg(value_name = "LINK", value_parser = link)]
+    #[arg(value_name = "LINK", value_parser = parse_link)]
     pub link: Option<Secret>,
 }
 
@@ -44,7 +44,7 @@ pub enum KeychainKind {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn link(text: &str) -> Result<Secret, std::convert::Infallible> {
+fn parse_link(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 

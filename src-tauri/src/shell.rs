@@ -37,7 +37,7 @@ pub enum Platform {
 
 impl Platform {
     /// The one this program was built for.
-    pub const HERE: Self = if cfg!(target_os = "macos") {
+    pub const CURRENT: Self = if cfg!(target_os = "macos") {
         Self::Macos
     } else if cfg!(windows) {
         Self::Windows
@@ -90,22 +90,22 @@ pub enum ShellAction {
 /// What the shell remembers: `shell.json` in the data directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Remembered {
+pub struct ShellSettings {
     /// Whether the desktop's notifications are used.
     pub notifications: bool,
 }
 
-impl Default for Remembered {
+impl Default for ShellSettings {
     fn default() -> Self {
         Self { notifications: true }
     }
 }
 
-impl Remembered {
+impl ShellSettings {
     /// Reads it; what is missing or damaged is as it is at first.
     #[must_use]
     pub fn read(data_dir: &Path) -> Self {
-        let text = std::fs::read(file(data_dir)).unwrap_or_default();
+        let text = std::fs::read(settings_path(data_dir)).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
@@ -117,25 +117,25 @@ impl Remembered {
         let mut new = tempfile::NamedTempFile::new_in(data_dir)?;
         serde_json::to_writer_pretty(&mut new, self)?;
         new.as_file().sync_all()?;
-        new.persist(file(data_dir))?;
+        new.persist(settings_path(data_dir))?;
         Ok(())
     }
 }
 
-fn file(data_dir: &Path) -> PathBuf {
+fn settings_path(data_dir: &Path) -> PathBuf {
     data_dir.join("shell.json")
 }
 
 /// Whether a page may be opened: `http` or `https`, and on this computer.
 #[must_use]
-pub fn may_open(url: &str) -> bool {
+pub fn is_loopback_url(url: &str) -> bool {
     let Ok(url) = tauri::Url::parse(url) else {
         return false;
     };
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    matches!(url.scheme(), "http" | "https") && here
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    matches!(url.scheme(), "http" | "https") && is_loopback
 }
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
     /// `cargo xtask types` writes it anew.
     #[test]
     fn the_windows_types_are_the_shells() {
-        use crate::face::{Navigate, ViewName};
+        use crate::desktop_integration::{Navigate, ViewName};
         let config = ts_rs::Config::new();
         let mut text = String::from("// Written from the shell's types by `cargo xtask types`. Do not edit.\n\n");
         text.push_str("import type { Fault, InvitationId, ServiceId } from '../types';\n");
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn only_pages_of_this_computer_are_opened() {
         for good in ["http://127.0.0.1:8888/lab", "https://localhost:8443", "http://[::1]:80/", "http://127.8.8.8/"] {
-            assert!(may_open(good), "{good}");
+            assert!(is_loopback_url(good), "{good}");
         }
         for bad in [
             "http://10.0.0.1/",
@@ -183,17 +183,17 @@ mod tests {
             "postern://join/x",
             "",
         ] {
-            assert!(!may_open(bad), "{bad}");
+            assert!(!is_loopback_url(bad), "{bad}");
         }
     }
 
     #[test]
     fn what_is_remembered_survives_and_damage_does_not_hurt() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(Remembered::read(directory.path()), Remembered { notifications: true });
-        Remembered { notifications: false }.write(directory.path()).unwrap();
-        assert_eq!(Remembered::read(directory.path()), Remembered { notifications: false });
+        assert_eq!(ShellSettings::read(directory.path()), ShellSettings { notifications: true });
+        ShellSettings { notifications: false }.write(directory.path()).unwrap();
+        assert_eq!(ShellSettings::read(directory.path()), ShellSettings { notifications: false });
         std::fs::write(directory.path().join("shell.json"), "{").unwrap();
-        assert_eq!(Remembered::read(directory.path()), Remembered { notifications: true });
+        assert_eq!(ShellSettings::read(directory.path()), ShellSettings { notifications: true });
     }
 }

@@ -6,21 +6,21 @@ use std::path::Path;
 
 use postern_engine::model::{Code, Health, InletLink, LinkState, Snapshot};
 
-use crate::tray::Shown;
+use crate::tray::EngineViewState;
 
 /// The end of the log that is added, in bytes.
-const LOG_TAIL: u64 = 16 * 1024;
+const MAX_LOG_TAIL: u64 = 16 * 1024;
 
-pub(super) fn of(shown: Shown<'_>, log_file: &Path) -> String {
+pub(super) fn report(state: EngineViewState<'_>, log_file: &Path) -> String {
     let mut text = String::new();
     let version = env!("CARGO_PKG_VERSION");
     line(&mut text, "Postern", format!("{version} ({} {})", std::env::consts::OS, std::env::consts::ARCH));
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_else(|_| "unknown".into());
     line(&mut text, "desktop", desktop);
-    match shown {
-        Shown::Starting => line(&mut text, "engine", "starting"),
-        Shown::Failed(fault) => line(&mut text, "engine", code(fault.code)),
-        Shown::Running(snapshot) => running(&mut text, snapshot),
+    match state {
+        EngineViewState::Starting => line(&mut text, "engine", "starting"),
+        EngineViewState::Failed(fault) => line(&mut text, "engine", code(fault.code)),
+        EngineViewState::Running(snapshot) => running(&mut text, snapshot),
     }
     text.push_str("\n--- the end of the log\n");
     text.push_str(&tail(log_file).unwrap_or_else(|error| format!("cannot be read: {error}")));
@@ -77,12 +77,12 @@ fn code(code: Code) -> String {
 fn tail(path: &Path) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(MAX_LOG_TAIL)))?;
     let mut bytes = Vec::new();
-    file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+    file.take(MAX_LOG_TAIL).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     // The first line may be a part of one.
-    Ok(match (length > LOG_TAIL, text.split_once('\n')) {
+    Ok(match (length > MAX_LOG_TAIL, text.split_once('\n')) {
         (true, Some((_, whole))) => whole.into(),
         _ => text,
     })

@@ -4,27 +4,27 @@ use postern_engine::model::{Answer, Fault, Request, Secret, Snapshot, Traffic};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-use crate::notification::Press;
+use crate::notification::NotificationResponse;
 use crate::shell::{ShellAction, ShellState};
-use crate::tray::Click;
+use crate::tray::TrayAction;
 
 /// One thing that happened outside.
 #[derive(Debug)]
 pub enum Input {
     /// A person clicked in the tray.
-    Click(Click),
+    Tray(TrayAction),
     /// A person answered a notification.
-    Press(Press),
+    Notification(NotificationResponse),
     /// The program was started a second time.
-    Raise,
+    ShowWindow,
     /// The machine has slept, or found a network.
-    Woken,
+    ConnectivityRestored,
     /// A link was opened.
-    Open(Secret),
+    OpenLink(Secret),
     /// Something happened to the window.
     Window(WindowEvent),
     /// The window asks.
-    Ask(Ask),
+    Command(Command),
 }
 
 /// What happens to the window.
@@ -40,22 +40,22 @@ pub enum WindowEvent {
 
 /// What the window asks, and where the answer goes. An answer that nobody waits for is dropped.
 #[derive(Debug)]
-pub enum Ask {
+pub enum Command {
     /// Something of the engine.
     Request(Box<Request>, oneshot::Sender<Result<Answer, Fault>>),
     /// Everything visible; asked first, once the window listens. Answered when the engine has started, or could not.
-    Seen(oneshot::Sender<Result<Seen, Fault>>),
+    InitialState(oneshot::Sender<Result<InitialState, Fault>>),
     /// What the shell shows.
-    Shell(oneshot::Sender<ShellState>),
+    ShellState(oneshot::Sender<ShellState>),
     /// Something of the shell.
-    Act(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
+    ShellAction(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
     /// Where the person wants a file that is called so at first. Answered when they have said it, or will not.
     SaveAs(String, oneshot::Sender<Result<Option<String>, Fault>>),
 }
 
 /// What the engine shows.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Seen {
+pub struct InitialState {
     /// Everything visible.
     pub snapshot: Arc<Snapshot>,
     /// Numbers that move.

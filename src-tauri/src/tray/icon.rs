@@ -2,7 +2,7 @@
 
 use postern_engine::model::Status;
 
-use super::Shown;
+use super::EngineViewState;
 
 /// The state in one picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,13 +22,13 @@ pub enum Icon {
 }
 
 impl Icon {
-    /// The picture for what is shown.
+    /// The picture for what is state.
     #[must_use]
-    pub fn of(shown: Shown<'_>) -> Self {
-        match shown {
-            Shown::Starting => Self::Idle,
-            Shown::Failed(_) => Self::Attention,
-            Shown::Running(snapshot) => match snapshot.status {
+    pub fn of(state: EngineViewState<'_>) -> Self {
+        match state {
+            EngineViewState::Starting => Self::Idle,
+            EngineViewState::Failed(_) => Self::Attention,
+            EngineViewState::Running(snapshot) => match snapshot.status {
                 Status::Idle => Self::Idle,
                 Status::Ready => Self::Ready,
                 Status::Live => Self::Live,

@@ -12,49 +12,49 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 use zbus::fdo::DBusProxy;
 
-use super::picture::{self, Shade};
-use super::{Click, Entry, Tray};
+use super::icon_images::{self, PanelTheme};
+use super::{Entry, Tray, TrayAction};
 use crate::controller::Input;
-use crate::text::escape_mnemonic;
+use crate::untrusted_text::escape_mnemonic;
 
 /// The bus name of the desktop's part that hosts trays.
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 /// How often a host is looked for while none is known.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const HOST_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The tray's end of the channel through which it is told what to show.
+/// The tray's end of the channel through which it is updates what to show.
 pub struct Backend {
-    shown: watch::Sender<Option<Tray>>,
+    displayed: watch::Sender<Option<Tray>>,
 }
 
 impl Backend {
-    /// A tray that shows nothing until it is told what. Must be called on the runtime.
+    /// A tray that shows nothing until it is updates what. Must be called on the runtime.
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>) -> Self {
-        let (shown, told) = watch::channel(None);
-        tokio::spawn(keep(told, inputs));
-        Self { shown }
+        let (displayed, updates) = watch::channel(None);
+        tokio::spawn(run(updates, inputs));
+        Self { displayed }
     }
 
-    /// Replaces what is shown.
+    /// Replaces what is displayed.
     pub fn show(&mut self, tray: &Tray) {
-        self.shown.send_replace(Some(tray.clone()));
+        self.displayed.send_replace(Some(tray.clone()));
     }
 }
 
-async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Input>) {
-    let Ok(first) = told.wait_for(Option::is_some).await.map(|shown| shown.clone()) else {
+async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Input>) {
+    let Ok(first) = updates.wait_for(Option::is_some).await.map(|displayed| displayed.clone()) else {
         return;
     };
-    let Some(shown) = first else {
+    let Some(displayed) = first else {
         return;
     };
-    let mut shades = crate::platform::appearance::follow();
-    let mut shade = Shade::ForDark;
-    let (hosted, mut hosting) = watch::channel(true);
-    let put_up = async |shown, shade| {
-        hosted.send_replace(true);
-        let item = StatusItem { shown, shade, inputs: inputs.clone(), hosted: hosted.clone() };
+    let mut themes = crate::platform::appearance::watch_panel_theme();
+    let mut theme = PanelTheme::Dark;
+    let (has_host, mut host_changes) = watch::channel(true);
+    let register = async |displayed, theme| {
+        has_host.send_replace(true);
+        let item = StatusItem { displayed, theme, inputs: inputs.clone(), has_host: has_host.clone() };
         let handle: Option<Handle<StatusItem>> = match item.assume_sni_available(true).spawn().await {
             Ok(handle) => Some(handle),
             Err(error) => {
@@ -64,32 +64,32 @@ async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Inpu
         };
         handle
     };
-    let Some(mut handle) = put_up(shown, shade).await else {
+    let Some(mut handle) = register(displayed, theme).await else {
         return;
     };
     info!("the tray is there");
     loop {
         tokio::select! {
-            changed = told.changed() => {
+            changed = updates.changed() => {
                 if changed.is_err() {
                     break;
                 }
-                let Some(tray) = told.borrow_and_update().clone() else {
+                let Some(tray) = updates.borrow_and_update().clone() else {
                     continue;
                 };
-                handle.update(|item| item.shown = tray).await;
+                handle.update(|item| item.displayed = tray).await;
             }
-            Some(new) = shades.recv() => {
-                shade = new;
-                handle.update(|item| item.shade = shade).await;
+            Some(new) = themes.recv() => {
+                theme = new;
+                handle.update(|item| item.theme = theme).await;
             }
-            () = missed(&mut hosting) => {
+            () = host_appeared(&mut host_changes) => {
                 info!("a host of trays has come unnoticed");
                 handle.shutdown().await;
-                let Some(shown) = told.borrow().clone() else {
+                let Some(displayed) = updates.borrow().clone() else {
                     continue;
                 };
-                let Some(again) = put_up(shown, shade).await else {
+                let Some(again) = register(displayed, theme).await else {
                     return;
                 };
                 handle = again;
@@ -100,34 +100,34 @@ async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Inpu
 }
 
 /// Waits until there is a host although none is known.
-async fn missed(hosting: &mut watch::Receiver<bool>) {
+async fn host_appeared(host_changes: &mut watch::Receiver<bool>) {
     loop {
         // Its sender is with the item, or with who waits here.
-        let _ = hosting.wait_for(|hosted| !hosted).await;
-        tokio::time::sleep(LOOK_AGAIN).await;
-        if !*hosting.borrow() && host_is_there().await.unwrap_or(false) {
+        let _ = host_changes.wait_for(|has_host| !has_host).await;
+        tokio::time::sleep(HOST_POLL_INTERVAL).await;
+        if !*host_changes.borrow() && host_is_running().await.unwrap_or(false) {
             return;
         }
     }
 }
 
-async fn host_is_there() -> zbus::Result<bool> {
+async fn host_is_running() -> zbus::Result<bool> {
     let bus = zbus::Connection::session().await?;
     Ok(DBusProxy::new(&bus).await?.name_has_owner(WATCHER.try_into()?).await?)
 }
 
 struct StatusItem {
-    shown: Tray,
-    shade: Shade,
+    displayed: Tray,
+    theme: PanelTheme,
     inputs: mpsc::Sender<Input>,
     /// Whether a host has taken it.
-    hosted: watch::Sender<bool>,
+    has_host: watch::Sender<bool>,
 }
 
 impl StatusItem {
-    fn click(&self, click: Click) {
+    fn send(&self, action: TrayAction) {
         // Never waits: a controller that is so far behind has lost the person's patience anyway.
-        if let Err(error) = self.inputs.try_send(Input::Click(click)) {
+        if let Err(error) = self.inputs.try_send(Input::Tray(action)) {
             warn!("a click in the tray was lost: {error}");
         }
     }
@@ -143,20 +143,20 @@ impl ksni::Tray for StatusItem {
     }
 
     fn watcher_online(&self) {
-        self.hosted.send_replace(true);
+        self.has_host.send_replace(true);
     }
 
     fn watcher_offline(&self, _reason: OfflineReason) -> bool {
-        self.hosted.send_replace(false);
+        self.has_host.send_replace(false);
         true
     }
 
     fn activate(&mut self, _x: i32, _y: i32) {
-        self.click(Click::Icon);
+        self.send(TrayAction::ToggleWindow);
     }
 
     fn icon_pixmap(&self) -> Vec<ksni::Icon> {
-        let pictures = picture::of(self.shown.icon, self.shade).into_iter();
+        let pictures = icon_images::images(self.displayed.icon, self.theme).into_iter();
         let icon = |image: tauri::image::Image<'static>| ksni::Icon {
             width: i32::try_from(image.width()).unwrap_or_default(),
             height: i32::try_from(image.height()).unwrap_or_default(),
@@ -166,11 +166,11 @@ impl ksni::Tray for StatusItem {
     }
 
     fn tool_tip(&self) -> ToolTip {
-        ToolTip { title: self.shown.tooltip.clone(), ..ToolTip::default() }
+        ToolTip { title: self.displayed.tooltip.clone(), ..ToolTip::default() }
     }
 
     fn menu(&self) -> Vec<MenuItem<Self>> {
-        self.shown.menu.entries.iter().map(item).collect()
+        self.displayed.menu.entries.iter().map(item).collect()
     }
 }
 
@@ -181,10 +181,10 @@ fn item(entry: &Entry) -> MenuItem<StatusItem> {
             SubMenu { label: escaped(label), submenu: entries.iter().map(item).collect(), ..SubMenu::default() }.into()
         }
         Entry::Item(entry) => {
-            let (label, enabled, click) = (escaped(&entry.label), entry.click.is_some(), entry.click.clone());
+            let (label, enabled, action) = (escaped(&entry.label), entry.action.is_some(), entry.action.clone());
             let activate = Box::new(move |tray: &mut StatusItem| {
-                if let Some(click) = click.clone() {
-                    tray.click(click);
+                if let Some(action) = action.clone() {
+                    tray.send(action);
                 }
             });
             match entry.checked {

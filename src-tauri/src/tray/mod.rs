@@ -1,19 +1,19 @@
 //! What is in the tray: a pure function of what the engine shows.
 //!
 //! ```text
-//! Shown ──► Tray { icon, tooltip, menu } ── only when it changed ──► ksni (Linux) or Tauri's tray (elsewhere)
-//!                                        ◄────────── Click ─────────
+//! EngineViewState ──► Tray { icon, tooltip, menu } ── only when it changed ──► ksni (Linux) or Tauri's tray (elsewhere)
+//!                                        ◄────────── TrayAction ─────────
 //! ```
 //!
 //! Nothing here has an effect, and nothing asks: a menu item carries what it means as a value, never as a text to be
 //! parsed.
 
 mod icon;
+mod icon_images;
 mod menu;
-mod picture;
 
 #[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
+#[path = "macos_windows.rs"]
 mod backend;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -21,16 +21,16 @@ mod backend;
 
 pub use backend::Backend;
 pub use icon::Icon;
+pub use icon_images::PanelTheme;
 pub use menu::{Entry, Item, Menu};
-pub use picture::Shade;
 
 use postern_engine::model::{Fault, Request, Snapshot};
 
-use crate::face::View;
+use crate::desktop_integration::View;
 
 /// What the shell knows of the engine.
 #[derive(Debug, Clone, Copy)]
-pub enum Shown<'a> {
+pub enum EngineViewState<'a> {
     /// It is starting.
     Starting,
     /// It could not start.
@@ -53,19 +53,19 @@ pub struct Tray {
 impl Tray {
     /// The tray for what is shown.
     #[must_use]
-    pub fn of(shown: Shown<'_>) -> Self {
-        let status = menu::status(shown);
-        Self { icon: Icon::of(shown), menu: Menu::of(shown, &status), tooltip: format!("Postern: {status}") }
+    pub fn of(state: EngineViewState<'_>) -> Self {
+        let status = menu::status_line(state);
+        Self { icon: Icon::of(state), menu: Menu::of(state, &status), tooltip: format!("Postern: {status}") }
     }
 }
 
 /// What a person wants who clicked in the tray.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Click {
+pub enum TrayAction {
     /// The icon itself: the window comes, or goes.
-    Icon,
-    /// Ask the engine.
-    Ask(Request),
+    ToggleWindow,
+    /// Command the engine.
+    Request(Request),
     /// Put this into the clipboard.
     Copy(String),
     /// Open this in the browser.
@@ -73,7 +73,7 @@ pub enum Click {
     /// Show this part of the window.
     Show(View),
     /// Try to start again.
-    Retry,
+    RetryStart,
     /// End the program.
     Quit,
 }

@@ -31,7 +31,7 @@ fn write(on: bool) -> io::Result<()> {
         };
     }
     let text = desktop_entry::text(&std::env::current_exe()?, "--hidden", "X-GNOME-Autostart-enabled=true\n");
-    desktop_entry::keep(&path, text.as_bytes())?;
+    desktop_entry::write_if_changed(&path, text.as_bytes())?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ pub(super) fn text(program: &Path, arguments: &str, more: &str) -> String {
 }
 
 /// Writes a file unless it is there as it should be; tells whether it was written.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
@@ -66,9 +66,9 @@ mod tests {
     fn a_file_is_written_once() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("applications/x.desktop");
-        assert!(keep(&path, b"one").unwrap());
-        assert!(!keep(&path, b"one").unwrap());
-        assert!(keep(&path, b"two").unwrap());
+        assert!(write_if_changed(&path, b"one").unwrap());
+        assert!(!write_if_changed(&path, b"one").unwrap());
+        assert!(write_if_changed(&path, b"two").unwrap());
         assert_eq!(std::fs::read(path).unwrap(), b"two");
     }
 }

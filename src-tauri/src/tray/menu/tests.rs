@@ -4,14 +4,14 @@ use super::*;
 use crate::tray::{Icon, Tray};
 
 /// A menu as a person reads it: `[x]` and `[ ]` are checks, what is only to read is in brackets.
-fn drawn(menu: &Menu) -> String {
-    fn draw(entries: &[Entry], depth: usize, text: &mut String) {
+fn render(menu: &Menu) -> String {
+    fn render_entries(entries: &[Entry], depth: usize, text: &mut String) {
         for entry in entries {
             text.push_str(&"  ".repeat(depth));
             match entry {
                 Entry::Separator => text.push('-'),
                 Entry::Submenu { label, .. } => text.push_str(&format!("{label} >")),
-                Entry::Item(Item { label, click: None, .. }) => text.push_str(&format!("({label})")),
+                Entry::Item(Item { label, action: None, .. }) => text.push_str(&format!("({label})")),
                 Entry::Item(Item { label, checked, .. }) => {
                     text.push_str(match checked {
                         None => "",
@@ -23,20 +23,20 @@ fn drawn(menu: &Menu) -> String {
             }
             text.push('\n');
             if let Entry::Submenu { entries, .. } = entry {
-                draw(entries, depth + 1, text);
+                render_entries(entries, depth + 1, text);
             }
         }
     }
     let mut text = String::new();
-    draw(&menu.entries, 0, &mut text);
+    render_entries(&menu.entries, 0, &mut text);
     text
 }
 
 /// What a click on the item called `label` means.
-fn click<'a>(entries: &'a [Entry], label: &str) -> Option<&'a Click> {
+fn action_of<'a>(entries: &'a [Entry], label: &str) -> Option<&'a TrayAction> {
     entries.iter().find_map(|entry| match entry {
-        Entry::Item(item) if item.label == label => item.click.as_ref(),
-        Entry::Submenu { entries, .. } => click(entries, label),
+        Entry::Item(item) if item.label == label => item.action.as_ref(),
+        Entry::Submenu { entries, .. } => action_of(entries, label),
         _ => None,
     })
 }
@@ -122,25 +122,25 @@ fn knocking(name: &str) -> KnockView {
 
 #[test]
 fn before_anything_is_known() {
-    let tray = Tray::of(Shown::Starting);
-    assert_eq!(drawn(&tray.menu), "(Starting…)\n-\nOpen Postern\n-\nQuit Postern\n");
+    let tray = Tray::of(EngineViewState::Starting);
+    assert_eq!(render(&tray.menu), "(Starting…)\n-\nOpen Postern\n-\nQuit Postern\n");
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Idle, "Postern: Starting…"));
 
-    let tray = Tray::of(Shown::Running(&Snapshot::default()));
-    assert_eq!(drawn(&tray.menu), "(Not set up yet)\n-\nOpen Postern\n-\nQuit Postern\n");
+    let tray = Tray::of(EngineViewState::Running(&Snapshot::default()));
+    assert_eq!(render(&tray.menu), "(Not set up yet)\n-\nOpen Postern\n-\nQuit Postern\n");
 }
 
 #[test]
 fn when_the_engine_did_not_start() {
-    let tray = Tray::of(Shown::Failed(&Fault::new(Code::KeychainLocked, "Unlock it.")));
+    let tray = Tray::of(EngineViewState::Failed(&Fault::new(Code::KeychainLocked, "Unlock it.")));
     let menu = "(Not running: the keychain is locked)\nTry again\n-\nOpen Postern\n-\nQuit Postern\n";
-    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(render(&tray.menu), menu);
     assert_eq!(tray.icon, Icon::Attention);
 }
 
 #[test]
 fn nothing_shared_yet() {
-    let tray = Tray::of(Shown::Running(&Snapshot { me: me(), ..Snapshot::default() }));
+    let tray = Tray::of(EngineViewState::Running(&Snapshot { me: me(), ..Snapshot::default() }));
     let menu = "\
 (Nothing is shared)
 Open Postern
@@ -151,7 +151,7 @@ Settings…
 -
 Quit Postern
 ";
-    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(render(&tray.menu), menu);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn everything_at_once() {
         knocks: vec![knocking("Dave")],
         ..Snapshot::default()
     };
-    let tray = Tray::of(Shown::Running(&snapshot));
+    let tray = Tray::of(EngineViewState::Running(&snapshot));
     let menu = "\
 (Somebody asks to be let in)
 Open Postern
@@ -207,39 +207,39 @@ Settings…
 -
 Quit Postern
 ";
-    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(render(&tray.menu), menu);
     assert_eq!(tray.icon, Icon::Attention);
 
     let entries = &tray.menu.entries;
     let invitation = InvitationId([5; 16]);
     let expected = [
-        ("Accept", Click::Ask(Request::Accept { invitation, port: None })),
-        ("Decline", Click::Ask(Request::Decline { invitation })),
-        ("Look at it…", Click::Show(View::Invitation(invitation))),
+        ("Accept", TrayAction::Request(Request::Accept { invitation, port: None })),
+        ("Decline", TrayAction::Request(Request::Decline { invitation })),
+        ("Look at it…", TrayAction::Show(View::Invitation(invitation))),
         (
             "Allow once",
-            Click::Ask(Request::AnswerKnock { invitation: InvitationId([6; 16]), answer: KnockAnswer::Once }),
+            TrayAction::Request(Request::AnswerKnock { invitation: InvitationId([6; 16]), answer: KnockAnswer::Once }),
         ),
-        ("Share “Old”", Click::Ask(Request::SetService { service: ServiceId([1; 16]), on: true })),
-        ("On", Click::Ask(Request::SetInlet { inlet: InletId([2; 16]), on: false })),
-        ("Open in the browser", Click::OpenUrl("http://127.0.0.1:5432/lab".into())),
-        ("Copy address 127.0.0.1:5432", Click::Copy("127.0.0.1:5432".into())),
-        ("Pause everything", Click::Ask(Request::PauseAll { on: true })),
-        ("Share a service…", Click::Show(View::Share)),
-        ("Quit Postern", Click::Quit),
+        ("Share “Old”", TrayAction::Request(Request::SetService { service: ServiceId([1; 16]), on: true })),
+        ("On", TrayAction::Request(Request::SetInlet { inlet: InletId([2; 16]), on: false })),
+        ("Open in the browser", TrayAction::OpenUrl("http://127.0.0.1:5432/lab".into())),
+        ("Copy address 127.0.0.1:5432", TrayAction::Copy("127.0.0.1:5432".into())),
+        ("Pause everything", TrayAction::Request(Request::PauseAll { on: true })),
+        ("Share a service…", TrayAction::Show(View::Share)),
+        ("Quit Postern", TrayAction::Quit),
     ];
-    for (label, meant) in expected {
-        assert_eq!(click(entries, label), Some(&meant), "{label}");
+    for (label, expected_action) in expected {
+        assert_eq!(action_of(entries, label), Some(&expected_action), "{label}");
     }
 }
 
 #[test]
 fn paused_says_so_and_resumes() {
     let snapshot = Snapshot { me: me(), status: Status::Paused, paused: true, ..Snapshot::default() };
-    let tray = Tray::of(Shown::Running(&snapshot));
+    let tray = Tray::of(EngineViewState::Running(&snapshot));
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Paused, "Postern: Everything is paused"));
-    let resume = Click::Ask(Request::PauseAll { on: false });
-    assert_eq!(click(&tray.menu.entries, "Pause everything"), Some(&resume));
+    let resume = TrayAction::Request(Request::PauseAll { on: false });
+    assert_eq!(action_of(&tray.menu.entries, "Pause everything"), Some(&resume));
 }
 
 #[test]
@@ -252,15 +252,18 @@ fn the_status_counts() {
         inlets: vec![reached("Lab", up(), None), reached("Database", up(), None)],
         ..Snapshot::default()
     };
-    assert_eq!(status(Shown::Running(&snapshot)), "1 shared · 2 portals · 2 connected");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "1 shared · 2 portals · 2 connected");
     snapshot.status = Status::Attention;
     snapshot.invitations = vec![received("Carol", "Wiki"), received("Carol", "Wiki")];
-    assert_eq!(status(Shown::Running(&snapshot)), "2 invitations wait for you");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "2 invitations wait for you");
     snapshot.invitations.clear();
     snapshot.troubles = vec![Fault::new(Code::NoWayIn, "…")];
-    assert_eq!(status(Shown::Running(&snapshot)), "nobody can be reached yet".replace("be reached", "reach you"));
+    assert_eq!(
+        status_line(EngineViewState::Running(&snapshot)),
+        "nobody can be reached yet".replace("be reached", "reach you")
+    );
     snapshot.status = Status::Offline;
-    assert_eq!(status(Shown::Running(&snapshot)), "Offline: nobody can be reached");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Offline: nobody can be reached");
 }
 
 #[test]
@@ -272,7 +275,7 @@ fn names_from_outside_stay_names() {
         invitations: names.iter().map(|name| received(name, "Wiki")).collect(),
         ..Snapshot::default()
     };
-    let menu = drawn(&Tray::of(Shown::Running(&snapshot)).menu);
+    let menu = render(&Tray::of(EngineViewState::Running(&snapshot)).menu);
     let lines: Vec<_> = menu.lines().filter(|line| line.contains("invites")).collect();
     assert_eq!(
         lines,
@@ -293,7 +296,7 @@ fn five_hundred_services_make_a_short_menu() {
         inlets: (0..500).map(|number| reached(&format!("Portal {number}"), up(), None)).collect(),
         ..Snapshot::default()
     };
-    let tray = Tray::of(Shown::Running(&snapshot));
+    let tray = Tray::of(EngineViewState::Running(&snapshot));
     assert!(tray.menu.entries.len() < 35, "{}", tray.menu.entries.len());
-    assert_eq!(click(&tray.menu.entries, "490 more…"), Some(&Click::Show(View::Home)));
+    assert_eq!(action_of(&tray.menu.entries, "490 more…"), Some(&TrayAction::Show(View::Home)));
 }

@@ -4,7 +4,7 @@
 ///
 /// # Errors
 /// What to tell a person who cannot see a window.
-pub(crate) fn find() -> Result<(), String> {
+pub(crate) fn ensure_available() -> Result<(), String> {
     let named = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
     if !named("DISPLAY") && !named("WAYLAND_DISPLAY") {
         return Err("neither DISPLAY nor WAYLAND_DISPLAY is set".into());

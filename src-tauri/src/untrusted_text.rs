@@ -5,28 +5,28 @@
 
 use postern_engine::letters::visible;
 
-/// The longest name in a menu, in characters.
-pub const MENU_NAME: usize = 32;
-/// The longest name in a notification, in characters.
-pub const NOTE_NAME: usize = 60;
+/// The max_chars name in a menu, in characters.
+pub const MAX_MENU_NAME: usize = 32;
+/// The max_chars name in a notification, in characters.
+pub const MAX_NOTIFICATION_NAME: usize = 60;
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
 const POP_ISOLATE: char = '\u{2069}';
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
 
-/// A text as one line of at most `longest` characters, isolated if any of it runs from right to left.
+/// A text as one line of at most `max_chars` characters, isolated if any of it runs from right to left.
 #[must_use]
-pub fn plain(text: &str, longest: usize) -> String {
+pub fn sanitize_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let shown = visible(word);
-        if !shown.is_empty() && !line.is_empty() {
+        let sanitized = visible(word);
+        if !sanitized.is_empty() && !line.is_empty() {
             line.push(' ');
         }
-        line.push_str(&shown);
+        line.push_str(&sanitized);
     }
-    let line = cut(&line, longest);
+    let line = truncate(&line, max_chars);
     match line.chars().any(is_right_to_left) {
         true => format!("{FIRST_STRONG_ISOLATE}{line}{POP_ISOLATE}"),
         false => line,
@@ -55,12 +55,12 @@ pub fn escape_mnemonic(text: &str, mark: char) -> String {
 }
 
 /// Never between a character and what is joined to it: that would show another one.
-fn cut(line: &str, longest: usize) -> String {
-    if line.chars().count() <= longest {
+fn truncate(line: &str, max_chars: usize) -> String {
+    if line.chars().count() <= max_chars {
         return line.into();
     }
     let characters: Vec<char> = line.chars().collect();
-    let mut end = longest.saturating_sub(1);
+    let mut end = max_chars.saturating_sub(1);
     while end > 0 && (is_joined(characters[end]) || characters[end - 1] == JOINER) {
         end -= 1;
     }
@@ -84,25 +84,25 @@ mod tests {
 
     #[test]
     fn an_ordinary_name_stays_as_it_is() {
-        assert_eq!(plain("Zoë’s café_1", 32), "Zoë’s café_1");
+        assert_eq!(sanitize_line("Zoë’s café_1", 32), "Zoë’s café_1");
         for joined in ["👩‍💻 Ann", "👨‍👩‍👧‍👦", "می\u{200c}خواهم"] {
-            assert_eq!(plain(joined, 32).trim_matches([FIRST_STRONG_ISOLATE, POP_ISOLATE]), joined);
+            assert_eq!(sanitize_line(joined, 32).trim_matches([FIRST_STRONG_ISOLATE, POP_ISOLATE]), joined);
         }
     }
 
     #[test]
     fn lines_and_directions_do_not_get_out() {
-        assert_eq!(plain("  a\n\tb\u{202e}c\u{0} ", 32), "a bc");
-        assert_eq!(plain("\u{200b}\u{feff}", 32), "");
-        assert_eq!(plain("Ann\u{200d} \u{3164}", 32), "Ann");
-        assert_eq!(plain("שלום", 32), "\u{2068}שלום\u{2069}");
+        assert_eq!(sanitize_line("  a\n\tb\u{202e}c\u{0} ", 32), "a bc");
+        assert_eq!(sanitize_line("\u{200b}\u{feff}", 32), "");
+        assert_eq!(sanitize_line("Ann\u{200d} \u{3164}", 32), "Ann");
+        assert_eq!(sanitize_line("שלום", 32), "\u{2068}שלום\u{2069}");
     }
 
     #[test]
     fn a_long_name_is_cut_where_it_can_be() {
-        assert_eq!(plain(&"x".repeat(100), 8), "xxxxxxx…");
-        assert_eq!(plain("abcdef 👩‍💻👩‍💻", 9), "abcdef…");
-        assert_eq!(plain("abcde\u{0301}\u{0301}\u{0301}fgh", 6), "abcd…");
+        assert_eq!(sanitize_line(&"x".repeat(100), 8), "xxxxxxx…");
+        assert_eq!(sanitize_line("abcdef 👩‍💻👩‍💻", 9), "abcdef…");
+        assert_eq!(sanitize_line("abcde\u{0301}\u{0301}\u{0301}fgh", 6), "abcd…");
     }
 
     #[test]

@@ -5,64 +5,64 @@ use std::sync::Arc;
 use postern_engine::model::{Fault, Notice, Snapshot, Traffic};
 use tokio::sync::{broadcast, watch};
 
-use super::backend::Engine;
+use super::engine_factory::Engine;
 
 /// What has become of the engine.
-pub(super) enum State<E> {
+pub(super) enum EngineState<E> {
     Starting,
     Failed(Fault),
-    Running(Running<E>),
+    Running(RunningEngine<E>),
 }
 
 /// An engine, and what it says.
-pub(super) struct Running<E> {
+pub(super) struct RunningEngine<E> {
     pub(super) engine: E,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) traffic: watch::Receiver<Arc<Traffic>>,
     notices: broadcast::Receiver<Notice>,
     /// The snapshot that everything on the screen shows.
-    pub(super) shown: Arc<Snapshot>,
+    pub(super) displayed: Arc<Snapshot>,
 }
 
 /// What the engine said.
-pub(super) enum Said {
+pub(super) enum EngineEvent {
     Snapshot,
     Traffic,
     Notice(Notice),
-    Missed,
+    NoticesLagged,
     Ended,
 }
 
-impl<E> State<E> {
+impl<E> EngineState<E> {
     /// What the engine says next; nothing while there is none.
-    pub(super) async fn said(&mut self) -> Said {
+    pub(super) async fn next_event(&mut self) -> EngineEvent {
         let Self::Running(running) = self else {
             return std::future::pending().await;
         };
         tokio::select! {
             biased;
-            changed = running.snapshots.changed() => changed.map_or(Said::Ended, |()| Said::Snapshot),
+            changed = running.snapshots.changed() => changed.map_or(EngineEvent::Ended, |()| EngineEvent::Snapshot),
             notice = running.notices.recv() => match notice {
-                Ok(notice) => Said::Notice(notice),
-                Err(broadcast::error::RecvError::Lagged(_)) => Said::Missed,
-                Err(broadcast::error::RecvError::Closed) => Said::Ended,
+                Ok(notice) => EngineEvent::Notice(notice),
+                Err(broadcast::error::RecvError::Lagged(_)) => EngineEvent::NoticesLagged,
+                Err(broadcast::error::RecvError::Closed) => EngineEvent::Ended,
             },
-            changed = running.traffic.changed() => changed.map_or(Said::Ended, |()| Said::Traffic),
+            changed = running.traffic.changed() => changed.map_or(EngineEvent::Ended, |()| EngineEvent::Traffic),
         }
     }
 }
 
-impl<E: Engine> Running<E> {
+impl<E: Engine> RunningEngine<E> {
     pub(super) fn new(engine: E) -> Self {
         let (snapshots, traffic, notices) = (engine.snapshot(), engine.traffic(), engine.notices());
-        let shown = snapshots.borrow().clone();
-        Self { engine, snapshots, traffic, notices, shown }
+        let displayed = snapshots.borrow().clone();
+        Self { engine, snapshots, traffic, notices, displayed }
     }
 
     /// Takes the newest snapshot to be shown; gives the one before, and it.
-    pub(super) fn look(&mut self) -> (Arc<Snapshot>, Arc<Snapshot>) {
+    pub(super) fn advance(&mut self) -> (Arc<Snapshot>, Arc<Snapshot>) {
         let new = self.snapshots.borrow_and_update().clone();
-        let old = std::mem::replace(&mut self.shown, Arc::clone(&new));
+        let old = std::mem::replace(&mut self.displayed, Arc::clone(&new));
         (old, new)
     }
 }

@@ -24,7 +24,7 @@ pub trait Engine: Clone + Send + Sync + 'static {
 }
 
 /// What makes an engine, as often as it is asked to.
-pub trait Start: Send + Sync + 'static {
+pub trait EngineFactory: Send + Sync + 'static {
     /// What it makes.
     type Engine: Engine;
     /// Makes one.

@@ -4,6 +4,6 @@
 ///
 /// # Errors
 /// None.
-pub(crate) fn find() -> Result<(), String> {
+pub(crate) fn ensure_available() -> Result<(), String> {
     Ok(())
 }

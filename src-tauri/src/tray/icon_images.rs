@@ -7,73 +7,73 @@ use super::Icon;
 
 /// What a picture is drawn for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shade {
+pub enum PanelTheme {
     /// A dark panel: the mark is light.
-    ForDark,
+    Dark,
     /// A light panel: the mark is dark.
-    ForLight,
+    Light,
 }
 
 /// The pictures of a state, the smallest first.
 #[must_use]
-pub(super) fn of(icon: Icon, shade: Shade) -> Vec<Image<'static>> {
-    match (icon, shade) {
-        (Icon::Idle, Shade::ForDark) => vec![
+pub(super) fn images(icon: Icon, theme: PanelTheme) -> Vec<Image<'static>> {
+    match (icon, theme) {
+        (Icon::Idle, PanelTheme::Dark) => vec![
             include_image!("icons/tray/idle-for-dark-22.png"),
             include_image!("icons/tray/idle-for-dark-32.png"),
             include_image!("icons/tray/idle-for-dark-48.png"),
         ],
-        (Icon::Idle, Shade::ForLight) => vec![
+        (Icon::Idle, PanelTheme::Light) => vec![
             include_image!("icons/tray/idle-for-light-22.png"),
             include_image!("icons/tray/idle-for-light-32.png"),
             include_image!("icons/tray/idle-for-light-48.png"),
         ],
-        (Icon::Ready, Shade::ForDark) => vec![
+        (Icon::Ready, PanelTheme::Dark) => vec![
             include_image!("icons/tray/ready-for-dark-22.png"),
             include_image!("icons/tray/ready-for-dark-32.png"),
             include_image!("icons/tray/ready-for-dark-48.png"),
         ],
-        (Icon::Ready, Shade::ForLight) => vec![
+        (Icon::Ready, PanelTheme::Light) => vec![
             include_image!("icons/tray/ready-for-light-22.png"),
             include_image!("icons/tray/ready-for-light-32.png"),
             include_image!("icons/tray/ready-for-light-48.png"),
         ],
-        (Icon::Live, Shade::ForDark) => vec![
+        (Icon::Live, PanelTheme::Dark) => vec![
             include_image!("icons/tray/live-for-dark-22.png"),
             include_image!("icons/tray/live-for-dark-32.png"),
             include_image!("icons/tray/live-for-dark-48.png"),
         ],
-        (Icon::Live, Shade::ForLight) => vec![
+        (Icon::Live, PanelTheme::Light) => vec![
             include_image!("icons/tray/live-for-light-22.png"),
             include_image!("icons/tray/live-for-light-32.png"),
             include_image!("icons/tray/live-for-light-48.png"),
         ],
-        (Icon::Attention, Shade::ForDark) => vec![
+        (Icon::Attention, PanelTheme::Dark) => vec![
             include_image!("icons/tray/attention-for-dark-22.png"),
             include_image!("icons/tray/attention-for-dark-32.png"),
             include_image!("icons/tray/attention-for-dark-48.png"),
         ],
-        (Icon::Attention, Shade::ForLight) => vec![
+        (Icon::Attention, PanelTheme::Light) => vec![
             include_image!("icons/tray/attention-for-light-22.png"),
             include_image!("icons/tray/attention-for-light-32.png"),
             include_image!("icons/tray/attention-for-light-48.png"),
         ],
-        (Icon::Offline, Shade::ForDark) => vec![
+        (Icon::Offline, PanelTheme::Dark) => vec![
             include_image!("icons/tray/offline-for-dark-22.png"),
             include_image!("icons/tray/offline-for-dark-32.png"),
             include_image!("icons/tray/offline-for-dark-48.png"),
         ],
-        (Icon::Offline, Shade::ForLight) => vec![
+        (Icon::Offline, PanelTheme::Light) => vec![
             include_image!("icons/tray/offline-for-light-22.png"),
             include_image!("icons/tray/offline-for-light-32.png"),
             include_image!("icons/tray/offline-for-light-48.png"),
         ],
-        (Icon::Paused, Shade::ForDark) => vec![
+        (Icon::Paused, PanelTheme::Dark) => vec![
             include_image!("icons/tray/paused-for-dark-22.png"),
             include_image!("icons/tray/paused-for-dark-32.png"),
             include_image!("icons/tray/paused-for-dark-48.png"),
         ],
-        (Icon::Paused, Shade::ForLight) => vec![
+        (Icon::Paused, PanelTheme::Light) => vec![
             include_image!("icons/tray/paused-for-light-22.png"),
             include_image!("icons/tray/paused-for-light-32.png"),
             include_image!("icons/tray/paused-for-light-48.png"),

@@ -12,12 +12,12 @@ use crate::arguments::{Arguments, KeychainKind};
 use crate::controller;
 
 /// Starts the engine of a data directory, as often as it is asked to.
-pub(crate) struct Starter {
+pub(crate) struct LocalEngineFactory {
     data_dir: PathBuf,
     keychain: KeychainChoice,
 }
 
-impl Starter {
+impl LocalEngineFactory {
     /// What the arguments ask for.
     ///
     /// # Errors
@@ -26,13 +26,13 @@ impl Starter {
         let keychain = match arguments.keychain {
             KeychainKind::Os => KeychainChoice::Os,
             KeychainKind::Memory => KeychainChoice::Memory,
-            KeychainKind::File => KeychainChoice::File(passphrase(arguments.passphrase_fd)?),
+            KeychainKind::File => KeychainChoice::File(read_passphrase(arguments.passphrase_fd)?),
         };
         Ok(Self { data_dir: data_dir.into(), keychain })
     }
 }
 
-impl controller::Start for Starter {
+impl controller::EngineFactory for LocalEngineFactory {
     type Engine = Engine;
 
     async fn start(&self) -> Result<Engine, Fault> {
@@ -63,7 +63,7 @@ impl controller::Engine for Engine {
     }
 }
 
-fn passphrase(descriptor: Option<u32>) -> Result<Passphrase, String> {
+fn read_passphrase(descriptor: Option<u32>) -> Result<Passphrase, String> {
     let descriptor = descriptor.ok_or("--keychain file needs the passphrase: say where with --passphrase-fd.")?;
     Passphrase::from_descriptor(descriptor).map_err(|error| error.to_string())
 }

@@ -25,12 +25,12 @@ fn write() -> io::Result<()> {
     let data = desktop_entry::directory("XDG_DATA_HOME", ".local/share");
     let data = data.ok_or_else(|| io::Error::other("there is no home directory"))?;
     let icon = data.join(format!("icons/hicolor/128x128/apps/{}.png", crate::APP_ID));
-    desktop_entry::keep(&icon, ICON)?;
+    desktop_entry::write_if_changed(&icon, ICON)?;
 
     let applications = data.join("applications");
     let more = "Categories=Network;Development;\nStartupNotify=true\nMimeType=x-scheme-handler/postern;\n";
     let text = desktop_entry::text(&std::env::current_exe()?, "%u", more);
-    if desktop_entry::keep(&applications.join(name), text.as_bytes())? {
+    if desktop_entry::write_if_changed(&applications.join(name), text.as_bytes())? {
         let mut update = Command::new("update-desktop-database");
         let updated = update.arg(&applications).stdout(Stdio::null()).stderr(Stdio::null()).status();
         debug!("update-desktop-database: {updated:?}");

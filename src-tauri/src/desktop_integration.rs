@@ -14,7 +14,7 @@ use crate::notification::{Notification, Topic};
 use crate::tray::Tray;
 
 /// What the controller makes appear. No call waits for a person or for the network.
-pub trait Face: Send + 'static {
+pub trait DesktopIntegration: Send + 'static {
     /// Replaces what is in the tray.
     fn set_tray(&mut self, tray: &Tray);
     /// Makes the window if there is none, shows it and brings it to the front.

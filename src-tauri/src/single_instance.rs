@@ -18,23 +18,23 @@ use postern_engine::model::{Answer, Code, Fault, Notice, Request, Secret, Snapsh
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
-use crate::controller::{Ask, Input};
-use crate::face::Event;
+use crate::controller::{Command, Input};
+use crate::desktop_integration::Event;
 
-const LOCK: &str = "app.lock";
+const LOCK_FILE: &str = "app.lock";
 /// How long the first may take from its lock to its socket.
-const FIRST_IS_READY: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+const PRIMARY_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_INTERVAL: Duration = Duration::from_millis(25);
 /// Notices that a slow client may be behind.
-const NOTICES: usize = 64;
+const NOTICE_CAPACITY: usize = 64;
 
 /// Which program this is.
 #[derive(Debug)]
 pub enum Claim {
     /// The first one, as long as this is held.
-    First(Lock),
+    Primary(Lock),
     /// Another runs, and has been told.
-    Second,
+    Secondary,
 }
 
 /// The data directory's lock; the system frees it however the program ends.
@@ -48,34 +48,35 @@ pub struct Lock {
 /// # Errors
 /// What to tell a person: the directory cannot be used, or the program that holds it does not answer.
 pub async fn claim(data_dir: &Path, link: Option<Secret>) -> Result<Claim, String> {
-    let deadline = Instant::now() + FIRST_IS_READY;
+    let deadline = Instant::now() + PRIMARY_STARTUP_TIMEOUT;
     loop {
         match Client::connect(data_dir).await {
-            Ok(mut first) => {
-                first.raise(link).await.map_err(|error| error.to_string())?;
-                return Ok(Claim::Second);
+            Ok(mut primary) => {
+                primary.raise(link).await.map_err(|error| error.to_string())?;
+                return Ok(Claim::Secondary);
             }
             Err(ControlError::NotRunning { .. }) => {}
             Err(error) => return Err(error.to_string()),
         }
-        if let Some(lock) = lock(data_dir)? {
-            return Ok(Claim::First(lock));
+        if let Some(lock) = try_lock(data_dir)? {
+            return Ok(Claim::Primary(lock));
         }
         if Instant::now() > deadline {
             return Err("The Postern that is running does not answer. End it and start again.".into());
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(RETRY_INTERVAL).await;
     }
 }
 
-fn lock(data_dir: &Path) -> Result<Option<Lock>, String> {
+fn try_lock(data_dir: &Path) -> Result<Option<Lock>, String> {
     let cannot = |error: std::io::Error| {
         format!(
             "{} cannot be used ({error}). Check its permissions, or choose another with --data-dir.",
             data_dir.display()
         )
     };
-    let file = File::options().create(true).write(true).truncate(false).open(data_dir.join(LOCK)).map_err(cannot)?;
+    let file =
+        File::options().create(true).write(true).truncate(false).open(data_dir.join(LOCK_FILE)).map_err(cannot)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -85,7 +86,7 @@ fn lock(data_dir: &Path) -> Result<Option<Lock>, String> {
 
 /// What stands behind the control socket: the engine, as the controller shows it. Clones are the same one.
 #[derive(Debug, Clone)]
-pub struct Reception {
+pub struct EngineProxy {
     data_dir: PathBuf,
     inputs: mpsc::Sender<Input>,
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -93,8 +94,8 @@ pub struct Reception {
     notices: broadcast::Sender<Notice>,
 }
 
-impl Reception {
-    /// A reception that has nothing to show yet.
+impl EngineProxy {
+    /// A engine_proxy that has nothing to show yet.
     #[must_use]
     pub fn new(data_dir: PathBuf, inputs: mpsc::Sender<Input>) -> Self {
         Self {
@@ -102,12 +103,12 @@ impl Reception {
             inputs,
             snapshot: watch::Sender::default(),
             traffic: watch::Sender::default(),
-            notices: broadcast::Sender::new(NOTICES),
+            notices: broadcast::Sender::new(NOTICE_CAPACITY),
         }
     }
 
     /// Tells whoever watches.
-    pub fn tell(&self, event: &Event) {
+    pub fn publish(&self, event: &Event) {
         match event {
             Event::Snapshot(snapshot) => {
                 self.snapshot.send_replace(Arc::clone(snapshot));
@@ -124,7 +125,7 @@ impl Reception {
     }
 }
 
-impl Host for Reception {
+impl Host for EngineProxy {
     fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -144,8 +145,8 @@ impl Host for Reception {
     async fn request(&self, request: Request) -> Result<Answer, Fault> {
         let (answer, answered) = oneshot::channel();
         let stopped = || Fault::new(Code::Stopped, "Postern is quitting.");
-        let ask = Input::Ask(Ask::Request(Box::new(request), answer));
-        self.inputs.send(ask).await.map_err(|_| stopped())?;
+        let command = Input::Command(Command::Request(Box::new(request), answer));
+        self.inputs.send(command).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
     }
 }
@@ -157,18 +158,19 @@ mod tests {
     #[tokio::test]
     async fn the_second_has_the_first_open_its_link() {
         let directory = tempfile::tempdir().unwrap();
-        let Claim::First(_lock) = claim(directory.path(), None).await.unwrap() else {
-            panic!("nobody else is here");
+        let Claim::Primary(_lock) = claim(directory.path(), None).await.unwrap() else {
+            panic!("no other instance holds the lock");
         };
         let (inputs, _heard) = mpsc::channel(1);
-        let reception = Reception::new(directory.path().into(), inputs);
+        let engine_proxy = EngineProxy::new(directory.path().into(), inputs);
         let (raised, mut raises) = mpsc::unbounded_channel();
-        let control = postern_engine::control::serve(reception, move |link| raised.send(link).unwrap()).await.unwrap();
+        let control =
+            postern_engine::control::serve(engine_proxy, move |link| raised.send(link).unwrap()).await.unwrap();
 
-        assert!(matches!(claim(directory.path(), None).await, Ok(Claim::Second)));
+        assert!(matches!(claim(directory.path(), None).await, Ok(Claim::Secondary)));
         assert_eq!(raises.recv().await, Some(None));
         let link = Secret::new("postern://join/x");
-        assert!(matches!(claim(directory.path(), Some(link.clone())).await, Ok(Claim::Second)));
+        assert!(matches!(claim(directory.path(), Some(link.clone())).await, Ok(Claim::Secondary)));
         assert_eq!(raises.recv().await, Some(Some(link)));
         control.close().await;
     }

@@ -5,4 +5,4 @@ use tokio::sync::mpsc;
 use crate::controller::Input;
 
 /// Does nothing.
-pub(crate) async fn follow(_inputs: mpsc::Sender<Input>) {}
+pub(crate) async fn watch(_inputs: mpsc::Sender<Input>) {}

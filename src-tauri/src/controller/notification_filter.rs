@@ -9,28 +9,28 @@ use crate::notification::Topic;
 
 /// What a person has been told lately.
 #[derive(Debug, Default)]
-pub(super) struct Telling {
-    hub: Option<Instant>,
+pub(super) struct NotificationFilter {
+    last_hub_lost: Option<Instant>,
 }
 
-impl Telling {
-    /// Of hubs that come and go not too much: one in `pace`.
-    pub(super) fn is_worth(&mut self, notice: &Notice, pace: Duration) -> bool {
+impl NotificationFilter {
+    /// Of hubs that come and go not too much: one in `timeouts`.
+    pub(super) fn should_notify(&mut self, notice: &Notice, interval: Duration) -> bool {
         match notice {
-            Notice::HubLost { .. } if self.hub.is_some_and(|told| told.elapsed() < pace) => false,
+            Notice::HubLost { .. } if self.last_hub_lost.is_some_and(|last| last.elapsed() < interval) => false,
             Notice::HubLost { .. } => {
-                self.hub = Some(Instant::now());
+                self.last_hub_lost = Some(Instant::now());
                 true
             }
             // It takes the place of the one that said that it was lost.
-            Notice::HubBack { .. } => self.hub.is_some(),
+            Notice::HubBack { .. } => self.last_hub_lost.is_some(),
             _ => true,
         }
     }
 }
 
 /// What waited for the person and no longer does: answered in the window, the tray, or by time.
-pub(super) fn answered(old: &Snapshot, new: &Snapshot) -> Vec<Topic> {
+pub(super) fn resolved_topics(old: &Snapshot, new: &Snapshot) -> Vec<Topic> {
     let waiting = |snapshot: &Snapshot| -> Vec<InvitationId> {
         let new = snapshot.invitations.iter().filter(|invitation| invitation.state == ReceivedState::New);
         new.map(|invitation| invitation.id).collect()

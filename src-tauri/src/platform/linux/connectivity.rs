@@ -33,7 +33,7 @@ trait Network {
 }
 
 /// Tells the controller whenever it has, until that ends.
-pub(crate) async fn follow(inputs: mpsc::Sender<Input>) {
+pub(crate) async fn watch(inputs: mpsc::Sender<Input>) {
     if let Err(error) = listen(&inputs).await {
         debug!("sleep and networks are not announced here: {error}");
     }
@@ -49,7 +49,7 @@ async fn listen(inputs: &mpsc::Sender<Input>) -> zbus::Result<()> {
             Some(network) = networks.next() => network.args()?.state >= CONNECTED,
             else => return Ok(()),
         };
-        if up && inputs.send(Input::Woken).await.is_err() {
+        if up && inputs.send(Input::ConnectivityRestored).await.is_err() {
             return Ok(());
         }
     }

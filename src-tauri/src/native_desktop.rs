@@ -8,31 +8,31 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::controller::Input;
-use crate::face::{Event, Face};
-use crate::instance::Reception;
+use crate::desktop_integration::{DesktopIntegration, Event};
 use crate::notification::{self, Notification, Topic};
 use crate::platform::{autostart, clipboard, file_dialog};
+use crate::single_instance::EngineProxy;
 use crate::tray::{self, Tray};
 use crate::window;
 
 /// What the controller makes appear, made to appear.
-pub(crate) struct Desktop {
+pub(crate) struct NativeDesktop {
     app: AppHandle,
     tray: tray::Backend,
     notifications: notification::Backend,
-    reception: Reception,
+    engine_proxy: EngineProxy,
     logs: PathBuf,
 }
 
-impl Desktop {
+impl NativeDesktop {
     /// The desktop of a running Tauri program. Must be called on the runtime.
     #[must_use]
-    pub(crate) fn new(app: AppHandle, inputs: &mpsc::Sender<Input>, reception: Reception, logs: PathBuf) -> Self {
+    pub(crate) fn new(app: AppHandle, inputs: &mpsc::Sender<Input>, engine_proxy: EngineProxy, logs: PathBuf) -> Self {
         #[cfg(target_os = "linux")]
         let tray = tray::Backend::new(inputs.clone());
         #[cfg(not(target_os = "linux"))]
         let tray = tray::Backend::new(app.clone(), inputs.clone());
-        Self { app, tray, notifications: notification::Backend::new(inputs.clone()), reception, logs }
+        Self { app, tray, notifications: notification::Backend::new(inputs.clone()), engine_proxy, logs }
     }
 
     fn open(&self, what: impl AsRef<std::ffi::OsStr>) {
@@ -42,7 +42,7 @@ impl Desktop {
     }
 }
 
-impl Face for Desktop {
+impl DesktopIntegration for NativeDesktop {
     fn set_tray(&mut self, tray: &Tray) {
         self.tray.show(tray);
     }
@@ -64,7 +64,7 @@ impl Face for Desktop {
     }
 
     fn emit(&mut self, event: &Event) {
-        self.reception.tell(event);
+        self.engine_proxy.publish(event);
         let told = match event {
             Event::Snapshot(snapshot) => self.app.emit_to(window::LABEL, "snapshot", snapshot.as_ref()),
             Event::Traffic(traffic) => self.app.emit_to(window::LABEL, "traffic", traffic.as_ref()),

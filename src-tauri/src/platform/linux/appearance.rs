@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use zbus::Connection;
 use zbus::zvariant::{OwnedValue, Value};
 
-use crate::tray::Shade;
+use crate::tray::PanelTheme;
 
 const NAMESPACE: &str = "org.freedesktop.appearance";
 const KEY: &str = "color-scheme";
@@ -28,13 +28,13 @@ trait Settings {
 
 /// The shade for the panel as it is, if the desktop says so, and every later change. Nobody waits for a desktop that is slow
 /// to say: what is not known yet is shown as for a dark panel.
-pub(crate) fn follow() -> mpsc::Receiver<Shade> {
+pub(crate) fn watch_panel_theme() -> mpsc::Receiver<PanelTheme> {
     let (changes, changed) = mpsc::channel(1);
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
     if !desktop.split(':').any(|name| matches!(name, "GNOME" | "Unity" | "pop")) {
         tokio::spawn(async move {
             // Without a portal it stays as it is.
-            let _ = watch(changes).await;
+            let _ = forward_changes(changes).await;
         });
     }
     changed
@@ -52,31 +52,31 @@ pub(crate) fn windows_are_dark() -> bool {
 }
 
 /// Until nobody wants to know any more.
-async fn watch(changes: mpsc::Sender<Shade>) -> zbus::Result<()> {
-    let settings = open().await?;
+async fn forward_changes(changes: mpsc::Sender<PanelTheme>) -> zbus::Result<()> {
+    let settings = settings_portal().await?;
     let mut signals = settings.receive_setting_changed().await?;
     let now = settings.read(NAMESPACE, KEY).await?;
-    let mut told = changes.send(shade(&now)).await;
-    while told.is_ok()
+    let mut sent = changes.send(panel_theme(&now)).await;
+    while sent.is_ok()
         && let Some(signal) = signals.next().await
     {
         let arguments = signal.args()?;
         if arguments.namespace == NAMESPACE && arguments.key == KEY {
-            told = changes.send(shade(&arguments.value)).await;
+            sent = changes.send(panel_theme(&arguments.value)).await;
         }
     }
     Ok(())
 }
 
-async fn open() -> zbus::Result<SettingsProxy<'static>> {
+async fn settings_portal() -> zbus::Result<SettingsProxy<'static>> {
     SettingsProxy::new(&Connection::session().await?).await
 }
 
 /// The portal wraps the number once or twice, by version.
-fn shade(value: &Value<'_>) -> Shade {
+fn panel_theme(value: &Value<'_>) -> PanelTheme {
     match value {
-        Value::Value(inner) => shade(inner),
-        Value::U32(PREFERS_LIGHT) => Shade::ForLight,
-        _ => Shade::ForDark,
+        Value::Value(inner) => panel_theme(inner),
+        Value::U32(PREFERS_LIGHT) => PanelTheme::Light,
+        _ => PanelTheme::Dark,
     }
 }
