@@ -2,7 +2,7 @@ import { mount } from 'svelte';
 import './app.css';
 import App from './App.svelte';
 import { connect } from './lib/backend/backend';
-import { asFault, store } from './lib/store.svelte';
+import { toFault, store } from './lib/store.svelte';
 
 const target = document.getElementById('app')!;
 target.replaceChildren();
@@ -10,4 +10,4 @@ mount(App, { target });
 
 connect()
   .then((backend) => store.start(backend))
-  .catch((thrown: unknown) => (store.startFault = asFault(thrown)));
+  .catch((thrown: unknown) => (store.startFault = toFault(thrown)));

@@ -3,7 +3,7 @@
 import type { Notice } from './types';
 
 /** `shown`: whether no row of the window tells it anyway. */
-export function heard(notice: Notice): { text: string; shown: boolean } {
+export function describeNotice(notice: Notice): { text: string; shown: boolean } {
   switch (notice.notice) {
     case 'invited':
       return { text: `${notice.from} invites you to ${notice.service}`, shown: false };

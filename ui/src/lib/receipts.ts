@@ -1,7 +1,7 @@
 // A receipt as a line: who, what, and the numbers. Pure. Names come apart from words, so that they can be isolated.
 
 import { bytes, lasted } from './format';
-import type { IconName } from './parts/icons';
+import type { IconName } from './components/icons';
 import type { Code, Deed, Receipt } from './types';
 
 /** `name` is somebody's or something's own text, `text` is ours. */

@@ -34,7 +34,7 @@ export function portOf(target: string): number | null {
 }
 
 /** A name and kind to propose for what somebody typed. */
-export function guess(target: string): { name: string; kind: ServiceKind } {
+export function guessService(target: string): { name: string; kind: ServiceKind } {
   const port = portOf(target);
   const known = port === null ? undefined : NAMES[port];
   if (known) return { name: known[0], kind: known[1] };
@@ -42,7 +42,7 @@ export function guess(target: string): { name: string; kind: ServiceKind } {
 }
 
 /** The picture for a service. */
-export function glyph(kind: ServiceKind, target: string): Glyph {
+export function serviceGlyph(kind: ServiceKind, target: string): Glyph {
   const known = NAMES[portOf(target) ?? 0];
   if (known && known[1] === kind) return known[2];
   return kind === 'tcp' ? 'plug' : 'globe';

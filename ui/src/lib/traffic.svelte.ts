@@ -15,18 +15,18 @@ export class TrafficHistory {
   at = $state(0);
   #samples = new Map<string, Sample[]>();
 
-  take(traffic: Traffic): void {
+  update(traffic: Traffic): void {
     const flows = new Map<string, Flow<string>>();
     for (const flow of [...traffic.grants, ...traffic.inlets]) {
       flows.set(flow.id, flow);
-      if (traffic.at) this.#remember(flow, traffic.at);
+      if (traffic.at) this.#addSample(flow, traffic.at);
     }
     for (const id of this.#samples.keys()) if (!flows.has(id)) this.#samples.delete(id);
     this.flows = flows;
     this.at = traffic.at;
   }
 
-  #remember(flow: Flow<string>, at: number): void {
+  #addSample(flow: Flow<string>, at: number): void {
     const samples = this.#samples.get(flow.id) ?? [];
     samples.push({ at, up: flow.up_rate, down: flow.down_rate });
     while (samples.length > 0 && samples[0]!.at < at - 2 * WINDOW_MS) samples.shift();

@@ -1,6 +1,6 @@
 // Every flow of the window, against the mock.
 
-import { expect, test } from './window';
+import { expect, test } from './driver';
 
 test.describe('first run', () => {
   test('takes a name and where to be reached, in two steps', async ({ driver }) => {
@@ -214,7 +214,7 @@ test.describe('undo', () => {
     await page.clock.install();
   });
 
-  async function revoke(driver: import('./window').Driver): Promise<void> {
+  async function revoke(driver: import('./driver').Driver): Promise<void> {
     await driver.open('home');
     await driver.expand('service', 'Notebook');
     await driver.row('person', 'Grace Hopper').getByTestId('person-menu').click();

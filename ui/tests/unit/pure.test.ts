@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as format from '../../src/lib/format';
-import { heard } from '../../src/lib/notices';
-import { byOwner, called, hue, initials, matches } from '../../src/lib/people';
+import { describeNotice } from '../../src/lib/notices';
+import { byOwner, displayName, colorIndex, initials, matches } from '../../src/lib/person';
 import { byDay, line } from '../../src/lib/receipts';
 import { remedy, tone } from '../../src/lib/remedy';
-import { reuse } from '../../src/lib/reuse';
-import { glyph, guess, portOf } from '../../src/lib/service';
+import { shareStructure } from '../../src/lib/structural_sharing';
+import { serviceGlyph, guessService, portOf } from '../../src/lib/service';
 import { attention, statusLine } from '../../src/lib/status';
-import { choiceOf, chosen, ends, EVERYTHING } from '../../src/lib/terms';
-import { SCENES } from '../../src/lib/backend/scenes';
+import { toChoice, toTerms, describeEnd, UNLIMITED } from '../../src/lib/terms';
+import { FIXTURES } from '../../src/lib/backend/fixtures';
 import type { Receipt } from '../../src/lib/types';
 
 const NOW = new Date(2026, 2, 12, 14, 0, 0).getTime();
@@ -109,13 +109,13 @@ describe('initials', () => {
 });
 
 it('a name of nothing is said to be none', () => {
-  expect(called(' \u200b\u202e ')).toBe('Nameless');
-  expect(called('Ada')).toBe('Ada');
+  expect(displayName(' \u200b\u202e ')).toBe('Nameless');
+  expect(displayName('Ada')).toBe('Ada');
 });
 
 it('a person keeps their colour', () => {
-  expect(hue('Iabc')).toBe(hue('Iabc'));
-  expect(new Set(Array.from({ length: 64 }, (_, i) => hue(`I${i}`))).size).toBe(8);
+  expect(colorIndex('Iabc')).toBe(colorIndex('Iabc'));
+  expect(new Set(Array.from({ length: 64 }, (_, i) => colorIndex(`I${i}`))).size).toBe(8);
 });
 
 it('groups by owner, in the order of first appearance', () => {
@@ -146,39 +146,39 @@ describe('a service from its address', () => {
   ])('%s has port %s', (target, port) => expect(portOf(target)).toBe(port));
 
   it('has a name, a kind and a picture', () => {
-    expect(guess('nas:5432')).toEqual({ name: 'PostgreSQL', kind: 'tcp' });
-    expect(guess('3000')).toEqual({ name: 'Dev server', kind: 'http' });
-    expect(guess('4711')).toEqual({ name: 'Port 4711', kind: 'tcp' });
-    expect(glyph('tcp', 'x:22')).toBe('terminal');
-    expect(glyph('http', 'x:22')).toBe('globe');
-    expect(glyph('tcp', 'x:4711')).toBe('plug');
+    expect(guessService('nas:5432')).toEqual({ name: 'PostgreSQL', kind: 'tcp' });
+    expect(guessService('3000')).toEqual({ name: 'Dev server', kind: 'http' });
+    expect(guessService('4711')).toEqual({ name: 'Port 4711', kind: 'tcp' });
+    expect(serviceGlyph('tcp', 'x:22')).toBe('terminal');
+    expect(serviceGlyph('http', 'x:22')).toBe('globe');
+    expect(serviceGlyph('tcp', 'x:4711')).toBe('plug');
   });
 });
 
 describe('terms', () => {
   it('count from now', () => {
-    expect(chosen({ ...EVERYTHING, span: 'hour' }, NOW)).toEqual({ until: NOW + HOUR, until_quit: false, connections: null });
-    expect(chosen({ ...EVERYTHING, span: 'quit', connections: '2' }, NOW)).toEqual({ until: null, until_quit: true, connections: 2 });
-    expect(chosen({ ...EVERYTHING, connections: 'many' }, NOW).connections).toBeNull();
-    expect(chosen({ ...EVERYTHING, connections: '-1' }, NOW).connections).toBeNull();
+    expect(toTerms({ ...UNLIMITED, span: 'hour' }, NOW)).toEqual({ until: NOW + HOUR, until_quit: false, connections: null });
+    expect(toTerms({ ...UNLIMITED, span: 'quit', connections: '2' }, NOW)).toEqual({ until: null, until_quit: true, connections: 2 });
+    expect(toTerms({ ...UNLIMITED, connections: 'many' }, NOW).connections).toBeNull();
+    expect(toTerms({ ...UNLIMITED, connections: '-1' }, NOW).connections).toBeNull();
   });
 
   it('last until the end of the day that was chosen', () => {
-    const { until } = chosen({ ...EVERYTHING, span: 'date', day: '2026-03-20' }, NOW);
+    const { until } = toTerms({ ...UNLIMITED, span: 'date', day: '2026-03-20' }, NOW);
     expect(new Date(until!).toString()).toContain('Mar 20 2026 23:59:59');
-    expect(choiceOf({ until, until_quit: false, connections: 3 })).toEqual({ span: 'date', day: '2026-03-20', connections: '3' });
+    expect(toChoice({ until, until_quit: false, connections: 3 })).toEqual({ span: 'date', day: '2026-03-20', connections: '3' });
   });
 
   it('are said', () => {
-    expect(ends({ until: null, until_quit: false, connections: null }, NOW)).toBe('');
-    expect(ends({ until: null, until_quit: true, connections: null }, NOW)).toBe('until you quit Postern');
-    expect(ends({ until: NOW + 3 * DAY, until_quit: false, connections: null }, NOW)).toBe('ends in 3 days');
-    expect(ends({ until: NOW - DAY, until_quit: false, connections: null }, NOW)).toBe('ended 11 Mar');
+    expect(describeEnd({ until: null, until_quit: false, connections: null }, NOW)).toBe('');
+    expect(describeEnd({ until: null, until_quit: true, connections: null }, NOW)).toBe('until you quit Postern');
+    expect(describeEnd({ until: NOW + 3 * DAY, until_quit: false, connections: null }, NOW)).toBe('ends in 3 days');
+    expect(describeEnd({ until: NOW - DAY, until_quit: false, connections: null }, NOW)).toBe('ended 11 Mar');
   });
 });
 
 describe('the status line', () => {
-  const of = (name: string) => statusLine(SCENES[name]!(NOW).snapshot!);
+  const of = (name: string) => statusLine(FIXTURES[name]!(NOW).snapshot!);
   it.each([
     ['empty', 'Nothing shared yet'],
     ['home', 'Sharing 2, using 2'],
@@ -186,9 +186,9 @@ describe('the status line', () => {
     ['attention', '2 things wait for you'],
     ['offline', 'Offline'],
     ['paused', 'Everything is paused'],
-  ])('of %s is %s', (scene, text) => expect(of(scene).text).toBe(text));
+  ])('of %s is %s', (fixture, text) => expect(of(fixture).text).toBe(text));
 
-  it('counts what can be answered', () => expect(attention(SCENES['attention']!(NOW).snapshot!)).toBe(2));
+  it('counts what can be answered', () => expect(attention(FIXTURES['attention']!(NOW).snapshot!)).toBe(2));
 });
 
 describe('remedies go by code', () => {
@@ -224,21 +224,21 @@ describe('receipts', () => {
 });
 
 it('a notice is a sentence', () => {
-  expect(heard({ notice: 'hub-back', address: 'h:1' })).toEqual({ text: 'Hub h:1 is back', shown: false });
-  expect(heard({ notice: 'joined', service: 'x', from: 'Ada', name: 'DB' }).shown).toBe(true);
+  expect(describeNotice({ notice: 'hub-back', address: 'h:1' })).toEqual({ text: 'Hub h:1 is back', shown: false });
+  expect(describeNotice({ notice: 'joined', service: 'x', from: 'Ada', name: 'DB' }).shown).toBe(true);
 });
 
 describe('what has not changed', () => {
   const before = { a: [{ id: '1', deep: { x: [1, 2] } }, { id: '2', deep: null }], b: 'x' };
 
   it('stays the same object', () => {
-    expect(reuse(before, structuredClone(before))).toBe(before);
+    expect(shareStructure(before, structuredClone(before))).toBe(before);
   });
 
   it('is found by id when something is added or gone', () => {
     const after = structuredClone(before);
     after.a.unshift({ id: '0', deep: null });
-    const result = reuse(before, after);
+    const result = shareStructure(before, after);
     expect(result).toEqual(after);
     expect(result.a[1]).toBe(before.a[0]);
   });
@@ -246,13 +246,13 @@ describe('what has not changed', () => {
   it('does not hide what has', () => {
     const after = structuredClone(before);
     after.a[0]!.deep = { x: [1, 3] };
-    const result = reuse(before, after);
+    const result = shareStructure(before, after);
     expect(result).toEqual(after);
     expect(result.a[0]).not.toBe(before.a[0]);
     expect(result.a[1]).toBe(before.a[1]);
   });
 
   it.each([[null, [1]], [[1], null], [{}, []], [undefined, { a: 1 }], [{ a: 1, b: 2 }, { a: 1 }]])('%j becomes %j', (old, now) => {
-    expect(reuse(old, now)).toEqual(now);
+    expect(shareStructure(old, now)).toEqual(now);
   });
 });

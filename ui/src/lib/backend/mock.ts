@@ -13,9 +13,9 @@ import type {
   Traffic,
 } from '../types';
 import type { Backend, Listeners } from './backend';
-import { SCENES, type Scene } from './scenes';
-import { base, contact, DAY, fault, identifier, inlet, scene as blank, person, sent, service } from './scenes/build';
-import { traffic } from './scenes/everyday';
+import { FIXTURES, type Fixture } from './fixtures';
+import { base, contact, DAY, fault, identifier, inlet, fixture as blank, person, sent, service } from './fixtures/builders';
+import { traffic } from './fixtures/normal';
 import type { Navigate, ShellAction, ShellState } from './shell';
 
 const DELAY_MS = 40;
@@ -44,7 +44,7 @@ declare global {
 }
 
 export function mock(name: string): Backend {
-  const played = (SCENES[name] ?? SCENES['home']!)(Date.now());
+  const played = (FIXTURES[name] ?? FIXTURES['home']!)(Date.now());
   const backend = new Mock(played);
   window.mock = backend.controls;
   return backend;
@@ -52,7 +52,7 @@ export function mock(name: string): Backend {
 
 class Mock implements Backend {
   readonly controls: MockControls;
-  #scene: Scene;
+  #fixture: Fixture;
   #snapshot: Snapshot | null;
   #shell: ShellState;
   #receipts: Receipt[];
@@ -61,8 +61,8 @@ class Mock implements Backend {
   #next = 1;
   #chosen: string | null | Fault = null;
 
-  constructor(played: Scene) {
-    this.#scene = played;
+  constructor(played: Fixture) {
+    this.#fixture = played;
     this.#snapshot = played.snapshot;
     this.#shell = played.shell;
     this.#receipts = played.receipts;
@@ -86,8 +86,8 @@ class Mock implements Backend {
 
   async listen(listeners: Listeners): Promise<void> {
     this.#listeners = listeners;
-    for (const past of this.#scene.past) listeners.traffic(past);
-    if (this.#scene.moves) {
+    for (const past of this.#fixture.past) listeners.traffic(past);
+    if (this.#fixture.moves) {
       setInterval(() => this.#snapshot && listeners.traffic(this.#traffic()), TRAFFIC_MS);
     }
   }
@@ -97,7 +97,7 @@ class Mock implements Backend {
   }
 
   async snapshot(): Promise<{ snapshot: Snapshot; traffic: Traffic }> {
-    if (this.#scene.waits) return new Promise(() => {});
+    if (this.#fixture.waits) return new Promise(() => {});
     if (this.#shell.fault || !this.#snapshot) throw this.#shell.fault;
     return { snapshot: structuredClone(this.#snapshot), traffic: this.#traffic() };
   }
@@ -122,7 +122,7 @@ class Mock implements Backend {
         break;
       case 'retry-start':
         this.#shell = { ...this.#shell, fault: null };
-        this.#snapshot ??= SCENES['home']!(Date.now()).snapshot;
+        this.#snapshot ??= FIXTURES['home']!(Date.now()).snapshot;
         this.#emit();
         break;
       default:
@@ -346,7 +346,7 @@ class Mock implements Backend {
       case 'retry':
         return done;
       case 'ports':
-        return { answer: 'ports', ports: this.#scene.ports };
+        return { answer: 'ports', ports: this.#fixture.ports };
       case 'log': {
         const below = request.before ?? Infinity;
         return { answer: 'receipts', receipts: this.#receipts.filter((r) => r.number < below).slice(0, request.limit), intact: true };
