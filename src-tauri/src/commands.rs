@@ -1,4 +1,4 @@
-//! What the window can call. Each call goes to the controller and waits for its answer.
+//! The Tauri commands: what the window's page may call. Each call goes to the controller and waits for its reply.
 
 use postern_engine::model::{Answer, Code, Fault};
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::controller::{Command, InitialState, Input};
 use crate::shell::ShellState;
 
-/// The way to the controller; managed by Tauri.
+/// The controller's input channel, as state managed by Tauri.
 pub(crate) struct ControllerHandle(pub(crate) mpsc::Sender<Input>);
 
 impl ControllerHandle {
@@ -21,40 +21,40 @@ impl ControllerHandle {
     }
 }
 
-/// Asks the engine.
+/// Sends a request to the engine.
 #[tauri::command]
 pub(crate) async fn request(request: Value, controller: State<'_, ControllerHandle>) -> Result<Answer, Fault> {
     let request = parse(request)?;
     controller.call(|answer| Command::Request(Box::new(request), answer)).await?
 }
 
-/// Everything visible. To be called once the window listens to events: what was said before is lost.
+/// The current state. The page calls it once it listens to events, since earlier events are lost.
 #[tauri::command]
 pub(crate) async fn snapshot(controller: State<'_, ControllerHandle>) -> Result<InitialState, Fault> {
     controller.call(Command::InitialState).await?
 }
 
-/// What the shell shows.
+/// The shell's own state.
 #[tauri::command]
 pub(crate) async fn shell_state(controller: State<'_, ControllerHandle>) -> Result<ShellState, Fault> {
     controller.call(Command::ShellState).await
 }
 
-/// Asks the shell.
+/// Performs an action of the shell.
 #[tauri::command]
 pub(crate) async fn shell(action: Value, controller: State<'_, ControllerHandle>) -> Result<ShellState, Fault> {
     let action = parse(action)?;
     controller.call(|answer| Command::ShellAction(action, answer)).await?
 }
 
-/// Where the person wants a file that is called `name` at first; nothing if they changed their mind.
+/// Opens a file dialog that proposes `name`; nothing if the user cancelled.
 #[tauri::command]
 pub(crate) async fn save_as(name: String, controller: State<'_, ControllerHandle>) -> Result<Option<String>, Fault> {
     controller.call(|answer| Command::SaveAs(name, answer)).await?
 }
 
-/// Reads what the window sent here, so that a mistake in it is a fault like any other. The text may hold a link or a
-/// passphrase and is in no message.
+/// Parses the argument here instead of in Tauri, so that an error is a fault like any other. The text may contain a link
+/// or a passphrase, so it is in no message.
 fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
-    serde_json::from_value(value).map_err(|_| Fault::new(Code::Invalid, "The window asked for what there is not."))
+    serde_json::from_value(value).map_err(|_| Fault::new(Code::Invalid, "The window sent an unknown request."))
 }

@@ -1,6 +1,7 @@
-//! The desktop, as the controller sees it: everything it can make appear, and nothing it could ask.
+//! The interface between the controller and the desktop: every effect the controller can have on tray, window,
+//! notifications, clipboard and files.
 //!
-//! The real one is `desktop.rs`; the tests have one that records.
+//! `native_desktop` implements it with Tauri; the controller's tests implement it with a recorder.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,50 +14,50 @@ use ts_rs::TS;
 use crate::notification::{Notification, Topic};
 use crate::tray::Tray;
 
-/// What the controller makes appear. No call waits for a person or for the network.
+/// Effects on the desktop. No call blocks on the user or the network.
 pub trait DesktopIntegration: Send + 'static {
-    /// Replaces what is in the tray.
+    /// Replaces icon, tooltip and menu of the tray.
     fn set_tray(&mut self, tray: &Tray);
-    /// Makes the window if there is none, shows it and brings it to the front.
+    /// Creates the window if necessary, shows it and gives it the focus.
     fn show_window(&mut self);
-    /// Hides the window, and keeps it for a while.
+    /// Hides the window but keeps it.
     fn hide_window(&mut self);
-    /// Takes the window away, and with it what it costs.
+    /// Destroys the window and its browser processes.
     fn destroy_window(&mut self);
-    /// Whether the window stays in front of others.
+    /// Keeps the window above other windows, or not.
     fn pin_window(&mut self, on: bool);
-    /// Tells the window, and whoever watches from outside. Lost on a window that is not there.
+    /// Sends an event to the window and to clients of the control socket. Without a window that part is lost.
     fn emit(&mut self, event: &Event);
-    /// Shows a notification in the place of one on the same topic. That it could not be shown is only logged.
+    /// Shows a notification; replaces one on the same topic. A failure is only logged.
     fn notify(&mut self, notification: Notification);
-    /// Takes a notification away that no longer holds.
+    /// Closes the notification on a topic, if it is still shown.
     fn withdraw(&mut self, topic: Topic);
-    /// Opens a page in the person's browser.
+    /// Opens a page in the default browser.
     fn open_url(&mut self, url: &str);
-    /// Shows the program's log where the person's files are shown.
+    /// Opens the directory of the log in the file manager.
     fn show_logs(&mut self);
-    /// Puts a text into the clipboard.
+    /// Copies a text to the clipboard.
     fn copy(&mut self, text: &str);
-    /// Whether the program starts with the desktop.
+    /// Whether the program starts when the user logs in.
     fn autostart(&mut self) -> bool;
-    /// Lets the program start with the desktop, or not.
+    /// Enables or disables the start at login.
     ///
     /// # Errors
     /// When the desktop's settings cannot be written.
     fn set_autostart(&mut self, on: bool) -> Result<(), Fault>;
-    /// Asks the person where to write a file that is called `name` at first. The answer comes when they have given it:
-    /// nothing, or a dropped sender, if they changed their mind.
+    /// Opens a file dialog that proposes `name`. The answer is sent when the user closes it; it is nothing, or the
+    /// sender is dropped, if they cancelled.
     fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>);
-    /// Ends the program; nothing is asked of this face afterwards.
+    /// Ends the program. No other method is called afterwards.
     fn quit(&mut self);
 }
 
-/// A part of the window.
+/// A view of the window, as a tray item or notification leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
-    /// What is shared, both ways.
+    /// Services and portals.
     Home,
-    /// Sharing a service.
+    /// The form that shares a service.
     Share,
     /// All invitations and knocks.
     Invitations,
@@ -66,53 +67,53 @@ pub enum View {
     Settings,
 }
 
-/// What the window is told.
+/// An event for the window's page and for clients of the control socket.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The state changed.
+    /// The engine's state changed.
     Snapshot(Arc<Snapshot>),
-    /// Numbers moved.
+    /// Traffic changed.
     Traffic(Arc<Traffic>),
-    /// Something happened that a person should hear of.
+    /// The engine reported something that the user should know.
     Notice(Notice),
-    /// Show another part.
+    /// The window should show another view.
     Navigate(Navigate),
-    /// What the shell itself has to say changed: fetch it.
+    /// The shell's own state changed; the page fetches it.
     Shell,
 }
 
-/// Which part of the window to show.
+/// Which view the window should show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 pub struct Navigate {
-    /// Which.
+    /// The view.
     pub view: ViewName,
-    /// Which invitation in it.
+    /// The invitation to scroll to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub invitation: Option<InvitationId>,
-    /// Which service in it.
+    /// The service to open.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub service: Option<ServiceId>,
-    /// Why what was asked for cannot be shown.
+    /// Why the requested content cannot be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub fault: Option<Fault>,
 }
 
-/// The names of the window's parts.
+/// The names of the window's views.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum ViewName {
-    /// What is shared, both ways.
+    /// Services and portals.
     Home,
-    /// Sharing a service.
+    /// The form that shares a service.
     Share,
     /// Invitations and knocks.
     Invitations,
-    /// People.
+    /// Contacts.
     Contacts,
-    /// Receipts and charts.
+    /// Audit log and traffic charts.
     Activity,
     /// The settings.
     Settings,

@@ -1,22 +1,24 @@
 //! Postern's shell: tray, window and notifications around the engine.
 //!
 //! ```text
-//!            ┌──────────── controller (the only owner of state) ────────────┐
-//! engine ◄──►│ Snapshot ─► tray ─► Tray      Notice ─► notification         │◄──► face: the desktop, or a recording
-//!            └──────────────────────────────────────────────────────────────┘
-//!   instance: one program per data directory     commands: what the window may call
+//!            ┌──────────── controller (owns all state) ────────────┐
+//! engine ◄──►│ Snapshot ─► tray ─► Tray     Notice ─► notification │◄──► DesktopIntegration: the desktop, or a test's recorder
+//!            └─────────────────────────────────────────────────────┘
+//!   single_instance: one process per data directory     commands: what the window's page may call
 //! ```
 //!
-//! * [`controller`] decides, [`desktop_integration`] is what it can make appear, `desktop` makes it appear.
-//! * [`tray`] and [`notification`]: pure functions of what the engine shows, and what carries them to the system.
-//! * `window`, `commands`: the one window, and what it may ask.
-//! * [`single_instance`], [`arguments`], `logs`, `crash`, `platform`: how the program starts, and how it fails.
-//! * [`untrusted_text`]: other people's words.
+//! * [`controller`] decides, [`desktop_integration`] is the interface to the desktop, `native_desktop` implements it.
+//! * [`tray`] and [`notification`]: pure functions of the engine's state, and the backends that send them to the system.
+//! * `window`, `commands`, [`shell`], [`shell_settings`]: the one window, its calls, the shell's own state and settings.
+//! * [`single_instance`], [`engine_proxy`]: the file lock, and the engine as seen through the control socket.
+//! * [`arguments`], `local_engine`, `logs`, `panic_reporter`, `platform`: how the program starts, and how it fails.
+//! * [`untrusted_text`]: sanitizes names from other people.
 
 pub mod arguments;
 mod commands;
 pub mod controller;
 pub mod desktop_integration;
+pub mod engine_proxy;
 mod local_engine;
 mod logs;
 mod native_desktop;
@@ -24,6 +26,7 @@ pub mod notification;
 mod panic_reporter;
 mod platform;
 pub mod shell;
+pub mod shell_settings;
 pub mod single_instance;
 pub mod tray;
 pub mod untrusted_text;
@@ -44,18 +47,21 @@ use tracing::{error, info, warn};
 
 use arguments::Arguments;
 use controller::{Controller, Input, Options, Timeouts};
-use single_instance::{Claim, EngineProxy, Lock};
+use engine_proxy::EngineProxy;
+use single_instance::{Claim, Lock};
 
-/// The name by which desktops know the program: of its entry, its icon and its windows.
+/// The application id: the name of the desktop entry, the icon and the windows.
 pub const APP_ID: &str = "org.postern.app";
-/// The exit code where there is no screen (`EX_UNAVAILABLE`).
+/// The exit code if there is no display: `EX_UNAVAILABLE` of `sysexits.h`.
 const EXIT_NO_DISPLAY: u8 = 69;
-/// How long what the program has begun may take to end.
+/// How long the runtime's tasks may take to end after the controller has. Enough for a file that is being written; a task
+/// that waits for the user (a keychain prompt) is abandoned.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
-/// What the controller may be behind before others wait for it.
+/// How many inputs the controller's queue holds: more than the user or a script produces while one is handled. Then senders
+/// wait (backpressure), or drop what only refreshes.
 const INPUT_CAPACITY: usize = 256;
 
-/// The whole program.
+/// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -66,13 +72,13 @@ pub fn run() -> ExitCode {
     let data_dir = match data_dir(&arguments) {
         Ok(data_dir) => data_dir,
         Err(why) => {
-            panic_reporter::report_fatal(&why, "Choose another place with --data-dir.", Path::new("there is none yet"));
+            panic_reporter::report_fatal(&why, "Choose another directory with --data-dir.", Path::new("none yet"));
             return ExitCode::FAILURE;
         }
     };
     let log = logs::path(&data_dir);
     if let Err(error) = logs::init(&data_dir) {
-        let why = format!("The log cannot be written ({error}).");
+        let why = format!("The log file cannot be written ({error}).");
         panic_reporter::report_fatal(&why, "Check the permissions of the directory.", &log);
         return ExitCode::FAILURE;
     }
@@ -87,23 +93,24 @@ pub fn run() -> ExitCode {
 }
 
 fn start(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<ExitCode, String> {
-    let runtime = Runtime::new().map_err(|error| format!("the system gives no threads ({error}). Close something."))?;
+    let runtime =
+        Runtime::new().map_err(|error| format!("no threads can be created ({error}). Close other programs."))?;
     let lock = match runtime.block_on(single_instance::claim(&data_dir, arguments.link.clone()))? {
         Claim::Primary(lock) => lock,
         Claim::Secondary => {
-            // Whether somebody reads it or not.
-            let _ = writeln!(io::stdout(), "Postern is running already. If it has a window, it shows it now.");
+            // Standard output may be closed.
+            let _ = writeln!(io::stdout(), "Postern is already running. Its window is shown, if it has one.");
             return Ok(ExitCode::SUCCESS);
         }
     };
     if let Err(why) = platform::display::ensure_available() {
         panic_reporter::print_error(&format!(
-            "Postern needs a screen: {why}. Without one use `postern`, the same on the command line."
+            "Postern needs a display: {why}. Without one, use the command line: `postern`."
         ));
         return Ok(ExitCode::from(EXIT_NO_DISPLAY));
     }
     if arguments.data_dir.is_none() {
-        // Links lead to the person's own data, not to what a test or a second person uses.
+        // Links must open with the default data directory, not with the one of a test or a second profile.
         runtime.spawn_blocking(platform::url_scheme::register);
     }
     let options = Options {
@@ -117,8 +124,8 @@ fn start(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<Ex
     Ok(run_event_loop(runtime, factory, options, lock, arguments.panic))
 }
 
-/// Runs until somebody quits. The lock is the last to go.
-#[expect(clippy::disallowed_methods, reason = "Tauri's macro has an exit in a branch that is not ours")]
+/// Runs until the user quits. The lock is released last.
+#[expect(clippy::disallowed_methods, reason = "Tauri's macro calls exit in its own code")]
 fn run_event_loop(
     runtime: Runtime,
     factory: local_engine::LocalEngineFactory,
@@ -136,10 +143,10 @@ fn run_event_loop(
     let logs = options.log_file.parent().unwrap_or(Path::new("/")).to_owned();
     let desktop = native_desktop::NativeDesktop::new(app.handle().clone(), &inputs, engine_proxy.clone(), logs);
     let controller = runtime.spawn(async move {
-        assert!(!panic_on_start, "as it was asked to, with --panic");
+        assert!(!panic_on_start, "requested with --panic");
         Controller::new(desktop, factory, options, input_receiver).run().await;
     });
-    // Without the controller there is nobody who could end the program.
+    // Without the controller the user could not quit the program.
     let handle = app.handle().clone();
     let ended = runtime.spawn(async move {
         let ended = controller.await;
@@ -156,13 +163,12 @@ fn run_event_loop(
     app.run_return(move |_, event| forward_window_event(&inputs, event));
     let ended = runtime.block_on(ended).and_then(|controller| controller);
     drop(entered);
-    // What still waits for a person, as for a password window, is left behind.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     drop(lock);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!("the controller ended badly: {error}");
+            error!("the controller panicked, exiting: {error}");
             ExitCode::FAILURE
         }
     }
@@ -183,11 +189,11 @@ fn app_builder(inputs: mpsc::Sender<Input>) -> tauri::Builder<tauri::Wry> {
     )
 }
 
-/// Tells the controller what happened to the window. On the main thread, so it never waits.
+/// Forwards window events to the controller. Runs on the main thread, so it never blocks.
 fn forward_window_event(inputs: &mpsc::Sender<Input>, event: RunEvent) {
     let window_event = match event {
         RunEvent::ExitRequested { code: None, api, .. } => {
-            // The last window is gone; the tray is still there.
+            // The last window was destroyed; the tray remains.
             api.prevent_exit();
             return;
         }
@@ -200,29 +206,28 @@ fn forward_window_event(inputs: &mpsc::Sender<Input>, event: RunEvent) {
         _ => return,
     };
     if let Err(error) = inputs.try_send(Input::Window(window_event)) {
-        warn!("what happened to the window was not heard: {error}");
+        warn!("dropped a window event: {error}");
     }
 }
 
-/// Opens the control socket and keeps it open.
+/// Serves the control socket until the runtime ends.
 async fn serve_control_socket(engine_proxy: EngineProxy, inputs: mpsc::Sender<Input>) {
     let raise = move |link: Option<Secret>| {
         let input = link.map_or(Input::ShowWindow, Input::OpenLink);
         if let Err(error) = inputs.try_send(input) {
-            warn!("a second start was not heard: {error}");
+            warn!("dropped the request of a second instance: {error}");
         }
     };
     match control::serve(engine_proxy, raise).await {
         Ok(control) => {
-            // Open until the runtime ends.
             std::future::pending::<()>().await;
             drop(control);
         }
-        Err(fault) => warn!("links and the command line do not reach this program: {fault}"),
+        Err(fault) => warn!("the control socket cannot be opened, links and the command line do not work: {fault}"),
     }
 }
 
-/// The system asks the program to end: the engine ends in good order.
+/// Quits on SIGTERM and SIGINT (Ctrl-C), so that the engine shuts down cleanly.
 async fn quit_on_signal(inputs: mpsc::Sender<Input>) {
     #[cfg(unix)]
     {
@@ -240,7 +245,7 @@ async fn quit_on_signal(inputs: mpsc::Sender<Input>) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
     }
-    // If nobody hears it, the program is quitting already.
+    // Fails only when the program is quitting already.
     let _ = inputs.send(Input::Tray(tray::TrayAction::Quit)).await;
 }
 
@@ -249,7 +254,7 @@ fn data_dir(arguments: &Arguments) -> Result<PathBuf, String> {
         Some(chosen) => chosen.clone(),
         None => {
             let project = directories::ProjectDirs::from("", "", "postern");
-            project.ok_or("Postern found no home directory.")?.data_dir().to_owned()
+            project.ok_or("There is no home directory.")?.data_dir().to_owned()
         }
     };
     let mut builder = std::fs::DirBuilder::new();

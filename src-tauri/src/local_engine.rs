@@ -1,4 +1,4 @@
-//! Starting the real engine.
+//! Creates the engine in this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use tokio::sync::{broadcast, watch};
 use crate::arguments::{Arguments, KeychainKind};
 use crate::controller;
 
-/// Starts the engine of a data directory, as often as it is asked to.
+/// Starts the engine of one data directory.
 pub(crate) struct LocalEngineFactory {
     data_dir: PathBuf,
     keychain: KeychainChoice,
 }
 
 impl LocalEngineFactory {
-    /// What the arguments ask for.
+    /// A factory for what the command line selected.
     ///
     /// # Errors
-    /// What to tell a person: there is no passphrase for the key file.
+    /// A sentence for the user: the passphrase of the key file is missing.
     pub(crate) fn new(arguments: &Arguments, data_dir: &Path) -> Result<Self, String> {
         let keychain = match arguments.keychain {
             KeychainKind::Os => KeychainChoice::Os,
@@ -64,6 +64,7 @@ impl controller::Engine for Engine {
 }
 
 fn read_passphrase(descriptor: Option<u32>) -> Result<Passphrase, String> {
-    let descriptor = descriptor.ok_or("--keychain file needs the passphrase: say where with --passphrase-fd.")?;
+    let descriptor =
+        descriptor.ok_or("--keychain file needs a passphrase. Pass its file descriptor with --passphrase-fd.")?;
     Passphrase::from_descriptor(descriptor).map_err(|error| error.to_string())
 }

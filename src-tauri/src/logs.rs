@@ -1,6 +1,6 @@
-//! The log: a file in the data directory that never grows beyond its bounds, and standard error.
+//! Logging: to a file of bounded size in the data directory, and to standard error.
 //!
-//! Above DEBUG nothing in it is personal, and at no level a secret.
+//! Above DEBUG it contains nothing personal, and at no level a secret.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,18 +12,19 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Longest log file; with the one before it, all that is kept.
+/// The size at which the log file is rotated, in bytes. One rotated file is kept: 2 MiB are weeks of INFO, and still
+/// small enough to attach to an issue.
 const MAX_LOG_BYTES: u64 = 1024 * 1024;
 const LOG_FILE: &str = "postern.log";
 const ROTATED_FILE: &str = "postern.1.log";
 
-/// Where the log of a data directory is.
+/// The path of the log file of a data directory.
 #[must_use]
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("logs").join(LOG_FILE)
 }
 
-/// Starts logging into the data directory. `POSTERN_LOG` chooses more or less, as `debug` or `postern_engine=trace`.
+/// Starts logging. `POSTERN_LOG` sets the filter, for instance `debug` or `postern_engine=trace`.
 ///
 /// # Errors
 /// When the file cannot be opened.
@@ -31,11 +32,11 @@ pub(crate) fn init(data_dir: &Path) -> io::Result<()> {
     let log = Arc::new(Mutex::new(RotatingFile::open(path(data_dir))?));
     let filter =
         || EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new("info,tao=error,wry=error"));
-    // A log that cannot be written, on a full disk or a terminal that was closed, is no reason to stop.
+    // Errors of the writers are ignored: the program goes on when the disk is full or the terminal closed.
     let file_layer =
         fmt::layer().with_ansi(false).with_writer(move || SharedWriter(Arc::clone(&log))).log_internal_errors(false);
     let stderr_layer = fmt::layer().with_writer(io::stderr).without_time().log_internal_errors(false);
-    // A second call, in a test, changes nothing.
+    // Fails only for a second call, in tests.
     let _ = tracing_subscriber::registry().with(filter()).with(file_layer).with(stderr_layer).try_init();
     Ok(())
 }
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_stays_within_its_bounds() {
+    fn the_log_is_rotated_at_its_maximum_size() {
         let directory = tempfile::tempdir().unwrap();
         let mut log = RotatingFile::open(path(directory.path())).unwrap();
         let line = [b'x'; 64 * 1024];

@@ -1,4 +1,4 @@
-//! The real desktop: Tauri's window, the tray and the notifications of the system.
+//! [`DesktopIntegration`] with the real desktop: Tauri's window, the system's tray and notifications.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use tracing::warn;
 
 use crate::controller::Input;
 use crate::desktop_integration::{DesktopIntegration, Event};
+use crate::engine_proxy::EngineProxy;
 use crate::notification::{self, Notification, Topic};
 use crate::platform::{autostart, clipboard, file_dialog};
-use crate::single_instance::EngineProxy;
 use crate::tray::{self, Tray};
 use crate::window;
 
-/// What the controller makes appear, made to appear.
+/// The desktop of a running Tauri program.
 pub(crate) struct NativeDesktop {
     app: AppHandle,
     tray: tray::Backend,
@@ -25,7 +25,7 @@ pub(crate) struct NativeDesktop {
 }
 
 impl NativeDesktop {
-    /// The desktop of a running Tauri program. Must be called on the runtime.
+    /// Connects tray and notifications to `inputs`. Must be called in the context of a Tokio runtime.
     #[must_use]
     pub(crate) fn new(app: AppHandle, inputs: &mpsc::Sender<Input>, engine_proxy: EngineProxy, logs: PathBuf) -> Self {
         #[cfg(target_os = "linux")]
@@ -37,7 +37,7 @@ impl NativeDesktop {
 
     fn open(&self, what: impl AsRef<std::ffi::OsStr>) {
         if let Err(error) = open::that_detached(what) {
-            warn!("nothing here opens it: {error}");
+            warn!("failed to open with the system's default program: {error}");
         }
     }
 }
@@ -65,15 +65,15 @@ impl DesktopIntegration for NativeDesktop {
 
     fn emit(&mut self, event: &Event) {
         self.engine_proxy.publish(event);
-        let told = match event {
+        let sent = match event {
             Event::Snapshot(snapshot) => self.app.emit_to(window::LABEL, "snapshot", snapshot.as_ref()),
             Event::Traffic(traffic) => self.app.emit_to(window::LABEL, "traffic", traffic.as_ref()),
             Event::Notice(notice) => self.app.emit_to(window::LABEL, "notice", notice),
-            Event::Navigate(part) => self.app.emit_to(window::LABEL, "navigate", part),
+            Event::Navigate(target) => self.app.emit_to(window::LABEL, "navigate", target),
             Event::Shell => self.app.emit_to(window::LABEL, "shell", ()),
         };
-        if let Err(error) = told {
-            warn!("the window was not told: {error}");
+        if let Err(error) = sent {
+            warn!("failed to send an event to the window: {error}");
         }
     }
 

@@ -1,52 +1,48 @@
-//! One program per data directory: who comes second has the first one show itself, or open the link.
+//! Single instance: one process per data directory, decided by a file lock. A second instance has the first one show its
+//! window, or open a link, and exits.
 //!
 //! ```text
-//! claim ──► First   holds the lock; its control socket takes links and the command line's requests
-//!       └─► Second  was heard by the first: nothing is left to do
+//! claim ──► Primary    holds the lock; its control socket takes links and requests of the command line
+//!       └─► Secondary  handed its link to the primary instance; nothing left to do
 //! ```
 //!
-//! The socket is there as soon as the program is, whatever the engine does: a program whose keychain is locked shows
-//! itself too when it is started again.
+//! The socket is open as soon as the process runs, whether or not the engine has started: a process that waits for a
+//! locked keychain shows its window too when it is started again.
 
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
-use postern_engine::control::{Client, ControlError, Host};
-use postern_engine::model::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use postern_engine::control::{Client, ControlError};
+use postern_engine::model::Secret;
 use tokio::time::{Instant, sleep};
 
-use crate::controller::{Command, Input};
-use crate::desktop_integration::Event;
-
 const LOCK_FILE: &str = "app.lock";
-/// How long the first may take from its lock to its socket.
+/// How long the primary instance may take from its lock to its open socket. It takes milliseconds; the margin is for a
+/// machine that is logging in.
 const PRIMARY_STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the socket is tried in the meantime: not noticeable to a user who opened a link.
 const RETRY_INTERVAL: Duration = Duration::from_millis(25);
-/// Notices that a slow client may be behind.
-const NOTICE_CAPACITY: usize = 64;
 
-/// Which program this is.
+/// Which instance this process is.
 #[derive(Debug)]
 pub enum Claim {
-    /// The first one, as long as this is held.
+    /// The only one, as long as the lock is held.
     Primary(Lock),
-    /// Another runs, and has been told.
+    /// Another one runs, and was notified.
     Secondary,
 }
 
-/// The data directory's lock; the system frees it however the program ends.
+/// The lock on a data directory. The system releases it however the process ends.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Claims a data directory, or has the program that holds it show itself or open `link`.
+/// Claims a data directory. If another instance holds it, has that one show its window, or open `link`.
 ///
 /// # Errors
-/// What to tell a person: the directory cannot be used, or the program that holds it does not answer.
+/// A sentence for the user: the directory cannot be used, or the instance that holds it does not answer.
 pub async fn claim(data_dir: &Path, link: Option<Secret>) -> Result<Claim, String> {
     let deadline = Instant::now() + PRIMARY_STARTUP_TIMEOUT;
     loop {
@@ -62,106 +58,42 @@ pub async fn claim(data_dir: &Path, link: Option<Secret>) -> Result<Claim, Strin
             return Ok(Claim::Primary(lock));
         }
         if Instant::now() > deadline {
-            return Err("The Postern that is running does not answer. End it and start again.".into());
+            return Err("Postern is already running but does not respond. Quit it and start it again.".into());
         }
         sleep(RETRY_INTERVAL).await;
     }
 }
 
 fn try_lock(data_dir: &Path) -> Result<Option<Lock>, String> {
-    let cannot = |error: std::io::Error| {
+    let unusable = |error: std::io::Error| {
         format!(
-            "{} cannot be used ({error}). Check its permissions, or choose another with --data-dir.",
+            "{} cannot be used ({error}). Check its permissions, or choose another directory with --data-dir.",
             data_dir.display()
         )
     };
-    let file =
-        File::options().create(true).write(true).truncate(false).open(data_dir.join(LOCK_FILE)).map_err(cannot)?;
+    let path = data_dir.join(LOCK_FILE);
+    let file = File::options().create(true).write(true).truncate(false).open(path).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock { _file: file })),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(cannot(error)),
-    }
-}
-
-/// What stands behind the control socket: the engine, as the controller shows it. Clones are the same one.
-#[derive(Debug, Clone)]
-pub struct EngineProxy {
-    data_dir: PathBuf,
-    inputs: mpsc::Sender<Input>,
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    traffic: watch::Sender<Arc<Traffic>>,
-    notices: broadcast::Sender<Notice>,
-}
-
-impl EngineProxy {
-    /// A engine_proxy that has nothing to show yet.
-    #[must_use]
-    pub fn new(data_dir: PathBuf, inputs: mpsc::Sender<Input>) -> Self {
-        Self {
-            data_dir,
-            inputs,
-            snapshot: watch::Sender::default(),
-            traffic: watch::Sender::default(),
-            notices: broadcast::Sender::new(NOTICE_CAPACITY),
-        }
-    }
-
-    /// Tells whoever watches.
-    pub fn publish(&self, event: &Event) {
-        match event {
-            Event::Snapshot(snapshot) => {
-                self.snapshot.send_replace(Arc::clone(snapshot));
-            }
-            Event::Traffic(traffic) => {
-                self.traffic.send_replace(Arc::clone(traffic));
-            }
-            Event::Notice(notice) => {
-                // Nobody may be watching.
-                let _ = self.notices.send(notice.clone());
-            }
-            Event::Navigate(_) | Event::Shell => {}
-        }
-    }
-}
-
-impl Host for EngineProxy {
-    fn data_dir(&self) -> &Path {
-        &self.data_dir
-    }
-
-    fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshot.subscribe()
-    }
-
-    fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
-        self.traffic.subscribe()
-    }
-
-    fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
-    }
-
-    async fn request(&self, request: Request) -> Result<Answer, Fault> {
-        let (answer, answered) = oneshot::channel();
-        let stopped = || Fault::new(Code::Stopped, "Postern is quitting.");
-        let command = Input::Command(Command::Request(Box::new(request), answer));
-        self.inputs.send(command).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+
     use super::*;
+    use crate::engine_proxy::EngineProxy;
 
     #[tokio::test]
-    async fn the_second_has_the_first_open_its_link() {
+    async fn a_second_instance_has_the_first_open_its_link() {
         let directory = tempfile::tempdir().unwrap();
         let Claim::Primary(_lock) = claim(directory.path(), None).await.unwrap() else {
             panic!("no other instance holds the lock");
         };
-        let (inputs, _heard) = mpsc::channel(1);
+        let (inputs, _receiver) = mpsc::channel(1);
         let engine_proxy = EngineProxy::new(directory.path().into(), inputs);
         let (raised, mut raises) = mpsc::unbounded_channel();
         let control =

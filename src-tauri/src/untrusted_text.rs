@@ -1,13 +1,13 @@
-//! Other people's words, made fit for a menu or a notification.
+//! Sanitizes text from other people for menus and notifications.
 //!
-//! Comes in: any name, of any length, in any script, with anything in it. Goes out: one short line that can neither
-//! break the line, turn the direction of what stands beside it, nor be taken for markup or a mnemonic.
+//! In: any name, of any length, in any script, with control characters or markup in it. Out: one short line that cannot
+//! contain a line break, change the direction of the text beside it, or be read as markup or a mnemonic.
 
 use postern_engine::letters::visible;
 
-/// The max_chars name in a menu, in characters.
+/// The longest name in a menu, in characters: an item with two names stays under 100 characters.
 pub const MAX_MENU_NAME: usize = 32;
-/// The max_chars name in a notification, in characters.
+/// The longest name in a notification, in characters: about one line on GNOME and KDE.
 pub const MAX_NOTIFICATION_NAME: usize = 60;
 
 const FIRST_STRONG_ISOLATE: char = '\u{2068}';
@@ -15,7 +15,8 @@ const POP_ISOLATE: char = '\u{2069}';
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
 
-/// A text as one line of at most `max_chars` characters, isolated if any of it runs from right to left.
+/// The text as one line of at most `max_chars` characters, with bidirectional isolation if it contains right-to-left
+/// characters.
 #[must_use]
 pub fn sanitize_line(text: &str, max_chars: usize) -> String {
     let mut line = String::new();
@@ -33,7 +34,7 @@ pub fn sanitize_line(text: &str, max_chars: usize) -> String {
     }
 }
 
-/// Escapes a text for a body that is read as markup (the desktop's notifications).
+/// Escapes a text for a notification body that is interpreted as markup.
 #[must_use]
 pub fn escape_markup(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -48,13 +49,13 @@ pub fn escape_markup(text: &str) -> String {
     escaped
 }
 
-/// Doubles the character that would mark the next one as a mnemonic.
+/// Doubles the character that marks the next one as a mnemonic.
 #[must_use]
 pub fn escape_mnemonic(text: &str, mark: char) -> String {
     text.replace(mark, &format!("{mark}{mark}"))
 }
 
-/// Never between a character and what is joined to it: that would show another one.
+/// Truncates with an ellipsis, never inside a grapheme: that would show another character.
 fn truncate(line: &str, max_chars: usize) -> String {
     if line.chars().count() <= max_chars {
         return line.into();
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ordinary_name_stays_as_it_is() {
+    fn an_ordinary_name_is_unchanged() {
         assert_eq!(sanitize_line("Zoë’s café_1", 32), "Zoë’s café_1");
         for joined in ["👩‍💻 Ann", "👨‍👩‍👧‍👦", "می\u{200c}خواهم"] {
             assert_eq!(sanitize_line(joined, 32).trim_matches([FIRST_STRONG_ISOLATE, POP_ISOLATE]), joined);
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_and_directions_do_not_get_out() {
+    fn line_breaks_and_direction_marks_are_removed() {
         assert_eq!(sanitize_line("  a\n\tb\u{202e}c\u{0} ", 32), "a bc");
         assert_eq!(sanitize_line("\u{200b}\u{feff}", 32), "");
         assert_eq!(sanitize_line("Ann\u{200d} \u{3164}", 32), "Ann");
@@ -99,14 +100,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_is_cut_where_it_can_be() {
+    fn a_long_name_is_truncated_between_graphemes() {
         assert_eq!(sanitize_line(&"x".repeat(100), 8), "xxxxxxx…");
         assert_eq!(sanitize_line("abcdef 👩‍💻👩‍💻", 9), "abcdef…");
         assert_eq!(sanitize_line("abcde\u{0301}\u{0301}\u{0301}fgh", 6), "abcd…");
     }
 
     #[test]
-    fn markup_and_mnemonics_are_only_text() {
+    fn markup_and_mnemonics_are_escaped() {
         assert_eq!(escape_markup("<b>A & B</b>"), "&lt;b&gt;A &amp; B&lt;/b&gt;");
         assert_eq!(escape_mnemonic("my_db_1", '_'), "my__db__1");
     }

@@ -1,8 +1,8 @@
-//! The one window: made when it is wanted, destroyed when it was not wanted for long.
+//! The one window: created on demand, destroyed when it has been hidden for a while.
 //!
-//! On macOS and Windows it is a popover by the tray's icon, on Linux, where no program learns where its icon is, a window
-//! like any other. It does not flash: on Linux it has the page's colour from the beginning and is shown as soon as the page
-//! arrives, for what is not on the screen is not drawn; elsewhere it is shown once its page is there.
+//! On macOS and Windows it is a popover at the tray icon; on Linux, where a program does not learn the position of its
+//! icon, it is a normal window. To avoid a flash it is shown late: on Linux, with the page's background colour, as soon as
+//! the page starts to load (a webview that is not visible does not render); elsewhere when the page has loaded.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,32 +12,32 @@ use tauri::window::Color;
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 use tracing::error;
 
-/// The window's name, in the capabilities and for events.
+/// The window's label, in the capabilities and for events.
 pub(crate) const LABEL: &str = "main";
-/// Its size at first and at least, in logical pixels.
+/// Its initial and its minimum size, in logical pixels: the width of a phone, for which the page's narrow layout is made.
 const SIZE: (f64, f64) = (380.0, 560.0);
 const MIN_SIZE: (f64, f64) = (320.0, 400.0);
 
-/// What of the page's loading the window waits for before it is shown.
+/// The page-load event after which a new window is shown.
 const SHOW_ON: PageLoadEvent = if cfg!(target_os = "linux") { PageLoadEvent::Started } else { PageLoadEvent::Finished };
-/// The page's colours: `--bg` of `ui/src/app.css`.
+/// The page's background colours: `--bg` in `ui/src/styles/tokens.css`.
 #[cfg(target_os = "linux")]
 const LIGHT: Color = Color(0xf5, 0xf5, 0xf3, 0xff);
 #[cfg(target_os = "linux")]
 const DARK: Color = Color(0x18, 0x19, 0x1c, 0xff);
 
-/// Whether a window that is being loaded is to be shown; managed by Tauri.
+/// Whether a window whose page is still loading should be shown; state managed by Tauri.
 #[derive(Default)]
 pub(crate) struct ShouldShow(AtomicBool);
 
-/// Shows the window, in front of others; makes it first if there is none.
+/// Shows the window and gives it the focus; creates it if necessary.
 pub(crate) fn show(app: &AppHandle) {
     set_should_show(app, true);
     on_main_thread(app, |app| match app.get_webview_window(LABEL) {
         Some(window) => raise(&window),
         None => {
             if let Err(error) = build(app) {
-                error!("the window cannot be made: {error}");
+                error!("failed to create the window: {error}");
             }
         }
     });
@@ -49,13 +49,13 @@ pub(crate) fn hide(app: &AppHandle) {
     with_window(app, |window| window.hide());
 }
 
-/// Takes the window away, and its processes with it.
+/// Destroys the window and its browser processes.
 pub(crate) fn destroy(app: &AppHandle) {
     set_should_show(app, false);
     with_window(app, WebviewWindow::destroy);
 }
 
-/// Keeps the window in front of others, or not.
+/// Keeps the window above other windows, or not.
 pub(crate) fn pin(app: &AppHandle, on: bool) {
     with_window(app, move |window| window.set_always_on_top(on));
 }
@@ -86,11 +86,12 @@ fn raise(window: &WebviewWindow) {
     anchor_to_tray_icon(window);
     let raised = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
     if let Err(error) = raised {
-        error!("the window cannot be shown: {error}");
+        error!("failed to show the window: {error}");
     }
 }
 
-/// Under the icon when that is in the upper half of its screen, else above it; never beyond the screen's edges.
+/// Places the window below the tray icon if that is in the upper half of the screen, otherwise above it; always within the
+/// screen.
 #[cfg(not(target_os = "linux"))]
 fn anchor_to_tray_icon(window: &WebviewWindow) {
     let app = window.app_handle();
@@ -111,7 +112,7 @@ fn anchor_to_tray_icon(window: &WebviewWindow) {
     let x = (origin.x + (size.width - width) / 2).clamp(screen.position().x, right.max(screen.position().x));
     let upper = origin.y < screen.position().y + screen.size().height as i32 / 2;
     let y = if upper { origin.y + size.height } else { origin.y - height };
-    // Where it cannot be put there, it is where the system puts it.
+    // If this fails the window stays where the system placed it.
     let _ = window.set_position(tauri::PhysicalPosition::new(x, y));
 }
 
@@ -124,15 +125,15 @@ fn with_window(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Resul
         if let Some(window) = app.get_webview_window(LABEL)
             && let Err(error) = act(&window)
         {
-            error!("the window does not obey: {error}");
+            error!("a window operation failed: {error}");
         }
     });
 }
 
-/// In the order in which it was asked for, on the thread that windows belong to.
+/// Runs on the main thread, as windows require, in the order of the calls.
 fn on_main_thread(app: &AppHandle, act: impl FnOnce(&AppHandle) + Send + 'static) {
     let app_handle = app.clone();
     if let Err(error) = app.run_on_main_thread(move || act(&app_handle)) {
-        error!("the window is out of reach: {error}");
+        error!("failed to reach the main thread, the window operation is dropped: {error}");
     }
 }

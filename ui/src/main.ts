@@ -1,5 +1,7 @@
 import { mount } from 'svelte';
-import './app.css';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/components.css';
 import App from './App.svelte';
 import { connect } from './lib/backend/backend';
 import { toFault, store } from './lib/store.svelte';

@@ -1,4 +1,4 @@
-//! What somebody needs to know who helps: counts, codes and versions; no names, no addresses, no secrets.
+//! The diagnostics report that users copy for support: counts, codes and versions; no names, addresses or secrets.
 
 use std::fmt::Write;
 use std::io::{Read, Seek, SeekFrom};
@@ -8,7 +8,7 @@ use postern_engine::model::{Code, Health, InletLink, LinkState, Snapshot};
 
 use crate::tray::EngineViewState;
 
-/// The end of the log that is added, in bytes.
+/// How much of the end of the log is appended, in bytes: about 150 lines, which still fit an issue or an e-mail.
 const MAX_LOG_TAIL: u64 = 16 * 1024;
 
 pub(super) fn report(state: EngineViewState<'_>, log_file: &Path) -> String {
@@ -22,8 +22,8 @@ pub(super) fn report(state: EngineViewState<'_>, log_file: &Path) -> String {
         EngineViewState::Failed(fault) => line(&mut text, "engine", code(fault.code)),
         EngineViewState::Running(snapshot) => running(&mut text, snapshot),
     }
-    text.push_str("\n--- the end of the log\n");
-    text.push_str(&tail(log_file).unwrap_or_else(|error| format!("cannot be read: {error}")));
+    text.push_str("\n--- end of the log\n");
+    text.push_str(&tail(log_file).unwrap_or_else(|error| format!("unreadable: {error}")));
     text
 }
 
@@ -58,7 +58,7 @@ fn running(text: &mut String, snapshot: &Snapshot) {
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{name}: {value}");
 }
 
@@ -81,7 +81,7 @@ fn tail(path: &Path) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     file.take(MAX_LOG_TAIL).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    // The first line may be a part of one.
+    // The first line is probably cut.
     Ok(match (length > MAX_LOG_TAIL, text.split_once('\n')) {
         (true, Some((_, whole))) => whole.into(),
         _ => text,

@@ -1,4 +1,4 @@
-//! The engine, as the controller has it: not yet, not at all, or running and heard.
+//! The lifecycle of the engine as the controller sees it: starting, failed, or running with its event channels.
 
 use std::sync::Arc;
 
@@ -7,34 +7,36 @@ use tokio::sync::{broadcast, watch};
 
 use super::engine_factory::Engine;
 
-/// What has become of the engine.
+/// Where the engine is in its lifecycle.
 pub(super) enum EngineState<E> {
     Starting,
     Failed(Fault),
     Running(RunningEngine<E>),
 }
 
-/// An engine, and what it says.
+/// A running engine and its event channels.
 pub(super) struct RunningEngine<E> {
     pub(super) engine: E,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) traffic: watch::Receiver<Arc<Traffic>>,
     notices: broadcast::Receiver<Notice>,
-    /// The snapshot that everything on the screen shows.
+    /// The snapshot that tray and window currently show.
     pub(super) displayed: Arc<Snapshot>,
 }
 
-/// What the engine said.
+/// An event of the running engine.
 pub(super) enum EngineEvent {
     Snapshot,
     Traffic,
     Notice(Notice),
+    /// The broadcast channel overflowed; notices were dropped.
     NoticesLagged,
+    /// The engine closed its channels.
     Ended,
 }
 
 impl<E> EngineState<E> {
-    /// What the engine says next; nothing while there is none.
+    /// The next event of the engine; pending while none runs. Cancel-safe.
     pub(super) async fn next_event(&mut self) -> EngineEvent {
         let Self::Running(running) = self else {
             return std::future::pending().await;
@@ -59,7 +61,7 @@ impl<E: Engine> RunningEngine<E> {
         Self { engine, snapshots, traffic, notices, displayed }
     }
 
-    /// Takes the newest snapshot to be shown; gives the one before, and it.
+    /// Makes the newest snapshot the displayed one; returns the previous and the new one.
     pub(super) fn advance(&mut self) -> (Arc<Snapshot>, Arc<Snapshot>) {
         let new = self.snapshots.borrow_and_update().clone();
         let old = std::mem::replace(&mut self.displayed, Arc::clone(&new));

@@ -1,16 +1,21 @@
-//! The shell's only owner of state: one task between the engine and the desktop.
+//! The single owner of the shell's state: one task between the engine and the desktop.
 //!
 //! ```text
-//! engine ── Snapshot, Traffic, Notice ──►              ──► tray, window, notifications   (one `DesktopIntegration`)
-//!                                         Controller
-//! clicks, presses, the window, a second start ──►      ──► Request ──► engine
+//! engine ── Snapshot, Traffic, Notice ─────────────────►              ─► DesktopIntegration: tray, window, notifications
+//!                                                         Controller
+//! tray, notifications, window, second instance ─ Input ─►              ─► Request ─► engine
 //! ```
 //!
-//! It never waits for a person, the network or the disk's far end: what takes time runs beside it and reports back.
+//! The event loop in this file selects the next event; the handlers are in `events` (inputs, completed tasks, engine
+//! events), `commands` (calls of the window's page) and `engine_requests` (starting the engine, and what is sent to it).
+//! A handler never waits: what takes time runs in a task of its own, which reports back with a [`Completion`].
 
+mod commands;
 mod diagnostics;
 mod engine_factory;
+mod engine_requests;
 mod engine_state;
+mod events;
 mod input;
 mod notification_filter;
 mod window_state;
@@ -18,36 +23,34 @@ mod window_state;
 pub use engine_factory::{Engine, EngineFactory};
 pub use input::{Command, InitialState, Input, WindowEvent};
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_engine::model::{Answer, Code, Fault, Request, Secret};
+use postern_engine::model::{Answer, Fault, Request, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tracing::{debug, error, info, warn};
+use tracing::warn;
 
-use crate::desktop_integration::{DesktopIntegration, Event, Navigate, View, ViewName};
-use crate::notification::{Notification, NotificationResponse};
-use crate::shell::{Platform, ShellAction, ShellSettings, ShellState, is_loopback_url};
-use crate::tray::{EngineViewState, Tray, TrayAction};
-use engine_state::{EngineEvent, EngineState, RunningEngine};
+use crate::desktop_integration::DesktopIntegration;
+use crate::shell::{Platform, ShellState};
+use crate::shell_settings::ShellSettings;
+use crate::tray::{EngineViewState, Tray};
+use engine_state::{EngineEvent, EngineState};
 use notification_filter::NotificationFilter;
 use window_state::WindowState;
 
-/// How long the engine may take to end in good order.
+/// How long the engine may take to shut down: time to close its connections and tell its peers, but a user who quits
+/// does not wait longer for a network that does not answer.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// So many requests wait for the engine to have started.
-const MAX_QUEUED_REQUESTS: usize = 64;
-/// Longer than any ticket.
-const MAX_LINK_BYTES: usize = 8 * 1024;
 
-/// How much time things are given.
+/// The controller's intervals; tests shorten or disable them.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// A hidden window is kept so long: to come back at once, but not to cost memory for long.
+    /// How long a hidden window is kept before it is destroyed. While it is kept it reappears at once, but its
+    /// browser process holds about 220 MiB (`bench/app.md`).
     pub hidden_window: Duration,
-    /// A lost hub is told of at most this often.
+    /// The shortest interval between two notifications of lost hubs.
     pub hub_notifications: Duration,
 }
 
@@ -60,19 +63,20 @@ impl Default for Timeouts {
 /// How the program was started.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Only the tray, no window.
+    /// Start with the tray only, no window.
     pub hidden: bool,
-    /// A link to open.
+    /// An invitation link to open.
     pub link: Option<Secret>,
-    /// Where what the shell remembers rests.
+    /// The directory with the shell's settings.
     pub data_dir: PathBuf,
-    /// Where the log is written.
+    /// The path of the log file.
     pub log_file: PathBuf,
-    /// How much time things are given.
+    /// The controller's intervals.
     pub timeouts: Timeouts,
 }
 
-/// See the module.
+/// The shell's event loop and all of its state. Runs until [`Controller::run`] returns; dropping it earlier leaves the
+/// engine running.
 pub struct Controller<D: DesktopIntegration, F: EngineFactory> {
     desktop: D,
     factory: Arc<F>,
@@ -81,21 +85,24 @@ pub struct Controller<D: DesktopIntegration, F: EngineFactory> {
     completions: mpsc::UnboundedReceiver<Completion<F::Engine>>,
     completed: mpsc::UnboundedSender<Completion<F::Engine>>,
     engine: EngineState<F::Engine>,
+    /// The tray as it was last sent to the desktop.
     tray: Option<Tray>,
     window: WindowState,
     settings: ShellSettings,
-    /// A link that waits for the engine, or for the person to set up.
-    pending_link: Option<Secret>,
     notification_filter: NotificationFilter,
-    /// What was asked before the engine had started.
-    queued_requests: Vec<(Request, oneshot::Sender<Result<Answer, Fault>>)>,
-    /// Who waits to see what the engine shows.
+    /// A link that waits for the engine to start, or for the first-run setup.
+    pending_link: Option<Secret>,
+    /// Requests that wait for the engine to start.
+    queued_requests: Vec<QueuedRequest>,
+    /// Calls of the page for the initial state that wait for the engine to start.
     initial_state_waiters: Vec<oneshot::Sender<Result<InitialState, Fault>>>,
-    /// Who had it started again.
+    /// Calls that retried the start and wait for its result.
     retry_waiters: Vec<oneshot::Sender<Result<ShellState, Fault>>>,
 }
 
-/// What something that ran beside came to.
+type QueuedRequest = (Request, oneshot::Sender<Result<Answer, Fault>>);
+
+/// The result of a task that the controller spawned.
 enum Completion<E> {
     EngineStarted(Result<E, Fault>),
     LinkOpened(Secret, Result<Answer, Fault>),
@@ -107,11 +114,19 @@ enum LoopEvent<E> {
     Input(Input),
     Completion(Completion<E>),
     Engine(EngineEvent),
+    /// The window was hidden for [`Timeouts::hidden_window`].
     WindowExpired,
 }
 
+/// Whether the event loop goes on after an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Quit,
+}
+
 impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
-    /// A controller that has not begun. Everything from outside comes through `inputs`; when those end, it quits.
+    /// A controller that has not started yet. It quits when all senders of `inputs` are dropped.
     pub fn new(desktop: D, factory: F, options: Options, inputs: mpsc::Receiver<Input>) -> Self {
         let (completed, completions) = mpsc::unbounded_channel();
         Self {
@@ -125,15 +140,15 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             engine: EngineState::Starting,
             tray: None,
             window: WindowState::default(),
-            pending_link: None,
             notification_filter: NotificationFilter::default(),
+            pending_link: None,
             queued_requests: Vec::new(),
             initial_state_waiters: Vec::new(),
             retry_waiters: Vec::new(),
         }
     }
 
-    /// Runs until somebody quits.
+    /// Runs until the user quits, then shuts the engine down.
     pub async fn run(mut self) {
         self.start_engine();
         match self.options.link.take() {
@@ -141,26 +156,18 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             None if !self.options.hidden => self.window.show(&mut self.desktop, None),
             None => {}
         }
-        self.refresh();
-        while let Some(event) = self.next().await {
-            let goes_on = match event {
-                LoopEvent::Input(input) => self.on_input(input),
-                LoopEvent::Completion(completion) => self.on_completion(completion),
-                LoopEvent::Engine(event) => self.on_engine_event(event),
-                LoopEvent::WindowExpired => {
-                    self.window.destroy(&mut self.desktop);
-                    true
-                }
-            };
-            if !goes_on {
+        self.update_tray();
+        while let Some(event) = self.next_event().await {
+            if self.dispatch(event) == Flow::Quit {
                 break;
             }
-            self.refresh();
+            self.update_tray();
+            self.open_pending_link();
         }
         self.quit().await;
     }
 
-    async fn next(&mut self) -> Option<LoopEvent<F::Engine>> {
+    async fn next_event(&mut self) -> Option<LoopEvent<F::Engine>> {
         tokio::select! {
             biased;
             input = self.inputs.recv() => input.map(LoopEvent::Input),
@@ -170,260 +177,22 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
         }
     }
 
-    fn on_input(&mut self, input: Input) -> bool {
-        match input {
-            Input::Tray(action) => return self.on_tray_action(action),
-            Input::Notification(NotificationResponse::Action(request)) => self.request_in_background(request),
-            Input::Notification(NotificationResponse::Default(view)) => self.show(view),
-            Input::ShowWindow => self.window.show(&mut self.desktop, None),
-            // There is nobody to tell if it is refused.
-            Input::ConnectivityRestored => self.forward_request(Request::Retry, oneshot::channel().0),
-            Input::OpenLink(link) => self.open_link(link),
-            Input::Window(event) => self.window.on_event(&mut self.desktop, event),
-            Input::Command(command) => return self.on_command(command),
-        }
-        true
-    }
-
-    fn on_tray_action(&mut self, action: TrayAction) -> bool {
-        match action {
-            TrayAction::ToggleWindow => self.window.toggle(&mut self.desktop),
-            TrayAction::Request(request) => self.request_in_background(request),
-            TrayAction::Copy(text) => self.desktop.copy(&text),
-            TrayAction::OpenUrl(url) if is_loopback_url(&url) => self.desktop.open_url(&url),
-            TrayAction::OpenUrl(_) => warn!("an address that is not on this computer was not opened"),
-            TrayAction::Show(view) => self.show(view),
-            TrayAction::RetryStart => self.start_engine(),
-            TrayAction::Quit => return false,
-        }
-        true
-    }
-
-    fn on_command(&mut self, command: Command) -> bool {
-        match command {
-            Command::Request(request, reply) => self.forward_request(*request, reply),
-            Command::InitialState(reply) => {
-                self.send_initial_state(reply);
-                self.window.page_ready(&mut self.desktop);
-            }
-            Command::ShellState(reply) => {
-                // Who asked may be gone, here and below: the window is destroyed when it likes.
-                let _ = reply.send(self.shell_state());
-            }
-            Command::SaveAs(name, reply) => self.save_as(&name, reply),
-            Command::ShellAction(ShellAction::RetryStart, reply) => {
-                self.start_engine();
-                self.retry_waiters.push(reply);
-            }
-            Command::ShellAction(action, reply) => {
-                let quits = action == ShellAction::Quit;
-                let done = self.perform(action);
-                let _ = reply.send(done.map(|()| self.shell_state()));
-                return !quits;
-            }
-        }
-        true
-    }
-
-    fn perform(&mut self, action: ShellAction) -> Result<(), Fault> {
-        match action {
-            ShellAction::SetAutostart { on } => self.desktop.set_autostart(on)?,
-            ShellAction::SetNotifications { on } => {
-                self.settings.notifications = on;
-                let written = self.settings.write(&self.options.data_dir);
-                written.map_err(|error| Fault::new(Code::Storage, format!("The setting was not kept: {error}.")))?;
-            }
-            ShellAction::OpenUrl { url } if is_loopback_url(&url) => self.desktop.open_url(&url),
-            ShellAction::OpenUrl { .. } => {
-                return Err(Fault::new(Code::Invalid, "Only pages of this computer are opened from here."));
-            }
-            ShellAction::Copy { text } => self.desktop.copy(&text),
-            ShellAction::ShowLogs => self.desktop.show_logs(),
-            ShellAction::CopyDiagnostics => {
-                let text = diagnostics::report(self.view_state(), &self.options.log_file);
-                self.desktop.copy(&text);
-            }
-            ShellAction::Quit | ShellAction::RetryStart => {}
-            ShellAction::Hide => self.window.hide(&mut self.desktop),
-            ShellAction::Pin { on } => self.window.pin(&mut self.desktop, on),
-        }
-        Ok(())
-    }
-
-    fn save_as(&mut self, name: &str, reply: oneshot::Sender<Result<Option<String>, Fault>>) {
-        if Path::new(name).file_name() != Some(name.as_ref()) {
-            let _ = reply.send(Err(Fault::new(Code::Invalid, "The window asked for what is no file.")));
-            return;
-        }
-        let (answer, answered) = oneshot::channel();
-        self.window.set_modal_open(true);
-        self.desktop.save_as(name, answer);
-        let completed = self.completed.clone();
-        tokio::spawn(async move {
-            let chosen = answered.await.unwrap_or_default();
-            let _ = completed.send(Completion::PathChosen(chosen, reply));
-        });
-    }
-
-    fn on_completion(&mut self, completion: Completion<F::Engine>) -> bool {
-        match completion {
-            Completion::EngineStarted(Ok(engine)) => {
-                info!("the engine runs");
-                let running = RunningEngine::new(engine);
-                self.desktop.emit(&Event::Snapshot(Arc::clone(&running.displayed)));
-                self.engine = EngineState::Running(running);
-                self.desktop.emit(&Event::Shell);
-                self.flush_pending();
-            }
-            Completion::EngineStarted(Err(fault)) => {
-                error!(code = ?fault.code, "the engine did not start");
-                if !self.window.is_visible() {
-                    self.desktop.notify(Notification::fault("Postern could not start", &fault));
-                }
-                self.engine = EngineState::Failed(fault);
-                self.desktop.emit(&Event::Shell);
-                self.flush_pending();
-            }
-            Completion::LinkOpened(_, Ok(Answer::Preview { preview })) => {
-                let part = Navigate { fault: preview.fault, ..View::Invitation(preview.invitation).into() };
-                self.window.navigate(&mut self.desktop, part);
-            }
-            Completion::LinkOpened(_, Ok(_)) => self.show(View::Invitations),
-            Completion::LinkOpened(link, Err(fault)) if fault.code == Code::NotSetUp => self.pending_link = Some(link),
-            Completion::LinkOpened(_, Err(fault)) => {
-                let part = Navigate {
-                    view: ViewName::Invitations,
-                    invitation: None,
-                    service: None,
-                    fault: Some(fault.clone()),
-                };
-                self.window.navigate(&mut self.desktop, part);
-                self.desktop.notify(Notification::fault("This link cannot be used", &fault));
-            }
-            Completion::RequestFailed(fault) => self.desktop.notify(Notification::fault("That did not work", &fault)),
-            Completion::PathChosen(chosen, reply) => {
-                self.window.set_modal_open(false);
-                let path = chosen.map(|path| path.into_os_string().into_string()).transpose();
-                let unreadable = |_| Fault::new(Code::Invalid, "This file's name is no text. Choose another.");
-                let _ = reply.send(path.map_err(unreadable));
-            }
-        }
-        true
-    }
-
-    fn on_engine_event(&mut self, event: EngineEvent) -> bool {
-        let EngineState::Running(running) = &mut self.engine else {
-            return true;
-        };
+    fn dispatch(&mut self, event: LoopEvent<F::Engine>) -> Flow {
         match event {
-            EngineEvent::Snapshot => {
-                let (old, new) = running.advance();
-                for topic in notification_filter::resolved_topics(&old, &new) {
-                    self.desktop.withdraw(topic);
-                }
-                self.desktop.emit(&Event::Snapshot(new));
-            }
-            EngineEvent::Traffic => {
-                let traffic = running.traffic.borrow_and_update().clone();
-                self.desktop.emit(&Event::Traffic(traffic));
-            }
-            EngineEvent::Notice(notice) => {
-                // Not what the person sees anyway.
-                let wanted = self.settings.notifications && !self.window.is_focused();
-                if wanted && self.notification_filter.should_notify(&notice, self.options.timeouts.hub_notifications) {
-                    self.desktop.notify(Notification::from(&notice));
-                }
-                self.desktop.emit(&Event::Notice(notice));
-            }
-            EngineEvent::NoticesLagged => debug!("some notices were missed"),
-            EngineEvent::Ended => {
-                error!("the engine ended by itself");
-                self.engine = EngineState::Failed(Fault::new(Code::Stopped, "Postern's engine has ended. Try again."));
-                self.desktop.emit(&Event::Shell);
-            }
+            LoopEvent::Input(input) => return self.on_input(input),
+            LoopEvent::Completion(completion) => self.on_completion(completion),
+            LoopEvent::Engine(event) => self.on_engine_event(event),
+            LoopEvent::WindowExpired => self.window.destroy(&mut self.desktop),
         }
-        true
+        Flow::Continue
     }
 
-    fn show(&mut self, view: View) {
-        self.window.show(&mut self.desktop, Some(view.into()));
-    }
-
-    /// Opens the invitation that a link leads to. Nothing is accepted.
-    fn open_link(&mut self, link: Secret) {
-        self.show(View::Invitations);
-        if link.reveal().len() > MAX_LINK_BYTES {
-            let fault = Fault::new(Code::BadTicket, "This is not an invitation. Command for the link again.");
-            let _ = self.completed.send(Completion::LinkOpened(link, Err(fault)));
-            return;
-        }
-        self.pending_link = Some(link);
-    }
-
-    fn start_engine(&mut self) {
-        if matches!(self.engine, EngineState::Running(_)) {
-            return;
-        }
-        self.engine = EngineState::Starting;
-        let (factory, completed) = (Arc::clone(&self.factory), self.completed.clone());
-        tokio::spawn(async move {
-            let started = factory.start().await;
-            // If nobody hears it, the program is quitting.
-            let _ = completed.send(Completion::EngineStarted(started));
-        });
-    }
-
-    /// Asks for something that only answers if it was refused.
-    fn request_in_background(&mut self, request: Request) {
-        let (answer, refused) = oneshot::channel();
-        self.forward_request(request, answer);
-        let completed = self.completed.clone();
-        tokio::spawn(async move {
-            if let Ok(Err(fault)) = refused.await {
-                let _ = completed.send(Completion::RequestFailed(fault));
-            }
-        });
-    }
-
-    fn forward_request(&mut self, request: Request, answer: oneshot::Sender<Result<Answer, Fault>>) {
-        let engine = match &self.engine {
-            EngineState::Running(running) => running.engine.clone(),
-            EngineState::Starting if self.queued_requests.len() < MAX_QUEUED_REQUESTS => {
-                return self.queued_requests.push((request, answer));
-            }
-            EngineState::Starting => {
-                let _ = answer.send(Err(Fault::new(Code::TooMany, "Postern is still starting. Try again.")));
-                return;
-            }
-            EngineState::Failed(fault) => {
-                let _ = answer.send(Err(fault.clone()));
-                return;
-            }
-        };
-        tokio::spawn(async move {
-            let _ = answer.send(engine.request(request).await);
-        });
-    }
-
-    /// Brings the tray up to date, and opens a link that can be opened now.
-    fn refresh(&mut self) {
+    /// Sends the tray to the desktop if it differs from the last one that was sent.
+    fn update_tray(&mut self) {
         let tray = Tray::of(self.view_state());
         if self.tray.as_ref() != Some(&tray) {
             self.desktop.set_tray(&tray);
             self.tray = Some(tray);
-        }
-        let EngineState::Running(running) = &self.engine else {
-            return;
-        };
-        if running.displayed.me.is_none() {
-            return;
-        }
-        if let Some(link) = self.pending_link.take() {
-            let (engine, completed) = (running.engine.clone(), self.completed.clone());
-            tokio::spawn(async move {
-                let opened = engine.request(Request::Open { link: link.clone() }).await;
-                let _ = completed.send(Completion::LinkOpened(link, opened));
-            });
         }
     }
 
@@ -432,32 +201,6 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             EngineState::Starting => EngineViewState::Starting,
             EngineState::Failed(fault) => EngineViewState::Failed(fault),
             EngineState::Running(running) => EngineViewState::Running(&running.displayed),
-        }
-    }
-
-    /// Says what the engine shows, as soon as there is one, or why there is none.
-    fn send_initial_state(&mut self, reply: oneshot::Sender<Result<InitialState, Fault>>) {
-        let seen = match &self.engine {
-            EngineState::Starting => return self.initial_state_waiters.push(reply),
-            EngineState::Failed(fault) => Err(fault.clone()),
-            EngineState::Running(running) => {
-                Ok(InitialState { snapshot: Arc::clone(&running.displayed), traffic: running.traffic.borrow().clone() })
-            }
-        };
-        let _ = reply.send(seen);
-    }
-
-    /// Answers everybody who waited for the engine to have started.
-    fn flush_pending(&mut self) {
-        for (request, answer) in std::mem::take(&mut self.queued_requests) {
-            self.forward_request(request, answer);
-        }
-        for reply in std::mem::take(&mut self.initial_state_waiters) {
-            self.send_initial_state(reply);
-        }
-        for reply in std::mem::take(&mut self.retry_waiters) {
-            let state = self.shell_state();
-            let _ = reply.send(state.fault.clone().map_or(Ok(state), Err));
         }
     }
 
@@ -480,7 +223,7 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
         if let EngineState::Running(running) = &self.engine
             && timeout(SHUTDOWN_TIMEOUT, running.engine.shutdown()).await.is_err()
         {
-            warn!("the engine did not end in time");
+            warn!("the engine did not shut down within {SHUTDOWN_TIMEOUT:?}; quitting without it");
         }
         self.desktop.quit();
     }

@@ -1,4 +1,4 @@
-//! The one window, as the controller remembers it.
+//! State of the window: whether it exists and is visible, whether its page listens, and where it should navigate.
 
 use std::time::Duration;
 
@@ -7,20 +7,21 @@ use tokio::time::{Instant, sleep_until};
 use super::input::WindowEvent;
 use crate::desktop_integration::{DesktopIntegration, Event, Navigate};
 
-/// A click on the icon takes the focus away, which hides a popover, before it is told: that click must not bring it back.
+/// Clicking the tray icon takes the focus from the popover, which hides it, before the click itself arrives. A click
+/// within this time after hiding must not show it again; it is longer than both events take, shorter than a second click.
 const TOGGLE_DEBOUNCE: Duration = Duration::from_millis(300);
 
-/// Where the window is.
+/// The state of the one window.
 #[derive(Debug, Default)]
 pub(super) struct WindowState {
     visibility: Visibility,
     focused: bool,
-    /// Its page listens; what was said before is lost.
+    /// Whether its page listens to events; earlier events are lost.
     page_ready: bool,
-    /// What to tell it once it listens.
+    /// Where to navigate once the page listens.
     pending_navigation: Option<Navigate>,
     pinned: bool,
-    /// A dialog of ours is open, which has the keyboard meanwhile.
+    /// Whether a file dialog of ours is open; it takes the keyboard focus.
     modal_open: bool,
 }
 
@@ -41,19 +42,19 @@ impl WindowState {
         self.visibility == Visibility::Visible
     }
 
-    /// Shows it, at a part of it if there is one to show.
-    pub(super) fn show(&mut self, desktop: &mut impl DesktopIntegration, part: Option<Navigate>) {
+    /// Shows the window and navigates to `target`, if there is one.
+    pub(super) fn show(&mut self, desktop: &mut impl DesktopIntegration, target: Option<Navigate>) {
         if self.visibility == Visibility::NotCreated {
             self.page_ready = false;
         }
         self.visibility = Visibility::Visible;
         desktop.show_window();
-        if let Some(part) = part {
-            self.navigate(desktop, part);
+        if let Some(target) = target {
+            self.navigate(desktop, target);
         }
     }
 
-    /// A click on the icon: shows it, or hides it if it is in front.
+    /// Handles a click on the tray icon: hides the window if it is focused, otherwise shows it.
     pub(super) fn toggle(&mut self, desktop: &mut impl DesktopIntegration) {
         match self.visibility {
             Visibility::Visible if self.focused => self.hide(desktop),
@@ -83,7 +84,7 @@ impl WindowState {
         match event {
             WindowEvent::Focused(focused) => {
                 self.focused = focused;
-                // Elsewhere it is a popover; on Linux it is a window like any other.
+                // Outside Linux it is a popover, which closes when it loses the focus.
                 if !focused && !self.pinned && !self.modal_open && cfg!(not(target_os = "linux")) {
                     self.hide(desktop);
                 }
@@ -93,22 +94,22 @@ impl WindowState {
         }
     }
 
-    /// Its page has asked for everything: from here on it hears what it is told.
+    /// The page has requested the initial state: from now on it receives events.
     pub(super) fn page_ready(&mut self, desktop: &mut impl DesktopIntegration) {
         self.page_ready = true;
-        if let Some(part) = self.pending_navigation.take() {
-            desktop.emit(&Event::Navigate(part));
+        if let Some(target) = self.pending_navigation.take() {
+            desktop.emit(&Event::Navigate(target));
         }
     }
 
-    pub(super) fn navigate(&mut self, desktop: &mut impl DesktopIntegration, part: Navigate) {
+    pub(super) fn navigate(&mut self, desktop: &mut impl DesktopIntegration, target: Navigate) {
         match self.page_ready {
-            true => desktop.emit(&Event::Navigate(part)),
-            false => self.pending_navigation = Some(part),
+            true => desktop.emit(&Event::Navigate(target)),
+            false => self.pending_navigation = Some(target),
         }
     }
 
-    /// Waits until the window was hidden for long.
+    /// Resolves when the window has been hidden for `lifetime`; otherwise pending.
     pub(super) async fn expired(&self, lifetime: Duration) {
         match self.visibility {
             Visibility::Hidden(since) => sleep_until(since + lifetime).await,

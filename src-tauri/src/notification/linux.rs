@@ -1,7 +1,7 @@
 //! Notifications on Linux: `org.freedesktop.Notifications` on the session bus.
 //!
-//! One task holds one connection, hears what is invoked before anything is visible, and remembers what each
-//! notification means. Without a bus or a server nothing is visible, which is only logged.
+//! One task owns the connection, subscribes to responses before it shows anything, and maps the server's ids to
+//! notifications. Without a bus or a server nothing is shown, which is only logged.
 
 use std::collections::HashMap;
 
@@ -15,9 +15,9 @@ use super::{Notification, NotificationResponse, Topic};
 use crate::controller::Input;
 use crate::untrusted_text::escape_markup;
 
-/// The key of a click on the notification itself, as the specification has it.
+/// The action key of a click on the notification itself, as specified.
 const DEFAULT_ACTION: &str = "default";
-/// How long it is visible: as the server likes, or until it was answered.
+/// Values of `expire_timeout` in the specification: the server's default, and never (until the user responds).
 const EXPIRE_SERVER_DEFAULT: i32 = -1;
 const EXPIRE_NEVER: i32 = 0;
 
@@ -27,7 +27,7 @@ const EXPIRE_NEVER: i32 = 0;
     default_path = "/org/freedesktop/Notifications"
 )]
 trait Notifications {
-    #[expect(clippy::too_many_arguments, reason = "the specification has so many")]
+    #[expect(clippy::too_many_arguments, reason = "as specified")]
     fn notify(
         &self,
         app_name: &str,
@@ -47,7 +47,7 @@ trait Notifications {
     fn notification_closed(&self, id: u32, reason: u32) -> zbus::Result<()>;
 }
 
-/// The end of the channel through which notifications are asked for.
+/// Sends notifications to the task that shows them.
 pub struct Backend {
     commands: mpsc::UnboundedSender<BackendCommand>,
 }
@@ -58,14 +58,14 @@ enum BackendCommand {
 }
 
 impl Backend {
-    /// Must be called on the runtime.
+    /// Spawns the task; responses go to `inputs`. Must be called in the context of a Tokio runtime.
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>) -> Self {
         let (commands, mut pending) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Some(command) = pending.recv().await {
                 if let Err(error) = serve(command, &mut pending, &inputs).await {
-                    warn!("notifications are not shown: {error}");
+                    warn!("failed to show a notification, reconnecting for the next one: {error}");
                 }
             }
         });
@@ -74,17 +74,17 @@ impl Backend {
 
     /// Shows a notification.
     pub fn show(&mut self, notification: Notification) {
-        // The task ends with the runtime.
+        // The task ends only with the runtime.
         let _ = self.commands.send(BackendCommand::Show(notification));
     }
 
-    /// Takes one away.
+    /// Closes the notification on a topic.
     pub fn withdraw(&mut self, topic: Topic) {
         let _ = self.commands.send(BackendCommand::Withdraw(topic));
     }
 }
 
-/// What is on the screen.
+/// The notifications that are shown, by the server's id.
 #[derive(Default)]
 struct VisibleNotifications {
     by_id: HashMap<u32, Notification>,
@@ -96,7 +96,7 @@ impl VisibleNotifications {
         found.map(|(id, _)| *id)
     }
 
-    /// What was meant by pressing `key` on one of ours.
+    /// The response that action `key` on notification `id` stands for, if it is one of ours.
     fn response(&self, id: u32, key: &str) -> Option<NotificationResponse> {
         let notification = self.by_id.get(&id)?;
         if key == DEFAULT_ACTION {
@@ -107,7 +107,7 @@ impl VisibleNotifications {
     }
 }
 
-/// Serves commands over one connection until that fails.
+/// Executes commands over one connection until that fails.
 async fn serve(
     first: BackendCommand,
     commands: &mut mpsc::UnboundedReceiver<BackendCommand>,
@@ -128,12 +128,12 @@ async fn serve(
             Some(signal) = invoked.next() => {
                 let arguments = signal.args()?;
                 let response = visible.response(arguments.id, &arguments.action_key);
-                debug!(ours = response.is_some(), "a notification was pressed");
+                debug!(ours = response.is_some(), "a notification action was invoked");
                 if let Some(response) = response {
-                    // Many servers leave an answered one where it is.
+                    // Many servers keep a persistent notification open after a response.
                     close(&server, arguments.id).await;
                     visible.by_id.remove(&arguments.id);
-                    // If nobody hears it, the program is quitting.
+                    // Fails only when the program is quitting.
                     let _ = inputs.send(Input::Notification(response)).await;
                 }
             }
@@ -191,7 +191,7 @@ async fn show(
 
 async fn close(server: &NotificationsProxy<'_>, id: u32) {
     if let Err(error) = server.close_notification(id).await {
-        debug!("a notification was gone already: {error}");
+        debug!("failed to close a notification, it is probably closed already: {error}");
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
     use postern_engine::model::{InvitationId, Notice, Request};
 
     #[test]
-    fn a_press_means_what_was_shown_under_its_number() {
+    fn a_response_is_resolved_by_the_servers_id() {
         let invitation = InvitationId([3; 16]);
         let notice = Notice::Invited { invitation, from: "Ann".into(), service: "Notes".into() };
         let notification = Notification::from(&notice);

@@ -1,4 +1,4 @@
-//! Notifications on macOS and Windows: shown by the system, answered in the tray or the window.
+//! Notifications on macOS and Windows: shown without buttons; users respond in the tray or the window.
 
 use notify_rust::Notification as Native;
 use tokio::sync::mpsc;
@@ -7,27 +7,27 @@ use tracing::warn;
 use super::{Notification, Topic};
 use crate::controller::Input;
 
-/// Where notifications are asked for.
+/// Shows notifications with the system's API.
 pub struct Backend;
 
 impl Backend {
-    /// Nothing is heard back on these systems.
+    /// Responses are not reported on these systems.
     #[must_use]
     pub fn new(_inputs: mpsc::Sender<Input>) -> Self {
         Self
     }
 
-    /// Shows a notification, off this thread.
+    /// Shows a notification from a thread of its own, since the call can block.
     pub fn show(&mut self, notification: Notification) {
         std::thread::spawn(move || {
             let mut native = Native::new();
             native.appname("Postern").summary(&notification.title).body(&notification.body);
             if let Err(error) = native.show() {
-                warn!("notifications are not shown: {error}");
+                warn!("failed to show a notification: {error}");
             }
         });
     }
 
-    /// The system keeps what it showed.
+    /// Does nothing: the API cannot close a notification.
     pub fn withdraw(&mut self, _topic: Topic) {}
 }

@@ -1,10 +1,10 @@
-//! What the desktop says in a corner of the screen, and what a person answers to it.
+//! Desktop notifications: a pure function of the engine's notices, and the user's responses.
 //!
 //! ```text
-//! Notice ──► Notification { topic, title, body, actions } ──► the desktop ── NotificationResponse ──► controller
+//! Notice ──► Notification { topic, title, body, actions } ──► desktop ── NotificationResponse ──► controller
 //! ```
 //!
-//! Text from peers is made plain here; a backend that reads markup escapes the body.
+//! Text from peers is sanitized here; a backend whose server interprets markup escapes the body.
 
 #[cfg(not(target_os = "linux"))]
 #[path = "macos_windows.rs"]
@@ -23,65 +23,65 @@ use crate::untrusted_text::{MAX_NOTIFICATION_NAME, sanitize_line};
 /// What a notification is about. A newer one on the same topic takes the place of the older.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// An invitation to this person.
+    /// A received invitation.
     Invitation(InvitationId),
-    /// Somebody who asks to be let in.
+    /// Somebody who requests access with an invitation.
     Knock(InvitationId),
-    /// Who uses a service.
+    /// The users of a service.
     Service(ServiceId),
     /// A portal.
     Portal(InletId),
-    /// The hubs.
+    /// The connection to hubs.
     Hub,
-    /// Somebody, by name.
+    /// A person, by name.
     Person(String),
-    /// This program itself.
+    /// The program itself.
     App,
 }
 
-/// One notification.
+/// A notification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
     /// What it is about.
     pub topic: Topic,
-    /// Its first line: plain text.
+    /// The first line: plain text.
     pub title: String,
     /// The rest: plain text, not escaped.
     pub body: String,
-    /// What can be pressed, from left to right.
+    /// Its buttons, from left to right.
     pub actions: Vec<Action>,
-    /// What a click on anything else of it shows.
+    /// The view that a click outside the buttons opens.
     pub default_view: View,
-    /// Whether it stays until it was answered.
+    /// Whether it stays until the user responds.
     pub persistent: bool,
 }
 
-/// Something to press.
+/// A button.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Action {
-    /// What it is called.
+    /// Its text.
     pub label: &'static str,
-    /// What it asks of the engine.
+    /// The request that it sends to the engine.
     pub request: Request,
 }
 
-/// What a person did with a notification.
+/// The user's response to a notification.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NotificationResponse {
-    /// Pressed one of the actions.
+    /// Pressed a button.
     Action(Request),
-    /// Clicked on the rest.
+    /// Clicked elsewhere on it (the default action).
     Default(View),
 }
 
 impl Notification {
-    /// Something to read that leads to a part of the window.
+    /// A notification without buttons that opens a view.
     #[must_use]
     pub fn new(topic: Topic, title: impl Into<String>, body: impl Into<String>, default_view: View) -> Self {
         Self { topic, title: title.into(), body: body.into(), actions: Vec::new(), default_view, persistent: false }
     }
 
-    /// What a fault of this program says.
+    /// A notification of a fault.
     #[must_use]
     pub fn fault(title: &str, fault: &Fault) -> Self {
         Self::new(Topic::App, title, fault.message.clone(), View::Home)
@@ -102,19 +102,19 @@ impl From<&Notice> for Notification {
             Notice::Joined { service, from, name } => Self::new(
                 Topic::Service(*service),
                 format!("{} joined", display_name(from)),
-                format!("They can use “{}” now.", display_name(name)),
+                format!("They now have access to “{}”.", display_name(name)),
                 View::Home,
             ),
             Notice::Declined { from, name } => Self::new(
                 Topic::Person(from.clone()),
                 format!("{} declined", display_name(from)),
-                format!("They do not want to use “{}”.", display_name(name)),
+                format!("They declined the invitation to “{}”.", display_name(name)),
                 View::Home,
             ),
             Notice::GaveBack { from, name } => Self::new(
                 Topic::Person(from.clone()),
                 format!("{} left", display_name(from)),
-                format!("They no longer use “{}”.", display_name(name)),
+                format!("They gave up their access to “{}”.", display_name(name)),
                 View::Home,
             ),
             Notice::PortalUp { inlet, name, address } => {
@@ -127,15 +127,15 @@ impl From<&Notice> for Notification {
                 View::Home,
             ),
             Notice::HubLost { address, fault } => {
-                Self::new(Topic::Hub, format!("{address} was lost"), fault.message.clone(), View::Settings)
+                Self::new(Topic::Hub, format!("Disconnected from {address}"), fault.message.clone(), View::Settings)
             }
             Notice::HubBack { address } => {
-                Self::new(Topic::Hub, format!("{address} is back"), "You can be reached again.", View::Settings)
+                Self::new(Topic::Hub, format!("Reconnected to {address}"), "You are reachable again.", View::Settings)
             }
             Notice::KeyChanged { from } => Self::new(
                 Topic::Person(from.clone()),
                 format!("The key of {} has changed", display_name(from)),
-                "Compare the words with them before you trust it.",
+                "Compare the verification words before you trust it.",
                 View::Home,
             ),
         }
@@ -144,7 +144,7 @@ impl From<&Notice> for Notification {
 
 fn invited(invitation: InvitationId, from: &str, service: &str) -> Notification {
     let title = format!("{} invites you", display_name(from));
-    let body = format!("To use “{}” on this computer.", display_name(service));
+    let body = format!("Accept to use “{}” on this computer.", display_name(service));
     Notification::new(Topic::Invitation(invitation), title, body, View::Invitation(invitation))
         .action("Accept", Request::Accept { invitation, port: None })
         .action("Decline", Request::Decline { invitation })
@@ -152,8 +152,8 @@ fn invited(invitation: InvitationId, from: &str, service: &str) -> Notification 
 
 fn knock(invitation: InvitationId, from: &str, service: &str) -> Notification {
     let answer = |answer| Request::AnswerKnock { invitation, answer };
-    let title = format!("{} asks to be let in", display_name(from));
-    let body = format!("To use “{}”.", display_name(service));
+    let title = format!("{} asks for access", display_name(from));
+    let body = format!("They want to use “{}”.", display_name(service));
     Notification::new(Topic::Knock(invitation), title, body, View::Invitations)
         .action("Allow once", answer(KnockAnswer::Once))
         .action("Always allow", answer(KnockAnswer::Always))
@@ -169,12 +169,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invitation_can_be_answered_from_its_notification() {
+    fn an_invitation_has_two_actions() {
         let invitation = InvitationId([7; 16]);
         let notice = Notice::Invited { invitation, from: "<b>Ann</b>\n".into(), service: "Notes\u{202e}".into() };
         let notification = Notification::from(&notice);
         assert_eq!(notification.title, "<b>Ann</b> invites you");
-        assert_eq!(notification.body, "To use “Notes” on this computer.");
+        assert_eq!(notification.body, "Accept to use “Notes” on this computer.");
         assert_eq!(
             notification.actions,
             [
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_knock_has_three_answers() {
+    fn a_knock_has_three_actions() {
         let notice =
             Notice::Knock { invitation: InvitationId([1; 16]), from: "Bob".into(), service: "Database".into() };
         let labels: Vec<_> = Notification::from(&notice).actions.iter().map(|button| button.label).collect();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_informs_goes_away_by_itself() {
+    fn a_notification_without_actions_is_not_persistent() {
         let fault = Fault::new(postern_engine::model::Code::OwnerOffline, "Ann is offline.");
         let notice = Notice::PortalDown { inlet: InletId([2; 16]), name: "Notes".into(), fault };
         let notification = Notification::from(&notice);

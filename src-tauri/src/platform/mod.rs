@@ -1,12 +1,13 @@
-//! What differs between systems; callers never see a `cfg`.
+//! What differs between operating systems; callers never see a `cfg`.
 //!
-//! * [`autostart`]: starting with the desktop.
-//! * [`clipboard`]: putting a text there.
-//! * [`file_dialog`]: asking where to write a file.
-//! * [`message_dialog`]: a dialog with something to read.
-//! * [`url_scheme`]: `postern://` links reach this program.
-//! * [`connectivity`]: the machine has slept, or found a network.
-//! * `appearance` (Linux): whether the panel is dark.
+//! * [`autostart`]: start at login.
+//! * [`clipboard`]: copying a text.
+//! * [`file_dialog`]: the dialog for saving a file.
+//! * [`message_dialog`]: a modal error dialog.
+//! * [`url_scheme`]: handler of `postern://` links.
+//! * [`connectivity`]: resume from sleep, network changes.
+//! * [`display`]: whether there is a display.
+//! * `appearance` (Linux): whether panel and windows are dark.
 
 #[cfg(target_os = "linux")]
 #[path = "linux/appearance.rs"]

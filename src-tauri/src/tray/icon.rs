@@ -1,28 +1,28 @@
-//! The tray's picture.
+//! The tray icon: the overall state in one image.
 
 use postern_engine::model::Status;
 
 use super::EngineViewState;
 
-/// The state in one picture.
+/// An icon; its images are in `icon_images`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Icon {
-    /// The gate is shut: nothing is shared.
+    /// Nothing is shared (a closed gate).
     Idle,
-    /// The gate is open.
+    /// Something is shared or reachable (an open gate).
     Ready,
-    /// Somebody goes through it.
+    /// There are open connections.
     Live,
-    /// Something waits for the person.
+    /// Something needs the user's attention.
     Attention,
-    /// Nobody can be reached.
+    /// No hub or peer is reachable.
     Offline,
     /// Everything is paused.
     Paused,
 }
 
 impl Icon {
-    /// The picture for what is state.
+    /// The icon for this state.
     #[must_use]
     pub fn of(state: EngineViewState<'_>) -> Self {
         match state {

@@ -1,20 +1,20 @@
-//! The tray's pictures, drawn by `cargo xtask icons` and built into the program.
+//! The tray icon's images, rendered by `cargo xtask icons` and compiled into the program.
 
 use tauri::image::Image;
 use tauri::include_image;
 
 use super::Icon;
 
-/// What a picture is drawn for.
+/// The brightness of the panel that an image is drawn for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PanelTheme {
-    /// A dark panel: the mark is light.
+    /// A dark panel; the image is light.
     Dark,
-    /// A light panel: the mark is dark.
+    /// A light panel; the image is dark.
     Light,
 }
 
-/// The pictures of a state, the smallest first.
+/// The images of an icon in all sizes, the smallest first.
 #[must_use]
 pub(super) fn images(icon: Icon, theme: PanelTheme) -> Vec<Image<'static>> {
     match (icon, theme) {

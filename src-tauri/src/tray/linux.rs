@@ -1,8 +1,8 @@
-//! The tray on Linux: a StatusNotifierItem on the session bus, so clicks, tooltip and icon are ours.
+//! The tray on Linux: a StatusNotifierItem on the session bus, which lets the program control clicks, tooltip and icon.
 //!
-//! A host may come late, go and come back; the item registers again each time. While there is none it is looked for as
-//! well, since its coming can be missed. Without a bus there is no tray, which is only logged: the window serves for
-//! everything.
+//! The host (the desktop's panel) may start late or restart; the item registers again each time. While no host is known
+//! the bus is also polled for one, since the signal of its start can be missed. Without a bus there is no tray, which is
+//! only logged: the window offers everything too.
 
 use std::time::Duration;
 
@@ -17,18 +17,19 @@ use super::{Entry, Tray, TrayAction};
 use crate::controller::Input;
 use crate::untrusted_text::escape_mnemonic;
 
-/// The bus name of the desktop's part that hosts trays.
+/// The well-known bus name of the host.
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-/// How often a host is looked for while none is known.
+/// How often the bus is polled while no host is known: rare enough to cost nothing, and a user waits for a panel no longer.
 const HOST_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The tray's end of the channel through which it is updates what to show.
+/// Sends the tray to the task that owns the D-Bus item.
 pub struct Backend {
     displayed: watch::Sender<Option<Tray>>,
 }
 
 impl Backend {
-    /// A tray that shows nothing until it is updates what. Must be called on the runtime.
+    /// Spawns the task, which registers the item with the first tray it is sent. Must be called in the context of a Tokio
+    /// runtime.
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>) -> Self {
         let (displayed, updates) = watch::channel(None);
@@ -36,7 +37,7 @@ impl Backend {
         Self { displayed }
     }
 
-    /// Replaces what is displayed.
+    /// Replaces the displayed tray.
     pub fn show(&mut self, tray: &Tray) {
         self.displayed.send_replace(Some(tray.clone()));
     }
@@ -58,7 +59,7 @@ async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<In
         let handle: Option<Handle<StatusItem>> = match item.assume_sni_available(true).spawn().await {
             Ok(handle) => Some(handle),
             Err(error) => {
-                warn!("there is no tray: {error}");
+                warn!("failed to register the tray icon, the window still works: {error}");
                 None
             }
         };
@@ -67,7 +68,7 @@ async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<In
     let Some(mut handle) = register(displayed, theme).await else {
         return;
     };
-    info!("the tray is there");
+    info!("the tray icon is registered");
     loop {
         tokio::select! {
             changed = updates.changed() => {
@@ -84,7 +85,7 @@ async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<In
                 handle.update(|item| item.theme = theme).await;
             }
             () = host_appeared(&mut host_changes) => {
-                info!("a host of trays has come unnoticed");
+                info!("found a tray host that did not announce itself; registering again");
                 handle.shutdown().await;
                 let Some(displayed) = updates.borrow().clone() else {
                     continue;
@@ -99,10 +100,10 @@ async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<In
     handle.shutdown().await;
 }
 
-/// Waits until there is a host although none is known.
+/// Resolves when a host is on the bus although none is known.
 async fn host_appeared(host_changes: &mut watch::Receiver<bool>) {
     loop {
-        // Its sender is with the item, or with who waits here.
+        // Fails only if the sender is dropped; the caller keeps one.
         let _ = host_changes.wait_for(|has_host| !has_host).await;
         tokio::time::sleep(HOST_POLL_INTERVAL).await;
         if !*host_changes.borrow() && host_is_running().await.unwrap_or(false) {
@@ -120,13 +121,13 @@ struct StatusItem {
     displayed: Tray,
     theme: PanelTheme,
     inputs: mpsc::Sender<Input>,
-    /// Whether a host has taken it.
+    /// Whether a host shows the item.
     has_host: watch::Sender<bool>,
 }
 
 impl StatusItem {
     fn send(&self, action: TrayAction) {
-        // Never waits: a controller that is so far behind has lost the person's patience anyway.
+        // Never blocks the D-Bus connection: if the controller's queue is full, dropping a click is better.
         if let Err(error) = self.inputs.try_send(Input::Tray(action)) {
             warn!("a click in the tray was lost: {error}");
         }

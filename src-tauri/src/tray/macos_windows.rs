@@ -1,7 +1,6 @@
 //! The tray on macOS and Windows: Tauri's own.
 //!
-//! The menu is replaced only when it changed; what a click means is looked up by the item's index in the menu that is
-//! shown, never parsed from a text.
+//! The action of a menu item is looked up by its index in the displayed menu, never parsed from a text.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,10 +15,10 @@ use super::{Entry, Item, Menu, Tray, TrayAction};
 use crate::controller::Input;
 use crate::untrusted_text::escape_mnemonic;
 
-/// What can be action_at in the menu that is shown; an item's id is its index in it.
+/// The actions of the displayed menu; an item's id is its index.
 type MenuActions = Arc<Mutex<Vec<TrayAction>>>;
 
-/// Tauri's tray, made on the first thing to show.
+/// Tauri's tray, created when the first tray is shown.
 pub struct Backend {
     app: AppHandle,
     inputs: mpsc::Sender<Input>,
@@ -28,13 +27,13 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// A tray that shows nothing until it is told what.
+    /// No tray icon yet; actions go to `inputs`.
     #[must_use]
     pub fn new(app: AppHandle, inputs: mpsc::Sender<Input>) -> Self {
         Self { app, inputs, icon: None, actions: MenuActions::default() }
     }
 
-    /// Replaces what is shown.
+    /// Replaces the displayed tray.
     pub fn show(&mut self, tray: &Tray) {
         if let Err(error) = self.replace(tray) {
             warn!("the tray does not show the newest: {error}");

@@ -1,4 +1,4 @@
-//! The tray's menu.
+//! The tray's menu: a pure function of the engine's state.
 
 use postern_engine::model::{
     Code, Fault, Health, InletLink, InletView, KnockAnswer, KnockView, ReceivedState, ReceivedView, Request,
@@ -9,7 +9,8 @@ use super::{EngineViewState, TrayAction};
 use crate::desktop_integration::View;
 use crate::untrusted_text::{MAX_MENU_NAME, sanitize_line};
 
-/// At most so many services, portals, invitations and knocks each; the window shows the rest.
+/// The most services, portals, invitations and knocks in the menu, each: four full groups fit on a screen of 1080
+/// pixels. The window shows the rest.
 const MAX_GROUP_ITEMS: usize = 10;
 
 /// A menu; equal menus look and act the same.
@@ -19,30 +20,30 @@ pub struct Menu {
     pub entries: Vec<Entry>,
 }
 
-/// One line of a menu.
+/// An entry of a menu.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// A line between groups.
+    /// A separator between groups.
     Separator,
-    /// Something to read or to click.
+    /// An item.
     Item(Item),
-    /// A menu of its own.
+    /// A submenu.
     Submenu {
-        /// What it is called.
+        /// Its text: plain, not escaped.
         label: String,
-        /// What is in it.
+        /// Its entries.
         entries: Vec<Entry>,
     },
 }
 
-/// Something to read or to click.
+/// An item that can be clicked, or a line of text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     /// Plain text, not escaped.
     pub label: String,
-    /// What a click means; without one the item is only to read.
+    /// What a click does; an item without an action is disabled.
     pub action: Option<TrayAction>,
-    /// Whether it has a check mark, if it can have one.
+    /// Whether it is checked; nothing if it is not a check item.
     pub checked: Option<bool>,
 }
 
@@ -115,7 +116,7 @@ impl Menu {
         self.entries.push(toggle(label, checked, request));
     }
 
-    /// Never first, never twice.
+    /// Adds a separator, but never as the first entry or after another one.
     fn separator(&mut self) {
         if !matches!(self.entries.last(), None | Some(Entry::Separator)) {
             self.entries.push(Entry::Separator);
@@ -123,7 +124,7 @@ impl Menu {
     }
 }
 
-/// What there is to say, in one line.
+/// The overall status in one line.
 pub(super) fn status_line(state: EngineViewState<'_>) -> String {
     let snapshot = match state {
         EngineViewState::Starting => return "Starting…".into(),
@@ -135,7 +136,7 @@ pub(super) fn status_line(state: EngineViewState<'_>) -> String {
     }
     match snapshot.status {
         Status::Paused => "Everything is paused".into(),
-        Status::Offline => "Offline: nobody can be reached".into(),
+        Status::Offline => "Offline: no hub or portal is reachable".into(),
         Status::Attention => attention_text(snapshot),
         Status::Idle | Status::Ready | Status::Live => activity_text(snapshot),
     }
@@ -146,10 +147,10 @@ fn attention_text(snapshot: &Snapshot) -> String {
     match (snapshot.knocks.len(), waiting, snapshot.troubles.first()) {
         (0, 0, Some(trouble)) => fault_summary(trouble).into(),
         (0, 0, None) => activity_text(snapshot),
-        (0, 1, _) => "1 invitation waits for you".into(),
-        (0, many, _) => format!("{many} invitations wait for you"),
-        (1, _, _) => "Somebody asks to be let in".into(),
-        (many, _, _) => format!("{many} people ask to be let in"),
+        (0, 1, _) => "1 new invitation".into(),
+        (0, many, _) => format!("{many} new invitations"),
+        (1, _, _) => "1 person asks for access".into(),
+        (many, _, _) => format!("{many} people ask for access"),
     }
 }
 
@@ -160,13 +161,13 @@ fn activity_text(snapshot: &Snapshot) -> String {
         + snapshot.inlets.iter().map(|inlet| inlet.live).sum::<u32>();
     let mut parts = Vec::new();
     if shared > 0 {
-        parts.push(format!("{shared} shared"));
+        parts.push(format!("{} shared", count(shared, "service")));
     }
     if up > 0 {
-        parts.push(count(up, "portal"));
+        parts.push(format!("{} up", count(up, "portal")));
     }
     if live > 0 {
-        parts.push(format!("{live} connected"));
+        parts.push(count(live as usize, "connection"));
     }
     match parts.is_empty() {
         true => "Nothing is shared".into(),
@@ -181,7 +182,7 @@ fn invitation_entry(invitation: &ReceivedView) -> Entry {
     let entries = vec![
         item("Accept", TrayAction::Request(Request::Accept { invitation: id, port: None })),
         item("Decline", TrayAction::Request(Request::Decline { invitation: id })),
-        item("Look at it…", TrayAction::Show(View::Invitation(id))),
+        item("Show invitation…", TrayAction::Show(View::Invitation(id))),
     ];
     Entry::Submenu { label, entries }
 }
@@ -194,7 +195,7 @@ fn knock_entry(knock: &KnockView) -> Entry {
         item("Deny", answer(KnockAnswer::Deny)),
     ];
     Entry::Submenu {
-        label: format!("{} asks for {}", quoted_name(&knock.name), quoted_name(&knock.service_name)),
+        label: format!("{} asks for access to {}", quoted_name(&knock.name), quoted_name(&knock.service_name)),
         entries,
     }
 }
@@ -202,7 +203,7 @@ fn knock_entry(knock: &KnockView) -> Entry {
 fn service_entry(service: &ServiceView) -> Entry {
     let state = match (&service.health, service.live) {
         (_, _) if !service.on => "",
-        (Health::Down { .. }, _) => " (does not answer)",
+        (Health::Down { .. }, _) => " (not responding)",
         (_, 0) => "",
         (_, _) => " (in use)",
     };
@@ -220,7 +221,7 @@ fn portal_entry(inlet: &InletView) -> Entry {
     let label = format!("{} from {}: {state}", quoted_name(&inlet.name), quoted_name(&inlet.owner_name));
     let mut entries = vec![toggle("On", inlet.on, Request::SetInlet { inlet: inlet.id, on: !inlet.on })];
     if let Some(url) = &inlet.url {
-        entries.push(item("Open in the browser", TrayAction::OpenUrl(url.clone())));
+        entries.push(item("Open in browser", TrayAction::OpenUrl(url.clone())));
     }
     entries.push(item(&format!("Copy address {}", inlet.address), TrayAction::Copy(inlet.address.clone())));
     Entry::Submenu { label, entries }
@@ -245,32 +246,32 @@ fn count(number: usize, what: &str) -> String {
     }
 }
 
-/// Why, in the few words that a menu has room for.
+/// The fault in a few words.
 fn fault_summary(fault: &Fault) -> &'static str {
     match fault.code {
-        Code::PortTaken => "its port is taken",
+        Code::PortTaken => "port in use",
         Code::Expired => "expired",
-        Code::Revoked => "taken back",
+        Code::Revoked => "access revoked",
         Code::Denied => "denied",
-        Code::Asked => "its owner is being asked",
+        Code::Asked => "waiting for approval",
         Code::PausedByOwner => "paused by its owner",
         Code::Paused => "paused",
         Code::ServiceClosed => "no longer shared",
-        Code::ServiceDown => "the service does not answer",
-        Code::OwnerOffline => "its owner is offline",
-        Code::HubUnreachable => "the hub cannot be reached",
-        Code::NoWayIn => "nobody can reach you yet",
-        Code::NotTrusted => "somebody else answers",
-        Code::KeyChanged => "a key has changed",
+        Code::ServiceDown => "service not responding",
+        Code::OwnerOffline => "owner offline",
+        Code::HubUnreachable => "hub unreachable",
+        Code::NoWayIn => "not reachable by others",
+        Code::NotTrusted => "identity does not match",
+        Code::KeyChanged => "key changed",
         Code::Blocked => "blocked",
-        Code::KeychainLocked => "the keychain is locked",
-        Code::KeychainMissing => "there is no keychain",
-        Code::KeychainFailed => "the keychain failed",
+        Code::KeychainLocked => "keychain locked",
+        Code::KeychainMissing => "no keychain",
+        Code::KeychainFailed => "keychain error",
         Code::WrongPassphrase => "wrong passphrase",
-        Code::InUse => "another Postern uses the data",
-        Code::NewerData => "the data is from a newer Postern",
-        Code::DamagedData => "the data was damaged",
-        Code::Storage => "the disk failed",
+        Code::InUse => "data in use by another instance",
+        Code::NewerData => "data of a newer version",
+        Code::DamagedData => "data damaged",
+        Code::Storage => "disk error",
         _ => "see the window",
     }
 }

@@ -1,12 +1,11 @@
-//! What is in the tray: a pure function of what the engine shows.
+//! The tray: a pure function of the engine's state.
 //!
 //! ```text
-//! EngineViewState ──► Tray { icon, tooltip, menu } ── only when it changed ──► ksni (Linux) or Tauri's tray (elsewhere)
+//! EngineViewState ──► Tray { icon, tooltip, menu } ── only when it changed ──► ksni (Linux) or Tauri's tray (macOS, Windows)
 //!                                        ◄────────── TrayAction ─────────
 //! ```
 //!
-//! Nothing here has an effect, and nothing asks: a menu item carries what it means as a value, never as a text to be
-//! parsed.
+//! A menu item carries its action as a value; no text is ever parsed.
 
 mod icon;
 mod icon_images;
@@ -28,30 +27,30 @@ use postern_engine::model::{Fault, Request, Snapshot};
 
 use crate::desktop_integration::View;
 
-/// What the shell knows of the engine.
+/// The engine's state as tray and diagnostics show it.
 #[derive(Debug, Clone, Copy)]
 pub enum EngineViewState<'a> {
     /// It is starting.
     Starting,
-    /// It could not start.
+    /// It failed to start, or stopped.
     Failed(&'a Fault),
-    /// It runs and shows this.
+    /// It runs; this is its snapshot.
     Running(&'a Snapshot),
 }
 
-/// Everything in the tray at one instant.
+/// Icon, tooltip and menu; equal trays look and act the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tray {
-    /// The picture.
+    /// The icon.
     pub icon: Icon,
-    /// One line under the pointer, and the menu's first.
+    /// The tooltip; the menu's first item has the same text.
     pub tooltip: String,
     /// The menu.
     pub menu: Menu,
 }
 
 impl Tray {
-    /// The tray for what is shown.
+    /// The tray for this state.
     #[must_use]
     pub fn of(state: EngineViewState<'_>) -> Self {
         let status = menu::status_line(state);
@@ -59,21 +58,21 @@ impl Tray {
     }
 }
 
-/// What a person wants who clicked in the tray.
+/// What a click on the icon or a menu item does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrayAction {
-    /// The icon itself: the window comes, or goes.
+    /// Show or hide the window: a click on the icon.
     ToggleWindow,
-    /// Command the engine.
+    /// Send a request to the engine.
     Request(Request),
-    /// Put this into the clipboard.
+    /// Copy this to the clipboard.
     Copy(String),
     /// Open this in the browser.
     OpenUrl(String),
-    /// Show this part of the window.
+    /// Show this view of the window.
     Show(View),
-    /// Try to start again.
+    /// Start the engine again.
     RetryStart,
-    /// End the program.
+    /// Quit the program.
     Quit,
 }

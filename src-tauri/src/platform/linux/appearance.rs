@@ -1,7 +1,7 @@
-//! Whether the panel that holds the tray is dark, and whether windows are.
+//! Whether the desktop's panel is dark, and whether windows are.
 //!
-//! No desktop says so. GNOME's panel is dark whatever its windows are; elsewhere the panel goes with the preferred colour
-//! scheme, which the settings portal tells and announces.
+//! There is no interface for the panel. GNOME's is always dark; on other desktops it follows the preferred colour scheme,
+//! which the settings portal provides.
 
 use futures_util::StreamExt;
 use gtk::prelude::GtkSettingsExt;
@@ -26,21 +26,21 @@ trait Settings {
     fn setting_changed(&self, namespace: String, key: String, value: OwnedValue) -> zbus::Result<()>;
 }
 
-/// The shade for the panel as it is, if the desktop says so, and every later change. Nobody waits for a desktop that is slow
-/// to say: what is not known yet is shown as for a dark panel.
+/// The panel's theme and every later change, as far as it is known. The caller assumes a dark panel until the first value
+/// arrives, so a slow portal delays nothing.
 pub(crate) fn watch_panel_theme() -> mpsc::Receiver<PanelTheme> {
     let (changes, changed) = mpsc::channel(1);
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_default();
     if !desktop.split(':').any(|name| matches!(name, "GNOME" | "Unity" | "pop")) {
         tokio::spawn(async move {
-            // Without a portal it stays as it is.
+            // Without a portal the theme stays unknown.
             let _ = forward_changes(changes).await;
         });
     }
     changed
 }
 
-/// Whether windows are dark, by what the window's page goes by too: the toolkit's theme. Only on the main thread.
+/// Whether windows are dark, by the toolkit's theme, which also decides the page's colour scheme. Main thread only.
 pub(crate) fn windows_are_dark() -> bool {
     let is_dark = |theme: &str| theme.to_ascii_lowercase().ends_with("dark");
     if let Ok(theme) = std::env::var("GTK_THEME") {
@@ -51,7 +51,7 @@ pub(crate) fn windows_are_dark() -> bool {
     })
 }
 
-/// Until nobody wants to know any more.
+/// Forwards changes until the receiver is dropped.
 async fn forward_changes(changes: mpsc::Sender<PanelTheme>) -> zbus::Result<()> {
     let settings = settings_portal().await?;
     let mut signals = settings.receive_setting_changed().await?;
@@ -72,7 +72,7 @@ async fn settings_portal() -> zbus::Result<SettingsProxy<'static>> {
     SettingsProxy::new(&Connection::session().await?).await
 }
 
-/// The portal wraps the number once or twice, by version.
+/// The portal wraps the value in one or two variants, depending on its version.
 fn panel_theme(value: &Value<'_>) -> PanelTheme {
     match value {
         Value::Value(inner) => panel_theme(inner),

@@ -1,4 +1,4 @@
-//! Whether the machine has slept, or found a network: what waited should be tried again at once.
+//! Reports that the machine resumed from sleep or that a network became available, so that waiting retries start at once.
 
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
@@ -7,7 +7,7 @@ use zbus::Connection;
 
 use crate::controller::Input;
 
-/// NetworkManager's state from which on there is a network beyond this machine.
+/// `NM_STATE_CONNECTED_SITE`: from this state on there is a network beyond this machine.
 const CONNECTED: u32 = 60;
 
 #[zbus::proxy(
@@ -32,10 +32,10 @@ trait Network {
     fn state_changed(&self, state: u32) -> zbus::Result<()>;
 }
 
-/// Tells the controller whenever it has, until that ends.
+/// Sends [`Input::ConnectivityRestored`] to the controller until that ends.
 pub(crate) async fn watch(inputs: mpsc::Sender<Input>) {
     if let Err(error) = listen(&inputs).await {
-        debug!("sleep and networks are not announced here: {error}");
+        debug!("sleep and network changes are not reported on this system: {error}");
     }
 }
 

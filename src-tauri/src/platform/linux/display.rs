@@ -1,15 +1,15 @@
-//! Whether there is a screen to be on.
+//! Whether there is a display.
 
-/// Makes sure that windows can be shown.
+/// Connects to the display, so that windows can be shown.
 ///
 /// # Errors
-/// What to tell a person who cannot see a window.
+/// The reason, for standard error.
 pub(crate) fn ensure_available() -> Result<(), String> {
     let named = |variable| std::env::var_os(variable).is_some_and(|value| !value.is_empty());
     if !named("DISPLAY") && !named("WAYLAND_DISPLAY") {
         return Err("neither DISPLAY nor WAYLAND_DISPLAY is set".into());
     }
-    // The name by which the desktop finds the entry, and so the icon, of our windows.
+    // The desktop matches windows to their desktop entry, and so to the icon, by this name.
     gtk::glib::set_prgname(Some(crate::APP_ID));
     gtk::init().map_err(|_| "the display cannot be opened".into())
 }

@@ -1,4 +1,4 @@
-//! `postern://` links reach this program: a desktop entry with the scheme, and the icon it names.
+//! Registers this program as the handler of `postern://` links: a desktop entry with the scheme, and its icon.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -9,10 +9,10 @@ use super::desktop_entry;
 
 const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/128x128.png"));
 
-/// Registers this program for the scheme, unless a package has. Blocks on the disk and on a small program.
+/// Registers this program, unless a package did. Blocks on the disk and on `update-desktop-database`.
 pub(crate) fn register() {
     if let Err(error) = write() {
-        warn!("links will not open Postern: {error}");
+        warn!("failed to register for postern:// links, they will not open Postern: {error}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether the machine has slept: not asked on these systems, where connections notice by themselves.
+//! Resume from sleep and network changes: not reported on these systems; the engine's own timers notice them.
 
 use tokio::sync::mpsc;
 

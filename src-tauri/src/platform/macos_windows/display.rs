@@ -1,6 +1,6 @@
-//! Whether there is a screen to be on.
+//! Whether there is a display.
 
-/// There always is.
+/// There always is one.
 ///
 /// # Errors
 /// None.

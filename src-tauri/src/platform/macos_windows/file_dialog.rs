@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use tauri::AppHandle;
 use tokio::sync::oneshot;
 
-/// Asks where to write a file that is called `name` at first.
+/// Opens a dialog for saving a file, which proposes `name`.
 pub(crate) fn save_as(_app: &AppHandle, name: String, answer: oneshot::Sender<Option<PathBuf>>) {
     tokio::spawn(async move {
         let chosen = rfd::AsyncFileDialog::new().set_file_name(name).save_file().await;
-        // If nobody waits for it any more, the program is quitting.
+        // Fails only when the program is quitting.
         let _ = answer.send(chosen.map(|file| file.path().to_owned()));
     });
 }

@@ -1,4 +1,4 @@
-//! `postern://` links reach this program: the installer's work on these systems.
+//! Registration as the handler of `postern://` links: done by the installer on these systems.
 
-/// Nothing to do: the bundle declares the scheme.
+/// Does nothing: the bundle declares the scheme.
 pub(crate) fn register() {}

@@ -3,7 +3,7 @@ use postern_engine::model::{InletId, InvitationId, Me, ServiceId, ServiceKind, U
 use super::*;
 use crate::tray::{Icon, Tray};
 
-/// A menu as a person reads it: `[x]` and `[ ]` are checks, what is only to read is in brackets.
+/// A menu as text: `[x]` and `[ ]` are check items, disabled items are in parentheses.
 fn render(menu: &Menu) -> String {
     fn render_entries(entries: &[Entry], depth: usize, text: &mut String) {
         for entry in entries {
@@ -32,7 +32,7 @@ fn render(menu: &Menu) -> String {
     text
 }
 
-/// What a click on the item called `label` means.
+/// The action of the item with this label.
 fn action_of<'a>(entries: &'a [Entry], label: &str) -> Option<&'a TrayAction> {
     entries.iter().find_map(|entry| match entry {
         Entry::Item(item) if item.label == label => item.action.as_ref(),
@@ -121,7 +121,7 @@ fn knocking(name: &str) -> KnockView {
 }
 
 #[test]
-fn before_anything_is_known() {
+fn while_the_engine_starts() {
     let tray = Tray::of(EngineViewState::Starting);
     assert_eq!(render(&tray.menu), "(Starting…)\n-\nOpen Postern\n-\nQuit Postern\n");
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Idle, "Postern: Starting…"));
@@ -131,15 +131,15 @@ fn before_anything_is_known() {
 }
 
 #[test]
-fn when_the_engine_did_not_start() {
+fn when_the_engine_failed_to_start() {
     let tray = Tray::of(EngineViewState::Failed(&Fault::new(Code::KeychainLocked, "Unlock it.")));
-    let menu = "(Not running: the keychain is locked)\nTry again\n-\nOpen Postern\n-\nQuit Postern\n";
+    let menu = "(Not running: keychain locked)\nTry again\n-\nOpen Postern\n-\nQuit Postern\n";
     assert_eq!(render(&tray.menu), menu);
     assert_eq!(tray.icon, Icon::Attention);
 }
 
 #[test]
-fn nothing_shared_yet() {
+fn with_nothing_shared() {
     let tray = Tray::of(EngineViewState::Running(&Snapshot { me: me(), ..Snapshot::default() }));
     let menu = "\
 (Nothing is shared)
@@ -155,7 +155,7 @@ Quit Postern
 }
 
 #[test]
-fn everything_at_once() {
+fn all_groups_together() {
     let busy = ServiceView { live: 2, ..shared("Notes", true) };
     let fault = Fault::new(Code::ServiceDown, "Nothing listens.");
     let broken = ServiceView { health: Health::Down { fault, since: UnixMillis(0) }, ..shared("Site", true) };
@@ -174,27 +174,27 @@ fn everything_at_once() {
     };
     let tray = Tray::of(EngineViewState::Running(&snapshot));
     let menu = "\
-(Somebody asks to be let in)
+(1 person asks for access)
 Open Postern
 -
 “Carol” invites you to “Wiki” >
   Accept
   Decline
-  Look at it…
-“Dave” asks for “Notes” >
+  Show invitation…
+“Dave” asks for access to “Notes” >
   Allow once
   Always allow
   Deny
 -
 [x] Share “Notes” (in use)
-[x] Share “Site” (does not answer)
+[x] Share “Site” (not responding)
 [ ] Share “Old”
 -
 “Lab” from “Bob”: up >
   [x] On
-  Open in the browser
+  Open in browser
   Copy address 127.0.0.1:5432
-“Database” from “Bob”: its owner is offline >
+“Database” from “Bob”: owner offline >
   [x] On
   Copy address 127.0.0.1:5432
 “Shell” from “Bob”: off >
@@ -215,14 +215,14 @@ Quit Postern
     let expected = [
         ("Accept", TrayAction::Request(Request::Accept { invitation, port: None })),
         ("Decline", TrayAction::Request(Request::Decline { invitation })),
-        ("Look at it…", TrayAction::Show(View::Invitation(invitation))),
+        ("Show invitation…", TrayAction::Show(View::Invitation(invitation))),
         (
             "Allow once",
             TrayAction::Request(Request::AnswerKnock { invitation: InvitationId([6; 16]), answer: KnockAnswer::Once }),
         ),
         ("Share “Old”", TrayAction::Request(Request::SetService { service: ServiceId([1; 16]), on: true })),
         ("On", TrayAction::Request(Request::SetInlet { inlet: InletId([2; 16]), on: false })),
-        ("Open in the browser", TrayAction::OpenUrl("http://127.0.0.1:5432/lab".into())),
+        ("Open in browser", TrayAction::OpenUrl("http://127.0.0.1:5432/lab".into())),
         ("Copy address 127.0.0.1:5432", TrayAction::Copy("127.0.0.1:5432".into())),
         ("Pause everything", TrayAction::Request(Request::PauseAll { on: true })),
         ("Share a service…", TrayAction::Show(View::Share)),
@@ -234,7 +234,7 @@ Quit Postern
 }
 
 #[test]
-fn paused_says_so_and_resumes() {
+fn paused_is_shown_and_can_be_resumed() {
     let snapshot = Snapshot { me: me(), status: Status::Paused, paused: true, ..Snapshot::default() };
     let tray = Tray::of(EngineViewState::Running(&snapshot));
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Paused, "Postern: Everything is paused"));
@@ -243,7 +243,7 @@ fn paused_says_so_and_resumes() {
 }
 
 #[test]
-fn the_status_counts() {
+fn the_status_line_counts() {
     let busy = ServiceView { live: 2, ..shared("Notes", true) };
     let mut snapshot = Snapshot {
         me: me(),
@@ -252,22 +252,19 @@ fn the_status_counts() {
         inlets: vec![reached("Lab", up(), None), reached("Database", up(), None)],
         ..Snapshot::default()
     };
-    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "1 shared · 2 portals · 2 connected");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "1 service shared · 2 portals up · 2 connections");
     snapshot.status = Status::Attention;
     snapshot.invitations = vec![received("Carol", "Wiki"), received("Carol", "Wiki")];
-    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "2 invitations wait for you");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "2 new invitations");
     snapshot.invitations.clear();
     snapshot.troubles = vec![Fault::new(Code::NoWayIn, "…")];
-    assert_eq!(
-        status_line(EngineViewState::Running(&snapshot)),
-        "nobody can be reached yet".replace("be reached", "reach you")
-    );
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "not reachable by others");
     snapshot.status = Status::Offline;
-    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Offline: nobody can be reached");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Offline: no hub or portal is reachable");
 }
 
 #[test]
-fn names_from_outside_stay_names() {
+fn names_from_peers_are_sanitized() {
     let long = "x".repeat(10_000);
     let names = [long.as_str(), "שלום", "👩‍💻", "<b>&_x</b>\n\u{202e}Quit Postern"];
     let snapshot = Snapshot {
@@ -289,7 +286,7 @@ fn names_from_outside_stay_names() {
 }
 
 #[test]
-fn five_hundred_services_make_a_short_menu() {
+fn five_hundred_services_make_a_bounded_menu() {
     let snapshot = Snapshot {
         me: me(),
         services: (0..500).map(|number| shared(&format!("Service {number}"), true)).collect(),
