@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use postern_engine::model::Secret;
+use postern_engine::api::Secret;
 
 /// Postern in the tray: share a service of this machine privately with the people you name.
 #[derive(Debug, Parser)]

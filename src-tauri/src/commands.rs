@@ -1,6 +1,6 @@
 //! The Tauri commands: what the window's page may call. Each call goes to the controller and waits for its reply.
 
-use postern_engine::model::{Answer, Code, Fault};
+use postern_engine::api::{Answer, Code, Fault};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tauri::State;

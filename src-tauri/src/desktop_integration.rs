@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use postern_engine::model::{Fault, InvitationId, Notice, ServiceId, Snapshot, Traffic};
+use postern_engine::api::{Fault, InvitationId, Notice, ServiceId, Snapshot, Traffic};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use ts_rs::TS;

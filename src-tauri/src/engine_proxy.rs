@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use postern_engine::control::Host;
-use postern_engine::model::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::api::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::controller::{Command, Input};

@@ -38,8 +38,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use postern_engine::api::Secret;
 use postern_engine::control;
-use postern_engine::model::Secret;
 use tauri::{RunEvent, WindowEvent};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;

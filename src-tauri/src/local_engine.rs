@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use postern_engine::api::{Answer, Fault, Notice, Request, Snapshot, Traffic};
 use postern_engine::keys::Passphrase;
-use postern_engine::model::{Answer, Fault, Notice, Request, Snapshot, Traffic};
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use tokio::sync::{broadcast, watch};
 

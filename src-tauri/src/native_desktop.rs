@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use postern_engine::model::Fault;
+use postern_engine::api::Fault;
 use tauri::{AppHandle, Emitter};
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;

@@ -1,6 +1,6 @@
 //! The shell's part of the window's interface: its state and its actions. Everything else belongs to the engine.
 
-use postern_engine::model::Fault;
+use postern_engine::api::Fault;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 

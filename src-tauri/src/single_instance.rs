@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use postern_engine::control::{Client, ControlError};
-use postern_engine::model::Secret;
+use postern_engine::api::Secret;
 use tokio::time::{Instant, sleep};
 
 const LOCK_FILE: &str = "app.lock";

@@ -3,7 +3,7 @@
 //! In: any name, of any length, in any script, with control characters or markup in it. Out: one short line that cannot
 //! contain a line break, change the direction of the text beside it, or be read as markup or a mnemonic.
 
-use postern_engine::letters::visible;
+use postern_engine::text_sanitizer::visible;
 
 /// The longest name in a menu, in characters: an item with two names stays under 100 characters.
 pub const MAX_MENU_NAME: usize = 32;

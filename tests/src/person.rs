@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::ticket::Ticket;
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use postern_engine::machine::{Reach, relay_name};
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::ticket::Ticket;
+use postern_engine::peer::{PeerAddress, relay_name};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Context, Flow, Node, Routed, SecureChannelOptions, Worker};
+use postern_node::{Context, Node, Origin, Routed, SecureChannelOptions, Worker};
 use postern_tests::person::{find, free_port, text};
 use postern_tests::{Hub, PATIENCE, Person, Service, eventually, temp_dir};
 
@@ -40,7 +40,7 @@ impl Liar {
         let (nodes, address) = runtime.block_on(async {
             let (hub, mallory) = (Node::new(), Node::new());
             let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
-            RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+            RelayService::start(&hub, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
             let identity = mallory.create_identity().await.unwrap();
             let anyone = SecureChannelOptions::trust_anyone();
             let channels = mallory.create_secure_channel_listener(&identity, "api", anyone).await.unwrap();
@@ -65,7 +65,7 @@ fn whoever_stands_behind_the_owners_name_hears_no_secret() {
     let mut ticket = Ticket::decode(&link).unwrap();
     let liar = Liar::in_place_of(&relay_name(&ticket.owner));
     let good = ticket.reach.clone();
-    ticket.reach = vec![Reach::Hub { address: liar.address.clone(), relay: relay_name(&ticket.owner) }];
+    ticket.reach = vec![PeerAddress::Hub { address: liar.address.clone(), relay: relay_name(&ticket.owner) }];
     ben.says_to(&["join", "-", "--port", &free_port().to_string(), "--wait", "1s"], ticket.encode().reveal());
     let code = ben.waits_for("the reason", |seen| {
         let state = &seen["invitations"][0]["state"];

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use postern_engine::identity::{KEY_FILE, RECORD_FILE};
 use postern_engine::keys::{Keychain, Passphrase};
-use postern_engine::ticket::Ticket;
+use postern_engine::peer::ticket::Ticket;
 use postern_node::identity::Identifier;
 use postern_tests::client::ask;
 use postern_tests::person::{PASSPHRASE, find, free_port, holds, text};

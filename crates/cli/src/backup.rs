@@ -5,8 +5,8 @@ use crate::output::Output;
 use crate::place::Place;
 use anyhow::{Context, Result};
 use clap::Args;
+use postern_engine::api::{Request, Secret};
 use postern_engine::keys::passphrase::Ask;
-use postern_engine::model::{Request, Secret};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 

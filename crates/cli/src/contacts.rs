@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::table::{Table, shown};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use postern_engine::model::{ContactView, Request, Snapshot};
+use postern_engine::api::{ContactView, Request, Snapshot};
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
 

@@ -2,11 +2,11 @@
 
 use crate::naming::NamingError;
 use crate::output::Output;
+use postern_engine::api::{Code, Fault};
 use postern_engine::control::ControlError;
 use postern_engine::identity::IdentityError;
 use postern_engine::keys::KeychainError;
 use postern_engine::keys::passphrase::PassphraseError;
-use postern_engine::model::{Code, Fault};
 use postern_hub::{ConfigError, HubError};
 use postern_node::portal::PortalError;
 use postern_node::relay::RelayError;

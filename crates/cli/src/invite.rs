@@ -7,7 +7,7 @@ use crate::table::shown;
 use crate::{link, moment};
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
+use postern_engine::api::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::Serialize;
 use std::time::Duration;

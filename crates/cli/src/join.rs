@@ -8,7 +8,7 @@ use crate::table::{escaped, shown};
 use crate::{link, moment};
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{
+use postern_engine::api::{
     Answer, Code, Fault, InletId, InletLink, InletView, InvitationId, InvitationPreview, ReceivedState, Request,
     Snapshot,
 };

@@ -3,11 +3,11 @@
 use crate::place::Place;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use postern_engine::api::{Code, Fault};
 use postern_engine::control::{Client, ControlError};
-use postern_engine::identity::{Home, KEY_FILE, KeychainChoice};
+use postern_engine::identity::{IdentityStore, KEY_FILE, KeychainChoice};
 use postern_engine::keys::Passphrase;
 use postern_engine::keys::passphrase::Ask;
-use postern_engine::model::{Code, Fault};
 use postern_node::identity::Identity;
 use postern_node::{Limits, Node};
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) struct KeychainArguments {
 pub(crate) struct Owned {
     pub(crate) node: Node,
     pub(crate) identity: Identity,
-    home: Home,
+    home: IdentityStore,
     lasting: bool,
 }
 
@@ -51,7 +51,7 @@ impl KeychainArguments {
         if lasting {
             std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
         }
-        let home = Home::open(&directory, choice(kind, self.passphrase_fd, &directory).await?).await?;
+        let home = IdentityStore::open(&directory, choice(kind, self.passphrase_fd, &directory).await?).await?;
         let identity = home.load_or_create().await?;
         let node = Node::with(home.vault(), Limits::default());
         Ok(Owned { node, identity, home, lasting })

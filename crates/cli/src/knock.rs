@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::table::{Table, shown};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use postern_engine::model::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
+use postern_engine::api::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
 use serde::Serialize;
 
 #[derive(Args)]

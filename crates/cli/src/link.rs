@@ -1,7 +1,7 @@
 //! Invitation links: how they come in and go out without being seen by others.
 
 use anyhow::{Context, Result, bail};
-use postern_engine::model::Secret;
+use postern_engine::api::Secret;
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use std::io::{BufRead, IsTerminal, Read, Write};

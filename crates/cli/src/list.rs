@@ -6,11 +6,11 @@ use crate::table::{Table, escaped, shown};
 use crate::{moment, naming};
 use anyhow::Result;
 use clap::Args;
-use postern_engine::control::Watch;
-use postern_engine::model::{
-    GrantState, Health, InletLink, LinkState, Notice, PersonView, ReceivedState, SentState, SentView, Snapshot, Status,
-    Terms, Traffic, Way,
+use postern_engine::api::{
+    GrantState, Health, InletLink, LinkState, Notice, PathKind, PersonView, ReceivedState, SentState, SentView,
+    Snapshot, Status, Terms, Traffic,
 };
+use postern_engine::control::Watch;
 use serde::Serialize;
 use std::io::IsTerminal;
 
@@ -187,10 +187,10 @@ fn portals(snapshot: &Snapshot) -> String {
     table.text()
 }
 
-fn up(way: &Way, round_trip_ms: Option<u32>) -> String {
+fn up(way: &PathKind, round_trip_ms: Option<u32>) -> String {
     let way = match way {
-        Way::Direct { .. } => "up, direct".to_owned(),
-        Way::Hub { address } => format!("up, over {}", escaped(address)),
+        PathKind::Direct { .. } => "up, direct".to_owned(),
+        PathKind::Hub { address } => format!("up, over {}", escaped(address)),
     };
     round_trip_ms.map_or_else(|| way.clone(), |milliseconds| format!("{way}, {milliseconds} ms"))
 }

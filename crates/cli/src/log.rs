@@ -6,7 +6,7 @@ use crate::place::{Place, Running, unexpected};
 use crate::table::{Table, escaped, shown};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use postern_engine::model::{Answer, Deed, Receipt, Request};
+use postern_engine::api::{Answer, AuditEntry, AuditEvent, Request};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub(crate) struct LogArguments {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
-    Receipts { receipts: &'a [Receipt], intact: bool },
+    Receipts { receipts: &'a [AuditEntry], intact: bool },
     Exported { receipts: usize, intact: bool },
 }
 
@@ -61,8 +61,8 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
 }
 
 /// The newest receipts, newest first, and whether the whole log is intact.
-async fn read(engine: &Running, wanted: u32) -> Result<(Vec<Receipt>, bool)> {
-    let (mut all, mut whole): (Vec<Receipt>, bool) = (Vec::new(), true);
+async fn read(engine: &Running, wanted: u32) -> Result<(Vec<AuditEntry>, bool)> {
+    let (mut all, mut whole): (Vec<AuditEntry>, bool) = (Vec::new(), true);
     loop {
         let have = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let limit = wanted.saturating_sub(have).min(PAGE);
@@ -78,7 +78,7 @@ async fn read(engine: &Running, wanted: u32) -> Result<(Vec<Receipt>, bool)> {
     }
 }
 
-fn text(receipts: &[Receipt], intact: bool) -> String {
+fn text(receipts: &[AuditEntry], intact: bool) -> String {
     let mut table = Table::new("");
     for receipt in receipts.iter().rev() {
         table.row([moment::shown_exactly(receipt.at), sentence(&receipt.deed)]);
@@ -93,15 +93,17 @@ fn text(receipts: &[Receipt], intact: bool) -> String {
     text.trim_end().to_owned()
 }
 
-fn sentence(deed: &Deed) -> String {
+fn sentence(deed: &AuditEvent) -> String {
     match deed {
-        Deed::Service { service, what } => format!("{} was {what}", shown(service)),
-        Deed::Invitation { service, name, what, .. } => match name {
+        AuditEvent::Service { service, what } => format!("{} was {what}", shown(service)),
+        AuditEvent::Invitation { service, name, what, .. } => match name {
             Some(name) => format!("invitation of {} to {}: {what}", shown(name), shown(service)),
             None => format!("invitation to {}: {what}", shown(service)),
         },
-        Deed::Grant { service, name, what, .. } => format!("access of {} to {}: {what}", shown(name), shown(service)),
-        Deed::Connection { service, name, up_bytes, down_bytes, lasted_ms, ended, .. } => {
+        AuditEvent::Grant { service, name, what, .. } => {
+            format!("access of {} to {}: {what}", shown(name), shown(service))
+        }
+        AuditEvent::Connection { service, name, up_bytes, down_bytes, lasted_ms, ended, .. } => {
             let ended = ended.as_ref().map_or_else(String::new, |why| format!("; ended: {}", escaped(why)));
             format!(
                 "{} used {} for {}: {} in, {} out{ended}",
@@ -112,7 +114,7 @@ fn sentence(deed: &Deed) -> String {
                 moment::bytes(*down_bytes),
             )
         }
-        Deed::Refused { service, person, name, code } => {
+        AuditEvent::Refused { service, person, name, code } => {
             let who = match (name, person) {
                 (Some(name), _) => shown(name),
                 (None, Some(person)) => person.to_string().get(..9).unwrap_or_default().to_owned(),
@@ -121,7 +123,7 @@ fn sentence(deed: &Deed) -> String {
             let service = service.as_ref().map_or_else(String::new, |service| format!(" at {}", shown(service)));
             format!("{who} was refused{service}: {}", crate::failure::name(*code))
         }
-        Deed::Portal { portal, owner, what } => format!("portal {} by {}: {what}", shown(portal), shown(owner)),
-        Deed::Contact { name, what, .. } => format!("contact {}: {what}", shown(name)),
+        AuditEvent::Portal { portal, owner, what } => format!("portal {} by {}: {what}", shown(portal), shown(owner)),
+        AuditEvent::Contact { name, what, .. } => format!("contact {}: {what}", shown(name)),
     }
 }

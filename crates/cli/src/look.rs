@@ -5,7 +5,7 @@ use crate::place::{Place, unexpected};
 use crate::table::{Table, escaped, shown};
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{Answer, Finding, ListeningPort, Request, ServiceKind, Severity};
+use postern_engine::api::{Answer, Finding, ListeningPort, Request, ServiceKind, Severity};
 use serde::Serialize;
 
 #[derive(Args)]

@@ -3,7 +3,7 @@
 use jiff::civil;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
-use postern_engine::model::UnixMillis;
+use postern_engine::api::UnixMillis;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)];

@@ -1,7 +1,7 @@
 //! Finding the thing that a word on the command line means: its name, the beginning of its name, or its id.
 
 use crate::table::shown;
-use postern_engine::model::{GrantId, GrantState, InletId, InvitationId, ReceivedView, SentState, ServiceId, Snapshot};
+use postern_engine::api::{GrantId, GrantState, InletId, InvitationId, ReceivedView, SentState, ServiceId, Snapshot};
 use postern_node::identity::Identifier;
 
 /// Shortest beginning of an id that counts.

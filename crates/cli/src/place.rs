@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use postern_engine::api::{Answer, Request, Snapshot};
 use postern_engine::control::{Client, ControlError, Watch};
-use postern_engine::model::{Answer, Request, Snapshot};
 use std::path::PathBuf;
 
 #[derive(Args)]

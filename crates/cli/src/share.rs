@@ -6,7 +6,7 @@ use crate::place::{Place, Running, unexpected};
 use crate::table::shown;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use postern_engine::model::{Answer, ListeningPort, Request, ServiceKind, ServicePatch};
+use postern_engine::api::{Answer, ListeningPort, Request, ServiceKind, ServicePatch};
 use serde::Serialize;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@ use crate::place::Place;
 use crate::table::shown;
 use anyhow::{Result, bail};
 use clap::Args;
-use postern_engine::model::{Request, Snapshot};
+use postern_engine::api::{Request, Snapshot};
 use postern_node::identity::Identifier;
 use serde::Serialize;
 

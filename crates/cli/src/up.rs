@@ -15,8 +15,8 @@ use crate::table::shown;
 use anyhow::Result;
 use clap::Args;
 use portals::PortalsFile;
+use postern_engine::api::{Answer, Code, Fault, Notice, Request};
 use postern_engine::control;
-use postern_engine::model::{Answer, Code, Fault, Notice, Request};
 use postern_engine::{Engine, EngineOptions};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -120,7 +120,7 @@ async fn changed(file: &mut Option<&mut PortalsFile>) {
 }
 
 /// Puts what a second launch or a link brings among the invitations.
-fn open(engine: Engine, link: Option<postern_engine::model::Secret>) {
+fn open(engine: Engine, link: Option<postern_engine::api::Secret>) {
     let Some(link) = link else { return };
     tokio::spawn(async move {
         if let Err(fault) = engine.request(Request::Open { link }).await {

@@ -9,11 +9,11 @@
 //! Whoever has the file and its passphrase is this person. A backup never replaces a file, and is restored only to a
 //! directory where nothing is.
 
-use crate::identity::{Home, KeychainChoice, RECORD_FILE};
+use crate::api::{Code, Fault, Secret};
+use crate::driver::clock;
+use crate::identity::{IdentityStore, KeychainChoice, RECORD_FILE};
 use crate::keys::{Keychain, KeychainError, Passphrase};
 use crate::lock::DirectoryLock;
-use crate::model::{Code, Fault, Secret};
-use crate::runner::clock;
 use crate::store::{FILE, Store};
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use minicbor::{Decoder, Encoder};
@@ -58,7 +58,12 @@ pub(crate) async fn copy(store: &mut Store, data_dir: &Path) -> Result<Vec<u8>, 
 }
 
 /// Writes a backup to a path where nothing is yet.
-pub(crate) async fn write(home: &Home, database: Vec<u8>, path: PathBuf, passphrase: Secret) -> Result<(), Fault> {
+pub(crate) async fn write(
+    home: &IdentityStore,
+    database: Vec<u8>,
+    path: PathBuf,
+    passphrase: Secret,
+) -> Result<(), Fault> {
     let passphrase = Passphrase::new(passphrase.reveal().to_owned())
         .map_err(|error| Fault::new(Code::Invalid, error.to_string()))?;
     if path.symlink_metadata().is_ok() {
@@ -102,7 +107,7 @@ pub async fn restore(
 
     crate::engine::make_directory(data_dir)?;
     let _lock = DirectoryLock::take(data_dir)?;
-    let home = Home::open(data_dir, keychain).await?;
+    let home = IdentityStore::open(data_dir, keychain).await?;
     for (name, key) in &contents.keys {
         home.keychain().put(name, key).await?;
     }
@@ -127,7 +132,7 @@ fn exists(path: &Path) -> Fault {
 
 /// Every secret that the identity is opened with.
 async fn keys_of(identity: &Identity, keychain: &Keychain) -> Result<Keys, Fault> {
-    let seen = Seen { keychain: keychain.clone(), keys: Arc::default() };
+    let seen = InitialState { keychain: keychain.clone(), keys: Arc::default() };
     let failed = |error: postern_node::identity::Error| {
         Fault::new(
             Code::KeychainFailed,
@@ -143,18 +148,18 @@ async fn keys_of(identity: &Identity, keychain: &Keychain) -> Result<Keys, Fault
 
 /// A keychain that remembers what was taken from it.
 #[derive(Clone)]
-struct Seen {
+struct InitialState {
     keychain: Keychain,
     keys: Arc<Mutex<Keys>>,
 }
 
-impl Seen {
+impl InitialState {
     fn see(&self, name: &str, secret: &Zeroizing<Vec<u8>>) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secret.clone());
     }
 }
 
-impl SecretStore for Seen {
+impl SecretStore for InitialState {
     async fn put(&self, name: &str, secret: Zeroizing<Vec<u8>>) -> Result<(), StoreError> {
         self.see(name, &secret);
         SecretStore::put(&self.keychain, name, secret).await

@@ -1,15 +1,15 @@
 //! What the heart cannot see of itself: the keychain, the stored data, the clock.
 
-use crate::identity::Home;
-use crate::model::{Fault, Finding, Severity, UnixMillis};
-use crate::store::receipts;
+use crate::api::{Fault, Finding, Severity, UnixMillis};
+use crate::identity::IdentityStore;
+use crate::store::audit_log;
 use std::path::Path;
 
 /// Before this no clock is right: it is when this was written.
 const WRITTEN: UnixMillis = UnixMillis(1_760_000_000_000);
 
 /// Looks at this machine.
-pub(crate) async fn examine(home: &Home, database: &Path, now: UnixMillis) -> Vec<Finding> {
+pub(crate) async fn examine(home: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
     let mut findings = vec![keychain(home).await, data(database).await];
     if now < WRITTEN {
         findings.push(finding(
@@ -22,7 +22,7 @@ pub(crate) async fn examine(home: &Home, database: &Path, now: UnixMillis) -> Ve
     findings
 }
 
-async fn keychain(home: &Home) -> Finding {
+async fn keychain(home: &IdentityStore) -> Finding {
     match home.load().await {
         Ok(_) => finding(Severity::Good, "keychain", "The keychain gives the key.", None),
         Err(error) => {
@@ -33,7 +33,7 @@ async fn keychain(home: &Home) -> Finding {
 }
 
 async fn data(database: &Path) -> Finding {
-    match receipts::read(database, None, 1).await {
+    match audit_log::read(database, None, 1).await {
         Ok((_, true)) => finding(Severity::Good, "data", "The stored data can be read, and the log is whole.", None),
         Ok((_, false)) => finding(
             Severity::Warning,

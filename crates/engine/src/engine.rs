@@ -5,10 +5,10 @@
 //! Engine::snapshot, traffic, notices ◄─ runner
 //! ```
 
-use crate::identity::{Home, KeychainChoice};
+use crate::api::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
+use crate::driver::{FrontendChannels, Runner};
+use crate::identity::{IdentityStore, KeychainChoice};
 use crate::lock::DirectoryLock;
-use crate::model::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
-use crate::runner::{Faces, Runner};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -37,7 +37,7 @@ pub struct EngineOptions {
 #[derive(Clone)]
 pub struct Engine {
     data_dir: Arc<Path>,
-    requests: mpsc::Sender<Asked>,
+    requests: mpsc::Sender<EngineCommand>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     traffic: watch::Receiver<Arc<Traffic>>,
     notices: broadcast::Sender<Notice>,
@@ -45,7 +45,7 @@ pub struct Engine {
 }
 
 /// A request on its way, or the wish to end.
-pub(crate) enum Asked {
+pub(crate) enum EngineCommand {
     Request(Request, oneshot::Sender<Result<Answer, Fault>>),
     Shutdown,
 }
@@ -61,7 +61,7 @@ impl Engine {
         make_directory(&data_dir)?;
         let lock = DirectoryLock::take(&data_dir)?;
         let place = keychain.place();
-        let home = Home::open(&data_dir, keychain).await?;
+        let home = IdentityStore::open(&data_dir, keychain).await?;
         let (requests, asked) = mpsc::channel(MAX_REQUESTS);
         let (snapshot, traffic) = (watch::Sender::default(), watch::Sender::default());
         let (notices, ended) = (broadcast::Sender::new(MAX_NOTICES), watch::Sender::default());
@@ -73,7 +73,7 @@ impl Engine {
             notices: notices.clone(),
             ended: ended.subscribe(),
         };
-        let faces = Faces { asked, snapshot, traffic, notices };
+        let faces = FrontendChannels { asked, snapshot, traffic, notices };
         let listen = listen.unwrap_or_else(|| LISTEN.to_owned());
         let runner = Runner::start(data_dir, home, place, listen, faces).await?;
         tokio::spawn(async move {
@@ -105,7 +105,7 @@ impl Engine {
     /// Why it is not done.
     pub async fn request(&self, request: Request) -> Result<Answer, Fault> {
         let (answer, answered) = oneshot::channel();
-        if self.requests.send(Asked::Request(request, answer)).await.is_err() {
+        if self.requests.send(EngineCommand::Request(request, answer)).await.is_err() {
             return Err(self.why_ended().await);
         }
         match answered.await {
@@ -117,7 +117,7 @@ impl Engine {
     /// Stops everything: closes services and portals, says goodbye, writes what is to be written, frees the data
     /// directory. Waits until that is done.
     pub async fn shutdown(&self) {
-        let _ = self.requests.send(Asked::Shutdown).await;
+        let _ = self.requests.send(EngineCommand::Shutdown).await;
         self.why_ended().await;
     }
 

@@ -8,8 +8,8 @@
 //! An identity is made only where there is no `identity.json`. One whose key the keychain does not give, for whatever reason, is
 //! an error and never a reason to make another.
 
+use crate::api::{Code, Fault, KeychainPlace};
 use crate::keys::{Keychain, KeychainError, Passphrase, Profile};
-use crate::model::{Code, Fault, KeychainPlace};
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::vault::{KeyId, SoftwareVault, Vault};
 use serde::{Deserialize, Serialize};
@@ -104,7 +104,7 @@ impl From<IdentityError> for Fault {
 
 /// The data directory and the open keychain that hold a person's identity.
 #[derive(Debug, Clone)]
-pub struct Home {
+pub struct IdentityStore {
     directory: PathBuf,
     keychain: Keychain,
     /// Whether anything outlives the process.
@@ -119,7 +119,7 @@ struct Record {
     history: String,
 }
 
-impl Home {
+impl IdentityStore {
     /// Opens the keychain for a data directory that exists. An encrypted file is made if there is none, unless an identity's key must be in it.
     ///
     /// # Errors
@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn an_identity_stays_the_same_and_is_never_replaced() {
         let home = tempfile::tempdir().unwrap();
-        let open = async |choice| Home::open(home.path(), choice).await;
+        let open = async |choice| IdentityStore::open(home.path(), choice).await;
         let first = open(file("open sesame")).await.unwrap();
         assert!(first.load().await.unwrap().is_none());
         let mut identity = first.load_or_create().await.unwrap();
@@ -280,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn an_identity_in_memory_leaves_nothing_behind() {
         let home = tempfile::tempdir().unwrap();
-        let memory = Home::open(home.path(), KeychainChoice::Memory).await.unwrap();
+        let memory = IdentityStore::open(home.path(), KeychainChoice::Memory).await.unwrap();
         memory.load_or_create().await.unwrap();
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }

@@ -2,7 +2,7 @@
 //!
 //! The lock belongs to the open file, so it ends with the process however that ends.
 
-use crate::model::{Code, Fault};
+use crate::api::{Code, Fault};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 //!
 //! `POSTERN_WRITE_TYPES=1 cargo test -p postern-engine --test types` writes it anew.
 
-use postern_engine::model::*;
+use postern_engine::api::*;
 use std::path::Path;
 use ts_rs::{Config, TS};
 
@@ -38,7 +38,7 @@ fn typescript() -> String {
         SentState,
         InletView,
         InletLink,
-        Way,
+        PathKind,
         ReceivedView,
         ReceivedState,
         KnockView,
@@ -46,10 +46,10 @@ fn typescript() -> String {
         KeychainPlace,
         Settings,
         Traffic,
-        Flow<GrantId>,
+        TrafficFlow<GrantId>,
         Notice,
-        Receipt,
-        Deed,
+        AuditEntry,
+        AuditEvent,
         Request,
         InviteTo,
         Terms,

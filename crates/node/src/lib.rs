@@ -12,6 +12,7 @@
 //! | [`Address`], [`Route`], [`Message`] | where a message goes, how, and what it says |
 //! | [`Worker`], [`Context`] | programs: an address with a mailbox and a task |
 //! | [`Node`] | the runtime that holds everything; [`Limits`] and [`Stats`] |
+//! | [`backoff`], [`rate_limit`] | exponential backoff with jitter; token buckets |
 //! | [`tcp`] | frames between two nodes |
 //! | [`vault`], [`identity`] | secret keys; who somebody is, what others say about them |
 //! | [`policy`] | expressions that decide from it who may |
@@ -47,14 +48,14 @@
 //!
 //! ```
 //! use postern_node::relay::{RelayService, RelayServiceOptions};
-//! use postern_node::{Echoer, Flow, Node, Result, SecureChannelOptions, route};
+//! use postern_node::{Echoer, Origin, Node, Result, SecureChannelOptions, route};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<()> {
 //! // The hub relays for whoever connects. It is a node like the others.
 //! let hub = Node::new();
 //! let tcp = hub.tcp_listen("127.0.0.1:0").await?;
-//! RelayService::start(&hub, RelayServiceOptions::default(), &[tcp.flow()])?;
+//! RelayService::start(&hub, RelayServiceOptions::default(), &[tcp.origin()])?;
 //!
 //! // Bob accepts secure channels; through them, and only so, his echoer is reached.
 //! let bobs = Node::new();
@@ -85,6 +86,7 @@
 //! ```
 
 mod address;
+pub mod backoff;
 #[doc(hidden)]
 pub mod bench;
 mod context;
@@ -97,6 +99,7 @@ mod multiaddr;
 mod node;
 pub mod policy;
 pub mod portal;
+pub mod rate_limit;
 pub mod relay;
 mod route;
 mod router;
@@ -118,7 +121,7 @@ pub use message::{Bare, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
 pub use node::{Limits, Node, SHUTDOWN_TIMEOUT};
 pub use route::{MAX_HOPS, Route};
-pub use router::{AddressTaken, Flow, FlowId};
+pub use router::{AddressTaken, Origin, OriginId};
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
 pub use stats::{Counter, Stats};
 pub use tcp::{TcpConnection, TcpListener};

@@ -1,4 +1,4 @@
-//! The measurements: `bench/loadtool` beside release builds of the programs, and [`instructions`] of the hot path.
+//! The measurements: `bench/loadtool` against release builds of the programs, and [`instructions`] of the hot path.
 
 use std::fs;
 use std::path::Path;
@@ -10,8 +10,10 @@ use crate::cargo;
 
 mod instructions;
 
-/// Makes a network of its own with nothing but loopback, and ports for more connections than are measured.
-const ALONE: &str = "ip link set lo up && echo 10240 65000 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$@\"";
+/// Brings loopback up in a new network namespace, and widens the range of ephemeral ports: 9,500 connections at once take one
+/// for each hop.
+const LOOPBACK_ONLY: &str =
+    "ip link set lo up && echo 10240 65000 > /proc/sys/net/ipv4/ip_local_port_range && exec \"$@\"";
 
 /// `cargo xtask bench`: builds everything for release, and measures.
 ///
@@ -19,40 +21,56 @@ const ALONE: &str = "ip link set lo up && echo 10240 65000 > /proc/sys/net/ipv4/
 /// When it does not build, or the measurements cannot be made.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     if arguments.first().is_some_and(|first| first == "instructions") {
-        // It is valgrind that counts.
-        crate::prerequisites::provide()?;
+        // They are counted by valgrind.
+        crate::prerequisites::install()?;
         return instructions::run(&arguments[1..]);
     }
     if arguments.first().is_some_and(|first| first == "app") {
-        crate::prerequisites::provide()?;
-        crate::window::provide()?;
+        crate::prerequisites::install()?;
+        crate::ui::build_if_stale()?;
         cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
-        return cargo::hand_over(&mut cargo::program("release", "postern-bench-app"));
+        return cargo::replace_process(&mut cargo::program("release", "postern-bench-app"));
     }
-    crate::prerequisites::provide_for_a_build()?;
-    let target = cargo::target();
+    crate::prerequisites::install_for_build()?;
+    build_for_load()?;
+    cargo::replace_process(&mut load(arguments)?)
+}
+
+/// Builds `postern` and the load generator for release.
+///
+/// # Errors
+/// When one does not build.
+pub(crate) fn build_for_load() -> Result<()> {
     cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
     let manifest = "bench/loadtool/Cargo.toml";
     let mut build = cargo::command(&["build", "--release", "--locked", "--manifest-path", manifest]);
-    cargo::run(build.arg("--target-dir").arg(target.join("loadtool")))?;
-
-    let work = target.join("bench");
-    fs::create_dir_all(&work).context("Failed to create the directory for logs")?;
-    let mut command = in_a_network_of_its_own(&target.join("loadtool/release/postern-load"));
-    command.current_dir(cargo::root()).arg("bench");
-    command.arg("--postern").arg(target.join("release/postern")).arg("--work").arg(work);
-    cargo::hand_over(command.arg("--").args(arguments))
+    cargo::run(build.arg("--target-dir").arg(cargo::target().join("loadtool")))
 }
 
-/// The program, behind `unshare` if that is there and allowed: nothing that is measured then reaches the network.
-fn in_a_network_of_its_own(program: &Path) -> Command {
+/// The command that measures what [`build_for_load`] built; it takes the arguments of `cargo xtask bench`.
+///
+/// # Errors
+/// When the directory for its logs cannot be created.
+pub(crate) fn load(arguments: &[String]) -> Result<Command> {
+    let target = cargo::target();
+    let work = target.join("bench");
+    fs::create_dir_all(&work).context("Failed to create the directory for logs")?;
+    let mut command = in_network_namespace(&target.join("loadtool/release/postern-load"));
+    command.current_dir(cargo::root()).arg("bench");
+    command.arg("--postern").arg(target.join("release/postern")).arg("--work").arg(work);
+    command.arg("--").args(arguments);
+    Ok(command)
+}
+
+/// The program in a network namespace of its own where `unshare` exists and is allowed: no traffic of others is measured.
+fn in_network_namespace(program: &Path) -> Command {
     let mut attempt = Command::new("unshare");
-    attempt.args(["--net", "sh", "-c", ALONE, "sh", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    attempt.args(["--net", "sh", "-c", LOOPBACK_ONLY, "sh", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
     if !attempt.status().is_ok_and(|status| status.success()) {
-        println!("Measuring on this machine's own loopback: only root may make another.");
+        println!("Measuring on this machine's own loopback: creating a network namespace needs root.");
         return Command::new(program);
     }
     let mut command = Command::new("unshare");
-    command.args(["--net", "sh", "-c", ALONE, "sh"]).arg(program);
+    command.args(["--net", "sh", "-c", LOOPBACK_ONLY, "sh"]).arg(program);
     command
 }

@@ -12,7 +12,7 @@ pub(crate) fn root() -> &'static Path {
     package.ancestors().nth(2).unwrap_or(package)
 }
 
-/// The same cargo that runs this program, in the root of the workspace.
+/// The cargo that runs this program, started in the root of the workspace.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
@@ -36,31 +36,31 @@ pub(crate) fn program(profile: &str, name: &str) -> Command {
 /// # Errors
 /// When it cannot be started or exits with anything but 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("Failed to start {}", shown(command)))?;
-    ensure!(status.success(), "{} ended with {status}", shown(command));
+    let status = command.status().with_context(|| format!("Failed to start {}", display(command)))?;
+    ensure!(status.success(), "{} ended with {status}", display(command));
     Ok(())
 }
 
-/// Lets a command take this program's place, so that Ctrl-C and the exit code are its own.
+/// Replaces this process by a command (`exec` where there is one), so that Ctrl-C and the exit code are the command's own.
 ///
 /// # Errors
 /// When it cannot be started.
-pub(crate) fn hand_over(command: &mut Command) -> Result<ExitCode> {
+pub(crate) fn replace_process(command: &mut Command) -> Result<ExitCode> {
     #[cfg(unix)]
     {
         let error = std::os::unix::process::CommandExt::exec(command);
-        Err(error).with_context(|| format!("Failed to start {}", shown(command)))
+        Err(error).with_context(|| format!("Failed to start {}", display(command)))
     }
     #[cfg(not(unix))]
     {
-        let status = command.status().with_context(|| format!("Failed to start {}", shown(command)))?;
+        let status = command.status().with_context(|| format!("Failed to start {}", display(command)))?;
         let code = status.code().and_then(|code| u8::try_from(code).ok());
         Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
     }
 }
 
-/// A command as one would type it.
-pub(crate) fn shown(command: &Command) -> String {
+/// A command as it would be typed, with the program's name only.
+pub(crate) fn display(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words = std::iter::once(name).chain(command.get_args());

@@ -1,63 +1,101 @@
 //! What CI runs, in order.
+//!
+//! Two cores decide the order. The steps that answer in seconds come first. Lints and documentation share the metadata of
+//! the dependencies, programs and tests their code. What builds in directories of its own (the peers of the interop
+//! tests, the instruction counts of a release build, cargo-deny) runs in the [`background`](crate::background) of the tests.
 
-use std::process::ExitCode;
+use std::env;
+use std::fs;
+use std::process::{Command, ExitCode};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
-use crate::{bench, cargo, deny, prerequisites, suite, window};
+use crate::{architecture, cargo, deny, prerequisites, suite, ui, workflows};
 
-/// `cargo xtask ci`: every step, then what each cost, then the closing line.
+/// `cargo xtask ci [STEP…]`: every step or those named, then what each cost, then the closing line.
 ///
 /// # Errors
-/// None of its own: a step that fails is in the table and in the exit code.
-pub(crate) fn run() -> Result<ExitCode> {
-    let mut steps = Steps::default();
+/// When there is no step of a name; a step that fails is in the table and in the exit code.
+pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
+    const INCREMENTAL: &str = "CARGO_INCREMENTAL";
+    if env::var_os(INCREMENTAL).is_none() {
+        // CI builds everything once: the data for incremental builds would cost time and gigabytes.
+        let mut again = Command::new(env::current_exe().context("Failed to find this program")?);
+        return cargo::replace_process(again.arg("ci").args(only).env(INCREMENTAL, "0"));
+    }
+    let mut steps = Steps::new(only);
     let mut counts = Counts::default();
 
-    steps.take("prerequisites", || done(prerequisites::provide()));
-    steps.take("format", || done(cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))));
-    // Before anything is compiled: the app takes the page in.
-    steps.take("window", || done(window::check_and_build()));
-    steps.take("lints", || {
+    steps.run("prerequisites", || done(prerequisites::install()));
+    steps.run("format", || {
+        cargo::run(&mut cargo::command(&["fmt", "--all", "--check"]))?;
+        done(cargo::run(&mut peers(&["fmt", "--all", "--check"])))
+    });
+    steps.run("architecture", architecture::step);
+    steps.run("workflows", workflows::check);
+    // Before anything is compiled, so that no step waits for another's downloads: cargo locks the directory they go to.
+    steps.run("downloads", || {
+        let fetch = &["fetch", "--locked", "--target", "host-tuple"];
+        cargo::run(&mut cargo::command(fetch))?;
+        done(cargo::run(&mut peers(fetch)))
+    });
+    // Before the app is compiled, which embeds the page.
+    steps.run("page", || done(ui::check_and_build()));
+    steps.run("lints", || {
         let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
         done(cargo::run(&mut cargo::command(&clippy)))
     });
-    steps.take("documentation", || {
-        let mut doc = cargo::command(&["doc", "--workspace", "--no-deps"]);
+    steps.run("documentation", || {
+        let mut doc = cargo::command(&["doc", "--workspace", "--no-deps", "--locked"]);
         done(cargo::run(doc.env("RUSTDOCFLAGS", "-D warnings")))
     });
-    steps.take("cargo-deny", || done(deny::provide().map(drop)));
-    steps.take("dependencies", deny::dependencies);
-    steps.take("advisories", deny::advisories);
-    steps.take("programs", || done(suite::build_programs()));
-    steps.take("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
-    steps.take("instructions", || {
-        let held = bench::run(&["instructions".into(), "--check".into()])?;
-        ensure!(held == ExitCode::SUCCESS, "the hot path costs more than its baseline");
-        Ok(Outcome::Passed)
-    });
-    steps.take("window tests", || tests(&mut window::tests(), Counts::read_of_the_page, &mut counts));
-    // Programs written against `ockam` bring a tree of dependencies of their own, hence a workspace of their own.
-    let peers = |arguments: &[&str]| {
-        let mut command = cargo::command(arguments);
-        command.args(["--manifest-path", "tests/interop/Cargo.toml"]);
-        command
-    };
-    steps.take("peers", || done(cargo::run(&mut peers(&["build", "--locked", "--workspace", "--bins"]))));
-    steps.take("lints of peers", || {
-        cargo::run(&mut peers(&["fmt", "--all", "--check"]))?;
-        let clippy = &["clippy", "--locked", "--workspace", "--all-targets"];
-        done(cargo::run(peers(clippy).args(["--", "-D", "warnings"])))
-    });
-    steps.take("interop", || {
+    steps.run("programs", || done(suite::build_programs()));
+    steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
+    let background = steps.start(background_steps());
+    steps.run("examples", suite::run_examples);
+    steps.run("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
+    let [unit, browser] = &mut ui::tests();
+    steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
+    steps.run("browser tests", || tests(browser, Counts::read_page_tests, &mut counts));
+    steps.join(background);
+    steps.run("dependencies", deny::dependencies);
+    steps.run("advisories", deny::advisories);
+    steps.run("interop", || {
         let test = &["test", "--locked", "--workspace", "--no-fail-fast"];
         tests(&mut peers(test), Counts::read, &mut counts)
     });
 
+    ensure!(steps.unknown().is_empty(), "there is no step {:?}; `cargo xtask ci` prints all", steps.unknown());
     println!("\n{steps}\n{counts}");
     Ok(if steps.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Builds that need neither the workspace's build directory nor what the tests measure.
+fn background_steps() -> Vec<(String, Vec<Command>)> {
+    // The logs of the last run.
+    let _ = fs::remove_dir_all(cargo::target().join("ci"));
+    let clippy = peers(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    // A process of its own: valgrind counts the same whatever else the machine does, and takes one core.
+    let mut instructions = cargo::program("debug", "xtask");
+    instructions.args(["bench", "instructions", "--check"]);
+    vec![
+        ("peers".into(), vec![peers(&["build", "--locked", "--workspace", "--bins"])]),
+        ("peer tests".into(), vec![peers(&["test", "--locked", "--workspace", "--no-run"])]),
+        ("instructions".into(), vec![instructions]),
+        ("lints of peers".into(), vec![clippy]),
+        ("cargo-deny".into(), deny::installation().into_iter().collect()),
+    ]
+}
+
+/// A cargo command for the interop tests: programs written against `ockam` have dependencies of their own, hence a workspace of
+/// their own.
+fn peers(arguments: &[&str]) -> Command {
+    let (name, rest) = arguments.split_at(1);
+    let mut command = cargo::command(name);
+    command.args(["--manifest-path", "tests/interop/Cargo.toml"]).args(rest);
+    command
 }
 
 fn done(result: Result<()>) -> Result<Outcome> {
@@ -65,7 +103,7 @@ fn done(result: Result<()>) -> Result<Outcome> {
 }
 
 /// Runs a suite and adds what it counted to `counts`.
-fn tests(suite: &mut std::process::Command, read: fn(&mut Counts, &str), counts: &mut Counts) -> Result<Outcome> {
+fn tests(suite: &mut Command, read: fn(&mut Counts, &str), counts: &mut Counts) -> Result<Outcome> {
     let counted = suite::run(suite, read)?;
     *counts += counted;
     ensure!(counted.failed == 0, "{counted}");

@@ -12,7 +12,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Adds what a line of `cargo test`'s output reports, if it is one of the lines that report anything:
+    /// Adds the numbers of one line of `cargo test`'s output, if it is a result line:
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
     pub(crate) fn read(&mut self, line: &str) {
         let Some(result) = line.strip_prefix("test result: ") else {
@@ -36,9 +36,9 @@ impl Counts {
 }
 
 impl Counts {
-    /// As [`read`](Self::read), of the lines of the page's tests: `Tests  1 failed | 30 passed (31)` of Vitest, and one line
+    /// As [`read`](Self::read), for the output of the page's tests: `Tests  1 failed | 30 passed (31)` of Vitest, and one line
     /// a kind of Playwright, as `  63 passed (1.4m)`.
-    pub(crate) fn read_of_the_page(&mut self, line: &str) {
+    pub(crate) fn read_page_tests(&mut self, line: &str) {
         let line = line.trim();
         let parts = match line.strip_prefix("Tests ") {
             Some(parts) => parts.split(" | ").collect(),
@@ -131,7 +131,7 @@ Running 190 tests using 2 workers
   186 passed (1.4m)
 ";
         let mut counts = Counts::default();
-        output.lines().for_each(|line| counts.read_of_the_page(line));
+        output.lines().for_each(|line| counts.read_page_tests(line));
         assert_eq!(counts, Counts { passed: 216, failed: 2, skipped: 5 });
     }
 

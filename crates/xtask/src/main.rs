@@ -1,11 +1,20 @@
-//! `cargo xtask`: everything one does with this repository, as commands anyone can run.
+//! `cargo xtask`: everything one does with this repository, as commands that anyone can run.
 //!
-//! Each room here is one noun: [`prerequisites`] are what is built with and tested with, a [`suite`] is one run of
-//! `cargo test`, [`counts`] are what such runs add up to, [`steps`] are what CI consists of, [`deny`] is the check of
-//! the dependencies, [`mod@bench`] the measurements and [`window`] the page in the app's window. [`cargo`] starts cargo for all of them.
+//! | module | what it is |
+//! |---|---|
+//! | [`prerequisites`] | the system packages for building and testing |
+//! | [`ui`] | the page of the app's window, built by npm |
+//! | [`suite`], [`counts`] | a run of `cargo test`, and how many tests passed in such runs |
+//! | [`ci`], [`steps`], [`background`] | what CI runs, what each step cost, and what runs beside the tests |
+//! | [`architecture`] | the rules that the compiler does not check |
+//! | [`deny`], [`workflows`], [`tools`] | cargo-deny and actionlint, and where such tools are kept |
+//! | [`mod@bench`], [`trials`] | measurements, and what takes too long for CI |
+//! | [`cargo`] | starting cargo and other programs |
 
 use std::process::ExitCode;
 
+mod architecture;
+mod background;
 mod bench;
 mod cargo;
 mod ci;
@@ -14,27 +23,34 @@ mod deny;
 mod prerequisites;
 mod steps;
 mod suite;
-mod window;
+mod tools;
+mod trials;
+mod ui;
+mod workflows;
 
 const HELP: &str = "\
 Usage: cargo xtask <COMMAND> [ARGUMENTS]
 
 Commands:
   run   [ARGS]    start Postern in the tray; where there is no screen, the demo
-  demo  [ARGS]    hub, owner and friend on this machine: share a service and tell what happens
-                  (`--once` fetches through it, verifies and exits; `--help` tells the rest)
+  demo  [ARGS]    hub, owner and friend on this machine: share a service and print what happens
+                  (`--once` fetches through it, verifies and exits; `--help` lists the options)
   test  [FILTER]  install what the tests need, build, and run the workspace's tests; arguments go to `cargo test`
-  ci              what CI runs: format, lints, documentation, dependencies, every test: those of `test`, of the
-                  window's page, and with real peers (`tests/interop`)
-  bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` tells the rest);
-                  `bench instructions [--check]` counts what the steps of the hot path cost;
+  ci    [STEP]    what CI runs: format, architecture, lints, documentation, dependencies, and every test: those of
+                  `test`, of the window's page, and against real `ockam` programs (`tests/interop`); with names of
+                  steps, only these
+  architecture    check what the compiler does not: layers, import cycles, retired names, file lengths, documents
+  bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` lists the scenarios);
+                  `bench instructions [--check]` counts the instructions of the hot path;
                   `bench app` measures the app: start, window, memory, processor
-  types           write the window's types anew from the engine's and the shell's
-  icons           draw every icon anew from its SVG
-  screenshots     pictures of the real app, light and dark; with names, of the page's scenes (`screenshots busy`)
+  trials [NAME]   what takes too long for CI; without a name, the list
+  types           regenerate the window's TypeScript types from the engine's and the shell's
+  icons           render every icon from its SVG
+  screenshots     pictures of the real app, light and dark; with names, of those scenes of the page (`screenshots busy`)
   help            print this
 
-Each installs the Debian packages it misses when it may (as root or through sudo), and otherwise says which.
+Each command installs the Debian packages that it needs when it may (as root or through sudo), and otherwise prints which
+are missing.
 ";
 
 fn main() -> ExitCode {
@@ -43,14 +59,16 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
 
     let result = match command.as_str() {
-        "run" => window::run(&rest),
-        "icons" => window::icons(),
-        "types" => window::types(),
-        "screenshots" => window::screenshots(&rest),
+        "run" => ui::run(&rest),
+        "icons" => ui::icons(),
+        "types" => ui::types(),
+        "screenshots" => ui::screenshots(&rest),
         "demo" => demo(&rest),
         "test" => suite::test(&rest),
-        "ci" => ci::run(),
+        "architecture" => architecture::run(),
+        "ci" => ci::run(&rest),
         "bench" => bench::run(&rest),
+        "trials" => trials::run(&rest),
         "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
@@ -67,9 +85,9 @@ fn main() -> ExitCode {
     })
 }
 
-/// Builds and runs `postern demo`, which takes this program's place.
+/// Builds `postern demo` and replaces this process by it.
 fn demo(arguments: &[String]) -> anyhow::Result<ExitCode> {
-    prerequisites::provide_for_a_build()?;
+    prerequisites::install_for_build()?;
     let mut command = cargo::command(&["run", "--package", "postern-cli", "--bin", "postern"]);
-    cargo::hand_over(command.args(["--", "demo"]).args(arguments))
+    cargo::replace_process(command.args(["--", "demo"]).args(arguments))
 }

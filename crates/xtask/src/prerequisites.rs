@@ -1,4 +1,4 @@
-//! What Postern is built with, what the app is built with besides, and what the tests run: from Debian's packages.
+//! The programs and libraries that building and testing need, and the Debian packages that contain them.
 
 use std::env;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Something that is needed, and the packages that bring it.
+/// Something that is needed, and the packages that contain it.
 struct Prerequisite {
     what: What,
     packages: &'static [&'static str],
@@ -17,7 +17,7 @@ struct Prerequisite {
 enum What {
     /// A program that is started.
     Program(&'static str),
-    /// A library that is linked with, by its name for pkg-config.
+    /// A library to link with, by its name for pkg-config.
     Library(&'static str),
     /// A module of Debian's Python.
     Module(&'static str),
@@ -31,22 +31,22 @@ impl What {
     }
 }
 
-/// Where Debian's packages put the modules of its Python.
+/// The directory of the Python modules from Debian's packages.
 const MODULES: &str = "/usr/lib/python3/dist-packages";
 
-/// What every program is built with: some of what they stand on is C.
-const FOR_A_BUILD: &[Prerequisite] = &[needs("cc", &["gcc", "libc6-dev"]), needs("make", &["make"])];
+/// For building every program: some of their dependencies are C.
+const BUILD: &[Prerequisite] = &[needs("cc", &["gcc", "libc6-dev"]), needs("make", &["make"])];
 
-/// What the app is built with besides; Node.js makes its window's page.
-const FOR_THE_APP: &[Prerequisite] = &[
+/// For building the app, additionally; Node.js builds the page of its window.
+const APP: &[Prerequisite] = &[
     needs("node", &["nodejs"]),
     needs("npm", &["npm"]),
     needs("pkg-config", &["pkg-config"]),
     links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"]),
 ];
 
-/// What the tests run.
-const FOR_THE_TESTS: &[Prerequisite] = &[
+/// What the tests start.
+const TESTS: &[Prerequisite] = &[
     needs("gcc", &["gcc", "libc6-dev"]),
     needs("curl", &["curl"]),
     needs("/usr/bin/python3", &["python3"]),
@@ -63,7 +63,7 @@ const FOR_THE_TESTS: &[Prerequisite] = &[
     needs("valgrind", &["valgrind"]),
     needs("faketime", &["faketime"]),
     needs("secret-tool", &["libsecret-tools"]),
-    // The desktop that the app is tested on, and the browser for its page.
+    // The desktop for the app's tests, and the browser for those of its page.
     needs("Xvfb", &["xvfb"]),
     needs("openbox", &["openbox"]),
     needs("xdotool", &["xdotool"]),
@@ -84,34 +84,34 @@ const fn links(library: &'static str, packages: &'static [&'static str]) -> Prer
     Prerequisite { what: What::Library(library), packages }
 }
 
-/// Installs what is missing, when there is anything and we may.
+/// Installs what building and testing need and is missing, if this user may install packages.
 ///
 /// # Errors
-/// When something is missing and cannot be installed from here; says what would install it.
-pub(crate) fn provide() -> Result<()> {
+/// When something is missing and cannot be installed; the error contains the command that installs it.
+pub(crate) fn install() -> Result<()> {
     if cfg!(not(target_os = "linux")) {
-        println!("The tests that run Debian's programs run on Linux only.");
+        println!("The tests that start Debian's programs run on Linux only.");
     }
-    install(&[FOR_A_BUILD, FOR_THE_APP, FOR_THE_TESTS])
+    install_missing(&[BUILD, APP, TESTS])
 }
 
-/// As [`provide`], but only what the app is built with.
+/// As [`install`], but only what building the app needs.
 ///
 /// # Errors
-/// As [`provide`] does.
-pub(crate) fn provide_for_the_app() -> Result<()> {
-    install(&[FOR_A_BUILD, FOR_THE_APP])
+/// As [`install`] does.
+pub(crate) fn install_for_app() -> Result<()> {
+    install_missing(&[BUILD, APP])
 }
 
-/// As [`provide`], but only what the programs without a window are built with.
+/// As [`install`], but only what building the programs without a window needs.
 ///
 /// # Errors
-/// As [`provide`] does.
-pub(crate) fn provide_for_a_build() -> Result<()> {
-    install(&[FOR_A_BUILD])
+/// As [`install`] does.
+pub(crate) fn install_for_build() -> Result<()> {
+    install_missing(&[BUILD])
 }
 
-fn install(wanted: &[&'static [Prerequisite]]) -> Result<()> {
+fn install_missing(wanted: &[&'static [Prerequisite]]) -> Result<()> {
     if cfg!(not(target_os = "linux")) {
         return Ok(());
     }
@@ -122,24 +122,24 @@ fn install(wanted: &[&'static [Prerequisite]]) -> Result<()> {
     let packages = packages_of(&programs);
     let by_hand = format!("apt-get update && apt-get install -y --no-install-recommends {}", packages.join(" "));
     let Some(mut shell) = privileged_shell() else {
-        bail!("what is needed is not here: {}. Install it as root:\n\n  {by_hand}\n", names(&programs));
+        bail!("missing: {}. Install them as root:\n\n  {by_hand}\n", names(&programs));
     };
     println!("Missing: {}. Installing {}.", names(&programs), packages.join(", "));
     let script = include_str!("install.sh");
     shell.args(["-c", script, "install"]).args(&packages);
-    // What is there afterwards counts; why something is not, apt-get has said itself.
+    // The status is ignored: what is still missing afterwards decides, and apt-get has printed why.
     let _ = shell.status().context("Failed to start a shell")?;
     let still = missing(wanted);
     if !still.is_empty() {
-        bail!("{} could not be installed. By hand, as root:\n\n  {by_hand}\n", names(&still));
+        bail!("{} could not be installed. As root:\n\n  {by_hand}\n", names(&still));
     }
     Ok(())
 }
 
 fn missing(wanted: &[&'static [Prerequisite]]) -> Vec<&'static Prerequisite> {
-    let (programs, libraries) = (places(), library_places());
+    let (programs, libraries) = (program_directories(), pkg_config_directories());
     let there = |needed: &Prerequisite| match needed.what {
-        // One with a whole path is there or nowhere.
+        // `join` with an absolute path gives that path.
         What::Program(program) => programs.iter().any(|place| place.join(program).is_file()),
         What::Module(module) => Path::new(MODULES).join(module).is_dir(),
         What::Library(library) => libraries.iter().any(|place| place.join(format!("{library}.pc")).is_file()),
@@ -147,8 +147,8 @@ fn missing(wanted: &[&'static [Prerequisite]]) -> Vec<&'static Prerequisite> {
     wanted.iter().copied().flatten().filter(|needed| !there(needed)).collect()
 }
 
-/// Where libraries say how they are linked with: below each architecture's directory.
-fn library_places() -> Vec<PathBuf> {
+/// The directories with pkg-config files, for each architecture.
+fn pkg_config_directories() -> Vec<PathBuf> {
     let below = |directory: &str| fs::read_dir(directory).into_iter().flatten().flatten();
     let mut places: Vec<PathBuf> = below("/usr/lib").map(|entry| entry.path().join("pkgconfig")).collect();
     places.extend(["/usr/lib/pkgconfig".into(), "/usr/share/pkgconfig".into(), "/usr/lib64/pkgconfig".into()]);
@@ -157,8 +157,8 @@ fn library_places() -> Vec<PathBuf> {
     places
 }
 
-/// The directories of `PATH`, and where Debian keeps servers outside of it.
-fn places() -> Vec<PathBuf> {
+/// The directories of `PATH`, and those outside of it where Debian installs servers.
+fn program_directories() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = env::split_paths(&path).collect();
     places.extend(["/usr/sbin".into(), "/sbin".into()]);
@@ -168,7 +168,7 @@ fn places() -> Vec<PathBuf> {
     places
 }
 
-/// The packages of some programs, each once.
+/// The packages that contain these, each once.
 fn packages_of(programs: &[&Prerequisite]) -> Vec<&'static str> {
     let mut packages: Vec<_> = programs.iter().flat_map(|needed| needed.packages).copied().collect();
     packages.sort_unstable();
@@ -181,7 +181,7 @@ fn names(programs: &[&Prerequisite]) -> String {
     names.join(", ")
 }
 
-/// A shell with root's rights, if Debian's installer is here and we may have one without being asked.
+/// A root shell, if there is `apt-get`, and this is root or sudo asks no password.
 fn privileged_shell() -> Option<Command> {
     if !succeeds("apt-get", &["--version"]) {
         return None;
@@ -209,14 +209,14 @@ mod tests {
 
     #[test]
     fn a_package_is_installed_once() {
-        let all: Vec<_> = FOR_THE_TESTS.iter().collect();
+        let all: Vec<_> = TESTS.iter().collect();
         let packages = packages_of(&all);
         assert_eq!(packages.iter().filter(|name| **name == "postgresql").count(), 1);
         assert!(packages.contains(&"libc6-dev"));
     }
 
     #[test]
-    fn what_is_there_is_not_missing() {
+    fn what_is_installed_is_not_missing() {
         const NEEDED: &[Prerequisite] = &[
             needs("sh", &["dash"]),
             needs("/bin/sh", &["dash"]),
@@ -230,12 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_run_can_be_built() {
+    fn what_run_and_demo_build_with_is_installed() {
         for program in ["cc", "make"] {
-            assert!(FOR_A_BUILD.iter().any(|needed| needed.what.name() == program), "{program}");
+            assert!(BUILD.iter().any(|needed| needed.what.name() == program), "{program}");
         }
         for program in ["node", "npm"] {
-            assert!(FOR_THE_APP.iter().any(|needed| needed.what.name() == program), "{program}");
+            assert!(APP.iter().any(|needed| needed.what.name() == program), "{program}");
         }
     }
 }

@@ -1,21 +1,26 @@
-//! A suite: one run of tests, shown as it happens and counted.
+//! A suite: one run of tests, printed as it happens and counted.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo;
 use crate::counts::Counts;
-use crate::{prerequisites, window};
+use crate::steps::Outcome;
+use crate::{prerequisites, ui};
+
+/// Seconds for an example, which takes less than one: that it hangs is found, not that the machine is busy.
+const EXAMPLE_TIMEOUT: &str = "60";
 
 /// `cargo xtask test`: prerequisites, programs, tests, and the closing line.
 ///
 /// # Errors
-/// When a prerequisite cannot be had or the workspace does not build.
+/// When a prerequisite cannot be installed or the workspace does not build.
 pub(crate) fn test(arguments: &[String]) -> Result<ExitCode> {
-    prerequisites::provide()?;
-    window::provide()?;
+    prerequisites::install()?;
+    ui::build_if_stale()?;
     build_programs()?;
     let counts = run(workspace().args(arguments), Counts::read)?;
     println!("{counts}");
@@ -35,6 +40,30 @@ pub(crate) fn workspace() -> Command {
     cargo::command(&["test", "--workspace", "--no-fail-fast"])
 }
 
+/// Runs every example of the library, as [`workspace`] built them: each shows one idea and ends by itself.
+///
+/// # Errors
+/// When one fails or takes longer than [`EXAMPLE_TIMEOUT`], or there is none.
+pub(crate) fn run_examples() -> Result<Outcome> {
+    let sources = cargo::root().join("crates/node/examples");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&sources).with_context(|| format!("Failed to list {}", sources.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|stem| stem.to_owned()));
+        }
+    }
+    ensure!(!names.is_empty(), "there are no examples in {}", sources.display());
+    names.sort();
+    for name in names {
+        println!("  {}", name.display());
+        let program = cargo::target().join("debug/examples").join(name);
+        let mut example = Command::new("timeout");
+        cargo::run(example.arg(EXAMPLE_TIMEOUT).arg(program).current_dir(cargo::root()))?;
+    }
+    Ok(Outcome::Passed)
+}
+
 /// Runs tests to their end, whatever fails in them, and counts what they report as `read` reads it line by line.
 ///
 /// A run that ends badly without naming a failed test (it did not compile, or a test program died) counts as
@@ -43,9 +72,9 @@ pub(crate) fn workspace() -> Command {
 /// # Errors
 /// When the command cannot be started or its output cannot be read.
 pub(crate) fn run(command: &mut Command, read: fn(&mut Counts, &str)) -> Result<Counts> {
-    let shown = cargo::shown(command);
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("Failed to start {shown}"))?;
-    let output = child.stdout.take().context("Failed to read what the tests say")?;
+    let name = cargo::display(command);
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("Failed to start {name}"))?;
+    let output = child.stdout.take().context("Failed to read the output of the tests")?;
 
     let mut counts = Counts::default();
     let mut output = BufReader::new(output);
@@ -58,7 +87,7 @@ pub(crate) fn run(command: &mut Command, read: fn(&mut Counts, &str)) -> Result<
     }
     let status = child.wait()?;
     if !status.success() && counts.failed == 0 {
-        println!("{shown} ended with {status} without naming a failed test: counted as one failure.");
+        println!("{name} ended with {status} without naming a failed test: counted as one failure.");
         counts.failed = 1;
     }
     Ok(counts)

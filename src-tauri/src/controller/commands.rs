@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use postern_engine::model::{Code, Fault};
+use postern_engine::api::{Code, Fault};
 use tokio::sync::oneshot;
 
 use super::{Command, Completion, Controller, EngineFactory, Flow, diagnostics};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use postern_engine::model::{Code, Health, InletLink, LinkState, Snapshot};
+use postern_engine::api::{Code, Health, InletLink, LinkState, Snapshot};
 
 use crate::tray::EngineViewState;
 

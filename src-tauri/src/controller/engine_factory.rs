@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use postern_engine::model::{Answer, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::api::{Answer, Fault, Notice, Request, Snapshot, Traffic};
 use tokio::sync::{broadcast, watch};
 
 /// A running engine; clones are the same one.

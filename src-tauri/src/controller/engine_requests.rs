@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use postern_engine::model::{Answer, Code, Fault, Request};
+use postern_engine::api::{Answer, Code, Fault, Request};
 use tokio::sync::oneshot;
 
 use super::engine_state::EngineState;

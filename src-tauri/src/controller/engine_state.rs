@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postern_engine::model::{Fault, Notice, Snapshot, Traffic};
+use postern_engine::api::{Fault, Notice, Snapshot, Traffic};
 use tokio::sync::{broadcast, watch};
 
 use super::engine_factory::Engine;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postern_engine::model::{Answer, Code, Fault, Notice, Request, Secret};
+use postern_engine::api::{Answer, Code, Fault, Notice, Request, Secret};
 use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postern_engine::model::{Answer, Fault, Request, Secret, Snapshot, Traffic};
+use postern_engine::api::{Answer, Fault, Request, Secret, Snapshot, Traffic};
 use tokio::sync::oneshot;
 
 use crate::notification::NotificationResponse;

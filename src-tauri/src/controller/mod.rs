@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_engine::model::{Answer, Fault, Request, Secret};
+use postern_engine::api::{Answer, Fault, Request, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::warn;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postern_engine::model::{InvitationId, Notice, ReceivedState, Snapshot};
+use postern_engine::api::{InvitationId, Notice, ReceivedState, Snapshot};
 use tokio::time::Instant;
 
 use crate::notification::Topic;

@@ -199,7 +199,7 @@ async fn close(server: &NotificationsProxy<'_>, id: u32) {
 mod tests {
     use super::*;
     use crate::desktop_integration::View;
-    use postern_engine::model::{InvitationId, Notice, Request};
+    use postern_engine::api::{InvitationId, Notice, Request};
 
     #[test]
     fn a_response_is_resolved_by_the_servers_id() {

@@ -15,7 +15,7 @@ mod backend;
 
 pub use backend::Backend;
 
-use postern_engine::model::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
+use postern_engine::api::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
 
 use crate::desktop_integration::View;
 use crate::untrusted_text::{MAX_NOTIFICATION_NAME, sanitize_line};
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_notification_without_actions_is_not_persistent() {
-        let fault = Fault::new(postern_engine::model::Code::OwnerOffline, "Ann is offline.");
+        let fault = Fault::new(postern_engine::api::Code::OwnerOffline, "Ann is offline.");
         let notice = Notice::PortalDown { inlet: InletId([2; 16]), name: "Notes".into(), fault };
         let notification = Notification::from(&notice);
         assert_eq!((notification.title.as_str(), notification.body.as_str()), ("“Notes” is down", "Ann is offline."));

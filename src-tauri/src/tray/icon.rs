@@ -1,6 +1,6 @@
 //! The tray icon: the overall state in one image.
 
-use postern_engine::model::Status;
+use postern_engine::api::Status;
 
 use super::EngineViewState;
 

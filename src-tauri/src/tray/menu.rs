@@ -1,6 +1,6 @@
 //! The tray's menu: a pure function of the engine's state.
 
-use postern_engine::model::{
+use postern_engine::api::{
     Code, Fault, Health, InletLink, InletView, KnockAnswer, KnockView, ReceivedState, ReceivedView, Request,
     ServiceView, Snapshot, Status,
 };

@@ -23,7 +23,7 @@ pub use icon::Icon;
 pub use icon_images::PanelTheme;
 pub use menu::{Entry, Item, Menu};
 
-use postern_engine::model::{Fault, Request, Snapshot};
+use postern_engine::api::{Fault, Request, Snapshot};
 
 use crate::desktop_integration::View;
 

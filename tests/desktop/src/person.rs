@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use postern_engine::api::{Answer, Fault, Request, Snapshot};
 use postern_engine::control::{Client, Watch};
-use postern_engine::model::{Answer, Fault, Request, Snapshot};
 use postern_tests::{Finished, Process, program};
 use tokio::time::timeout;
 
@@ -54,7 +54,7 @@ impl Person {
         person.ask(set_up).await.unwrap();
         person
             .sees("the hub", |snapshot| {
-                let up = |hub: &postern_engine::model::HubView| hub.link == postern_engine::model::LinkState::Up;
+                let up = |hub: &postern_engine::api::HubView| hub.link == postern_engine::api::LinkState::Up;
                 snapshot.hubs.iter().any(up).then_some(())
             })
             .await;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use postern_desktop_tests::{Keyring, Person, until};
-use postern_engine::model::Request;
+use postern_engine::api::Request;
 
 fn set_up() -> Request {
     Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true }
@@ -67,7 +67,7 @@ async fn without_a_keychain_nobody_is_set_up() {
     let mut ann = Person::with(Keyring::Missing).await;
     ann.start(&["--hidden"]);
     let fault = ann.ask(set_up()).await.unwrap_err();
-    assert_eq!(fault.code, postern_engine::model::Code::KeychainMissing, "{fault}");
+    assert_eq!(fault.code, postern_engine::api::Code::KeychainMissing, "{fault}");
 }
 
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use postern_desktop_tests::{Person, free_port, until};
-use postern_engine::model::{
+use postern_engine::api::{
     Answer, Code, GrantState, InletLink, InvitationId, InviteTo, LinkState, Request, ServiceId, ServiceKind, Snapshot,
     Status, Terms,
 };
@@ -33,7 +33,7 @@ impl Story {
     async fn joined() -> Self {
         let story = Self::begin().await;
         let link = story.link().await;
-        let opened = story.ben.ask(Request::Open { link: postern_engine::model::Secret::new(link) }).await.unwrap();
+        let opened = story.ben.ask(Request::Open { link: postern_engine::api::Secret::new(link) }).await.unwrap();
         let Answer::Preview { preview } = opened else { panic!("{opened:?} is no preview") };
         // Both are on one machine, so the owner's own port is taken.
         let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };

@@ -5,7 +5,7 @@
 use std::fs::{self, File};
 
 use postern_desktop_tests::{PATIENCE, Person, until};
-use postern_engine::model::{Code, Request, ServiceKind};
+use postern_engine::api::{Code, Request, ServiceKind};
 use postern_tests::{Process, debian, program};
 
 /// Ann, whom nobody else is needed for.
@@ -252,7 +252,7 @@ async fn hundreds_of_services_are_all_there() {
     until("the one that was searched", found).await;
     window.click("[data-testid=service-toggle]").await;
     window.sees("[data-testid=service][data-on=false]").await;
-    let off = |snapshot: &postern_engine::model::Snapshot| {
+    let off = |snapshot: &postern_engine::api::Snapshot| {
         let mut off = snapshot.services.iter().filter(|service| !service.on);
         off.next().map(|service| service.name.clone())
     };

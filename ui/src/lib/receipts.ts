@@ -2,7 +2,7 @@
 
 import { bytes, lasted } from './format';
 import type { IconName } from './components/icons';
-import type { Code, Deed, Receipt } from './types';
+import type { Code, AuditEvent, AuditEntry } from './types';
 
 /** `name` is somebody's or something's own text, `text` is ours. */
 export type Piece = { name: string } | { text: string };
@@ -26,7 +26,7 @@ const REFUSED: Partial<Record<Code, string>> = {
   denied: 'you said no',
 };
 
-export function line(deed: Deed): Line {
+export function line(deed: AuditEvent): Line {
   switch (deed.deed) {
     case 'service':
       return {
@@ -132,8 +132,8 @@ function grant(what: string, name: string, service: string): Piece[] {
 }
 
 /** By day, in the order given. */
-export function byDay(receipts: readonly Receipt[], dayOf: (at: number) => string): { day: string; receipts: Receipt[] }[] {
-  const days: { day: string; receipts: Receipt[] }[] = [];
+export function byDay(receipts: readonly AuditEntry[], dayOf: (at: number) => string): { day: string; receipts: AuditEntry[] }[] {
+  const days: { day: string; receipts: AuditEntry[] }[] = [];
   for (const receipt of receipts) {
     const day = dayOf(receipt.at);
     const last = days.at(-1);

@@ -1,6 +1,6 @@
 // What flowed lately, by grant and by portal: enough for a line of numbers and a small chart.
 
-import type { Flow, Traffic } from './types';
+import type { TrafficFlow, Traffic } from './types';
 
 /** How far back a chart looks. */
 export const WINDOW_MS = 60_000;
@@ -10,13 +10,13 @@ export type Rates = { up: number; down: number };
 
 export class TrafficHistory {
   /** The newest numbers by id; replaced as a whole. */
-  flows = $state.raw<ReadonlyMap<string, Flow<string>>>(new Map());
+  flows = $state.raw<ReadonlyMap<string, TrafficFlow<string>>>(new Map());
   /** When they were read. */
   at = $state(0);
   #samples = new Map<string, Sample[]>();
 
   update(traffic: Traffic): void {
-    const flows = new Map<string, Flow<string>>();
+    const flows = new Map<string, TrafficFlow<string>>();
     for (const flow of [...traffic.grants, ...traffic.inlets]) {
       flows.set(flow.id, flow);
       if (traffic.at) this.#addSample(flow, traffic.at);
@@ -26,7 +26,7 @@ export class TrafficHistory {
     this.at = traffic.at;
   }
 
-  #addSample(flow: Flow<string>, at: number): void {
+  #addSample(flow: TrafficFlow<string>, at: number): void {
     const samples = this.#samples.get(flow.id) ?? [];
     samples.push({ at, up: flow.up_rate, down: flow.down_rate });
     while (samples.length > 0 && samples[0]!.at < at - 2 * WINDOW_MS) samples.shift();

@@ -324,7 +324,7 @@ export type InletLink = { "state": "off" } | { "state": "connecting" } | { "stat
 /**
  * The way it takes.
  */
-way: Way, 
+way: PathKind, 
 /**
  * To the owner and back, in milliseconds, once measured.
  */
@@ -338,7 +338,7 @@ fault: Fault,
  */
 since: UnixMillis, };
 
-export type Way = { "by": "direct", 
+export type PathKind = { "by": "direct", 
 /**
  * `address:port`.
  */
@@ -504,13 +504,13 @@ at: UnixMillis,
 /**
  * By grant: what friends move through this person's services.
  */
-grants: Array<Flow<GrantId>>, 
+grants: Array<TrafficFlow<GrantId>>, 
 /**
  * By portal: what this person moves.
  */
-inlets: Array<Flow<InletId>>, };
+inlets: Array<TrafficFlow<InletId>>, };
 
-export type Flow<Id> = { 
+export type TrafficFlow<Id> = { 
 /**
  * Through what.
  */
@@ -626,7 +626,7 @@ address: string, } | { "notice": "key-changed",
  */
 from: string, };
 
-export type Receipt = { 
+export type AuditEntry = { 
 /**
  * Its number, from 1.
  */
@@ -638,13 +638,13 @@ at: UnixMillis,
 /**
  * What.
  */
-deed: Deed, 
+deed: AuditEvent, 
 /**
  * SHA-256 of the previous hash and this line, in hexadecimal digits.
  */
 hash: string, };
 
-export type Deed = { "deed": "service", 
+export type AuditEvent = { "deed": "service", 
 /**
  * Its name.
  */
@@ -1052,7 +1052,7 @@ ports: Array<ListeningPort>, } | { "answer": "receipts",
 /**
  * Newest first.
  */
-receipts: Array<Receipt>, 
+receipts: Array<AuditEntry>, 
 /**
  * Whether every hash of the whole log holds.
  */

@@ -9,7 +9,7 @@ import { serviceGlyph, guessService, portOf } from '../../src/lib/service';
 import { attention, statusLine } from '../../src/lib/status';
 import { toChoice, toTerms, describeEnd, UNLIMITED } from '../../src/lib/terms';
 import { FIXTURES } from '../../src/lib/backend/fixtures';
-import type { Receipt } from '../../src/lib/types';
+import type { AuditEntry } from '../../src/lib/types';
 
 const NOW = new Date(2026, 2, 12, 14, 0, 0).getTime();
 const MINUTE = 60_000;
@@ -203,7 +203,7 @@ describe('remedies go by code', () => {
 });
 
 describe('receipts', () => {
-  const text = (deed: Receipt['deed']) => {
+  const text = (deed: AuditEntry['deed']) => {
     const said = line(deed);
     return [said.pieces.map((p) => ('name' in p ? p.name : p.text)).join(''), said.detail].filter(Boolean).join('. ');
   };
@@ -217,7 +217,7 @@ describe('receipts', () => {
   });
 
   it('are grouped by day in their order', () => {
-    const receipt = (number: number, at: number): Receipt => ({ number, at, hash: '', deed: { deed: 'service', service: 'x', what: 'shared' } });
+    const receipt = (number: number, at: number): AuditEntry => ({ number, at, hash: '', deed: { deed: 'service', service: 'x', what: 'shared' } });
     const days = byDay([receipt(3, 30), receipt(2, 22), receipt(1, 21)], (at) => String(Math.floor(at / 10)));
     expect(days.map((d) => d.receipts.map((r) => r.number))).toEqual([[3], [2, 1]]);
   });

@@ -21,10 +21,10 @@
 use crate::output::Output;
 use crate::table::{escaped, shown};
 use anyhow::{Context, Result, bail};
-use postern_engine::control::Host;
-use postern_engine::model::{
+use postern_engine::api::{
     Answer, Code, Fault, InletView, Request, Secret, ServiceKind, ServicePatch, ServiceView, Snapshot,
 };
+use postern_engine::control::Host;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -314,7 +314,7 @@ fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postern_engine::model::ServiceId;
+    use postern_engine::api::ServiceId;
 
     const FILE: &str = "
         name = 'Ada'

@@ -1,7 +1,7 @@
 //! What happened, for whoever reads along.
 
 use crate::table::{escaped, shown};
-use postern_engine::model::Notice;
+use postern_engine::api::Notice;
 
 /// A notice as a sentence.
 pub(super) fn of(notice: &Notice) -> String {

@@ -2,8 +2,8 @@
 
 use super::line::{self, Lines};
 use super::platform::{self, Connected};
-use super::{Call, Hello, MAX_SAID, PATIENCE, Said, VERSION, Welcome};
-use crate::model::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use super::{Call, Hello, MAX_SAID, PATIENCE, ServerMessage, VERSION, Welcome};
+use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::io::{ReadHalf, WriteHalf};
@@ -103,8 +103,8 @@ impl Client {
     pub async fn request(&mut self, request: Request) -> Result<Answer, ControlError> {
         self.write(&Call::Request { request }).await?;
         match self.heard().await? {
-            Said::Answer { answer } => Ok(answer),
-            Said::Fault { fault } => Err(fault.into()),
+            ServerMessage::Answer { answer } => Ok(answer),
+            ServerMessage::Fault { fault } => Err(fault.into()),
             _ => Err(unexpected().into()),
         }
     }
@@ -116,8 +116,8 @@ impl Client {
     pub async fn raise(&mut self, link: Option<Secret>) -> Result<(), ControlError> {
         self.write(&Call::Raise { link }).await?;
         match self.heard().await? {
-            Said::Raised => Ok(()),
-            Said::Fault { fault } => Err(fault.into()),
+            ServerMessage::Raised => Ok(()),
+            ServerMessage::Fault { fault } => Err(fault.into()),
             _ => Err(unexpected().into()),
         }
     }
@@ -135,13 +135,13 @@ impl Client {
     /// # Errors
     /// [`ControlError::Lost`].
     pub async fn next(&mut self) -> Result<Option<Watch>, ControlError> {
-        Ok(match self.lines.next::<Said>().await? {
+        Ok(match self.lines.next::<ServerMessage>().await? {
             None => None,
-            Some(Said::Snapshot { snapshot }) => Some(Watch::Snapshot(snapshot)),
-            Some(Said::Notice { notice }) => Some(Watch::Notice(notice)),
-            Some(Said::Traffic { traffic }) => Some(Watch::Traffic(traffic)),
-            Some(Said::Fault { fault }) => return Err(fault.into()),
-            Some(Said::Answer { .. } | Said::Raised) => return Err(unexpected().into()),
+            Some(ServerMessage::Snapshot { snapshot }) => Some(Watch::Snapshot(snapshot)),
+            Some(ServerMessage::Notice { notice }) => Some(Watch::Notice(notice)),
+            Some(ServerMessage::Traffic { traffic }) => Some(Watch::Traffic(traffic)),
+            Some(ServerMessage::Fault { fault }) => return Err(fault.into()),
+            Some(ServerMessage::Answer { .. } | ServerMessage::Raised) => return Err(unexpected().into()),
         })
     }
 
@@ -149,7 +149,7 @@ impl Client {
         timeout(PATIENCE, line::write(&mut self.out, line)).await?
     }
 
-    async fn heard(&mut self) -> io::Result<Said> {
+    async fn heard(&mut self) -> io::Result<ServerMessage> {
         self.lines.next().await?.ok_or(io::ErrorKind::UnexpectedEof.into())
     }
 }

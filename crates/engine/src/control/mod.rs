@@ -29,7 +29,7 @@ mod tests;
 pub use client::{Client, ControlError, Watch};
 pub use server::{Control, Host, serve};
 
-use crate::model::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ enum Call {
 /// What an engine says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
-enum Said {
+enum ServerMessage {
     Answer { answer: Answer },
     Fault { fault: Fault },
     Raised,

@@ -2,9 +2,9 @@
 
 use super::line::{self, Lines};
 use super::platform::{Accepted, Listener};
-use super::{Call, Hello, IDLE, MAX_CALL, MAX_CLIENTS, PATIENCE, Said, VERSION, Welcome};
+use super::{Call, Hello, IDLE, MAX_CALL, MAX_CLIENTS, PATIENCE, ServerMessage, VERSION, Welcome};
 use crate::Engine;
-use crate::model::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use crate::api::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -84,17 +84,17 @@ pub async fn serve<H: Host>(host: H, raise: impl Fn(Option<Secret>) + Send + Syn
             format!("The control socket in {place} could not be made ({error}). Check its permissions."),
         )
     })?;
-    let desk = Arc::new(Desk { host, raise: Box::new(raise) });
+    let desk = Arc::new(ControlServer { host, raise: Box::new(raise) });
     Ok(Control { accepting: tokio::spawn(accept(listener, desk)) })
 }
 
 /// What every connection needs.
-struct Desk<H> {
+struct ControlServer<H> {
     host: H,
     raise: Box<dyn Fn(Option<Secret>) + Send + Sync>,
 }
 
-async fn accept<H: Host>(mut listener: Listener, desk: Arc<Desk<H>>) {
+async fn accept<H: Host>(mut listener: Listener, desk: Arc<ControlServer<H>>) {
     let places = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut clients = JoinSet::new();
     loop {
@@ -136,7 +136,7 @@ impl Connection {
         Self { lines: Lines::new(read, MAX_CALL), out }
     }
 
-    async fn serve<H: Host>(&mut self, desk: &Desk<H>) -> io::Result<()> {
+    async fn serve<H: Host>(&mut self, desk: &ControlServer<H>) -> io::Result<()> {
         let Some(hello) = timeout(PATIENCE, self.lines.next::<Hello>()).await?? else { return Ok(()) };
         let welcome =
             Welcome { postern: VERSION, version: env!("CARGO_PKG_VERSION").to_owned(), process: std::process::id() };
@@ -150,18 +150,18 @@ impl Connection {
                 Ok(None) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     let sentence = "That is nothing this Postern understands. Use a `postern` of the same version.";
-                    return self.say(&Said::Fault { fault: Fault::new(Code::Invalid, sentence) }).await;
+                    return self.say(&ServerMessage::Fault { fault: Fault::new(Code::Invalid, sentence) }).await;
                 }
                 Err(error) => return Err(error),
             };
             let said = match call {
                 Call::Request { request } => match desk.host.request(request).await {
-                    Ok(answer) => Said::Answer { answer },
-                    Err(fault) => Said::Fault { fault },
+                    Ok(answer) => ServerMessage::Answer { answer },
+                    Err(fault) => ServerMessage::Fault { fault },
                 },
                 Call::Raise { link } => {
                     (desk.raise)(link);
-                    Said::Raised
+                    ServerMessage::Raised
                 }
                 Call::Watch => return self.watch(&desk.host).await,
             };
@@ -179,21 +179,21 @@ impl Connection {
                 changed = snapshots.changed() => {
                     if changed.is_err() { return Ok(()) }
                     let snapshot = Snapshot::clone(&snapshots.borrow_and_update());
-                    Said::Snapshot { snapshot: Box::new(snapshot) }
+                    ServerMessage::Snapshot { snapshot: Box::new(snapshot) }
                 }
                 heard = notices.recv() => match heard {
-                    Ok(notice) => Said::Notice { notice },
+                    Ok(notice) => ServerMessage::Notice { notice },
                     // The snapshot tells what the missed notices led to.
                     Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => return Ok(()),
                 },
-                Ok(()) = traffic.changed() => Said::Traffic { traffic: Traffic::clone(&traffic.borrow_and_update()) },
+                Ok(()) = traffic.changed() => ServerMessage::Traffic { traffic: Traffic::clone(&traffic.borrow_and_update()) },
             };
             self.say(&said).await?;
         }
     }
 
-    async fn say(&mut self, said: &Said) -> io::Result<()> {
+    async fn say(&mut self, said: &ServerMessage) -> io::Result<()> {
         timeout(PATIENCE, line::write(&mut self.out, said)).await?
     }
 }

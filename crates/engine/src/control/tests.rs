@@ -1,7 +1,7 @@
 //! A client and a socket, with a stand-in for the engine.
 
 use super::*;
-use crate::model::{Code, Status};
+use crate::api::{Code, Status};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! Change ─► save ───┐ one transaction, on disk when it returns          ┌─► load ─► State
-//! Deed ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► receipts::read ─► faces
+//! AuditEvent ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► audit_log::read ─► faces
 //! ```
 //!
 //! A file of a newer Postern is refused and left as it is. A file that is damaged is set aside under another name,
 //! never deleted and never written to again. The file is readable by its owner only.
 
-pub(crate) mod receipts;
+pub(crate) mod audit_log;
 mod records;
 
-use crate::machine::{Change, Record, RecordKey, TicketSecret};
-use crate::model::{Code, Deed, Fault, UnixMillis};
-use postern_node::sealed::{OwnKey, SealedError};
-use receipts::Link;
+use crate::api::{AuditEvent, Code, Fault, UnixMillis};
+use crate::core::{Change, Record, RecordKey, TicketSecret};
+use audit_log::ChainEntry;
+use postern_node::sealed::{SealedError, SelfSealingKey};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
@@ -34,12 +34,12 @@ const CORRUPT: [&str; 2] = ["11", "26"];
 pub(crate) struct Store {
     connection: SqliteConnection,
     /// What secrets are sealed with; nothing before the keychain has given it.
-    key: Option<OwnKey>,
-    last: Link,
+    key: Option<SelfSealingKey>,
+    last: ChainEntry,
 }
 
 /// What opening found.
-pub(crate) struct Opened {
+pub(crate) struct OpenedStore {
     pub(crate) store: Store,
     pub(crate) records: Vec<Record>,
     /// What was damaged, for people.
@@ -99,7 +99,7 @@ impl StoreError {
 
 impl Store {
     /// Opens the file in a data directory that exists, or makes it.
-    pub(crate) async fn open(data_dir: &Path, now: UnixMillis) -> Result<Opened, Fault> {
+    pub(crate) async fn open(data_dir: &Path, now: UnixMillis) -> Result<OpenedStore, Fault> {
         let path = data_dir.join(FILE);
         match Self::open_file(&path).await {
             Ok(opened) => Ok(opened),
@@ -120,7 +120,7 @@ impl Store {
         }
     }
 
-    async fn open_file(path: &Path) -> Result<Opened, StoreError> {
+    async fn open_file(path: &Path) -> Result<OpenedStore, StoreError> {
         make_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -142,19 +142,23 @@ impl Store {
                 format!("{unreadable} stored entries cannot be read and were left as they are. Update Postern."),
             )
         });
-        let last = receipts::last(&mut connection).await?;
-        Ok(Opened { store: Self { connection, key: None, last }, records, damage })
+        let last = audit_log::last(&mut connection).await?;
+        Ok(OpenedStore { store: Self { connection, key: None, last }, records, damage })
     }
 
     /// Writes changes and receipts in one transaction; when this returns they are on disk.
-    pub(crate) async fn save(&mut self, changes: &[Change], deeds: &[(UnixMillis, Deed)]) -> Result<(), StoreError> {
+    pub(crate) async fn save(
+        &mut self,
+        changes: &[Change],
+        deeds: &[(UnixMillis, AuditEvent)],
+    ) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in changes {
             records::apply(&mut transaction, self.key.as_ref(), change).await?;
         }
         let mut last = self.last.clone();
         for (at, deed) in deeds {
-            last = receipts::append(&mut transaction, &last, *at, deed).await?;
+            last = audit_log::append(&mut transaction, &last, *at, deed).await?;
         }
         transaction.commit().await?;
         self.last = last;
@@ -163,7 +167,7 @@ impl Store {
 
     /// Takes the key that secrets are sealed with, and opens those that are stored. What stood in clear is sealed first, and
     /// wiped from the file.
-    pub(crate) async fn unlock(&mut self, key: OwnKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
+    pub(crate) async fn unlock(&mut self, key: SelfSealingKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
         if self.setting(SEALED).await?.is_none() {
             let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
             records::seal(&mut transaction, &key).await?;
@@ -180,7 +184,7 @@ impl Store {
     /// Removes the receipts that are older, as far as they are the oldest in a row.
     pub(crate) async fn forget_receipts_before(&mut self, before: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        receipts::forget(&mut transaction, before).await?;
+        audit_log::forget(&mut transaction, before).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -3,8 +3,8 @@
 //! The body never holds the secret. Writing a record that does not know its secret leaves the one that is stored.
 
 use super::StoreError;
-use crate::machine::{Change, Record, RecordKey, TicketSecret};
-use postern_node::sealed::OwnKey;
+use crate::core::{Change, Record, RecordKey, TicketSecret};
+use postern_node::sealed::SelfSealingKey;
 use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Result<(Vec<Recor
 }
 
 /// Seals the secrets that stand in clear, as they did once.
-pub(super) async fn seal(connection: &mut SqliteConnection, key: &OwnKey) -> Result<(), StoreError> {
+pub(super) async fn seal(connection: &mut SqliteConnection, key: &SelfSealingKey) -> Result<(), StoreError> {
     let in_clear = "SELECT kind, id, secret FROM record WHERE length(secret) = 32";
     let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(in_clear).fetch_all(&mut *connection).await?;
     for (kind, id, secret) in rows {
@@ -41,7 +41,7 @@ pub(super) async fn seal(connection: &mut SqliteConnection, key: &OwnKey) -> Res
 /// All sealed secrets. Those that another key has sealed are left.
 pub(super) async fn secrets(
     connection: &mut SqliteConnection,
-    key: &OwnKey,
+    key: &SelfSealingKey,
 ) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
     let sealed = "SELECT kind, id, secret FROM record WHERE secret IS NOT NULL";
     let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(sealed).fetch_all(connection).await?;
@@ -72,7 +72,7 @@ fn context(kind: &str, id: &str) -> Vec<u8> {
 
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
-    key: Option<&OwnKey>,
+    key: Option<&SelfSealingKey>,
     change: &Change,
 ) -> Result<(), StoreError> {
     match change {

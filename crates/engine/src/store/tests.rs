@@ -1,6 +1,6 @@
 use super::*;
-use crate::machine::{Invitation, Profile, RecordKey, Service, TicketSecret};
-use crate::model::{InvitationId, SentState, ServiceId, ServiceKind, Terms};
+use crate::api::{InvitationId, SentState, ServiceId, ServiceKind, Terms};
+use crate::core::{Invitation, Profile, RecordKey, Service, TicketSecret};
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::sealed::PostalKey;
 use postern_node::vault::{MemoryStore, MemoryVault};
@@ -21,11 +21,11 @@ fn service(number: u8) -> Service {
     }
 }
 
-fn deed(what: &str) -> Deed {
-    Deed::Service { service: "wiki".into(), what: what.into() }
+fn deed(what: &str) -> AuditEvent {
+    AuditEvent::Service { service: "wiki".into(), what: what.into() }
 }
 
-async fn open(home: &Path) -> Opened {
+async fn open(home: &Path) -> OpenedStore {
     Store::open(home, NOW).await.unwrap()
 }
 
@@ -85,11 +85,11 @@ async fn receipts_are_chained_and_read_newest_first() {
     let mut store = open(home.path()).await.store;
     store.save(&[], &[(NOW.plus(2), deed("closed"))]).await.unwrap();
 
-    let (receipts, intact) = receipts::read(&path, None, 2).await.unwrap();
+    let (receipts, intact) = audit_log::read(&path, None, 2).await.unwrap();
     assert!(intact);
     let seen: Vec<_> = receipts.iter().map(|it| (it.number, it.deed.clone())).collect();
     assert_eq!(seen, [(3, deed("closed")), (2, deed("paused"))]);
-    let (receipts, _) = receipts::read(&path, Some(2), 10).await.unwrap();
+    let (receipts, _) = audit_log::read(&path, Some(2), 10).await.unwrap();
     assert_eq!(receipts.len(), 1);
     assert_eq!(receipts[0].hash, "007e185bdfd7bd5a633ed205558830de5fc981c6670a7ca0ede5308b0aa7f942");
 }
@@ -106,7 +106,7 @@ async fn a_changed_or_missing_receipt_is_noticed() {
         let mut store = open(home.path()).await.store;
         store.save(&[], &["a", "b", "c"].map(|what| (NOW, deed(what)))).await.unwrap();
         sqlx::raw_sql(tampering).execute(&mut store.connection).await.unwrap();
-        let (_, intact) = receipts::read(&home.path().join(FILE), None, 10).await.unwrap();
+        let (_, intact) = audit_log::read(&home.path().join(FILE), None, 10).await.unwrap();
         assert!(!intact, "{tampering}");
     }
 }
@@ -121,14 +121,14 @@ async fn retention_removes_the_oldest_in_a_row_and_the_chain_holds() {
     store.save(&[], &times.map(|after| (NOW.plus(after), deed("x")))).await.unwrap();
     store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
     store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
-    let numbers = |receipts: Vec<crate::model::Receipt>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
-    let (receipts, intact) = receipts::read(&path, None, 10).await.unwrap();
+    let numbers = |receipts: Vec<crate::api::AuditEntry>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
+    let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![5, 4, 3], true));
     store.forget_receipts_before(NOW.plus(10_000)).await.unwrap();
     drop(store);
     let mut store = open(home.path()).await.store;
     store.save(&[], &[(NOW, deed("y"))]).await.unwrap();
-    let (receipts, intact) = receipts::read(&path, None, 10).await.unwrap();
+    let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![6], true));
 }
 
@@ -202,10 +202,10 @@ async fn only_its_owner_reads_it() {
 }
 
 /// The key of somebody new.
-async fn key() -> OwnKey {
+async fn key() -> SelfSealingKey {
     let now = Timestamp(1_700_000_000);
     let identity = Identity::create(Arc::new(MemoryVault::in_memory()), now).await.unwrap();
-    PostalKey::open(&identity, &MemoryStore::default(), now).await.unwrap().own_key(b"tests").unwrap()
+    PostalKey::open(&identity, &MemoryStore::default(), now).await.unwrap().self_sealing_key(b"tests").unwrap()
 }
 
 fn invitation(number: u8, secret: Option<[u8; 32]>) -> Invitation {

@@ -1,7 +1,7 @@
 //! From computer to computer, without a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, is_refused, says_back};
-use postern_engine::model::{Code, GrantState, InletLink, Request, Secret, Way};
+use postern_engine::api::{Code, GrantState, InletLink, PathKind, Request, Secret};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -21,7 +21,7 @@ async fn share_invite_accept_use() {
     friend.set_up("Fred", &[], false).await;
     friend.accept(&link).await;
     let portal = friend.portal_is_up().await;
-    assert!(matches!(portal.link, InletLink::Up { way: Way::Direct { .. }, .. }));
+    assert!(matches!(portal.link, InletLink::Up { way: PathKind::Direct { .. }, .. }));
     assert_eq!((portal.owner_name.as_str(), portal.name.as_str()), ("Olga", "wiki"));
     says_back(&portal.address, "hello through the wall").await;
     let person = owner.sees("Fred's grant", |it| it.services[0].people.first().cloned()).await;
@@ -111,7 +111,7 @@ async fn an_owner_who_is_offline_is_waited_for() {
     friend.set_up("Fred", &[], false).await;
     friend.accept(&link).await;
     let waits = friend.sees("why it waits", |it| match &it.invitations.first()?.state {
-        postern_engine::model::ReceivedState::Accepting { fault } => fault.clone(),
+        postern_engine::api::ReceivedState::Accepting { fault } => fault.clone(),
         _ => None,
     });
     assert_eq!(waits.await.code, Code::OwnerOffline);

@@ -1,9 +1,9 @@
 //! Through a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, hub, is_refused, says_back};
-use postern_engine::model::{Code, InletLink, InviteTo, Request, Way};
+use postern_engine::api::{Code, InletLink, InviteTo, PathKind, Request};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Flow, Node};
+use postern_node::{Node, Origin};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ async fn share_accept_use_and_revoke_through_a_hub() {
     friend.set_up("Fred", &[], false).await;
     friend.accept(&link).await;
     let portal = friend.portal_is_up().await;
-    assert!(matches!(&portal.link, InletLink::Up { way: Way::Hub { address: hub }, .. } if *hub == address));
+    assert!(matches!(&portal.link, InletLink::Up { way: PathKind::Hub { address: hub }, .. } if *hub == address));
     let mut socket = TcpStream::connect(&portal.address).await.unwrap();
     let mut buffer = vec![0; 64 * 1024];
     for _ in 0..20 {
@@ -76,7 +76,7 @@ async fn a_known_friend_is_invited_by_mail_while_they_are_away() {
     owner
         .sees("it delivered", |it| {
             let sent = it.services.iter().flat_map(|it| &it.invitations).find(|it| it.id == invitation)?;
-            (sent.state == postern_engine::model::SentState::Delivered).then_some(())
+            (sent.state == postern_engine::api::SentState::Delivered).then_some(())
         })
         .await;
     friend.start().await;
@@ -107,7 +107,7 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
     owner.stop().await;
     owner.start().await;
     let moved = friend.sees("the portal at the hub", |it| match &it.inlets[0].link {
-        InletLink::Up { way: Way::Hub { .. }, .. } => Some(it.inlets[0].address.clone()),
+        InletLink::Up { way: PathKind::Hub { .. }, .. } => Some(it.inlets[0].address.clone()),
         _ => None,
     });
     assert_eq!(moved.await, portal.address);
@@ -118,7 +118,7 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
 async fn a_hub_without_an_identity_is_used_all_the_same() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&node, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    RelayService::start(&node, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
     let address = listener.local_addr().to_string();
     let (owner, friend) = (Person::passing().await, Person::passing().await);
     owner.set_up("Olga", &[&address], false).await;

@@ -1,8 +1,8 @@
 //! One engine by itself.
 
 use crate::world::Person;
+use postern_engine::api::{Answer, AuditEvent, Code, InviteTo, Request, Secret, Severity};
 use postern_engine::keys::Passphrase;
-use postern_engine::model::{Answer, Code, Deed, InviteTo, Request, Secret, Severity};
 use postern_engine::{Engine, EngineOptions, KeychainChoice, backup};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,12 +49,12 @@ async fn the_log_tells_what_happened_and_the_doctor_what_is_wrong() {
     };
     assert!(intact);
     assert!(
-        receipts.iter().any(|it| matches!(&it.deed, Deed::Service { what, .. } if what == "shared")),
+        receipts.iter().any(|it| matches!(&it.deed, AuditEvent::Service { what, .. } if what == "shared")),
         "{receipts:?}"
     );
     person
         .sees("the service down", |it| {
-            matches!(it.services[0].health, postern_engine::model::Health::Down { .. }).then_some(())
+            matches!(it.services[0].health, postern_engine::api::Health::Down { .. }).then_some(())
         })
         .await;
     let Ok(Answer::Findings { findings }) = person.ask(Request::Doctor).await else { panic!("no findings") };

@@ -1,10 +1,10 @@
 //! People with engines of their own, a hub, and services, in one process.
 
-use postern_engine::keys::Passphrase;
-use postern_engine::model::{
+use postern_engine::api::{
     Answer, Code, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind,
     Snapshot, Terms,
 };
+use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use postern_hub::{Hub, HubConfig};
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Person {
 
     pub(crate) async fn hubs_are_up(&self) {
         self.sees("hubs up", |it| {
-            let up = |hub: &postern_engine::model::HubView| hub.link == postern_engine::model::LinkState::Up;
+            let up = |hub: &postern_engine::api::HubView| hub.link == postern_engine::api::LinkState::Up;
             it.hubs.iter().all(up).then_some(())
         })
         .await;

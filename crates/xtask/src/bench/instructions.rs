@@ -1,5 +1,5 @@
-//! What the steps of the hot path cost in instructions: a count that does not depend on what else the machine does,
-//! so that CI can hold a change to it.
+//! The instruction counts of the hot path's steps. They do not depend on what else the machine does, so CI can compare a
+//! change with the committed baseline.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo;
 
-/// How many times a step runs, once and again: the difference is free of what starting costs.
+/// How often a step runs in the first and the second measurement: the difference of both contains no start-up cost.
 const TIMES: [u64; 2] = [1_000, 3_000];
-/// How far above its baseline a step may be.
-const TOLERATED: f64 = 1.05;
+/// How much a step may cost, relative to its baseline: it leaves room for inlining that changes with unrelated code.
+const TOLERANCE: f64 = 1.05;
 
-/// `cargo xtask bench instructions`: counts, and writes the baselines, or with `--check` holds them.
+/// `cargo xtask bench instructions`: counts and writes the baselines, or with `--check` compares with them.
 ///
 /// # Errors
 /// When valgrind is missing, or a step costs over 5 % more than its baseline.
@@ -32,12 +32,12 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
     let mut above = Vec::new();
     for step in String::from_utf8(listed.stdout)?.lines() {
         let [fewer, more] = TIMES;
-        let count = (counted(&program, step, more)? - counted(&program, step, fewer)?) / (more - fewer);
-        let change = baselines.get(step).map(|baseline| count as f64 / *baseline as f64);
+        let per_run = (count(&program, step, more)? - count(&program, step, fewer)?) / (more - fewer);
+        let change = baselines.get(step).map(|baseline| per_run as f64 / *baseline as f64);
         let shown = change.map(|change| format!("{:+.1} %", 100.0 * (change - 1.0))).unwrap_or_default();
-        println!("{step:24} {count:>8} {shown:>8}");
-        counts.push_str(&format!("{count:>8} {step}\n"));
-        if change.is_none_or(|change| change > TOLERATED) {
+        println!("{step:24} {per_run:>8} {shown:>8}");
+        counts.push_str(&format!("{per_run:>8} {step}\n"));
+        if change.is_none_or(|change| change > TOLERANCE) {
             above.push(step.to_owned());
         }
     }
@@ -69,21 +69,21 @@ fn build() -> Result<PathBuf> {
         cargo::command(&["bench", "--locked", "--package", "postern-node", "--bench", "hot_path", "--no-run"]);
     // Cargo names the program only on its standard error, `Executable … (target/release/deps/hot_path-…)`.
     let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    eprint!("{said}");
-    let executable = said.lines().find(|line| line.trim_start().starts_with("Executable"));
+    let log = String::from_utf8_lossy(&output.stderr);
+    eprint!("{log}");
+    let executable = log.lines().find(|line| line.trim_start().starts_with("Executable"));
     let program = executable.and_then(|line| line.rsplit_once('(')?.1.strip_suffix(')'));
     let program = program.filter(|_| output.status.success()).context("Failed to build the steps")?;
     Ok(cargo::root().join(program))
 }
 
-fn counted(program: &PathBuf, step: &str, times: u64) -> Result<u64> {
+fn count(program: &PathBuf, step: &str, times: u64) -> Result<u64> {
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
     let output = valgrind.args([step, &times.to_string()]).output();
     let output = output.context("Failed to start valgrind: is it installed?")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{} failed: {said}", cargo::shown(&valgrind));
-    let count = said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
-    count.context("valgrind did not tell how many instructions it counted")
+    let log = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed: {log}", cargo::display(&valgrind));
+    let count = log.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+    count.context("valgrind printed no instruction count")
 }

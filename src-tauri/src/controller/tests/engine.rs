@@ -79,7 +79,7 @@ async fn quitting_shuts_the_engine_down_first() {
 async fn diagnostics_contain_nothing_personal() {
     let harness = Harness::running().await;
     let hub = HubView { address: "hub.example:4000".into(), link: LinkState::Up, identifier: None };
-    let inlet = postern_engine::model::InletView {
+    let inlet = postern_engine::api::InletView {
         id: InletId([2; 16]),
         owner: configured_snapshot().me.unwrap().identifier,
         owner_name: "Bob".into(),

@@ -6,7 +6,7 @@ mod window;
 
 use std::sync::Mutex;
 
-use postern_engine::model::{
+use postern_engine::api::{
     Code, HubView, InletId, InletLink, InvitationId, InvitationPreview, LinkState, Me, Notice, ReceivedState,
     ReceivedView, ServiceId, ServiceKind, ServiceView, Snapshot, Status, Traffic, UnixMillis,
 };
@@ -293,7 +293,7 @@ fn service(on: bool) -> ServiceView {
         path: None,
         description: None,
         on,
-        health: postern_engine::model::Health::Up,
+        health: postern_engine::api::Health::Up,
         people: Vec::new(),
         invitations: Vec::new(),
         live: 0,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use postern_engine::model::{Code, Fault};
+use postern_engine::api::{Code, Fault};
 use tauri::AppHandle;
 
 use super::desktop_entry;

@@ -1,6 +1,6 @@
 //! Start at login, by the system's own mechanism.
 
-use postern_engine::model::{Code, Fault};
+use postern_engine::api::{Code, Fault};
 use tauri::AppHandle;
 use tauri_plugin_autostart::ManagerExt;
 

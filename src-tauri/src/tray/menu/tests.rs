@@ -1,4 +1,4 @@
-use postern_engine::model::{InletId, InvitationId, Me, ServiceId, ServiceKind, UnixMillis, Way};
+use postern_engine::api::{InletId, InvitationId, Me, PathKind, ServiceId, ServiceKind, UnixMillis};
 
 use super::*;
 use crate::tray::{Icon, Tray};
@@ -84,7 +84,7 @@ fn reached(name: &str, link: InletLink, url: Option<&str>) -> InletView {
 }
 
 fn up() -> InletLink {
-    InletLink::Up { way: Way::Hub { address: "hub:1".into() }, round_trip_ms: Some(20) }
+    InletLink::Up { way: PathKind::Hub { address: "hub:1".into() }, round_trip_ms: Some(20) }
 }
 
 fn down(code: Code) -> InletLink {

@@ -19,7 +19,7 @@ mod linux {
     use std::time::Duration;
 
     use postern_desktop_tests::{Keyring, Page, Person, free_port, until};
-    use postern_engine::model::{
+    use postern_engine::api::{
         Answer, InletLink, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind, Snapshot, Terms,
     };
     use postern_tests::{Hub, Service, client};

@@ -1,6 +1,6 @@
 // The mock's engine: answers requests and changes its snapshot the way the real engine would.
 
-import type { Answer, InvitationPreview, ListeningPort, Receipt, Request, SentView, ServiceView, Snapshot } from '../types';
+import type { Answer, InvitationPreview, ListeningPort, AuditEntry, Request, SentView, ServiceView, Snapshot } from '../types';
 import type { Fixture } from './fixtures';
 import { base, contact, DAY, fault, identifier, inlet, person, sent, service } from './fixtures/builders';
 
@@ -11,7 +11,7 @@ const ACCEPT_MS = 300;
 export class MockEngine {
   /** Null while the engine does not run. */
   snapshot: Snapshot | null;
-  #receipts: Receipt[];
+  #receipts: AuditEntry[];
   #ports: ListeningPort[];
   #changed: () => void;
   #next = 1;
@@ -33,7 +33,7 @@ export class MockEngine {
     return `${prefix}-new-${this.#next++}`;
   }
 
-  #receipt(deed: Receipt['deed']): void {
+  #receipt(deed: AuditEntry['deed']): void {
     const number = (this.#receipts[0]?.number ?? 0) + 1;
     this.#receipts = [{ number, at: Date.now(), deed, hash: identifier(String(number)) }, ...this.#receipts];
   }

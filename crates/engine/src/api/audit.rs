@@ -1,0 +1,109 @@
+//! What happened, written down for good.
+
+use super::{Code, UnixMillis};
+use postern_node::identity::Identifier;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// One line of the log. Each holds the hash of the one before, so that none can be changed or left out unnoticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct AuditEntry {
+    /// Its number, from 1.
+    #[ts(type = "number")]
+    pub number: u64,
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub deed: AuditEvent,
+    /// SHA-256 of the previous hash and this line, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "deed", rename_all = "kebab-case")]
+pub enum AuditEvent {
+    /// A service was shared, changed, paused, resumed or closed.
+    Service {
+        /// Its name.
+        service: String,
+        /// `shared`, `changed`, `paused`, `resumed`, `closed`.
+        what: String,
+    },
+    /// An invitation was made, accepted, declined, revoked or expired.
+    Invitation {
+        /// The service's name.
+        service: String,
+        /// Who, once known.
+        #[ts(type = "string | null")]
+        person: Option<Identifier>,
+        /// Their name.
+        name: Option<String>,
+        /// `made`, `knocked`, `accepted`, `declined`, `revoked`, `expired`.
+        what: String,
+    },
+    /// A grant was changed, paused, resumed, revoked, given back, or is over.
+    Grant {
+        /// The service's name.
+        service: String,
+        /// Whose.
+        #[ts(type = "string")]
+        person: Identifier,
+        /// Their name.
+        name: String,
+        /// `changed`, `paused`, `resumed`, `revoked`, `given-back`, `expired`.
+        what: String,
+    },
+    /// A connection through one of this person's services ended.
+    Connection {
+        /// The service's name.
+        service: String,
+        /// Who used it.
+        #[ts(type = "string")]
+        person: Identifier,
+        /// Their name.
+        name: String,
+        /// Bytes towards the service.
+        #[ts(type = "number")]
+        up_bytes: u64,
+        /// Bytes from the service.
+        #[ts(type = "number")]
+        down_bytes: u64,
+        /// How long it was open, in milliseconds.
+        #[ts(type = "number")]
+        lasted_ms: u64,
+        /// Why it ended early, if it did.
+        ended: Option<String>,
+    },
+    /// Somebody was refused.
+    Refused {
+        /// The service's name, if it was one.
+        service: Option<String>,
+        /// Who.
+        #[ts(type = "string | null")]
+        person: Option<Identifier>,
+        /// Their name, if known.
+        name: Option<String>,
+        /// Why.
+        code: Code,
+    },
+    /// A portal of this person was added, switched on or off, or removed.
+    Portal {
+        /// Its name.
+        portal: String,
+        /// Its owner's name.
+        owner: String,
+        /// `added`, `on`, `off`, `removed`, `revoked`.
+        what: String,
+    },
+    /// A contact was verified, blocked or unblocked, or their key changed.
+    Contact {
+        /// Who.
+        #[ts(type = "string")]
+        person: Identifier,
+        /// Their name.
+        name: String,
+        /// `verified`, `unverified`, `blocked`, `unblocked`, `key-changed`, `forgotten`.
+        what: String,
+    },
+}

@@ -1,0 +1,209 @@
+//! Texts from people and from other engines, made harmless.
+//!
+//! What a person types here and cannot be used is refused with a sentence. What another engine says is cut and cleaned
+//! instead: nobody here could mend it.
+
+use crate::api::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, UnixMillis};
+use crate::core::limits::{MAX_ADDRESS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH};
+use crate::peer::PeerAddress;
+use crate::peer::{ContactInfo, Offer};
+use crate::text_sanitizer::{is_visible, visible_within};
+
+fn invalid(sentence: impl Into<String>) -> Fault {
+    Fault::new(Code::Invalid, sentence)
+}
+
+/// A name that a person typed.
+pub(crate) fn name(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(invalid("A name is needed."));
+    }
+    if text.chars().count() > MAX_NAME {
+        return Err(invalid(format!("This name is too long: {MAX_NAME} characters are the most.")));
+    }
+    if !is_visible(text) {
+        return Err(invalid("This name holds characters that cannot be shown."));
+    }
+    Ok(text.to_owned())
+}
+
+/// A description that a person typed; nothing if it is empty.
+pub(crate) fn description(text: &str) -> Result<Option<String>, Fault> {
+    let text = text.trim();
+    if text.chars().count() > MAX_DESCRIPTION {
+        return Err(invalid(format!("This description is too long: {MAX_DESCRIPTION} characters are the most.")));
+    }
+    if !text.split('\n').all(is_visible) {
+        return Err(invalid("This description holds characters that cannot be shown."));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// What a browser opens behind an address; nothing if it is empty.
+pub(crate) fn path(text: &str) -> Result<Option<String>, Fault> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if !is_path(text) {
+        return Err(invalid("This path cannot be used: it should look like /lab."));
+    }
+    Ok(Some(if text.starts_with('/') { text.to_owned() } else { format!("/{text}") }))
+}
+
+/// Whether a text may follow an address in a URL.
+fn is_path(text: &str) -> bool {
+    text.len() <= MAX_PATH && text.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte))
+}
+
+/// Where a service is: `host:port`, or a port of this machine.
+pub(crate) fn target(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    if let Ok(port) = text.parse::<u16>() {
+        return if port == 0 { Err(invalid("Port 0 cannot be used.")) } else { Ok(format!("localhost:{port}")) };
+    }
+    address(text).ok_or_else(|| {
+        invalid(format!(
+            "`{}` is not where a service can be: it should look like localhost:5432, or just 5432.",
+            shown(text)
+        ))
+    })
+}
+
+/// Where a hub is.
+pub(crate) fn hub(text: &str) -> Result<String, Fault> {
+    address(text.trim()).map(|it| it.to_ascii_lowercase()).ok_or_else(|| {
+        invalid(format!("`{}` is not a hub's address: it should look like hub.example:4000.", shown(text)))
+    })
+}
+
+/// The port of an address that was checked.
+pub(crate) fn port_of(target: &str) -> u16 {
+    target.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0)
+}
+
+/// `host:port`, with IPv6 addresses in brackets.
+fn address(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.bytes().all(|it| it.is_ascii_digit()).then(|| port.parse::<u16>().ok())??;
+    let good = match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => is_host(host),
+    };
+    (good && port != 0).then(|| format!("{host}:{port}"))
+}
+
+fn is_host(host: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_')
+    };
+    host.len() <= MAX_ADDRESS - 6 && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
+}
+
+/// The beginning of a text, for a sentence about it.
+fn shown(text: &str) -> String {
+    clean(text, 60).unwrap_or_default()
+}
+
+/// A text of somebody else without harmful characters, cut; nothing if nothing is left.
+pub(crate) fn clean(text: &str, most: usize) -> Option<String> {
+    let text = visible_within(text, most);
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Somebody's name for themselves.
+pub(crate) fn clean_name(text: &str) -> String {
+    clean(text, MAX_NAME).unwrap_or_else(|| "Somebody".to_owned())
+}
+
+/// A service's name as its owner says it.
+pub(crate) fn clean_service(text: &str) -> String {
+    clean(text, MAX_NAME).unwrap_or_else(|| "A service".to_owned())
+}
+
+/// A description as its owner says it.
+pub(crate) fn clean_description(text: Option<String>) -> Option<String> {
+    clean(&text?, MAX_DESCRIPTION)
+}
+
+/// Only the ways that can be ways, and not too many.
+pub(crate) fn clean_reach(reach: Vec<PeerAddress>) -> Vec<PeerAddress> {
+    let good = |way: &PeerAddress| match way {
+        PeerAddress::Direct { address: at } => address(at).is_some(),
+        PeerAddress::Hub { address: at, relay } => {
+            address(at).is_some() && (1..=128).contains(&relay.len()) && is_visible(relay)
+        }
+    };
+    reach.into_iter().filter(good).take(MAX_REACH).collect()
+}
+
+/// A card of somebody else.
+pub(crate) fn clean_card(card: ContactInfo) -> ContactInfo {
+    ContactInfo {
+        name: clean_name(&card.name),
+        postal: if card.postal.len() <= MAX_POSTAL { card.postal } else { Vec::new() },
+        hubs: card.hubs.iter().filter_map(|it| hub(it).ok()).take(crate::core::limits::MAX_HUBS).collect(),
+        reach: clean_reach(card.reach),
+    }
+}
+
+/// An offer of somebody else; nothing if it leads nowhere.
+pub(crate) fn clean_offer(offer: Offer) -> Option<Offer> {
+    let good = (1..=MAX_OUTLET).contains(&offer.outlet.len()) && is_visible(&offer.outlet);
+    good.then(|| Offer {
+        service_name: clean_service(&offer.service_name),
+        path: offer.path.filter(|it| it.starts_with('/') && is_path(it)),
+        description: clean_description(offer.description),
+        until: offer.until.filter(|it| *it > UnixMillis(0)),
+        ..offer
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_hosts_with_ports() {
+        for (text, kept) in [
+            ("5432", "localhost:5432"),
+            (" localhost:80 ", "localhost:80"),
+            ("my-nas:5555", "my-nas:5555"),
+            ("[::1]:22", "[::1]:22"),
+            ("10.0.0.1:1", "10.0.0.1:1"),
+        ] {
+            assert_eq!(target(text).as_deref(), Ok(kept));
+        }
+        for text in
+            ["", "0", "localhost", "localhost:0", "::1:22", "[::1]", "a b:1", "host:65536", "host:+1", "/x:1", "-a:1"]
+        {
+            assert_eq!(target(text).unwrap_err().code, Code::Invalid, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_lie_about_how_they_look() {
+        assert_eq!(name("  Orders + Ünïcode 🦉 ").as_deref(), Ok("Orders + Ünïcode 🦉"));
+        assert_eq!(name("👩🏽‍🚀 می\u{200c}خواهم").as_deref(), Ok("👩🏽‍🚀 می\u{200c}خواهم"));
+        for text in ["", " ", "a\u{202e}b", "a\nb", "a\u{2066}b", "a\u{200b}b", "a\u{200d}b", &"x".repeat(MAX_NAME + 1)]
+        {
+            assert!(name(text).is_err(), "{text:?}");
+        }
+        assert_eq!(clean_name("a\u{202e}b\n"), "ab");
+        assert_eq!(clean_name("\u{202e}"), "Somebody");
+        assert_eq!(clean_name(&"x".repeat(500)).chars().count(), MAX_NAME);
+    }
+
+    #[test]
+    fn paths_stay_behind_their_address() {
+        assert_eq!(path("lab"), Ok(Some("/lab".into())));
+        assert_eq!(path(" "), Ok(None));
+        assert!(path("/a b").is_err());
+        assert!(path("/\"onclick").is_err());
+    }
+}

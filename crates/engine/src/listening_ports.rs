@@ -1,0 +1,151 @@
+//! This machine's listening TCP ports, and which program holds one.
+
+use crate::api::{Code, Fault, ListeningPort, ServiceKind};
+use listeners::{Listener, Protocol, SocketState};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
+
+/// How far above a port that is taken a free one is looked for.
+const SEARCHED: u16 = 100;
+
+/// Every port that something listens on, by number; where several addresses have it, the one that reaches furthest.
+///
+/// It reads the system's tables and blocks for some milliseconds.
+///
+/// # Errors
+/// The system does not tell.
+pub(crate) fn listening() -> Result<Vec<ListeningPort>, Fault> {
+    let all = listeners::get_all().map_err(|error| {
+        Fault::new(Code::Failed, format!("The system does not tell which ports are in use: {error}."))
+    })?;
+    let mut ports: BTreeMap<u16, Listener> = BTreeMap::new();
+    let listening = |it: &Listener| it.protocol == Protocol::TCP && it.state == SocketState::Listen;
+    for listener in all.into_iter().filter(listening) {
+        let port = listener.socket.port();
+        let seen = ports.get(&port).map(|seen| rank(seen.socket.ip()));
+        if seen.is_none_or(|seen| rank(listener.socket.ip()) > seen) {
+            ports.insert(port, listener);
+        }
+    }
+    Ok(ports.into_values().map(describe).collect())
+}
+
+fn rank(ip: IpAddr) -> (bool, bool) {
+    (ip.is_unspecified(), ip.is_ipv4())
+}
+
+fn describe(listener: Listener) -> ListeningPort {
+    let port = listener.socket.port();
+    let program = Some(listener.process.name).filter(|name| !name.is_empty());
+    let (kind, name) = guess(port, program.as_deref());
+    let address = listener.socket.ip().to_string();
+    ListeningPort { port, address, program, process: Some(listener.process.pid), kind, name }
+}
+
+/// What a port most likely speaks, and a name to propose.
+fn guess(port: u16, program: Option<&str>) -> (ServiceKind, String) {
+    use ServiceKind::{Http, Https, Tcp};
+    let by_port = match port {
+        22 => Some((Tcp, "SSH")),
+        25 | 587 | 1025 => Some((Tcp, "Mail")),
+        80 => Some((Http, "Web site")),
+        443 | 8443 => Some((Https, "Web site")),
+        1883 => Some((Tcp, "MQTT")),
+        3306 => Some((Tcp, "MySQL")),
+        3389 => Some((Tcp, "Remote desktop")),
+        5432 => Some((Tcp, "PostgreSQL")),
+        5900..=5909 => Some((Tcp, "VNC")),
+        6379 => Some((Tcp, "Redis")),
+        8888..=8890 => Some((Http, "Jupyter")),
+        9092 => Some((Tcp, "Kafka")),
+        11434 => Some((Http, "Ollama")),
+        27017 => Some((Tcp, "MongoDB")),
+        3000..=3010 | 4000..=4010 | 4200 | 5000..=5010 | 5173..=5180 | 8000..=8010 | 8080..=8090 | 9000 => {
+            Some((Http, "Dev server"))
+        }
+        _ => None,
+    };
+    let lower = program.unwrap_or_default().to_ascii_lowercase();
+    let by_program = [
+        ("postgres", Tcp, "PostgreSQL"),
+        ("mysqld", Tcp, "MySQL"),
+        ("mariadbd", Tcp, "MariaDB"),
+        ("redis", Tcp, "Redis"),
+        ("mongod", Tcp, "MongoDB"),
+        ("sshd", Tcp, "SSH"),
+        ("ollama", Http, "Ollama"),
+        ("jupyter", Http, "Jupyter"),
+        ("grafana", Http, "Grafana"),
+        ("nginx", Http, "Web site"),
+        ("caddy", Http, "Web site"),
+        ("apache2", Http, "Web site"),
+        ("httpd", Http, "Web site"),
+        ("vite", Http, "Dev server"),
+        ("node", Http, "Dev server"),
+        ("next-server", Http, "Dev server"),
+    ];
+    // A program that is known for one thing says more than a port; one that runs anything says less.
+    let known = by_program.iter().find(|(name, ..)| lower.starts_with(name));
+    let (kind, name) = match (known, by_port) {
+        (Some((_, _, "Dev server")), Some(by_port)) => by_port,
+        (Some((_, kind, name)), _) => (*kind, *name),
+        (None, Some(by_port)) => by_port,
+        (None, None) => (Tcp, ""),
+    };
+    let name = match (name, program) {
+        ("", Some(program)) => format!("{program} {port}"),
+        ("", None) => format!("Port {port}"),
+        ("Dev server", Some(program)) => format!("{program} {port}"),
+        (name, _) => name.to_owned(),
+    };
+    (kind, name)
+}
+
+/// What to say when a local port cannot be had: who holds it, and which one is free.
+pub(crate) fn taken(port: u16) -> Fault {
+    let holder = listeners::get_process_by_port(port, Protocol::TCP).ok().map(|process| process.name);
+    let holder = holder.filter(|name| !name.is_empty()).unwrap_or_else(|| "another program".to_owned());
+    let free = next_free(port).map(|free| format!(" Port {free} is free.")).unwrap_or_default();
+    Fault::new(Code::PortTaken, format!("Port {port} is used by {holder}. Stop it or choose another port.{free}"))
+}
+
+/// The next port above that nothing listens on.
+pub(crate) fn next_free(port: u16) -> Option<u16> {
+    (1..=SEARCHED)
+        .filter_map(|above| port.checked_add(above))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listening_port_is_found_with_its_program() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let found = listening().unwrap().into_iter().find(|it| it.port == port).unwrap();
+        assert_eq!((found.address.as_str(), found.process), ("127.0.0.1", Some(std::process::id())));
+        let fault = taken(port);
+        assert_eq!(fault.code, Code::PortTaken);
+        assert!(fault.message.contains(&found.program.unwrap()), "{fault}");
+        assert!(fault.message.ends_with("is free."), "{fault}");
+        assert_ne!(next_free(port), Some(port));
+    }
+
+    #[test]
+    fn kind_and_name_are_guessed() {
+        let guessed = |port, program: &str| guess(port, Some(program).filter(|it| !it.is_empty()));
+        for (port, program, kind, name) in [
+            (5432, "", ServiceKind::Tcp, "PostgreSQL"),
+            (15432, "postgres", ServiceKind::Tcp, "PostgreSQL"),
+            (3000, "node", ServiceKind::Http, "node 3000"),
+            (8888, "python3", ServiceKind::Http, "Jupyter"),
+            (443, "nginx", ServiceKind::Http, "Web site"),
+            (41022, "thing", ServiceKind::Tcp, "thing 41022"),
+            (41022, "", ServiceKind::Tcp, "Port 41022"),
+        ] {
+            assert_eq!(guessed(port, program), (kind, name.to_owned()), "{port} {program}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What an identity seals for itself: secrets that rest outside the store that holds its keys.
+//!
+//! ```text
+//! postal secret ─ HKDF-SHA256(purpose) ─► SelfSealingKey ─ AES-256-GCM ─► nonce ‖ ciphertext ‖ tag
+//! ```
+//!
+//! The key is the same for the same purpose for as long as the postal key is: over restarts and changes of the signing key.
+
+use super::{PostalKey, SealedError};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use std::fmt;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Salt of the derivation, so that no other use of the postal secret has the same.
+const DOMAIN: &[u8] = b"pst-own-key\x01";
+
+/// A key of one identity for one purpose. Nonces are random: it is for thousands of secrets, not for a stream.
+#[derive(Clone)]
+pub struct SelfSealingKey(Arc<RandomizedNonceKey>);
+
+impl SelfSealingKey {
+    /// Seals `message`; it opens only beside the same `context`, which is not kept in it.
+    ///
+    /// # Errors
+    /// [`SealedError::NoRandomness`].
+    pub fn seal(&self, context: &[u8], message: &[u8]) -> Result<Vec<u8>, SealedError> {
+        let mut text = message.to_vec();
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(context), &mut text);
+        let mut sealed = nonce.map_err(|_| SealedError::NoRandomness)?.as_ref().to_vec();
+        sealed.extend_from_slice(&text);
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed beside the same `context`.
+    ///
+    /// # Errors
+    /// [`SealedError::Malformed`], or [`SealedError::Forged`]: with another key, in another context, or altered.
+    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedError> {
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SealedError::Malformed)?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let opened = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut text);
+        let length = opened.map_err(|_| SealedError::Forged)?.len();
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for SelfSealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SelfSealingKey")
+    }
+}
+
+impl PostalKey {
+    /// The identity's own key for a purpose.
+    ///
+    /// # Errors
+    /// [`SealedError::NoRandomness`]: the cryptography is not available.
+    pub fn self_sealing_key(&self, purpose: &[u8]) -> Result<SelfSealingKey, SealedError> {
+        let mut key = Zeroizing::new([0; 32]);
+        let info = [purpose];
+        let salted = Salt::new(HKDF_SHA256, DOMAIN).extract(self.secret().secret());
+        let filled = salted.expand(&info, &AES_256_GCM).and_then(|derived| derived.fill(&mut key[..]));
+        let made = filled.and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key[..]));
+        made.map(|key| SelfSealingKey(Arc::new(key))).map_err(|_| SealedError::NoRandomness)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Identity, Timestamp};
+    use crate::vault::{MemoryStore, MemoryVault};
+
+    #[tokio::test]
+    async fn only_the_same_person_opens_it_for_the_same_purpose_in_the_same_context() {
+        let [made, now] = [1_700_000_000, 1_700_000_100].map(Timestamp);
+        let (ann, ben) = (MemoryStore::default(), MemoryStore::default());
+        let mut identity = Identity::create(Arc::new(MemoryVault::in_memory()), made).await.unwrap();
+        let open =
+            async |identity: &Identity, store: &MemoryStore| PostalKey::open(identity, store, now).await.unwrap();
+        let key = open(&identity, &ann).await.self_sealing_key(b"one").unwrap();
+        let sealed = key.seal(b"here", b"swordfish").unwrap();
+        assert_ne!(sealed, key.seal(b"here", b"swordfish").unwrap());
+        assert_eq!(key.open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
+        identity.rotate(now).await.unwrap();
+        let again = open(&identity, &ann).await;
+        assert_eq!(again.self_sealing_key(b"one").unwrap().open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
+
+        let mut altered = sealed.clone();
+        altered[NONCE_LEN] ^= 1;
+        assert!(matches!(key.open(b"here", &altered), Err(SealedError::Forged)));
+        assert!(matches!(key.open(b"there", &sealed), Err(SealedError::Forged)));
+        assert!(matches!(key.open(b"here", &sealed[..5]), Err(SealedError::Malformed)));
+        assert!(again.self_sealing_key(b"two").unwrap().open(b"here", &sealed).is_err());
+        assert!(open(&identity, &ben).await.self_sealing_key(b"one").unwrap().open(b"here", &sealed).is_err());
+    }
+}
