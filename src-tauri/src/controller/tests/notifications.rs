@@ -1,6 +1,7 @@
 //! Which notifications are shown, and when they are withdrawn.
 
 use super::*;
+use crate::controller::events::MAX_LINK_BYTES;
 
 #[tokio::test]
 async fn a_failed_request_is_notified() {
@@ -79,7 +80,7 @@ async fn notifications_of_lost_hubs_are_rate_limited() {
     }
     harness.emit_notice(back.clone()).await;
     harness.emit_notice(hub_lost()).await;
-    assert_eq!(harness.notification_titles(), ["hub:1 was lost", "hub:1 is back"]);
+    assert_eq!(harness.notification_titles(), ["Disconnected from hub:1", "Reconnected to hub:1"]);
 }
 
 #[tokio::test]
@@ -89,5 +90,5 @@ async fn a_hub_lost_after_the_interval_is_notified_again() {
     harness.wait_until_running().await;
     harness.emit_notice(hub_lost()).await;
     harness.emit_notice(hub_lost()).await;
-    assert_eq!(harness.notification_titles(), ["hub:1 was lost", "hub:1 was lost"]);
+    assert_eq!(harness.notification_titles(), ["Disconnected from hub:1", "Disconnected from hub:1"]);
 }
