@@ -1,4 +1,4 @@
-// Names as small pictures, and things by person. Pure.
+// Names, initials and colours of people, grouping by person, search. Pure.
 
 const segments = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
@@ -23,12 +23,12 @@ function firstGrapheme(word: string): string {
   return '';
 }
 
-/** A name that is to be seen, whatever somebody has put there. */
+/** The name, or a placeholder if it has no visible character. */
 export function displayName(name: string): string {
-  return /[^\s\p{C}]/u.test(name) ? name : 'Nameless';
+  return /[^\s\p{C}]/u.test(name) ? name : 'Unnamed';
 }
 
-/** One of eight colours, the same for a person wherever they appear. */
+/** An index into the eight avatar colours: always the same for an identity (FNV-1a). */
 export function colorIndex(identity: string): number {
   let hash = 2166136261;
   for (let i = 0; i < Math.min(identity.length, 128); i += 1) {

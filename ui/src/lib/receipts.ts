@@ -13,17 +13,17 @@ const t = (text: string): Piece => ({ text });
 
 const REFUSED: Partial<Record<Code, string>> = {
   revoked: 'access was revoked',
-  expired: 'access has ended',
+  expired: 'access expired',
   'paused-by-owner': 'paused',
   paused: 'paused',
   blocked: 'blocked',
-  'not-trusted': 'not who they should be',
-  'key-changed': 'their key has changed',
+  'not-trusted': 'identity did not match',
+  'key-changed': 'key changed',
   'too-many': 'too many connections',
-  'ticket-used': 'the link was used already',
+  'ticket-used': 'link already used',
   'bad-ticket': 'not an invitation',
-  'service-down': 'the service did not answer',
-  denied: 'you said no',
+  'service-down': 'service not responding',
+  denied: 'request denied',
 };
 
 export function line(deed: AuditEvent): Line {
@@ -53,28 +53,28 @@ export function line(deed: AuditEvent): Line {
       return {
         icon: 'direct',
         tone: deed.ended ? 'bad' : 'plain',
-        pieces: [n(deed.name, 'Somebody'), t(' used '), n(deed.service, 'a service')],
+        pieces: [n(deed.name, 'An unknown person'), t(' used '), n(deed.service, 'a service')],
         detail: `${lasted(deed.lasted_ms)}, ↓ ${bytes(deed.down_bytes)} ↑ ${bytes(deed.up_bytes)}${deed.ended ? `, ended early: ${deed.ended}` : ''}`,
       };
     case 'refused':
       return {
         icon: 'block',
         tone: 'bad',
-        pieces: [n(deed.name, 'Somebody unknown'), t(' was kept out'), ...(deed.service ? [t(' of '), n(deed.service, '')] : [])],
+        pieces: [n(deed.name, 'An unknown person'), t(' was denied access'), ...(deed.service ? [t(' to '), n(deed.service, '')] : [])],
         detail: REFUSED[deed.code] ?? deed.code,
       };
     case 'portal':
       return {
         icon: 'plug',
         tone: deed.what === 'revoked' ? 'bad' : 'plain',
-        pieces: [n(deed.portal, 'A portal'), t(' of '), n(deed.owner, 'somebody'), t(` ${portalWord(deed.what)}`)],
+        pieces: [n(deed.portal, 'A portal'), t(' of '), n(deed.owner, 'an unknown person'), t(` ${portalWord(deed.what)}`)],
         detail: '',
       };
     case 'contact':
       return {
         icon: deed.what === 'blocked' ? 'block' : deed.what === 'verified' ? 'verified' : 'people',
         tone: deed.what === 'key-changed' ? 'bad' : deed.what === 'verified' ? 'good' : 'plain',
-        pieces: [deed.what === 'key-changed' ? t('The key of ') : t(''), n(deed.name, 'Somebody'), t(` ${contactWord(deed.what)}`)],
+        pieces: [deed.what === 'key-changed' ? t('The key of ') : t(''), n(deed.name, 'An unknown person'), t(` ${contactWord(deed.what)}`)],
         detail: '',
       };
   }
@@ -104,15 +104,15 @@ function contactWord(what: string): string {
 function invitation(what: string, name: string | null, service: string): Piece[] {
   switch (what) {
     case 'made':
-      return [n(name, 'Somebody'), t(' invited to '), n(service, 'a service')];
+      return [n(name, 'An unknown person'), t(' was invited to '), n(service, 'a service')];
     case 'knocked':
-      return [n(name, 'Somebody'), t(' asked to use '), n(service, 'a service')];
+      return [n(name, 'An unknown person'), t(' asked for access to '), n(service, 'a service')];
     case 'accepted':
-      return [n(name, 'Somebody'), t(' joined '), n(service, 'a service')];
+      return [n(name, 'An unknown person'), t(' joined '), n(service, 'a service')];
     case 'declined':
-      return [n(name, 'Somebody'), t(' declined '), n(service, 'a service')];
+      return [n(name, 'An unknown person'), t(' declined '), n(service, 'a service')];
     case 'revoked':
-      return [t('Invitation to '), n(service, 'a service'), t(' taken back')];
+      return [t('Invitation to '), n(service, 'a service'), t(' revoked')];
     case 'expired':
       return [t('Invitation to '), n(service, 'a service'), t(' expired')];
     default:
@@ -123,11 +123,11 @@ function invitation(what: string, name: string | null, service: string): Piece[]
 function grant(what: string, name: string, service: string): Piece[] {
   switch (what) {
     case 'given-back':
-      return [n(name, 'Somebody'), t(' gave '), n(service, 'a service'), t(' back')];
+      return [n(name, 'An unknown person'), t(' gave up access to '), n(service, 'a service')];
     case 'expired':
-      return [t('Access of '), n(name, 'somebody'), t(' to '), n(service, 'a service'), t(' ended')];
+      return [t('Access of '), n(name, 'an unknown person'), t(' to '), n(service, 'a service'), t(' expired')];
     default:
-      return [t('Access of '), n(name, 'somebody'), t(' to '), n(service, 'a service'), t(` ${what}`)];
+      return [t('Access of '), n(name, 'an unknown person'), t(' to '), n(service, 'a service'), t(` ${what}`)];
   }
 }
 

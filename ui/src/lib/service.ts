@@ -1,4 +1,4 @@
-// What can be guessed of a service from its address. Pure.
+// Guesses name, protocol and icon of a service from its port. Pure.
 
 import type { ServiceKind } from './types';
 
@@ -33,7 +33,7 @@ export function portOf(target: string): number | null {
   return digits && port >= 1 && port <= 65535 ? port : null;
 }
 
-/** A name and kind to propose for what somebody typed. */
+/** Name and protocol to propose for a target. */
 export function guessService(target: string): { name: string; kind: ServiceKind } {
   const port = portOf(target);
   const known = port === null ? undefined : NAMES[port];
@@ -41,7 +41,7 @@ export function guessService(target: string): { name: string; kind: ServiceKind 
   return { name: port === null ? '' : `Port ${port}`, kind: 'tcp' };
 }
 
-/** The picture for a service. */
+/** The icon for a service. */
 export function serviceGlyph(kind: ServiceKind, target: string): Glyph {
   const known = NAMES[portOf(target) ?? 0];
   if (known && known[1] === kind) return known[2];
@@ -49,7 +49,7 @@ export function serviceGlyph(kind: ServiceKind, target: string): Glyph {
 }
 
 export const KINDS: { kind: ServiceKind; name: string }[] = [
-  { kind: 'http', name: 'Web' },
-  { kind: 'https', name: 'Web, TLS' },
-  { kind: 'tcp', name: 'Other' },
+  { kind: 'http', name: 'HTTP' },
+  { kind: 'https', name: 'HTTPS' },
+  { kind: 'tcp', name: 'TCP' },
 ];

@@ -1,4 +1,4 @@
-// What the window knows and does. One owner: every component reads from here and sends through here.
+// The page's state and actions. Every component reads from the store and sends through it.
 //
 //   backend ─ snapshot, traffic, notice, navigate ─► store ─► components
 //   backend ◄──────── request, shell ─────────────── store ◄─ components
@@ -11,10 +11,12 @@ import { shareStructure } from './structural_sharing';
 import { TrafficHistory } from './traffic.svelte';
 import type { Answer, Fault, Notice, Request, Snapshot } from './types';
 
-/** How long an undo is offered. */
+/** How long an undo is offered: time to notice a mistake. */
 export const UNDO_MS = 8000;
 
+/** How long a message without an undo is shown: time to read one sentence. */
 const TOAST_MS = 4000;
+/** How often relative times are updated; the shortest that is shown is a minute. */
 const CLOCK_MS = 10_000;
 
 export type Toast = {
@@ -26,16 +28,16 @@ export type Toast = {
 
 type Timed = { left: number; started: number; timer: number; end: () => void };
 
-/** Something that is taken back at once and can be had again for a while. */
+/** A removal that takes effect at once and can be undone for `UNDO_MS`. */
 export type UndoableRemoval = {
-  /** What leaves: hidden meanwhile. */
+  /** The removed object; hidden until the removal is committed or undone. */
   id: string;
   text: string;
-  /** Done at once. */
+  /** Sent at once. */
   apply?: Request;
-  /** Done when the person takes it back. */
+  /** Sent when the user undoes it. */
   undo?: Request;
-  /** Done when they did not. */
+  /** Sent when the undo period is over. */
   commit: Request;
 };
 
@@ -45,7 +47,7 @@ export function toFault(thrown: unknown): Fault {
   return { code: 'failed', message };
 }
 
-/** When what had the focus has left, the view's heading has it, not nothing. */
+/** When the focused element was removed, the view's heading gets the focus. */
 function restoreFocus(): void {
   if (document.activeElement && document.activeElement !== document.body) return;
   document.querySelector<HTMLElement>('main [data-view-title]')?.focus({ preventScroll: true });
@@ -54,13 +56,13 @@ function restoreFocus(): void {
 class Store {
   snapshot = $state.raw<Snapshot | null>(null);
   shellState = $state.raw<ShellState | null>(null);
-  /** Why there is no engine. */
+  /** Why the engine is not running. */
   startFault = $state.raw<Fault | null>(null);
   route = $state.raw<Navigate>({ view: 'home' });
   toasts = $state.raw<readonly Toast[]>([]);
-  /** Ids of what has been taken back and may still be had again. */
+  /** Ids of removed objects whose removal can still be undone. */
   pendingRemovals = $state.raw<ReadonlySet<string>>(new Set());
-  /** What a screen reader says now. */
+  /** The text of the live region, for screen readers. */
   announcement = $state('');
   now = $state(Date.now());
   pinned = $state(false);
@@ -100,7 +102,7 @@ class Store {
   async #fetchSnapshot(): Promise<void> {
     try {
       const { snapshot, traffic } = await this.#backend!.snapshot();
-      // One that was heard meanwhile is newer.
+      // A snapshot that arrived as an event in the meantime is newer.
       if (!this.snapshot) this.#setSnapshot(snapshot);
       this.traffic.update(traffic);
     } catch (thrown) {
@@ -114,7 +116,7 @@ class Store {
     this.snapshot = shareStructure(this.snapshot, snapshot);
   }
 
-  /** While there is no engine nothing of it is shown, and as soon as there is one again everything. */
+  /** Clears the snapshot when the engine stopped, and fetches it when it runs again. */
   #setShellState(state: ShellState): void {
     const was = this.startFault;
     this.shellState = state;
@@ -143,7 +145,7 @@ class Store {
     return this.#backend!.saveAs(name);
   }
 
-  /** Whether it was copied; if not, why is said. */
+  /** Resolves to whether it was copied; shows the fault if not. */
   async copy(text: string, what: string): Promise<boolean> {
     try {
       await this.shell({ action: 'copy', text });
@@ -155,18 +157,18 @@ class Store {
     return true;
   }
 
-  // ── where the person is ──
+  // ── navigation ──
 
   go(to: Navigate): void {
     const { fault, ...from } = this.route;
     if (!to.fault && !fault && to.view === from.view && to.service === from.service && to.invitation === from.invitation) return;
-    // Why something could not be shown is said once, not on the way back too.
+    // A fault is shown once, not again when the user goes back.
     if (to.view === 'home') this.#history = [];
     else if (to.view !== from.view || !to.fault) this.#history = [...this.#history, from].slice(-20);
     this.#navigate(to);
   }
 
-  /** Whether there was somewhere to go back to. */
+  /** Returns whether there was a previous view. */
   back(): boolean {
     const to = this.#history.pop() ?? (this.route.view === 'home' ? null : { view: 'home' as const });
     if (to) this.#navigate(to);
@@ -182,7 +184,7 @@ class Store {
     });
   }
 
-  // ── notes, and taking things back ──
+  // ── toasts and undo ──
 
   announce(text: string): void {
     this.announcement = '';
@@ -193,7 +195,7 @@ class Store {
     this.#addToast({ text, fault, undo: null }, fault ? UNDO_MS : TOAST_MS, () => {});
   }
 
-  /** Says what was done, and for a while how it is undone. */
+  /** Shows what was done, with an undo button. */
   notifyWithUndo(text: string, undo: Request): void {
     const back = async () => {
       this.dismiss(id);
@@ -239,7 +241,7 @@ class Store {
     const id = this.#addToast({ text: what.text, fault: null, undo: () => void undo() }, UNDO_MS, () => void commit());
   }
 
-  /** Takes back what was done last. */
+  /** Undoes the latest action that can be undone. */
   undoLast(): boolean {
     const last = this.toasts.findLast((toast) => toast.undo);
     last?.undo?.();
@@ -254,7 +256,7 @@ class Store {
     return id;
   }
 
-  /** Ends a toast; `done` carries out what it announced. */
+  /** Closes a toast; `done` commits the removal it stands for. */
   dismiss(id: number, done = true): void {
     const timed = this.#timed.get(id);
     if (!timed) return;
@@ -264,7 +266,7 @@ class Store {
     if (done) timed.end();
   }
 
-  /** Nobody loses the undo while they point at it. */
+  /** Toasts do not time out while the pointer or the focus is on them. */
   pauseToasts(): void {
     for (const timed of this.#timed.values()) {
       window.clearTimeout(timed.timer);
@@ -280,7 +282,7 @@ class Store {
     }
   }
 
-  /** Carries out everything that waits for an undo: the window is about to go. */
+  /** Commits all pending removals: the window is being hidden. */
   flushUndo(): void {
     for (const toast of this.toasts) if (toast.undo) this.dismiss(toast.id);
   }

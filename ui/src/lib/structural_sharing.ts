@@ -1,4 +1,5 @@
-// What has not changed stays the same object, so that only rows that changed are drawn again. Pure.
+// Structural sharing: equal parts of a new snapshot are replaced by the old objects, so that only rows that changed are
+// rendered again. Pure.
 
 /** `after`, with every part that equals its counterpart in `before` replaced by it. Both are plain data. */
 export function shareStructure<T>(before: unknown, after: T): T {
@@ -13,7 +14,7 @@ function isTree(value: unknown): value is Tree | unknown[] {
   return typeof value === 'object' && value !== null;
 }
 
-/** Things with an id are found by it, so that one more or less does not change the others. */
+/** Items are matched by id, so that an added or removed one does not change the others. */
 function list(before: unknown[], after: unknown[]): unknown[] {
   const byId = new Map(before.map((item, i) => [idOf(item) ?? i, item]));
   const parts = after.map((item, i) => shareStructure(byId.get(idOf(item) ?? i), item));

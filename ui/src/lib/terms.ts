@@ -1,4 +1,4 @@
-// How long access lasts, as a choice and as words. Pure.
+// The terms of a grant, as form fields and as text. Pure.
 
 import { date, until } from './format';
 import type { Terms } from './types';
@@ -6,19 +6,19 @@ import type { Terms } from './types';
 const HOUR = 3_600_000;
 
 export const DURATIONS = [
-  { span: 'always', label: 'No end', ms: null },
+  { span: 'always', label: 'Never', ms: null },
   { span: 'hour', label: '1 hour', ms: HOUR },
   { span: 'workday', label: '8 hours', ms: 8 * HOUR },
   { span: 'day', label: '1 day', ms: 24 * HOUR },
   { span: 'week', label: '1 week', ms: 7 * 24 * HOUR },
   { span: 'month', label: '30 days', ms: 30 * 24 * HOUR },
-  { span: 'quit', label: 'Until I quit Postern', ms: null },
-  { span: 'date', label: 'Until a day…', ms: null },
+  { span: 'quit', label: 'When I quit Postern', ms: null },
+  { span: 'date', label: 'On a date…', ms: null },
 ] as const;
 
 export type Span = (typeof DURATIONS)[number]['span'];
 
-/** What the form holds: `day` as `2026-03-12`, `connections` as typed. */
+/** The form's values: `day` as `2026-03-12`, `connections` as typed. */
 export type TermsChoice = { span: Span; day: string; connections: string };
 
 export const UNLIMITED: TermsChoice = { span: 'always', day: '', connections: '' };
@@ -38,7 +38,7 @@ function end(choice: TermsChoice, now: number): number | null {
   return ms ? now + ms : null;
 }
 
-/** The choice that shows these terms. */
+/** The form's values for these terms. */
 export function toChoice(terms: Terms): TermsChoice {
   const connections = terms.connections === null ? '' : String(terms.connections);
   if (terms.until_quit) return { span: 'quit', day: '', connections };

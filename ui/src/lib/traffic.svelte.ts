@@ -1,17 +1,17 @@
-// What flowed lately, by grant and by portal: enough for a line of numbers and a small chart.
+// Recent traffic by grant and by portal, for rates and charts.
 
 import type { TrafficFlow, Traffic } from './types';
 
-/** How far back a chart looks. */
+/** The time span of a chart. */
 export const WINDOW_MS = 60_000;
 
 export type Sample = { at: number; up: number; down: number };
 export type Rates = { up: number; down: number };
 
 export class TrafficHistory {
-  /** The newest numbers by id; replaced as a whole. */
+  /** The latest values by id; replaced as a whole. */
   flows = $state.raw<ReadonlyMap<string, TrafficFlow<string>>>(new Map());
-  /** When they were read. */
+  /** When they were sampled. */
   at = $state(0);
   #samples = new Map<string, Sample[]>();
 

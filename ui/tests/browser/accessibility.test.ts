@@ -1,4 +1,4 @@
-// What holds on every view: accessible, no sideways scroll, names of others as text, quick with very many.
+// Every view: accessibility, no horizontal overflow, untrusted text, performance with very many objects.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -128,7 +128,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   });
 }
 
-test.describe('no sideways scroll', () => {
+test.describe('no horizontal overflow', () => {
   for (const { name, fixture, open } of VIEWS) {
     test(name, async ({ driver, page }) => {
       await driver.open(fixture);
@@ -136,18 +136,18 @@ test.describe('no sideways scroll', () => {
       // 360 px: the smallest window; 190 px: 380 px at 200 %; 450 px: 900 px at 200 %.
       for (const width of [360, 190, 450, 900]) {
         await page.setViewportSize({ width, height: 640 });
-        expect(await sideways(page), `at ${width} px`).toEqual([]);
+        expect(await overflowing(page), `at ${width} px`).toEqual([]);
       }
       // A text size of 200 %.
       await page.setViewportSize({ width: 380, height: 640 });
       await page.evaluate(() => (document.documentElement.style.fontSize = '162.5%'));
-      expect(await sideways(page), 'with large text').toEqual([]);
+      expect(await overflowing(page), 'with large text').toEqual([]);
     });
   }
 });
 
-/** What is wider than it can be, as far as somebody sees it. */
-function sideways(page: import('@playwright/test').Page): Promise<string[]> {
+/** Visible elements that overflow horizontally. */
+function overflowing(page: import('@playwright/test').Page): Promise<string[]> {
   return page.evaluate(() => {
     const wide: string[] = [];
     if (document.documentElement.scrollWidth > innerWidth) wide.push('document');
@@ -158,9 +158,9 @@ function sideways(page: import('@playwright/test').Page): Promise<string[]> {
   });
 }
 
-test.describe('names of others', () => {
+test.describe('untrusted text', () => {
   for (const view of ['home', 'invitations', 'contacts', 'activity']) {
-    test(`are text on ${view}`, async ({ driver, page }) => {
+    test(`names are text on ${view}`, async ({ driver, page }) => {
       await driver.open('strange');
       if (view !== 'home') await driver.id(`nav-${view}`).click();
       else await driver.id('service-open').nth(5).click();
@@ -170,7 +170,7 @@ test.describe('names of others', () => {
     });
   }
 
-  test('in a notice and a fault are text too', async ({ driver, page }) => {
+  test('notices and faults are text', async ({ driver, page }) => {
     await driver.open('home');
     await page.evaluate(() =>
       (window as never as { mock: { notice(n: object): void } }).mock.notice({ notice: 'joined', service: 'x', from: '<img src=x onerror="document.title=1">', name: '<b>x</b>' }),
@@ -182,7 +182,7 @@ test.describe('names of others', () => {
     expect(await page.locator('img, b').count()).toBe(0);
   });
 
-  test('do not push the controls out', async ({ driver, page }) => {
+  test('long names do not push controls out', async ({ driver, page }) => {
     await driver.open('strange');
     for (const toggle of await driver.id('service-toggle').all()) {
       const box = await toggle.boundingBox();
@@ -193,7 +193,7 @@ test.describe('names of others', () => {
 });
 
 test.describe('five hundred services and portals', () => {
-  test('are there, found by a search, and switched', async ({ driver, page }) => {
+  test('are listed, searched and switched', async ({ driver, page }) => {
     await driver.open('five-hundred');
     await expect(driver.id('service')).toHaveCount(500);
     await expect(driver.id('inlet')).toHaveCount(500);
@@ -204,7 +204,7 @@ test.describe('five hundred services and portals', () => {
     await expect(driver.id('service')).toHaveAttribute('data-on', 'false');
   });
 
-  test('only the row that changed is drawn again', async ({ driver, page }) => {
+  test('only the changed row is rendered again', async ({ driver, page }) => {
     await driver.open('five-hundred');
     const changed = await page.evaluate(async () => {
       const mock = (window as never as { mock: { change(c: (s: { services: { name: string }[] }) => void): void } }).mock;
@@ -243,7 +243,7 @@ test.describe('five hundred services and portals', () => {
   });
 });
 
-test('nothing moves when an answer comes', async ({ driver, page }) => {
+test('the layout does not shift when an answer arrives', async ({ driver, page }) => {
   await driver.open('home');
   const before = await driver.row('inlet', 'Staging site').boundingBox();
   await driver.row('service', 'Notebook').getByTestId('service-toggle').click();

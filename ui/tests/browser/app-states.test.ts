@@ -12,13 +12,13 @@ test.describe('states', () => {
     await expect(driver.id('paused')).toHaveCount(0);
   });
 
-  test('offline says which hub and since when', async ({ driver }) => {
+  test('offline shows which hub and since when', async ({ driver }) => {
     await driver.open('offline');
     await expect(driver.id('status')).toHaveText('Offline');
-    await expect(driver.id('fault').first()).toContainText('Since 8 min ago');
+    await expect(driver.id('fault').first()).toContainText('Started 8 min ago');
   });
 
-  test('a locked keychain says what to do, and trying again goes on', async ({ driver, page }) => {
+  test('a locked keychain is reported and the start can be retried', async ({ driver, page }) => {
     await driver.open('keychain-locked');
     await expect(page.getByRole('heading')).toHaveText('Your keychain is locked');
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'fault');
@@ -27,10 +27,10 @@ test.describe('states', () => {
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
   });
 
-  test('an engine that ends is not shown as if it ran, and comes back', async ({ driver, page }) => {
+  test('a stopped engine is reported, and shown again when it runs', async ({ driver, page }) => {
     await driver.open('home');
-    await driver.mock((mock) => mock.engine({ code: 'stopped', message: 'Postern’s engine has ended. Try again.' }), null);
-    await expect(driver.id('no-engine')).toContainText('engine has ended');
+    await driver.mock((mock) => mock.engine({ code: 'stopped', message: 'Postern’s engine stopped unexpectedly. Try again.' }), null);
+    await expect(driver.id('no-engine')).toContainText('engine stopped unexpectedly');
     await expect(driver.id('service')).toHaveCount(0);
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'fault');
     // Started again from the tray.
@@ -39,13 +39,13 @@ test.describe('states', () => {
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
   });
 
-  test('while there is no snapshot nothing is claimed', async ({ driver, page }) => {
+  test('without a snapshot only a skeleton is shown', async ({ driver, page }) => {
     await driver.open('loading');
     await expect(driver.id('loading')).toBeVisible();
     await expect(page.locator('body')).not.toHaveAttribute('data-ready');
   });
 
-  test('Esc goes back, and at home hides', async ({ driver, page }) => {
+  test('Esc goes back, and hides the window at home', async ({ driver, page }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();
     await page.keyboard.press('Escape');
@@ -71,7 +71,7 @@ test.describe('states', () => {
     expect(await driver.actions('hide')).toEqual([]);
   });
 
-  test('a notice is spoken', async ({ driver, page }) => {
+  test('a notice is announced', async ({ driver, page }) => {
     await driver.open('home');
     await page.evaluate(() =>
       (window as never as { mock: { notice(n: object): void } }).mock.notice({ notice: 'joined', service: 'notebook', from: 'Edsger', name: 'Notebook' }),
@@ -80,7 +80,7 @@ test.describe('states', () => {
     await expect(driver.id('toast')).toContainText('Edsger joined Notebook');
   });
 
-  test('the popover can be pinned where it hides by itself', async ({ driver }) => {
+  test('the popover can be pinned', async ({ driver }) => {
     await driver.open('macos');
     await driver.id('pin').click();
     await expect(driver.id('pin')).toHaveAttribute('aria-pressed', 'true');

@@ -48,13 +48,13 @@ test.describe('contacts', () => {
     await expect(row).toHaveAttribute('data-blocked', 'false');
   });
 
-  test('a changed key is never silent', async ({ driver }) => {
+  test('a changed key is shown', async ({ driver }) => {
     await driver.open('attention');
     await driver.id('nav-contacts').click();
     await expect(driver.row('contact', 'Alan Turing')).toContainText('Their key is not the one you verified');
   });
 
-  test('only who has nothing can be forgotten', async ({ driver }) => {
+  test('a contact with services or portals cannot be forgotten', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-contacts').click();
     await driver.expand('contact', 'Grace Hopper');
@@ -65,7 +65,7 @@ test.describe('contacts', () => {
 });
 
 test.describe('activity', () => {
-  test('receipts come in pages', async ({ driver }) => {
+  test('the audit log is paged', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-activity').click();
     await expect(driver.id('receipt')).toHaveCount(50);
@@ -76,14 +76,14 @@ test.describe('activity', () => {
     await expect(driver.id('log-more')).toHaveCount(0);
   });
 
-  test('a chart per portal that is used now', async ({ driver }) => {
+  test('one chart per service or portal with open connections', async ({ driver }) => {
     await driver.open('busy');
     await driver.id('nav-activity').click();
     await expect(driver.id('live-chart')).toHaveCount(3);
     await expect(driver.id('live-chart').first().getByRole('img')).toHaveAttribute('aria-label', /Traffic of Notebook: .* down, .* up/u);
   });
 
-  test('what happens meanwhile appears on top', async ({ driver }) => {
+  test('new entries appear at the top', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-activity').click();
     await driver.id('receipt').first().waitFor();

@@ -1,4 +1,4 @@
-// The window in a browser, playing a scene.
+// Drives the page in a browser, with the mock playing a fixture.
 
 import { test as base, expect, type Locator, type Page } from '@playwright/test';
 import type { MockControls } from '../../src/lib/backend/mock';
@@ -10,7 +10,7 @@ export class Driver {
   constructor(readonly page: Page) {}
 
   async open(fixture: string): Promise<void> {
-    await this.page.goto(`${process.env['WINDOW_URL']}?mock=${fixture}`);
+    await this.page.goto(`${process.env['PAGE_URL']}?mock=${fixture}`);
     if (fixture !== 'loading') await this.page.locator('body[data-ready]').waitFor({ state: 'attached' });
   }
 
@@ -51,23 +51,23 @@ export class Driver {
     );
   }
 
-  /** Plays what comes from the shell. */
+  /** Runs a function on the mock's controls in the page. */
   mock<A>(play: (mock: MockControls, argument: A) => void, argument: A): Promise<void> {
     return this.page.evaluate(`(${play.toString()})(window.mock, ${JSON.stringify(argument)})`);
   }
 
-  /** What has the focus, by its mark or its text. */
+  /** The focused element: its test id or its text. */
   async focused(): Promise<string | null> {
     return this.page.evaluate(() => document.activeElement?.getAttribute('data-testid') ?? document.activeElement?.textContent ?? null);
   }
 
-  /** Tab until the focus is on this mark. */
-  async tabTo(mark: string, most = 60): Promise<void> {
+  /** Presses Tab until the element with this test id has the focus. */
+  async tabTo(testid: string, most = 60): Promise<void> {
     for (let i = 0; i < most; i += 1) {
       await this.page.keyboard.press('Tab');
-      if ((await this.focused()) === mark) return;
+      if ((await this.focused()) === testid) return;
     }
-    throw new Error(`Tab does not reach ${mark}`);
+    throw new Error(`Tab does not reach ${testid}`);
   }
 }
 

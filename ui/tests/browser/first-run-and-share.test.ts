@@ -3,7 +3,7 @@
 import { expect, test } from './driver';
 
 test.describe('first run', () => {
-  test('takes a name and where to be reached, in two steps', async ({ driver }) => {
+  test('asks for a name and for reachability, in two steps', async ({ driver }) => {
     await driver.open('first-run');
     await driver.id('name').fill('Ada');
     await driver.id('next').click();
@@ -15,7 +15,7 @@ test.describe('first run', () => {
     ]);
   });
 
-  test('shows a fault where it was caused', async ({ driver }) => {
+  test('shows a fault beside its cause', async ({ driver }) => {
     await driver.open('first-run');
     await driver.id('name').fill('Ada');
     await driver.id('next').click();
@@ -65,7 +65,7 @@ test.describe('share', () => {
     await expect(driver.row('service', 'Dev server')).toBeVisible();
   });
 
-  test('an address is typed, its name and kind guessed', async ({ driver }) => {
+  test('name and protocol are guessed from a typed address', async ({ driver }) => {
     await driver.open('empty');
     await driver.id('share').click();
     await driver.id('share-target').fill('my-nas');
@@ -78,7 +78,7 @@ test.describe('share', () => {
     expect(await driver.requests('share')).toMatchObject([{ target: 'my-nas:5432', kind: 'tcp', path: null }]);
   });
 
-  test('a bare port is one of this computer', async ({ driver }) => {
+  test('a port without a host is on this computer', async ({ driver }) => {
     await driver.open('empty');
     await driver.id('share').click();
     await driver.id('share-target').fill('8888');
@@ -94,18 +94,18 @@ test.describe('share', () => {
     await driver.page.getByRole('radio', { name: 'Margaret Hamilton' }).check();
     await expect(driver.id('invite-submit')).toHaveText('Invite Margaret Hamilton');
     await driver.id('invite-submit').click();
-    await expect(driver.page.getByText('in their Postern')).toBeVisible();
+    await expect(driver.page.getByText('was sent to Margaret Hamilton')).toBeVisible();
     await expect(driver.id('link')).toHaveCount(0);
   });
 
-  test('who has access already, or cannot be mailed, is not offered', async ({ driver }) => {
+  test('contacts that have access already or cannot be mailed are not offered', async ({ driver }) => {
     await driver.open('home');
     const row = await driver.expand('service', 'Notebook');
     await row.getByTestId('service-invite').click();
     await expect(driver.id('invite-contact')).toHaveCount(1);
   });
 
-  test('a name that is taken is said beside it', async ({ driver }) => {
+  test('a name that is taken is reported beside the field', async ({ driver }) => {
     await driver.open('home');
     await driver.id('share').click();
     await driver.page.locator('[data-testid="share-port"][data-port="8888"]').click();

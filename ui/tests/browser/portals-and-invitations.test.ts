@@ -3,7 +3,7 @@
 import { expect, test } from './driver';
 
 test.describe('shared with me', () => {
-  test('is grouped by person, with address, path and round trip', async ({ driver, page }) => {
+  test('is grouped by person, with address, connection and round-trip time', async ({ driver, page }) => {
     await driver.open('home');
     await expect(page.getByRole('list', { name: 'Shared by Grace Hopper' }).getByTestId('inlet')).toHaveCount(2);
     const row = await driver.expand('inlet', 'Staging site');
@@ -24,7 +24,7 @@ test.describe('shared with me', () => {
     await expect(row).toHaveAttribute('data-state', 'off');
   });
 
-  test('says why it is not up, for every reason', async ({ driver }) => {
+  test('shows the fault of a portal that is down, for every code', async ({ driver }) => {
     await driver.open('owner-down');
     const down = driver.page.locator('[data-testid="inlet"][data-state="down"]');
     await expect(down).toHaveCount(17);
@@ -35,7 +35,7 @@ test.describe('shared with me', () => {
     await expect(driver.id('inlet-port')).toHaveValue('7007');
   });
 
-  test('a port that is taken is said in the dialog', async ({ driver }) => {
+  test('a port in use is reported in the dialog', async ({ driver }) => {
     await driver.open('home');
     const row = await driver.expand('inlet', 'Metrics');
     await row.getByTestId('inlet-menu').click();
@@ -85,7 +85,7 @@ test.describe('invitations', () => {
     await expect(card).toBeVisible();
   });
 
-  test('one that waits says for what, one that is over says why', async ({ driver }) => {
+  test('a waiting and a closed invitation show their fault', async ({ driver }) => {
     await driver.open('attention');
     await driver.id('nav-invitations').click();
     await expect(driver.id('invitation').filter({ hasText: 'Compiler logs' }).getByTestId('fault')).toHaveAttribute('data-code', 'owner-offline');
@@ -101,7 +101,7 @@ test.describe('invitations', () => {
     });
   }
 
-  test('a pasted link is shown, never accepted by itself', async ({ driver }) => {
+  test('a pasted link is shown but not accepted', async ({ driver }) => {
     await driver.open('empty');
     await driver.id('join-link').fill('postern://join/AQECxyz123');
     await driver.id('join-open').click();
@@ -109,24 +109,24 @@ test.describe('invitations', () => {
     expect(await driver.requests('accept')).toEqual([]);
   });
 
-  test('a bad link is said beside the field', async ({ driver }) => {
+  test('an invalid link is reported beside the field', async ({ driver }) => {
     await driver.open('empty');
     await driver.id('join-link').fill('https://example.org');
     await driver.id('join-open').click();
     await expect(driver.id('fault')).toHaveAttribute('data-code', 'bad-ticket');
   });
 
-  test('the shell leads to one', async ({ driver, page }) => {
+  test('the shell navigates to an invitation', async ({ driver, page }) => {
     await driver.open('attention');
     await page.evaluate(() => (window as never as { mock: { navigate(to: object): void } }).mock.navigate({ view: 'invitations', invitation: 'received-1' }));
     await expect(page.locator('[data-testid="invitation"][data-id="received-1"]')).toBeInViewport();
     await expect(page.getByRole('heading', { name: 'Invitations' })).toBeFocused();
   });
 
-  test('the shell says why a link cannot be shown, once', async ({ driver, page }) => {
+  test('the fault of a link is shown once', async ({ driver, page }) => {
     await driver.open('home');
     const fault = { code: 'bad-ticket', message: 'This is not an invitation. Ask for the link again.' } as const;
-    // As the controller does: the view first, then what became of the link.
+    // As the controller does: the view first, then the result of the link.
     await driver.mock((mock) => mock.navigate({ view: 'invitations' }), null);
     await driver.mock((mock, why) => mock.navigate({ view: 'invitations', fault: why }), fault);
     await expect(page.getByRole('alert')).toHaveText(fault.message);

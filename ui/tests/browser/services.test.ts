@@ -13,7 +13,7 @@ test.describe('my services', () => {
     await expect(row).toHaveAttribute('data-on', 'true');
   });
 
-  test('a failed switch says why and stays', async ({ driver }) => {
+  test('a failed switch shows the fault and keeps its state', async ({ driver }) => {
     await driver.open('home');
     await driver.fail('set-service', 'storage', 'The disk is full. Make room, then try again.');
     const row = driver.row('service', 'Notebook');
@@ -22,7 +22,7 @@ test.describe('my services', () => {
     await expect(row.getByTestId('service-toggle')).toHaveAttribute('aria-checked', 'true');
   });
 
-  test('people show their state; pause and resume one', async ({ driver }) => {
+  test('people show their state and can be paused and resumed', async ({ driver }) => {
     await driver.open('home');
     await driver.expand('service', 'Notebook');
     const grace = driver.row('person', 'Grace Hopper');
@@ -35,7 +35,7 @@ test.describe('my services', () => {
     await expect(grace).toHaveAttribute('data-state', 'active');
   });
 
-  test('access can be given an end', async ({ driver }) => {
+  test('access can be limited in time', async ({ driver }) => {
     await driver.open('home');
     await driver.expand('service', 'Notebook');
     await driver.row('person', 'Grace Hopper').getByTestId('person-menu').click();
@@ -46,7 +46,7 @@ test.describe('my services', () => {
     await expect(driver.row('person', 'Grace Hopper')).toContainText('until you quit');
   });
 
-  test('a link is renewed, copied, taken back', async ({ driver }) => {
+  test('a link is copied, and revoking it can be undone', async ({ driver }) => {
     await driver.open('home');
     await driver.expand('service', 'Notebook');
     const sent = driver.row('sent', 'Edsger');
@@ -61,7 +61,7 @@ test.describe('my services', () => {
     expect(await driver.requests('revoke-invitation')).toEqual([]);
   });
 
-  test('editing sends what was changed', async ({ driver }) => {
+  test('editing changes the service', async ({ driver }) => {
     await driver.open('home');
     const row = await driver.expand('service', 'Notebook');
     await row.getByTestId('service-menu').click();
@@ -92,7 +92,7 @@ test.describe('undo', () => {
     await expect(driver.id('undo')).toBeVisible();
   }
 
-  test('revoking pauses at once, and revokes after the window', async ({ driver, page }) => {
+  test('revoking pauses at once, and revokes after the undo period', async ({ driver, page }) => {
     await revoke(driver);
     expect(await driver.requests('pause-grant')).toMatchObject([{ on: true }]);
     expect(await driver.requests('revoke-grant')).toEqual([]);
@@ -103,7 +103,7 @@ test.describe('undo', () => {
     expect(await driver.requests('revoke-grant')).toHaveLength(1);
   });
 
-  test('undo lets them in again', async ({ driver, page }) => {
+  test('undo restores the access', async ({ driver, page }) => {
     await revoke(driver);
     await driver.id('undo').click();
     await expect(driver.row('person', 'Grace Hopper')).toHaveAttribute('data-state', 'active');
@@ -111,13 +111,13 @@ test.describe('undo', () => {
     expect(await driver.requests('revoke-grant')).toEqual([]);
   });
 
-  test('Ctrl+Z undoes the last', async ({ driver, page }) => {
+  test('Ctrl+Z undoes the latest action', async ({ driver, page }) => {
     await revoke(driver);
     await page.keyboard.press('Control+z');
     await expect(driver.row('person', 'Grace Hopper')).toBeVisible();
   });
 
-  test('pointing at it holds the time', async ({ driver, page }) => {
+  test('pointing at a toast keeps it open', async ({ driver, page }) => {
     await revoke(driver);
     await driver.id('toast').hover();
     await page.clock.runFor(30_000);
@@ -127,7 +127,7 @@ test.describe('undo', () => {
     await expect(driver.id('undo')).toHaveCount(0);
   });
 
-  test('closing a service switches it off at once, and closes it after the window', async ({ driver, page }) => {
+  test('closing a service switches it off at once, and closes it after the undo period', async ({ driver, page }) => {
     await driver.open('home');
     const row = await driver.expand('service', 'Orders database');
     await row.getByTestId('service-menu').click();
@@ -138,7 +138,7 @@ test.describe('undo', () => {
     expect(await driver.requests('close-service')).toHaveLength(1);
   });
 
-  test('when the first step fails nothing leaves', async ({ driver }) => {
+  test('when the first request fails nothing is removed', async ({ driver }) => {
     await driver.open('home');
     await driver.expand('service', 'Notebook');
     await driver.fail('pause-grant', 'storage', 'The disk is full.');
@@ -149,7 +149,7 @@ test.describe('undo', () => {
     await expect(driver.id('undo')).toHaveCount(0);
   });
 
-  test('when the last step fails it is said, and the row is back', async ({ driver, page }) => {
+  test('when the last request fails the fault is shown and the row is restored', async ({ driver, page }) => {
     await revoke(driver);
     await driver.fail('revoke-grant', 'storage', 'The disk is full.');
     await page.clock.runFor(8500);
@@ -157,7 +157,7 @@ test.describe('undo', () => {
     await expect(driver.row('person', 'Grace Hopper')).toHaveAttribute('data-state', 'paused');
   });
 
-  test('hiding the window carries it out', async ({ driver, page }) => {
+  test('hiding the window commits pending removals', async ({ driver, page }) => {
     await revoke(driver);
     await page.evaluate(() => window.dispatchEvent(new Event('pagehide')));
     await expect.poll(() => driver.requests('revoke-grant')).toHaveLength(1);

@@ -3,7 +3,7 @@
 import { expect, test } from './driver';
 
 test.describe('settings', () => {
-  test('what has the focus is not under the heading', async ({ driver, page }) => {
+  test('a focused element is not hidden by the heading', async ({ driver, page }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();
     await driver.id('quit').focus();
@@ -32,7 +32,7 @@ test.describe('settings', () => {
     await expect(row).toBeVisible();
   });
 
-  test('the shell is asked for autostart and notifications', async ({ driver }) => {
+  test('autostart and notifications are set in the shell', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();
     await driver.id('autostart').click();
@@ -41,7 +41,7 @@ test.describe('settings', () => {
     await expect(driver.id('notifications')).toHaveAttribute('aria-checked', 'false');
   });
 
-  test('name, retention, this computer', async ({ driver }) => {
+  test('name, retention, local network', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();
     await driver.id('settings-name').fill('Ada L.');
@@ -64,15 +64,15 @@ test.describe('settings', () => {
     await driver.id('backup-again').fill('correct horse');
     await driver.id('backup-save').click();
     await expect(driver.id('backup-dialog')).toHaveCount(0);
-    await expect(driver.id('toast')).toContainText('Backup written');
+    await expect(driver.id('toast')).toContainText('Backup saved');
   });
 
-  test('the system asks where a backup is written', async ({ driver }) => {
+  test('the path of a backup comes from the file dialog', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();
     await driver.id('backup').click();
     const typed = await driver.id('backup-path').inputValue();
-    // They changed their mind: what was there stays.
+    // Cancelled: the path is unchanged.
     await driver.id('backup-choose').click();
     await expect(driver.id('backup-choose')).toBeEnabled();
     await expect(driver.id('backup-path')).toHaveValue(typed);
@@ -82,16 +82,16 @@ test.describe('settings', () => {
     await driver.mock((mock) => mock.chooses({ code: 'invalid', message: 'Choose another.' }), null);
     await driver.id('backup-choose').click();
     await expect(driver.id('backup-dialog').getByTestId('fault')).toHaveText('Choose another.');
-    // And it can still be typed.
+    // It can still be typed.
     await driver.id('backup-path').fill('/home/ada/mine.postern');
     await driver.id('backup-passphrase').fill('correct horse');
     await driver.id('backup-again').fill('correct horse');
     await driver.id('backup-save').click();
-    await expect(driver.id('toast')).toContainText('Backup written');
+    await expect(driver.id('toast')).toContainText('Backup saved');
     expect(await driver.requests('backup')).toMatchObject([{ path: '/home/ada/mine.postern' }]);
   });
 
-  test('checkup, diagnostics, log, quit', async ({ driver }) => {
+  test('health check, diagnostics, log, quit', async ({ driver }) => {
     await driver.open('attention');
     await driver.id('nav-settings').click();
     await driver.id('doctor').click();

@@ -1,8 +1,8 @@
-// The one file that knows Tauri, against a stand-in for Tauri: the names and shapes that the shell answers to.
+// The Tauri backend against a fake Tauri: the names and arguments of commands and events.
 
 import { expect, test } from '@playwright/test';
 
-test('the window hears events before it asks for the state, and sends requests and actions', async ({ page }) => {
+test('the page listens to events before it fetches the state, and sends requests and actions', async ({ page }) => {
   await page.addInitScript(() => {
     const calls: { command: string; args: unknown }[] = [];
     const handlers = new Map<number, (event: unknown) => void>();
@@ -48,8 +48,8 @@ test('the window hears events before it asks for the state, and sends requests a
       },
     });
   });
-  // Inside the app no mock is played, whatever the address says.
-  await page.goto(`${process.env['WINDOW_URL']}?mock=home`);
+  // Inside the app the mock is never used, whatever the URL says.
+  await page.goto(`${process.env['PAGE_URL']}?mock=home`);
   await page.locator('body[data-ready="true"]').waitFor({ state: 'attached' });
   await expect(page.getByTestId('first-run')).toBeVisible();
 

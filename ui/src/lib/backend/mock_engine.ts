@@ -69,7 +69,7 @@ export class MockEngine {
         for (const view of s.inlets) if (view.on) view.link = request.on ? { state: 'off' } : { state: 'connecting' };
         return done;
       case 'share': {
-        if (s.services.some((other) => other.name === request.name)) throw fault('name-taken', `You share “${request.name}” already. Choose another name.`);
+        if (s.services.some((other) => other.name === request.name)) throw fault('name-taken', `You already share “${request.name}”. Choose another name.`);
         const id = this.#id('service');
         s.services.push(service(id, request.name, request.target, now, { kind: request.kind, path: request.path, description: request.description, created: now }));
         this.#receipt({ deed: 'service', service: request.name, what: 'shared' });
@@ -163,7 +163,7 @@ export class MockEngine {
       case 'accept': {
         const view = s.invitations.find((i) => i.id === request.invitation)!;
         const port = request.port ?? view.port;
-        if (s.inlets.some((i) => i.port === port)) throw fault('port-taken', `Port ${port} is used already. Choose another one.`);
+        if (s.inlets.some((i) => i.port === port)) throw fault('port-taken', `Port ${port} is already in use. Choose another one.`);
         view.state = { state: 'accepting', fault: null };
         setTimeout(() => {
           s.invitations = s.invitations.filter((i) => i.id !== request.invitation);
@@ -178,7 +178,7 @@ export class MockEngine {
         return done;
       case 'change-inlet': {
         const view = find(s.inlets, request.inlet);
-        if (request.port !== null && s.inlets.some((i) => i !== view && i.port === request.port)) throw fault('port-taken', `Port ${request.port} is used already. Choose another one.`);
+        if (request.port !== null && s.inlets.some((i) => i !== view && i.port === request.port)) throw fault('port-taken', `Port ${request.port} is already in use. Choose another one.`);
         view.name = request.name ?? view.name;
         view.port = request.port ?? view.port;
         view.address = `127.0.0.1:${view.port}`;
@@ -255,7 +255,7 @@ function cut(view: ServiceView): void {
 
 function find<T extends { id: string }>(all: T[], id: string): T {
   const one = all.find((view) => view.id === id);
-  if (!one) throw fault('not-found', 'It is not there any more.');
+  if (!one) throw fault('not-found', 'It no longer exists.');
   return one;
 }
 
@@ -265,13 +265,13 @@ function invitationOf(s: Snapshot, id: string): SentView {
 
 function grantOf(s: Snapshot, id: string) {
   const grant = s.services.flatMap((view) => view.people).find((p) => p.grant === id);
-  if (!grant) throw fault('not-found', 'This access is not there any more.');
+  if (!grant) throw fault('not-found', 'This access no longer exists.');
   return grant;
 }
 
 function contactOf(s: Snapshot, id: string) {
   const known = s.contacts.find((c) => c.identifier === id);
-  if (!known) throw fault('not-found', 'This contact is not there any more.');
+  if (!known) throw fault('not-found', 'This contact no longer exists.');
   return known;
 }
 
