@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as format from '../../src/lib/format';
 import { describeNotice } from '../../src/lib/notices';
 import { byOwner, displayName, colorIndex, initials, matches } from '../../src/lib/person';
-import { byDay, line } from '../../src/lib/receipts';
+import { byDay, describeEvent } from '../../src/lib/audit';
 import { remedy, tone } from '../../src/lib/remedy';
 import { shareStructure } from '../../src/lib/structural_sharing';
 import { serviceGlyph, guessService, portOf } from '../../src/lib/service';
@@ -204,8 +204,8 @@ describe('remedies', () => {
 
 describe('audit entries', () => {
   const text = (deed: AuditEntry['deed']) => {
-    const said = line(deed);
-    return [said.pieces.map((p) => ('name' in p ? p.name : p.text)).join(''), said.detail].filter(Boolean).join('. ');
+    const line = describeEvent(deed);
+    return [line.pieces.map((p) => ('name' in p ? p.name : p.text)).join(''), line.detail].filter(Boolean).join('. ');
   };
 
   it('are sentences', () => {
@@ -217,9 +217,9 @@ describe('audit entries', () => {
   });
 
   it('are grouped by day in their order', () => {
-    const receipt = (number: number, at: number): AuditEntry => ({ number, at, hash: '', deed: { deed: 'service', service: 'x', what: 'shared' } });
-    const days = byDay([receipt(3, 30), receipt(2, 22), receipt(1, 21)], (at) => String(Math.floor(at / 10)));
-    expect(days.map((d) => d.receipts.map((r) => r.number))).toEqual([[3], [2, 1]]);
+    const entry = (number: number, at: number): AuditEntry => ({ number, at, hash: '', deed: { deed: 'service', service: 'x', what: 'shared' } });
+    const days = byDay([entry(3, 30), entry(2, 22), entry(1, 21)], (at) => String(Math.floor(at / 10)));
+    expect(days.map((d) => d.entries.map((r) => r.number))).toEqual([[3], [2, 1]]);
   });
 });
 

@@ -11,7 +11,7 @@ const ACCEPT_MS = 300;
 export class MockEngine {
   /** Null while the engine does not run. */
   snapshot: Snapshot | null;
-  #receipts: AuditEntry[];
+  #auditLog: AuditEntry[];
   #ports: ListeningPort[];
   #changed: () => void;
   #next = 1;
@@ -19,7 +19,7 @@ export class MockEngine {
   /** `changed` is called after changes that no request caused. */
   constructor(fixture: Fixture, changed: () => void) {
     this.snapshot = fixture.snapshot;
-    this.#receipts = fixture.receipts;
+    this.#auditLog = fixture.auditLog;
     this.#ports = fixture.ports;
     this.#changed = changed;
   }
@@ -33,9 +33,9 @@ export class MockEngine {
     return `${prefix}-new-${this.#next++}`;
   }
 
-  #receipt(deed: AuditEntry['deed']): void {
-    const number = (this.#receipts[0]?.number ?? 0) + 1;
-    this.#receipts = [{ number, at: Date.now(), deed, hash: identifier(String(number)) }, ...this.#receipts];
+  #audit(deed: AuditEntry['deed']): void {
+    const number = (this.#auditLog[0]?.number ?? 0) + 1;
+    this.#auditLog = [{ number, at: Date.now(), deed, hash: identifier(String(number)) }, ...this.#auditLog];
   }
 
   #answer(request: Request, s: Snapshot, now: number): Answer {
@@ -72,7 +72,7 @@ export class MockEngine {
         if (s.services.some((other) => other.name === request.name)) throw fault('name-taken', `You already share “${request.name}”. Choose another name.`);
         const id = this.#id('service');
         s.services.push(service(id, request.name, request.target, now, { kind: request.kind, path: request.path, description: request.description, created: now }));
-        this.#receipt({ deed: 'service', service: request.name, what: 'shared' });
+        this.#audit({ deed: 'service', service: request.name, what: 'shared' });
         return { answer: 'service', service: id };
       }
       case 'change-service': {
@@ -87,11 +87,11 @@ export class MockEngine {
         const view = find(s.services, request.service);
         view.on = request.on;
         if (!request.on) cut(view);
-        this.#receipt({ deed: 'service', service: view.name, what: request.on ? 'resumed' : 'paused' });
+        this.#audit({ deed: 'service', service: view.name, what: request.on ? 'resumed' : 'paused' });
         return done;
       }
       case 'close-service':
-        this.#receipt({ deed: 'service', service: find(s.services, request.service).name, what: 'closed' });
+        this.#audit({ deed: 'service', service: find(s.services, request.service).name, what: 'closed' });
         s.services = s.services.filter((view) => view.id !== request.service);
         return done;
       case 'invite': {
@@ -102,7 +102,7 @@ export class MockEngine {
         view.invitations.push(
           sent(id, now, { to, name, ask_first: request.ask_first, terms: request.terms, created: now, expires: now + (request.valid_for ? request.valid_for * 1000 : 7 * DAY), state: to ? 'delivered' : 'created' }),
         );
-        this.#receipt({ deed: 'invitation', service: view.name, person: to, name, what: 'made' });
+        this.#audit({ deed: 'invitation', service: view.name, person: to, name, what: 'made' });
         return { answer: 'invitation', invitation: id, link: to ? null : link(id) };
       }
       case 'invitation-link':
@@ -218,7 +218,7 @@ export class MockEngine {
         return { answer: 'ports', ports: this.#ports };
       case 'log': {
         const below = request.before ?? Infinity;
-        return { answer: 'receipts', receipts: this.#receipts.filter((r) => r.number < below).slice(0, request.limit), intact: true };
+        return { answer: 'receipts', receipts: this.#auditLog.filter((r) => r.number < below).slice(0, request.limit), intact: true };
       }
       case 'doctor':
         return {

@@ -1,4 +1,4 @@
-// A receipt as a line: who, what, and the numbers. Pure. Names come apart from words, so that they can be isolated.
+// Audit entries as text: who, what, and the numbers. Pure. Names are separate pieces, so that they can be isolated.
 
 import { bytes, lasted } from './format';
 import type { IconName } from './components/icons';
@@ -6,7 +6,7 @@ import type { Code, AuditEvent, AuditEntry } from './types';
 
 /** `name` is somebody's or something's own text, `text` is ours. */
 export type Piece = { name: string } | { text: string };
-export type Line = { icon: IconName; tone: 'plain' | 'good' | 'bad'; pieces: Piece[]; detail: string };
+export type AuditLine = { icon: IconName; tone: 'plain' | 'good' | 'bad'; pieces: Piece[]; detail: string };
 
 const n = (name: string | null | undefined, other: string): Piece => (name ? { name } : { text: other });
 const t = (text: string): Piece => ({ text });
@@ -26,7 +26,7 @@ const REFUSED: Partial<Record<Code, string>> = {
   denied: 'request denied',
 };
 
-export function line(deed: AuditEvent): Line {
+export function describeEvent(deed: AuditEvent): AuditLine {
   switch (deed.deed) {
     case 'service':
       return {
@@ -132,13 +132,13 @@ function grant(what: string, name: string, service: string): Piece[] {
 }
 
 /** By day, in the order given. */
-export function byDay(receipts: readonly AuditEntry[], dayOf: (at: number) => string): { day: string; receipts: AuditEntry[] }[] {
-  const days: { day: string; receipts: AuditEntry[] }[] = [];
-  for (const receipt of receipts) {
-    const day = dayOf(receipt.at);
+export function byDay(entries: readonly AuditEntry[], dayOf: (at: number) => string): { day: string; entries: AuditEntry[] }[] {
+  const days: { day: string; entries: AuditEntry[] }[] = [];
+  for (const entry of entries) {
+    const day = dayOf(entry.at);
     const last = days.at(-1);
-    if (last?.day === day) last.receipts.push(receipt);
-    else days.push({ day, receipts: [receipt] });
+    if (last?.day === day) last.entries.push(entry);
+    else days.push({ day, entries: [entry] });
   }
   return days;
 }
