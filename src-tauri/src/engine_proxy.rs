@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use postern_engine::control::Host;
 use postern_engine::api::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::control::Host;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::controller::{Command, Input};

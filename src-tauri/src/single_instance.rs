@@ -13,8 +13,8 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use postern_engine::control::{Client, ControlError};
 use postern_engine::api::Secret;
+use postern_engine::control::{Client, ControlError};
 use tokio::time::{Instant, sleep};
 
 const LOCK_FILE: &str = "app.lock";
