@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use postern_tests::program::command;
-use postern_tests::{Hub, Process, SOON, temp_dir};
+use postern_testkit::program::command;
+use postern_testkit::{Hub, Process, TIMEOUT, temp_dir};
 
 /// Lines of code that both programs together may have.
 const LINES: usize = 40;
@@ -20,9 +20,9 @@ fn alice_gets_her_echo_from_bob_through_a_hub() {
     let hub = Hub::start();
     let hub_address = hub.address().to_string();
     let bob = Process::spawn(command("bob").arg(&hub_address));
-    let relay = bob.wait_for_line(|_| true, SOON);
+    let relay = bob.wait_for_line(|_| true, TIMEOUT);
     for _ in 0..2 {
-        let alice = Process::run(command("alice").args([&hub_address, relay.trim()]), SOON).success();
+        let alice = Process::run(command("alice").args([&hub_address, relay.trim()]), TIMEOUT).success();
         assert!(alice.stdout.to_lowercase().contains("hello"), "{alice:?}");
     }
     assert!(bob.ended().is_none());
@@ -31,7 +31,7 @@ fn alice_gets_her_echo_from_bob_through_a_hub() {
 #[test]
 fn alice_fails_without_bob() {
     let hub = Hub::start();
-    let alice = Process::run(command("alice").args([&hub.address().to_string(), "nobody"]), SOON);
+    let alice = Process::run(command("alice").args([&hub.address().to_string(), "nobody"]), TIMEOUT);
     assert!(alice.status.code().is_some_and(|code| code != 0), "{alice:?}");
 }
 
@@ -56,5 +56,5 @@ fn both_are_in_rustfmts_default_style() {
     fs::write(default.path().join("rustfmt.toml"), "").unwrap();
     let mut rustfmt = Command::new("rustfmt");
     rustfmt.args(["--check", "--edition", "2024", "--config-path"]).arg(default.path());
-    let _ = Process::run(rustfmt.args(sources()), SOON).success();
+    let _ = Process::run(rustfmt.args(sources()), TIMEOUT).success();
 }

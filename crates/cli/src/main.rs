@@ -11,7 +11,6 @@
 //! the standard error in the same form (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
 
 mod backup;
-mod bench;
 mod contacts;
 mod demo;
 mod diagnostics;
@@ -118,8 +117,6 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    #[command(hide = true)]
-    Bench(bench::BenchArguments),
 }
 
 /// The system's allocator keeps what ten thousand connections once took; this one gives it back within seconds.
@@ -186,7 +183,6 @@ async fn run(command: Command, output: Output) -> Result<()> {
             clap_complete::generate(shell, &mut Arguments::command(), "postern", &mut std::io::stdout());
             Ok(())
         }
-        Command::Bench(arguments) => bench::run(arguments, output).await,
     }
 }
 

@@ -24,7 +24,7 @@ mod initiator;
 mod listener;
 mod options;
 mod plaintext;
-mod record;
+pub(crate) mod record;
 
 pub(crate) use channel_key::ChannelKey;
 pub use error::ChannelError;
@@ -34,5 +34,4 @@ pub(crate) use initiator::{open, open_with};
 pub(crate) use listener::listen;
 pub use listener::{ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
 pub use options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
-pub(crate) use record::{Opener, RecordKey, Sealer};
 pub use record::{REKEY_INTERVAL, REPLAY_WINDOW};
