@@ -31,8 +31,10 @@ fn every_example_prints_what_it_documents() {
     for (name, source) in sources {
         let program = built_examples().join(&name);
         let output = Command::new(&program).output();
-        // `cargo test` builds them; `cargo test --test examples` alone does not.
-        let output = output.unwrap_or_else(|error| panic!("build the examples first: {}: {error}", program.display()));
+        // `cargo test` builds the examples, unless targets are named (`--test examples`).
+        let output = output.unwrap_or_else(|error| {
+            panic!("run `cargo build --workspace --examples` first: {}: {error}", program.display())
+        });
         let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{name}: {}\n{printed}{errors}", output.status);
         assert!(source.contains(&format!("//! cargo run -p postern-node --example {name}\n")), "{name}");
