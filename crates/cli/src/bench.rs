@@ -14,7 +14,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use postern_node::identity::Identity;
 use postern_node::session::HubSession;
-use postern_node::{Context, Node, Route, Routed, SecureChannel, SecureChannelOptions, Worker, route};
+use postern_node::{Context, Node, Route, Routed, SecureChannel, SecureChannelOptions, Worker, WorkerError, route};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -172,9 +172,9 @@ struct Echo;
 impl Worker for Echo {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<(), WorkerError> {
         let back = message.return_route().clone();
-        context.send(back, message.into_body()).await
+        Ok(context.send(back, message.into_body()).await?)
     }
 }
 
@@ -184,12 +184,12 @@ struct Sink(u64);
 impl Worker for Sink {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<(), WorkerError> {
         if message.body().first() != Some(&LAST) {
             self.0 += 1;
             return Ok(());
         }
         let counted = std::mem::take(&mut self.0).to_string();
-        context.send(message.return_route().clone(), counted).await
+        Ok(context.send(message.return_route().clone(), counted).await?)
     }
 }

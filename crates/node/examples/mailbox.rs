@@ -12,6 +12,8 @@
 //! The hub has nothing left for Bob: true
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "an example is an ordinary program and reaches the system directly")]
+
 use postern_hub::{Hub, HubConfig};
 use postern_node::Node;
 use postern_node::identity::{KnownIdentities, Timestamp, TrustPolicy};

@@ -11,7 +11,7 @@
 //! 40 added: the total is 42
 //! ```
 
-use postern_node::{Bare, Context, Node, Result, Routed, Worker, route};
+use postern_node::{Bare, Context, Node, Result, Routed, Worker, WorkerError, route};
 use serde::{Deserialize, Serialize};
 
 /// A request. `Bare` encodes any serde type in BARE, as `#[derive(ockam::Message)]` does.
@@ -28,12 +28,13 @@ struct Adder {
 impl Worker for Adder {
     type Message = Bare<Add>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Bare<Add>>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Bare<Add>>) -> Result<(), WorkerError> {
         // Every message carries the route back to its sender.
         let sender = message.return_route().clone();
         let Bare(Add { amount }) = message.into_body();
         self.total += amount;
-        context.send(sender, Bare(self.total)).await
+        context.send(sender, Bare(self.total)).await?;
+        Ok(())
     }
 }
 

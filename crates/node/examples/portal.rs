@@ -10,6 +10,8 @@
 //! The service answered through the portal: hello from the service
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "an example is an ordinary program and reaches the system directly")]
+
 use postern_node::identity::TrustPolicy;
 use postern_node::portal::OutletOptions;
 use postern_node::{Node, SecureChannelOptions, route};

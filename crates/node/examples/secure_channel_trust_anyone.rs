@@ -22,7 +22,7 @@
 //! ```
 
 use postern_node::identity::{Identifier, Identity};
-use postern_node::{Context, Node, Result, Routed, SecureChannel, SecureChannelOptions, Worker, route};
+use postern_node::{Context, Node, Result, Routed, SecureChannel, SecureChannelOptions, Worker, WorkerError, route};
 
 /// A worker behind a listener that trusts anyone: it asks who the channel proved that the sender is.
 struct Guarded {
@@ -32,12 +32,13 @@ struct Guarded {
 impl Worker for Guarded {
     type Message = String;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
         let answer = match message.peer() {
             Some(peer) if *peer == self.guest => "Welcome, guest.",
             _ => "Please leave.",
         };
-        context.send(message.return_route().clone(), answer).await
+        context.send(message.return_route().clone(), answer).await?;
+        Ok(())
     }
 }
 

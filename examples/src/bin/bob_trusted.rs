@@ -2,7 +2,7 @@
 //!
 //! He prints his identifier and his relay, and reads Alice's identifier from the standard input.
 
-use postern_node::{Context, Node, Result, Routed, SecureChannelOptions, Worker};
+use postern_node::{Context, Node, Result, Routed, SecureChannelOptions, Worker, WorkerError};
 
 struct Echoer;
 
@@ -10,9 +10,14 @@ impl Worker for Echoer {
     type Message = String;
 
     // Every message carries the route back to its sender.
-    async fn handle_message(&mut self, context: &mut Context, msg: Routed<String>) -> Result<()> {
+    async fn handle_message(
+        &mut self,
+        context: &mut Context,
+        msg: Routed<String>,
+    ) -> Result<(), WorkerError> {
         let sender = msg.return_route().clone();
-        context.send(sender, msg.into_body()).await
+        context.send(sender, msg.into_body()).await?;
+        Ok(())
     }
 }
 

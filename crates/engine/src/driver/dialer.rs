@@ -13,6 +13,7 @@ use crate::api::{Code, Fault, PathKind};
 use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::secure_channel::ChannelError;
+use postern_node::session::SessionError;
 use postern_node::{Error, Route, SecureChannel, SecureChannelOptions, TcpConnection, route};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -114,18 +115,39 @@ pub(crate) fn way(reach: &PeerAddress) -> PathKind {
 
 /// Why one way did not lead to its person.
 pub(crate) fn why(reach: &PeerAddress, error: &Error) -> Fault {
-    match (error, reach) {
-        (Error::Channel(ChannelError::Identity(_)), _) => Fault::new(
+    match error {
+        Error::Channel(error) => why_no_channel(error),
+        Error::Vault(_) => Fault::new(Code::KeychainFailed, format!("{error}.")),
+        _ => why_no_connection(reach),
+    }
+}
+
+/// Why a session over one path is not up.
+pub(crate) fn why_not_up(reach: &PeerAddress, error: &SessionError) -> Fault {
+    match error {
+        SessionError::Channel(error) => why_no_channel(error),
+        _ => why_no_connection(reach),
+    }
+}
+
+fn why_no_channel(error: &ChannelError) -> Fault {
+    match error {
+        ChannelError::Identity(_) => Fault::new(
             Code::NotTrusted,
             "Who answers is not the person who shared it. Ask them for a new invitation if they set up anew.",
         ),
-        (Error::Channel(ChannelError::Handshake(_)), _) => Fault::new(
+        ChannelError::Handshake(_) => Fault::new(
             Code::NotTrusted,
             "Who answers does not speak as Postern does, or the connection was tampered with.",
         ),
-        (Error::Vault(_), _) => Fault::new(Code::KeychainFailed, format!("{error}.")),
-        (Error::Channel(_), _) | (_, PeerAddress::Direct { .. }) => owner_offline(),
-        (_, PeerAddress::Hub { address, .. }) => Fault::new(
+        _ => owner_offline(),
+    }
+}
+
+fn why_no_connection(reach: &PeerAddress) -> Fault {
+    match reach {
+        PeerAddress::Direct { .. } => owner_offline(),
+        PeerAddress::Hub { address, .. } => Fault::new(
             Code::HubUnreachable,
             format!("The hub {address} cannot be reached. Check the network; Postern goes on trying."),
         ),

@@ -13,7 +13,7 @@ use crate::peer::relay_name;
 use postern_node::identity::TrustPolicy;
 use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
-use postern_node::session::{HubOptions, HubSession, HubUp, State};
+use postern_node::session::{HubOptions, HubSession, HubUp, SessionError, State};
 use postern_node::{Error, TcpConnection, route};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -121,7 +121,13 @@ impl Hubs {
                     self.follow(net, address, session, false).await;
                 }
             }
-            Err(error) => net.tell(Event::HubDown(address.to_owned(), fault(address, &error))).await,
+            Err(error) => {
+                let fault = match error {
+                    Error::Channel(error) => fault(address, &error.into()),
+                    _ => unreachable_hub(address),
+                };
+                net.tell(Event::HubDown(address.to_owned(), fault)).await;
+            }
         }
     }
 
@@ -148,8 +154,10 @@ impl Hubs {
                     net.tell(Event::HubUp(address.to_owned(), up.hub())).await;
                 }
                 State::Down(error) => {
-                    let unanswered =
-                        matches!(&*error, Error::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_)));
+                    let unanswered = matches!(
+                        &*error,
+                        SessionError::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_))
+                    );
                     if as_identity && !was_up && unanswered {
                         return FollowEnd::Plain;
                     }
@@ -179,27 +187,31 @@ impl FollowEnd {
     }
 }
 
-fn fault(address: &str, error: &Error) -> Fault {
+fn fault(address: &str, error: &SessionError) -> Fault {
     match error {
-        Error::Relay(RelayError::NameTaken(_)) => Fault::new(
+        SessionError::Relay(RelayError::NameTaken(_)) => Fault::new(
             Code::RelayTaken,
             format!("The hub {address} keeps our place for somebody else. Use another hub, or ask who runs it."),
         ),
-        Error::Relay(RelayError::Full) => {
+        SessionError::Relay(RelayError::Full) => {
             Fault::new(Code::TooMany, format!("The hub {address} has no room. Use another hub, or ask who runs it."))
         }
-        Error::Relay(RelayError::NotConfirmed) => Fault::new(
+        SessionError::Relay(RelayError::NotConfirmed) => Fault::new(
             Code::HubUnreachable,
             format!(
                 "The hub {address} does not take us in: it may be no Postern hub, or keep our place for somebody else."
             ),
         ),
-        Error::Channel(ChannelError::Identity(_)) => {
+        SessionError::Channel(ChannelError::Identity(_)) => {
             Fault::new(Code::NotTrusted, format!("The hub {address} is not the one it was."))
         }
-        _ => Fault::new(
-            Code::HubUnreachable,
-            format!("The hub {address} cannot be reached. Check the network and the address; Postern goes on trying."),
-        ),
+        _ => unreachable_hub(address),
     }
+}
+
+fn unreachable_hub(address: &str) -> Fault {
+    Fault::new(
+        Code::HubUnreachable,
+        format!("The hub {address} cannot be reached. Check the network and the address; Postern goes on trying."),
+    )
 }

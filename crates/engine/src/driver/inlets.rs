@@ -18,8 +18,8 @@ use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::portal::{EndReason, Inlet, InletRoute};
 use postern_node::relay::RelayError;
-use postern_node::session::{HubSession, HubUp, State};
-use postern_node::{Address, Error, SecureChannel, SecureChannelOptions, route};
+use postern_node::session::{HubSession, HubUp, SessionError, State};
+use postern_node::{Address, SecureChannel, SecureChannelOptions, route};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::Pin;
@@ -322,12 +322,12 @@ impl InletTask {
         }
     }
 
-    fn why(&self, seen: &PathState, error: &Error) -> Fault {
+    fn why(&self, seen: &PathState, error: &SessionError) -> Fault {
         let reach = &self.wanted.reach[seen.at];
         let beneath_is_up = seen.beneath.borrow().up().is_some_and(|up| !up.connection.is_closed());
         match error {
-            Error::Relay(RelayError::Disconnected) if beneath_is_up => dialer::owner_offline(),
-            error => dialer::why(reach, error),
+            SessionError::Relay(RelayError::Disconnected) if beneath_is_up => dialer::owner_offline(),
+            error => dialer::why_not_up(reach, error),
         }
     }
 }

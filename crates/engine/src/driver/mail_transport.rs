@@ -13,12 +13,12 @@ use crate::core::Event;
 use crate::driver::{NodeContext, clock};
 use crate::peer::PeerNotification;
 use postern_node::identity::{Identifier, TrustPolicy};
-use postern_node::mailbox::{Mail, MailboxError, MailboxSession};
+use postern_node::mailbox::{Mail, MailboxError};
 use postern_node::sealed::{self, PostalAddress, PostalKey, VerifiedPostalAddress};
-use postern_node::session::{HubOptions, HubSession};
+use postern_node::session::{HubOptions, HubSession, MailboxSession, SessionError};
 use postern_node::{Error, SecureChannel};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// What sealed mail of this kind is for; both sides know it.
@@ -71,8 +71,8 @@ impl MailTransport {
         for hub in hubs {
             match tokio::time::timeout(HUB_WITHIN, deposit(net, hub, to.identifier, &sealed)).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => last = fault(hub, &error),
-                Err(_) => last = fault(hub, &Error::Timeout(HUB_WITHIN)),
+                Ok(Err(fault)) => last = fault,
+                Err(_) => last = unreachable_hub(hub),
             }
         }
         Err(last)
@@ -121,20 +121,30 @@ impl MailTransport {
     }
 }
 
-async fn deposit(net: &NodeContext, hub: &str, to: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
+async fn deposit(net: &NodeContext, hub: &str, to: Identifier, sealed: &[u8]) -> Result<(), Fault> {
     let kept = net.hubs.up().into_iter().find(|(address, _)| address == hub).and_then(|(_, up)| up.channel);
     if let Some(channel) = kept {
-        return leave(net, &channel, to, sealed).await;
+        return leave(net, hub, &channel, to, sealed).await;
     }
     let options = HubOptions { relay: None, trust: TrustPolicy::Anyone };
-    let session = net.node.keep_connected_as(&net.identity, hub, options).await?;
-    let up = session.up().await?;
-    let channel = up.channel.ok_or_else(|| Arc::new(MailboxError::NoChannel.into()))?;
-    leave(net, &channel, to, sealed).await
+    let session = net.node.keep_connected_as(&net.identity, hub, options).await;
+    let session = session.map_err(|error| fault(hub, &error))?;
+    let up = session.up().await.map_err(|error| match &*error {
+        SessionError::Channel(_) => takes_no_mail(hub),
+        _ => unreachable_hub(hub),
+    })?;
+    let channel = up.channel.ok_or_else(|| unreachable_hub(hub))?;
+    leave(net, hub, &channel, to, sealed).await
 }
 
-async fn leave(net: &NodeContext, channel: &SecureChannel, to: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
-    Ok(net.node.deposit_mail(channel, to, sealed).await.map(drop)?)
+async fn leave(
+    net: &NodeContext,
+    hub: &str,
+    channel: &SecureChannel,
+    to: Identifier,
+    sealed: &[u8],
+) -> Result<(), Fault> {
+    net.node.deposit_mail(channel, to, sealed).await.map(drop).map_err(|error| fault(hub, &error))
 }
 
 fn fault(hub: &str, error: &Error) -> Fault {
@@ -142,9 +152,15 @@ fn fault(hub: &str, error: &Error) -> Fault {
         Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::RateLimited) => {
             Fault::new(Code::TooMany, format!("The hub {hub} takes no more mail for them now: {error}."))
         }
-        Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => {
-            Fault::new(Code::CannotMail, format!("The hub {hub} takes no mail. Send a link."))
-        }
-        _ => Fault::new(Code::HubUnreachable, format!("The hub {hub} cannot be reached. Postern goes on trying.")),
+        Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => takes_no_mail(hub),
+        _ => unreachable_hub(hub),
     }
+}
+
+fn takes_no_mail(hub: &str) -> Fault {
+    Fault::new(Code::CannotMail, format!("The hub {hub} takes no mail. Send a link."))
+}
+
+fn unreachable_hub(hub: &str) -> Fault {
+    Fault::new(Code::HubUnreachable, format!("The hub {hub} cannot be reached. Postern goes on trying."))
 }

@@ -14,7 +14,7 @@ use crate::peer::PeerAddress;
 use crate::peer::{MAX_MESSAGE, PeerNotification, PeerRequest, PeerResponse};
 use bytes::Bytes;
 use postern_node::identity::Identifier;
-use postern_node::{Context, Route, Routed, Worker, route};
+use postern_node::{Context, Route, Routed, Worker, WorkerError, route};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -206,7 +206,7 @@ pub(crate) struct PeerRequestHandler(pub(crate) NodeContext);
 impl Worker for PeerRequestHandler {
     type Message = Bytes;
 
-    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> Result<(), WorkerError> {
         let Some(from) = message.peer().copied() else { return Ok(()) };
         if message.body().len() > MAX_MESSAGE {
             return Ok(());
@@ -232,7 +232,7 @@ pub(crate) struct NotificationHandler(pub(crate) NodeContext);
 impl Worker for NotificationHandler {
     type Message = Bytes;
 
-    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> Result<(), WorkerError> {
         let Some(from) = message.peer().copied() else { return Ok(()) };
         if let Ok(news) = PeerNotification::decode(message.body()) {
             self.0.tell(Event::PeerNotification(from, news)).await;

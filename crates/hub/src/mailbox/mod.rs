@@ -26,7 +26,7 @@ use postern_env::time::{self, Duration, Instant};
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome};
 use postern_node::rate_limit::{Rate, RateLimiter};
-use postern_node::{Address, Context, Counter, Error, Node, Route, Routed};
+use postern_node::{Address, Context, ContextError, Counter, Error, Node, Route, Routed};
 use std::collections::HashMap;
 use std::sync::Arc;
 use store::{Deposited, StoredMail};
@@ -125,7 +125,7 @@ impl MailboxService {
             let event = tokio::select! {
                 received = self.context.receive::<Bytes>() => match received {
                     Ok(message) => Event::Request(message),
-                    Err(Error::Stopped) => Event::Stopped,
+                    Err(ContextError::Stopped) => Event::Stopped,
                     Err(_) => Event::Ignored,
                 },
                 Some((recipient, subscription)) = unsubscribed.recv() => Event::Unsubscribed(recipient, subscription),

@@ -8,15 +8,17 @@
 //! lock) and flushes after letting that go; a reader that forwards many frames flushes once. So the order on the
 //! wire is the order of the pushes, and small messages need no other task.
 
-use crate::delivery::Undeliverable;
 use crate::sync::{BackpressureGate, lock};
-use crate::tcp::STALL_TIMEOUT;
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Duration};
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// A connection that takes nothing for this long while something waits is closed: chosen, six times as long as a sender waits.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Queued bytes above which senders are asked to wait.
 pub(crate) const BUDGET: usize = 256 * 1024;
 /// Queued bytes above which the connection is ended: somebody sends without minding the gate.
@@ -164,7 +166,7 @@ impl Outbox {
             match self.socket.try_write(batch) {
                 Ok(written) => batch = &batch[written..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let writable = tokio::time::timeout(STALL_TIMEOUT, self.socket.writable()).await;
+                    let writable = time::timeout(STALL_TIMEOUT, self.socket.writable()).await;
                     writable.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
                 }
                 Err(error) => return Err(error),

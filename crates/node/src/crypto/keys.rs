@@ -1,9 +1,19 @@
+//! Public signing keys, signatures, and checking them.
+
 use std::fmt;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
 use minicbor::{Decode, Encode};
 
-use crate::vault::KeyKind;
+/// The kinds of signing key an identity may have (`docs/wire.md §6.2`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// Ed25519, the default.
+    #[default]
+    Ed25519,
+    /// ECDSA on NIST P-256 with SHA-256, for vaults whose hardware knows no Ed25519.
+    P256,
+}
 
 /// The public half of a signing key (`docs/wire.md §6.2`).
 ///

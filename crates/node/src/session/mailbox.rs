@@ -4,25 +4,28 @@
 //! hub is Up with a channel ─► Subscribe ─► Up ─► Mail … Acknowledge … ─── channel ends ──► Down ─► …
 //! ```
 
-use super::message::{Mail, MailId, MailboxReply, MailboxRequest};
-use super::{ANSWER_TIMEOUT, IN_FLIGHT, MAILBOX_SERVICE, MailboxError};
+use super::error::SessionError;
+use super::hub::{FIRST_RETRY, HubSession, HubUp};
+use super::state::State;
 use crate::address::Address;
 use crate::backoff::{Backoff, Jitter};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::core::Core;
 use crate::identity::Identifier;
-use crate::node::{Core, Node};
+use crate::mailbox::{
+    ANSWER_TIMEOUT, IN_FLIGHT, MAILBOX_SERVICE, Mail, MailId, MailboxError, MailboxReply, MailboxRequest,
+};
+use crate::origin::Origin;
 use crate::relay::RelayError;
 use crate::route::Route;
-use crate::router::Origin;
 use crate::secure_channel::SecureChannel;
-use crate::session::{FIRST_RETRY, HubSession, HubUp, State};
+use postern_env::time::{self, Duration};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+type Result<T, E = SessionError> = std::result::Result<T, E>;
 
 /// A subscription is renewed this often: what was lost on the way comes again then.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
@@ -88,28 +91,27 @@ impl Drop for MailboxSession {
     }
 }
 
-impl Node {
-    /// Keeps the mailbox subscribed of the identity which `hub` is kept as
-    /// ([`keep_connected_as`](Node::keep_connected_as)).
-    pub fn keep_mailbox(&self, hub: &HubSession) -> MailboxSession {
-        let (deliver, mail) = mpsc::channel(IN_FLIGHT);
-        let (acknowledge, acknowledged) = mpsc::unbounded_channel();
-        let (report, state) = watch::channel(State::Connecting);
-        let core = self.core().clone();
-        let stop = core.stopping.child_token();
-        let subscribing = SubscriptionLoop {
-            core: core.clone(),
-            hub: hub.watch(),
-            report,
-            deliver,
-            acknowledged,
-            held: HashSet::new(),
-            done: HashSet::new(),
-        };
-        let stopped = stop.clone();
-        core.tasks.spawn(async move { stopped.run_until_cancelled(subscribing.run()).await });
-        MailboxSession { mail, state, acknowledger: Acknowledger(acknowledge), stop }
-    }
+/// Keeps the mailbox subscribed of the identity which `hub` is kept as.
+pub(crate) fn keep(core: &Arc<Core>, hub: &HubSession) -> MailboxSession {
+    let (deliver, mail) = mpsc::channel(IN_FLIGHT);
+    let (acknowledge, acknowledged) = mpsc::unbounded_channel();
+    let (report, state) = watch::channel(State::Connecting);
+    let core = core.clone();
+    let stop = core.stopping.child_token();
+    let subscribing = SubscriptionLoop {
+        core: core.clone(),
+        hub: hub.watch(),
+        report,
+        deliver,
+        acknowledged,
+        held: HashSet::new(),
+        done: HashSet::new(),
+    };
+    let stopped = stop.clone();
+    core.spawn(async move {
+        stopped.run_until_cancelled(subscribing.run()).await;
+    });
+    MailboxSession { mail, state, acknowledger: Acknowledger(acknowledge), stop }
 }
 
 struct SubscriptionLoop {
@@ -129,7 +131,7 @@ enum Event {
     Received(MailboxReply),
     Acknowledged(MailId),
     Renew,
-    Over(Error),
+    Over(SessionError),
 }
 
 /// A subscription over one channel.
@@ -153,7 +155,7 @@ impl SubscriptionLoop {
             tracing::debug!(%error, "not subscribed to the mailbox");
             self.report.send_replace(State::Down(Arc::new(error)));
             if !channel.is_cut() {
-                tokio::time::sleep(backoff.next(0.0)).await;
+                time::sleep(backoff.next(0.0)).await;
             }
         }
     }
@@ -182,14 +184,14 @@ impl SubscriptionLoop {
         let context = Context::open(&self.core, Address::random(), self.core.stopping.child_token())?;
         self.core.router.expose(context.address(), channel.origin());
         let mut subscription = Subscription { channel, context, next_number: 0, unanswered: HashMap::new() };
-        let mut renew = tokio::time::interval_at(Instant::now() + RENEW_EVERY, RENEW_EVERY);
+        let mut renew = time::interval_at(time::now() + RENEW_EVERY, RENEW_EVERY);
         self.subscribe(&mut subscription).await?;
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let deadline = time::now() + ANSWER_TIMEOUT;
         loop {
             let waiting = self.report.borrow().up().is_none();
             let event = tokio::select! {
                 () = channel.cut() => Event::Over(RelayError::Disconnected.into()),
-                () = tokio::time::sleep_until(deadline), if waiting => Event::Over(MailboxError::NotAnswered.into()),
+                () = time::sleep_until(deadline), if waiting => Event::Over(MailboxError::NotAnswered.into()),
                 said = subscription.next() => said,
                 Some(id) = self.acknowledged.recv() => Event::Acknowledged(id),
                 _ = renew.tick() => Event::Renew,
@@ -263,12 +265,12 @@ impl Subscription<'_> {
         self.next_number += 1;
         let payload = request.encode(number);
         self.unanswered.insert(number, request);
-        self.context.send(Route::from(self.channel).then(MAILBOX_SERVICE), payload).await
+        Ok(self.context.send(Route::from(self.channel).then(MAILBOX_SERVICE), payload).await?)
     }
 
     async fn next(&mut self) -> Event {
         loop {
-            let Some(message) = self.context.next().await else { return Event::Over(Error::Stopped) };
+            let Some(message) = self.context.next().await else { return Event::Over(SessionError::Stopped) };
             match MailboxReply::decode(&message.payload) {
                 Some(said) => return Event::Received(said),
                 None => tracing::debug!("the hub's mailbox says what nobody understands"),

@@ -1,89 +1,23 @@
-//! The primitives under the handshake, all done by aws-lc-rs: snow brings only its state machine.
+//! The primitives under the Noise protocol, all done by aws-lc-rs: snow brings only its state machine.
 //!
 //! ```text
-//! handshake ──► snow ──► AwsLc ──► X25519 · AES-256-GCM · SHA-256 · system randomness
+//! handshake, sealed message ──► snow ──► AwsLc ──► X25519 · AES-256-GCM · SHA-256 · system randomness
 //! ```
 
-use std::fmt;
-
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::aead::Aad;
+use aws_lc_rs::agreement::PrivateKey;
 use aws_lc_rs::{digest, rand};
 use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::CryptoResolver;
 use snow::types::{Cipher, Dh, Hash, Random};
 use zeroize::Zeroizing;
 
-/// Length in bytes of an X25519 secret, an X25519 public key and an AES-256 key.
-pub(crate) const KEY_LEN: usize = 32;
+use super::aead::{AeadKey, nonce};
+use super::{KEY_LEN, TAG_LEN, x25519};
 
-/// Length in bytes of an AES-256-GCM tag.
-pub(crate) const TAG_LEN: usize = 16;
-
+/// Bytes of a SHA-256 hash and of the blocks it works on (FIPS 180-4).
 const HASH_LEN: usize = 32;
 const HASH_BLOCK_LEN: usize = 64;
-
-/// The operating system gave no random bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no random bytes available")]
-pub(crate) struct RandomError;
-
-/// The long-lived X25519 key pair that a node proves in every handshake (`docs/wire.md §7.2`).
-///
-/// The secret is wiped when the value is dropped and never shown by `Debug`.
-pub(crate) struct StaticKey {
-    // Boxed, so that moving the key leaves no unwiped copy behind.
-    secret: Box<Zeroizing<[u8; KEY_LEN]>>,
-    public: [u8; KEY_LEN],
-}
-
-impl StaticKey {
-    /// Draws a fresh key pair from the operating system.
-    ///
-    /// # Errors
-    /// [`RandomError`] if the system has no randomness to give.
-    pub(crate) fn generate() -> Result<Self, RandomError> {
-        let mut secret = Zeroizing::new([0; KEY_LEN]);
-        rand::fill(secret.as_mut()).map_err(|_| RandomError)?;
-        Ok(Self::from_bytes(&secret))
-    }
-
-    /// Restores a key pair from its 32 secret bytes, which may have any value.
-    #[must_use]
-    pub(crate) fn from_bytes(secret: &[u8; KEY_LEN]) -> Self {
-        let (_, public) = key_pair(secret).expect("any 32 bytes are an X25519 secret");
-        Self { secret: Box::new(Zeroizing::new(*secret)), public }
-    }
-
-    /// The 32 bytes the peer will see, and which the purpose key attestation names.
-    #[must_use]
-    pub(crate) fn public(&self) -> &[u8; KEY_LEN] {
-        &self.public
-    }
-
-    pub(crate) fn secret(&self) -> &[u8; KEY_LEN] {
-        &self.secret
-    }
-}
-
-impl fmt::Debug for StaticKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticKey").field("public", &hex::encode(self.public)).finish_non_exhaustive()
-    }
-}
-
-/// Expands an AES-256 key; the expanded form wipes itself when dropped.
-pub(super) fn expand(key: &[u8; KEY_LEN]) -> LessSafeKey {
-    let key = UnboundKey::new(&AES_256_GCM, key).expect("any 32 bytes are an AES-256 key");
-    LessSafeKey::new(key)
-}
-
-/// The 12-byte nonce of counter `n`: four zero bytes, then big-endian (`docs/wire.md §7.1`).
-pub(super) fn nonce(n: u64) -> Nonce {
-    let mut bytes = [0; NONCE_LEN];
-    bytes[4..].copy_from_slice(&n.to_be_bytes());
-    Nonce::assume_unique_for_key(bytes)
-}
 
 /// Gives snow the one set of primitives that peers speak; any other choice is unavailable.
 pub(crate) struct AwsLc;
@@ -144,7 +78,7 @@ impl Dh for Curve25519 {
     }
 
     fn set(&mut self, privkey: &[u8]) {
-        (self.private, self.public) = match key_pair(privkey) {
+        (self.private, self.public) = match x25519::key_pair(privkey) {
             Some((private, public)) => (Some(private), public),
             None => (None, [0; KEY_LEN]),
         };
@@ -169,29 +103,16 @@ impl Dh for Curve25519 {
     fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
         let private = self.private.as_ref().ok_or(snow::Error::Dh)?;
         // snow hands over its whole buffer, sized for the longest curve it knows.
-        let peer = pubkey.get(..KEY_LEN).ok_or(snow::Error::Dh)?;
+        let peer = pubkey.first_chunk::<KEY_LEN>().ok_or(snow::Error::Dh)?;
         let out = out.get_mut(..KEY_LEN).ok_or(snow::Error::Dh)?;
-        let peer = UnparsedPublicKey::new(&X25519, peer);
-        agree(private, peer, snow::Error::Dh, |shared| {
-            // A low-order peer key would make the secret known to everyone (RFC 7748 §6.1).
-            if shared.iter().fold(0, |any, byte| any | byte) == 0 {
-                return Err(snow::Error::Dh);
-            }
-            out.copy_from_slice(shared);
-            Ok(())
-        })
+        let shared = x25519::shared_secret(private, peer).ok_or(snow::Error::Dh)?;
+        out.copy_from_slice(shared.as_ref());
+        Ok(())
     }
 }
 
-fn key_pair(secret: &[u8]) -> Option<(PrivateKey, [u8; KEY_LEN])> {
-    let private = PrivateKey::from_private_key(&X25519, secret).ok()?;
-    let public = private.compute_public_key().ok()?;
-    let public = public.as_ref().try_into().ok()?;
-    Some((private, public))
-}
-
 #[derive(Default)]
-struct Aes256Gcm(Option<LessSafeKey>);
+struct Aes256Gcm(Option<AeadKey>);
 
 impl Cipher for Aes256Gcm {
     fn name(&self) -> &'static str {
@@ -199,7 +120,7 @@ impl Cipher for Aes256Gcm {
     }
 
     fn set(&mut self, key: &[u8; KEY_LEN]) {
-        self.0 = Some(expand(key));
+        self.0 = Some(AeadKey::new(key));
     }
 
     fn encrypt(&self, n: u64, authtext: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {
@@ -207,6 +128,7 @@ impl Cipher for Aes256Gcm {
         ciphertext.copy_from_slice(plaintext);
         let key = self.0.as_ref().expect("snow sets the key before using it");
         let tag = key
+            .0
             .seal_in_place_separate_tag(nonce(n), Aad::from(authtext), ciphertext)
             .expect("a handshake message is far below the limit of AES-GCM");
         rest[..TAG_LEN].copy_from_slice(tag.as_ref());
@@ -217,7 +139,8 @@ impl Cipher for Aes256Gcm {
         let key = self.0.as_ref().ok_or(snow::Error::Decrypt)?;
         let (ciphertext, tag) = ciphertext.split_last_chunk::<TAG_LEN>().ok_or(snow::Error::Decrypt)?;
         let out = out.get_mut(..ciphertext.len()).ok_or(snow::Error::Decrypt)?;
-        key.open_separate_gather(nonce(n), Aad::from(authtext), ciphertext, tag, out)
+        key.0
+            .open_separate_gather(nonce(n), Aad::from(authtext), ciphertext, tag, out)
             .map_err(|_| snow::Error::Decrypt)?;
         Ok(ciphertext.len())
     }
@@ -311,14 +234,5 @@ mod tests {
         let unset = Curve25519::default();
         assert_eq!(unset.dh(&[9; 32], &mut out), Err(snow::Error::Dh));
         assert_eq!(out, [0; 32]);
-    }
-
-    #[test]
-    fn generated_keys_differ_and_debug_hides_the_secret() {
-        let (a, b) = (StaticKey::generate().unwrap(), StaticKey::generate().unwrap());
-        assert_ne!(a.public(), b.public());
-        let shown = format!("{a:?}");
-        assert!(shown.contains(&hex::encode(a.public())));
-        assert!(!shown.contains(&hex::encode(a.secret())));
     }
 }
