@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_engine::api::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
-use postern_engine::control::{Client, ControlError, Host};
+use postern_engine::api::{Answer, Code, EngineApi, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use postern_engine::control::{Client, ControlError};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use crate::controller::{Ask, Input};
 use crate::face::Event;
+use crate::shell::ShellAction;
 
 const LOCK: &str = "app.lock";
 /// How long the first may take from its lock to its socket.
@@ -124,7 +125,7 @@ impl Reception {
     }
 }
 
-impl Host for Reception {
+impl EngineApi for Reception {
     fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -147,6 +148,12 @@ impl Host for Reception {
         let ask = Input::Ask(Ask::Request(Box::new(request), answer));
         self.inputs.send(ask).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    async fn shutdown(&self) {
+        let (answer, _) = oneshot::channel();
+        let _ = self.inputs.send(Input::Ask(Ask::Act(ShellAction::Quit, answer))).await;
+        self.inputs.closed().await;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::table::shown;
 use anyhow::Result;
 use clap::Args;
 use portals::PortalsFile;
-use postern_engine::api::{Answer, Code, Fault, Notice, Request};
+use postern_engine::api::{Answer, Code, EngineApi, Fault, Notice, Request};
 use postern_engine::control;
 use postern_engine::{Engine, EngineOptions};
 use serde::Serialize;

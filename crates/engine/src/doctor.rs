@@ -1,17 +1,19 @@
-//! What the heart cannot see of itself: the keychain, the stored data, the clock.
+//! Diagnosis of this machine: the keychain, the stored data, the clock.
+//!
+//! The core diagnoses what its records show; this looks at what the core cannot reach. It changes nothing.
 
 use crate::api::{Fault, Finding, Severity, UnixMillis};
 use crate::identity::IdentityStore;
 use crate::store::audit_log;
 use std::path::Path;
 
-/// Before this no clock is right: it is when this was written.
-const WRITTEN: UnixMillis = UnixMillis(1_760_000_000_000);
+/// A clock that shows an earlier time is wrong: this code was written then (October 2025).
+const EARLIEST: UnixMillis = UnixMillis(1_760_000_000_000);
 
-/// Looks at this machine.
-pub(crate) async fn examine(home: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
-    let mut findings = vec![keychain(home).await, data(database).await];
-    if now < WRITTEN {
+/// Examines keychain, database and clock.
+pub(crate) async fn examine(identity_store: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
+    let mut findings = vec![keychain(identity_store).await, data(database).await];
+    if now < EARLIEST {
         findings.push(finding(
             Severity::Bad,
             "clock",
@@ -22,8 +24,8 @@ pub(crate) async fn examine(home: &IdentityStore, database: &Path, now: UnixMill
     findings
 }
 
-async fn keychain(home: &IdentityStore) -> Finding {
-    match home.load().await {
+async fn keychain(identity_store: &IdentityStore) -> Finding {
+    match identity_store.load().await {
         Ok(_) => finding(Severity::Good, "keychain", "The keychain gives the key.", None),
         Err(error) => {
             let fault = Fault::from(error);

@@ -22,9 +22,8 @@ use crate::output::Output;
 use crate::table::{escaped, shown};
 use anyhow::{Context, Result, bail};
 use postern_engine::api::{
-    Answer, Code, Fault, InletView, Request, Secret, ServiceKind, ServicePatch, ServiceView, Snapshot,
+    Answer, Code, EngineApi, Fault, InletView, Request, Secret, ServiceKind, ServicePatch, ServiceView, Snapshot,
 };
-use postern_engine::control::Host;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -122,7 +121,7 @@ impl PortalsFile {
     }
 
     /// Reads the file again and has the engine do what it says; a file that cannot be read changes nothing.
-    pub(super) async fn read_again<H: Host>(&mut self, engine: &H, output: Output) {
+    pub(super) async fn read_again<E: EngineApi>(&mut self, engine: &E, output: Output) {
         match read(&self.path) {
             Ok(declared) => {
                 let gone = |old: &String, new: bool| if new { None } else { Some(old.clone()) };
@@ -145,7 +144,7 @@ impl PortalsFile {
     }
 
     /// Has the engine do what the file says. What it refuses is said, and keeps nothing else from being done.
-    pub(super) async fn apply<H: Host>(&mut self, engine: &H, output: Output) {
+    pub(super) async fn apply<E: EngineApi>(&mut self, engine: &E, output: Output) {
         let snapshot = engine.snapshot().borrow().clone();
         for (name, service) in &self.declared.services {
             for request in service_requests(&snapshot, name, service) {
@@ -173,7 +172,7 @@ fn say_not_applied(output: Output, what: &str, error: &str) {
     output.say(&Event::NotApplied { what, error }, sentence);
 }
 
-async fn order<H: Host>(engine: &H, request: Request, what: &str, output: Output) {
+async fn order<E: EngineApi>(engine: &E, request: Request, what: &str, output: Output) {
     if let Err(fault) = engine.request(request).await {
         say_not_applied(output, what, &fault.message);
     }
@@ -219,7 +218,7 @@ fn off_requests(snapshot: &Snapshot, dropped: &Dropped) -> Vec<Request> {
 }
 
 /// Makes an inlet what is declared: accepts its link the first time, and afterwards sees to its port and switch.
-async fn keep_inlet<H: Host>(engine: &H, directory: &Path, name: &str, declared: &DeclaredInlet) -> Result<()> {
+async fn keep_inlet<E: EngineApi>(engine: &E, directory: &Path, name: &str, declared: &DeclaredInlet) -> Result<()> {
     let there = engine.snapshot().borrow().inlets.iter().find(|inlet| inlet.name == name).cloned();
     let Some(there) = there else { return accept(engine, directory, name, declared).await };
     if let Some(port) = declared.port.filter(|port| *port != there.port) {
@@ -231,7 +230,7 @@ async fn keep_inlet<H: Host>(engine: &H, directory: &Path, name: &str, declared:
     Ok(())
 }
 
-async fn accept<H: Host>(engine: &H, directory: &Path, name: &str, declared: &DeclaredInlet) -> Result<()> {
+async fn accept<E: EngineApi>(engine: &E, directory: &Path, name: &str, declared: &DeclaredInlet) -> Result<()> {
     let link = match (&declared.link, &declared.link_file) {
         (Some(link), None) => link.clone(),
         (None, Some(file)) => read_link(&directory.join(file))?,

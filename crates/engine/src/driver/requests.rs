@@ -1,98 +1,91 @@
-//! Requests of faces: most are the heart's; what only looks at this machine is answered beside it.
+//! Requests of frontends: the core answers most; what only concerns this machine is answered beside it.
+//!
+//! In: requests, with the channel for the answer. Out: an event for the core, or a task that answers without delaying anybody
+//! else. Every request is answered exactly once.
 
-use super::{Runner, clock};
-use crate::api::{Answer, Code, Fault, Finding, Request};
+use super::frontend::{MAX_REQUESTS, PendingRequest, ResponseSender};
+use super::{Driver, clock};
+use crate::api::{Answer, Code, Fault, Request};
 use crate::core::{Event, Now, RequestId};
-use crate::engine::MAX_REQUESTS;
 use crate::store::{FILE, audit_log};
 use crate::{backup, doctor, listening_ports};
-use tokio::sync::oneshot;
+use postern_env::task;
 
-/// A face that waits for its answer.
-pub(super) struct Waiting {
-    answer: oneshot::Sender<Result<Answer, Fault>>,
-    /// What the machine finds is added to what the heart finds.
-    is_doctor: bool,
-}
-
-impl Waiting {
-    pub(super) fn answer(self, answer: Result<Answer, Fault>) {
-        let _ = self.answer.send(answer);
-    }
-}
-
-impl Runner {
-    pub(super) async fn asked(
+impl Driver {
+    /// Handles a request.
+    ///
+    /// # Errors
+    /// Something cannot be saved; the engine must stop.
+    pub(super) async fn on_request(
         &mut self,
         request: Request,
-        answer: oneshot::Sender<Result<Answer, Fault>>,
+        response: ResponseSender,
         now: Now,
     ) -> Result<(), Fault> {
         match request {
-            Request::Ports => beside(answer, async {
-                let listening = tokio::task::spawn_blocking(listening_ports::listening).await;
+            Request::Ports => spawn_response(response, async {
+                let listening = task::spawn_blocking(listening_ports::listening).await;
                 let ports = listening.unwrap_or_else(|_| Err(stopped()))?;
                 Ok(Answer::Ports { ports })
             }),
             Request::Log { before, limit } => {
-                self.write().await?;
+                self.flush_audit().await?;
                 let path = self.data_dir.join(FILE);
-                beside(answer, async move {
+                spawn_response(response, async move {
                     let read = audit_log::read(&path, before, limit).await;
                     let (receipts, intact) = read.map_err(|error| error.fault(&path))?;
                     Ok(Answer::Receipts { receipts, intact })
                 });
             }
             Request::Backup { path, passphrase } => {
-                self.write().await?;
-                let made = backup::copy(&mut self.store, &self.data_dir).await;
-                let home = self.home.clone();
-                beside(answer, async move {
-                    backup::write(&home, made?, path.into(), passphrase).await?;
+                self.flush_audit().await?;
+                let copied = backup::copy(&mut self.store, &self.data_dir).await;
+                let store = self.identity_store.clone();
+                spawn_response(response, async move {
+                    backup::write(&store, copied?, path.into(), passphrase).await?;
                     Ok(Answer::Done)
                 });
             }
-            // What stands in a ticket is sealed with a key that is about to be there.
+            // The secrets of tickets are encrypted with a key that is about to be loaded.
             Request::Invite { .. } | Request::InvitationLink { .. } | Request::Open { .. }
-                if self.finding_identity && self.early.len() < MAX_REQUESTS =>
+                if self.loading_identity && self.deferred_requests.len() < MAX_REQUESTS =>
             {
-                self.early.push((request, answer));
+                self.deferred_requests.push((request, response));
             }
             request => {
                 self.last_request += 1;
                 let id = RequestId(self.last_request);
                 let is_doctor = matches!(request, Request::Doctor);
-                self.waiting.insert(id, Waiting { answer, is_doctor });
-                self.hear(Event::Request(id, request), now).await?;
+                self.pending_requests.insert(id, PendingRequest { response, is_doctor });
+                self.handle(Event::Request(id, request), now).await?;
             }
         }
         Ok(())
     }
 
-    pub(super) fn answer(&mut self, request: RequestId, answer: Result<Answer, Fault>) {
-        let Some(waiting) = self.waiting.remove(&request) else { return };
+    /// Sends the core's answer to a request.
+    pub(super) fn send_answer(&mut self, request: RequestId, answer: Result<Answer, Fault>) {
+        let Some(PendingRequest { response, is_doctor }) = self.pending_requests.remove(&request) else { return };
         match answer {
-            Ok(Answer::Findings { findings }) if waiting.is_doctor => {
-                let (home, path) = (self.home.clone(), self.data_dir.join(FILE));
-                beside(waiting.answer, async move {
-                    let mut all: Vec<Finding> = findings;
-                    all.extend(doctor::examine(&home, &path, clock::wall()).await);
-                    all.sort_by_key(|it| std::cmp::Reverse(it.severity));
-                    Ok(Answer::Findings { findings: all })
+            Ok(Answer::Findings { mut findings }) if is_doctor => {
+                let (store, path) = (self.identity_store.clone(), self.data_dir.join(FILE));
+                spawn_response(response, async move {
+                    findings.extend(doctor::examine(&store, &path, clock::wall()).await);
+                    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
+                    Ok(Answer::Findings { findings })
                 });
             }
-            answer => waiting.answer(answer),
+            // Nobody may be waiting any more.
+            answer => drop(response.send(answer)),
         }
     }
 }
 
-/// Answers when it is done, without holding up anybody else.
-fn beside(
-    answer: oneshot::Sender<Result<Answer, Fault>>,
-    work: impl Future<Output = Result<Answer, Fault>> + Send + 'static,
-) {
-    tokio::spawn(async move {
-        let _ = answer.send(work.await);
+/// Answers from a task of its own.
+fn spawn_response(response: ResponseSender, work: impl Future<Output = Result<Answer, Fault>> + Send + 'static) {
+    task::spawn(async move {
+        // Nobody may be waiting any more.
+        let _ = response.send(work.await);
     });
 }
 

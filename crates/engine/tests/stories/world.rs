@@ -1,8 +1,8 @@
 //! People with engines of their own, a hub, and services, in one process.
 
 use postern_engine::api::{
-    Answer, Code, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind,
-    Snapshot, Terms,
+    Answer, Code, EngineApi, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId,
+    ServiceKind, Snapshot, Terms,
 };
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};

@@ -17,7 +17,7 @@ fn services_and_hubs_are_bounded() {
     }
     // A snapshot has to fit through the control socket, with room for people, invitations and portals.
     let snapshot = serde_json::to_vec(&world.snapshot(ADA)).unwrap();
-    assert!(snapshot.len() < crate::control::MAX_SAID / 8, "{}", snapshot.len());
+    assert!(snapshot.len() < crate::control::MAX_MESSAGE / 8, "{}", snapshot.len());
     let one_more =
         Request::Share { name: "X".into(), kind: ServiceKind::Tcp, target: "1".into(), path: None, description: None };
     assert_eq!(world.must_fail(ADA, one_more), Code::TooMany);
