@@ -17,7 +17,7 @@ const QUEUES: usize = 8 << 20;
 /// More than every buffer between two ends holds.
 const LARGE: u64 = 64 << 20;
 
-/// Clients that do not read, and what waits for one of them at most: `portal::WINDOW`, and what it was
+/// Clients that do not read, and what waits for one of them at most: `portal::INITIAL_WINDOW`, and what it was
 /// ahead by while its own buffers took it.
 const STALLED: u64 = 64;
 const WINDOW: u64 = 256 << 10;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use postern_engine::peer::ticket::Ticket;
 use postern_engine::peer::{PeerAddress, relay_name};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Context, Flow, Node, Routed, SecureChannelOptions, Worker};
+use postern_node::{Context, Node, Origin, Routed, SecureChannelOptions, Worker};
 use postern_tests::person::{find, free_port, text};
 use postern_tests::{Hub, PATIENCE, Person, Service, eventually, temp_dir};
 
@@ -40,7 +40,7 @@ impl Liar {
         let (nodes, address) = runtime.block_on(async {
             let (hub, mallory) = (Node::new(), Node::new());
             let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
-            RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+            RelayService::start(&hub, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
             let identity = mallory.create_identity().await.unwrap();
             let anyone = SecureChannelOptions::trust_anyone();
             let channels = mallory.create_secure_channel_listener(&identity, "api", anyone).await.unwrap();

@@ -165,7 +165,7 @@ async fn bench(arguments: &[&str]) -> Result<ExitCode> {
 fn report_notes() -> String {
     format!(
         "All systems run on one machine, with the load and the service; they take turns in every round. A ratio is the \
-         median of the\nratios within the rounds, {OURS} divided by the other. What each line means stands in \
-         [README.md](README.md).\n"
+         median of the\nratios within the rounds, {OURS} divided by the other. [README.md](README.md) \
+         explains each line.\n"
     )
 }

@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
     // Everybody may prove who they are. The outlet decides, so that whoever is not allowed is told so.
     let options = SecureChannelOptions::trust_anyone();
     let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
-    node.create_outlet(OUTLET, &arguments.to, OutletOptions { allow: Some(trust), gate: None })?;
+    node.create_outlet(OUTLET, &arguments.to, OutletOptions { allow: Some(trust), admission: None })?;
     node.expose(OUTLET, &listener)?;
     let name = arguments.name.unwrap_or_else(|| Address::random().to_string());
     let session = node.keep_connected(&arguments.hub, Some(name));

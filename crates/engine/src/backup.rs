@@ -95,7 +95,7 @@ pub async fn restore(
         && entries.next().is_some()
     {
         let sentence =
-            format!("{} is not empty. Restore to a new place, or move away what is there.", data_dir.display());
+            format!("{} is not empty. Restore to a new directory, or move its content away.", data_dir.display());
         return Err(Fault::new(Code::Invalid, sentence));
     }
     if matches!(keychain, KeychainChoice::Memory) {

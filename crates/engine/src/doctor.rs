@@ -17,7 +17,7 @@ pub(crate) async fn examine(identity_store: &IdentityStore, database: &Path, now
         findings.push(finding(
             Severity::Bad,
             "clock",
-            "This machine's clock is far behind.",
+            "The clock of this machine is far behind.",
             Some("Set the clock: invitations and access are judged by it."),
         ));
     }
@@ -26,7 +26,7 @@ pub(crate) async fn examine(identity_store: &IdentityStore, database: &Path, now
 
 async fn keychain(identity_store: &IdentityStore) -> Finding {
     match identity_store.load().await {
-        Ok(_) => finding(Severity::Good, "keychain", "The keychain gives the key.", None),
+        Ok(_) => finding(Severity::Good, "keychain", "The keychain contains the key.", None),
         Err(error) => {
             let fault = Fault::from(error);
             finding(Severity::Bad, "keychain", &fault.message, None)
@@ -36,12 +36,17 @@ async fn keychain(identity_store: &IdentityStore) -> Finding {
 
 async fn data(database: &Path) -> Finding {
     match audit_log::read(database, None, 1).await {
-        Ok((_, true)) => finding(Severity::Good, "data", "The stored data can be read, and the log is whole.", None),
+        Ok((_, true)) => finding(
+            Severity::Good,
+            "data",
+            "The stored data can be read, and the hash chain of the log is intact.",
+            None,
+        ),
         Ok((_, false)) => finding(
             Severity::Warning,
             "data",
-            "The log was changed by something else than Postern.",
-            Some("Trust no line of it that another record does not confirm."),
+            "The log was changed by another program: its hash chain is broken.",
+            Some("Do not rely on its entries alone."),
         ),
         Err(error) => finding(Severity::Bad, "data", &error.fault(database).message, None),
     }

@@ -14,10 +14,10 @@ const SEARCHED: u16 = 100;
 /// Every port that a program listens on, by number; if there are several addresses, the one that most others can reach.
 ///
 /// # Errors
-/// The system does not tell.
+/// The system does not provide them.
 pub(crate) fn listening() -> Result<Vec<ListeningPort>, Fault> {
     let all = listeners::get_all().map_err(|error| {
-        Fault::new(Code::Failed, format!("The system does not tell which ports are in use: {error}."))
+        Fault::new(Code::Failed, format!("The system does not list the ports that are in use: {error}."))
     })?;
     let mut ports: BTreeMap<u16, Listener> = BTreeMap::new();
     let listening = |it: &Listener| it.protocol == Protocol::TCP && it.state == SocketState::Listen;

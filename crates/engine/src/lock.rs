@@ -23,7 +23,7 @@ impl DirectoryLock {
     pub(crate) fn take(data_dir: &Path) -> Result<Self, Fault> {
         fs::create_private_directory(data_dir, true).map_err(|error| {
             let path = data_dir.display();
-            Fault::new(Code::Storage, format!("{path} cannot be made: {error}. Choose another place."))
+            Fault::new(Code::Storage, format!("{path} cannot be created: {error}. Choose another directory."))
         })?;
         let path = data_dir.join(FILE);
         let failed = |error: std::io::Error| {
@@ -37,7 +37,7 @@ impl DirectoryLock {
             Err(TryLockError::WouldBlock) => Err(Fault::new(
                 Code::InUse,
                 format!(
-                    "Another Postern is running with {}. Use that one, or choose another place with --data-dir.",
+                    "Another Postern is running with {}. Use that one, or choose another directory with --data-dir.",
                     data_dir.display()
                 ),
             )),

@@ -23,7 +23,7 @@ use postern_node::identity::{Identifier, Identity};
 use postern_node::mailbox::MAILBOX_SERVICE;
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::session::HUB_LISTENER;
-use postern_node::{Echoer, Flow, Node, SecureChannelOptions, Stats, TcpListener, Uppercase};
+use postern_node::{Echoer, Node, Origin, SecureChannelOptions, Stats, TcpListener, Uppercase};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -169,7 +169,7 @@ async fn serve(
     node.start_worker("uppercase", Uppercase)?;
     let listener = node.tcp_listen(&config.listen).await?;
     let options = RelayServiceOptions { prefix: config.relay_prefix.clone(), ..Default::default() };
-    RelayService::start(&node, options, &[listener.flow(), channels.flow()])?;
+    RelayService::start(&node, options, &[listener.origin(), channels.origin()])?;
     for worker in ["echo", "uppercase", HUB_LISTENER] {
         node.expose(worker, &listener)?;
     }

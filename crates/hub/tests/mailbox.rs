@@ -10,7 +10,7 @@ use postern_node::mailbox::{
 use postern_node::sealed::{self, PostalKey, SealedError, VerifiedPostalAddress};
 use postern_node::session::{HUB_LISTENER, HubOptions, HubSession};
 use postern_node::vault::MemoryStore;
-use postern_node::{Context, Error, Flow, Node, Result, Routed, SecureChannel, SecureChannelOptions, Worker, route};
+use postern_node::{Context, Error, Node, Origin, Result, Routed, SecureChannel, SecureChannelOptions, Worker, route};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -268,7 +268,7 @@ async fn quotas_hold_and_say_so() {
     }
     // 1 MiB for one recipient is 32 of these, and 32 is what one depositor may leave at once.
     assert!(outcomes[..32].iter().all(Result::is_ok));
-    assert!(outcomes[32..].iter().any(|outcome| matches!(outcome, Err(Error::Mailbox(MailboxError::TooMuch)))));
+    assert!(outcomes[32..].iter().any(|outcome| matches!(outcome, Err(Error::Mailbox(MailboxError::RateLimited)))));
     let carol = Person::at(&address).await;
     let full = in_time(carol.deposit(bob.id(), b"one more")).await;
     assert!(matches!(full, Err(Error::Mailbox(MailboxError::MailboxFull))), "{full:?}");
@@ -312,7 +312,7 @@ async fn a_hub_that_lies_gains_nothing() {
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
     let identity = node.create_identity().await.unwrap();
     let channels = node.create_secure_channel_listener(&identity, HUB_LISTENER, any()).await.unwrap();
-    node.expose(HUB_LISTENER, &listener.flow()).unwrap();
+    node.expose(HUB_LISTENER, &listener.origin()).unwrap();
     let pushes = Arc::new(Mutex::new(Vec::new()));
     node.start_worker(MAILBOX_SERVICE, Liar { pushes: pushes.clone() }).unwrap();
     node.expose(MAILBOX_SERVICE, &channels).unwrap();

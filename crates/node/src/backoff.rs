@@ -24,8 +24,9 @@ pub enum Jitter {
 
 impl Jitter {
     /// The delay, for a `random` number from 0 (inclusive) to 1.
-    fn apply(self, delay: Duration, random: f64) -> Duration {
-        let random = random.clamp(0.0, 1.0);
+    fn apply(self, delay: Duration, random: f32) -> Duration {
+        // In double precision, so that a jitter of nothing changes nothing.
+        let random = f64::from(random.clamp(0.0, 1.0));
         match self {
             Self::None => delay,
             Self::ShortenByHalf => delay.mul_f64(1.0 - random / 2.0),
@@ -78,7 +79,7 @@ impl Backoff {
     }
 
     /// The next delay. `random` is a number from 0 (inclusive) to 1 that decides the jitter.
-    pub fn next(&mut self, random: f64) -> Duration {
+    pub fn next(&mut self, random: f32) -> Duration {
         let delay = self.jitter.apply(self.delay, random);
         self.delay = self.delay.saturating_mul(2).min(self.longest);
         delay
@@ -140,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn jitter_stays_within_its_bounds(random in 0.0f64..1.0, attempts in 0u32..10) {
+        fn jitter_stays_within_its_bounds(random in 0.0f32..1.0, attempts in 0u32..10) {
             let backoff = Backoff::new(FIRST, LONGEST).after(attempts);
             let nominal = backoff.with_jitter(Jitter::None).next(random);
             let shortened = backoff.with_jitter(Jitter::ShortenByHalf).next(random);

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::route;
-use crate::router::{Body, Endpoint, FlowId, Parcel, Router, Source};
+use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Router, Source};
 use crate::secure_channel::{Opener, RecordKey, Sealer};
 use crate::wire::frame;
 use std::hint::black_box;
@@ -81,38 +81,38 @@ fn parse_header(times: u32) {
 struct Taker;
 
 impl Endpoint for Taker {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        black_box(parcel.body.len());
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        black_box(message.body.len());
         Ok(Delivery::default())
     }
 }
 
 fn look_up(times: u32) {
-    let (router, flow) = (Router::default(), FlowId::fresh());
+    let (router, origin) = (Router::default(), OriginId::fresh());
     let addresses: Vec<Address> = (0..ADDRESSES).map(|number| Address::from(format!("address-{number:016}"))).collect();
     for address in &addresses {
         router.add_endpoint(address.clone(), Arc::new(Taker)).expect("they differ");
-        router.open(address, flow);
+        router.expose(address, origin);
     }
     let source = Arc::new(Source {
-        flow,
-        spawner: None,
+        origin,
+        listener: None,
         sender: "sender".into(),
         peer: None,
-        beneath: None,
+        carrier_address: None,
         authenticated: AtomicBool::new(true),
         ended: CancellationToken::new(),
         carrier: CancellationToken::new(),
-        kept_alive: Arc::default(),
+        probed: Arc::default(),
         round_trip: std::time::Duration::ZERO,
     });
     let (onward, back) = (route![addresses[ADDRESSES / 2].clone(), "behind"], route!["back"]);
     let mut payload = [0; 64];
     for _ in 0..times {
-        let delivered = router.dispatch(Parcel {
+        let delivered = router.dispatch(BorrowedMessage {
             onward: onward.as_ref(),
             return_route: back.as_ref(),
-            body: Body::exactly(black_box(&mut payload)),
+            body: PayloadBuf::exactly(black_box(&mut payload)),
             source: Some(&source),
             depth: 0,
         });

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::message::{Message, Routed};
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Envelope, Registration};
+use crate::router::{OwnedMessage, Registration};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Messages a mailbox holds.
 pub const MAILBOX: usize = 256;
 /// Messages that a context sets aside while it waits for another mailbox, before it gives up.
-const SET_ASIDE: usize = 16 * MAILBOX;
+const MAX_DEFERRED: usize = 16 * MAILBOX;
 /// How long [`Context::send_and_receive`] and [`Context::receive`] wait by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -24,10 +24,10 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Context {
     core: Arc<Core>,
     address: Address,
-    inbox: mpsc::Receiver<Envelope>,
+    inbox: mpsc::Receiver<OwnedMessage>,
     /// What arrived while this context was waiting to send: the reason why two workers that send to each other
     /// cannot wait for each other.
-    set_aside: VecDeque<Envelope>,
+    deferred: VecDeque<OwnedMessage>,
     stop: CancellationToken,
     registration: Registration,
 }
@@ -36,7 +36,7 @@ impl Context {
     pub(crate) fn open(core: &Arc<Core>, address: Address, stop: CancellationToken) -> Result<Self> {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let registration = core.router.add_mailbox(address.clone(), mailbox)?;
-        Ok(Self { core: core.clone(), address, inbox, set_aside: VecDeque::new(), stop, registration })
+        Ok(Self { core: core.clone(), address, inbox, deferred: VecDeque::new(), stop, registration })
     }
 
     /// The address that others reach this context at.
@@ -53,7 +53,7 @@ impl Context {
     /// [`Error::Undeliverable`] when the first hop does not exist, is closed, or stays full.
     pub async fn send(&mut self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
-        self.dispatch(Envelope { onward, return_route, payload: message.encode(), source: None }).await
+        self.dispatch(OwnedMessage { onward, return_route, payload: message.encode(), source: None }).await
     }
 
     /// Sends a message like [`send`](Self::send), but never waits: for answers, that a peer who does not take them must
@@ -63,28 +63,28 @@ impl Context {
     /// [`Error::Undeliverable`] as for `send`, and at once when the next mailbox is full.
     pub fn send_at_once(&self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
-        let envelope = Envelope { onward, return_route, payload: message.encode(), source: None };
-        Ok(self.core.router.dispatch_local(envelope)?.at_once()?)
+        let message = OwnedMessage { onward, return_route, payload: message.encode(), source: None };
+        Ok(self.core.router.dispatch_local(message)?.flush_without_waiting()?)
     }
 
-    async fn dispatch(&mut self, envelope: Envelope) -> Result<()> {
-        let delivery = self.core.router.dispatch_local(envelope)?;
-        self.settle(delivery).await.map_err(Error::from)
+    async fn dispatch(&mut self, message: OwnedMessage) -> Result<()> {
+        let delivery = self.core.router.dispatch_local(message)?;
+        self.flush_and_wait(delivery).await.map_err(Error::from)
     }
 
     /// Waits with the delivery, and takes in what arrives meanwhile.
-    async fn settle(&mut self, delivery: Delivery) -> Result<(), Undeliverable> {
-        let settled = delivery.settle();
-        tokio::pin!(settled);
+    async fn flush_and_wait(&mut self, delivery: Delivery) -> Result<(), Undeliverable> {
+        let waiting = delivery.flush_and_wait();
+        tokio::pin!(waiting);
         loop {
             tokio::select! {
                 biased;
-                settled = &mut settled => return settled,
-                Some(envelope) = self.inbox.recv() => {
-                    if self.set_aside.len() == SET_ASIDE {
+                waiting = &mut waiting => return waiting,
+                Some(message) = self.inbox.recv() => {
+                    if self.deferred.len() == MAX_DEFERRED {
                         return Err(Undeliverable::Full);
                     }
-                    self.set_aside.push_back(envelope);
+                    self.deferred.push_back(message);
                 }
                 () = self.stop.cancelled() => return Err(Undeliverable::Closed),
             }
@@ -114,7 +114,7 @@ impl Context {
         let route = route.into();
         let mut reply = Self::open(&self.core, Address::random(), self.stop.clone())?;
         if let Some(source) = route.as_ref().front().and_then(|front| self.core.router.source_of(front)) {
-            self.core.router.open(&reply.address, source.flow);
+            self.core.router.expose(&reply.address, source.origin);
         }
         let answered = async {
             reply.send(route, message).await?;
@@ -136,14 +136,14 @@ impl Context {
         Ok(Routed::decode(self.next().await.ok_or(Error::Stopped)?)?)
     }
 
-    pub(crate) async fn next(&mut self) -> Option<Envelope> {
-        if let Some(envelope) = self.set_aside.pop_front() {
-            return Some(envelope);
+    pub(crate) async fn next(&mut self) -> Option<OwnedMessage> {
+        if let Some(message) = self.deferred.pop_front() {
+            return Some(message);
         }
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            envelope = self.inbox.recv() => envelope,
+            message = self.inbox.recv() => message,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What becomes of a message that was handed on: it is taken, or dropped, or its sender must wait.
 
-use crate::router::Envelope;
-use crate::sync::Gate;
+use crate::router::OwnedMessage;
+use crate::sync::BackpressureGate;
 use crate::tcp::Flush;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long a sender waits for room in a full mailbox or on a congested connection before the message is dropped.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const BACKPRESSURE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a message went nowhere. It is dropped and counted; nobody is told (`docs/wire.md` §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,92 +44,92 @@ pub enum Undeliverable {
 #[must_use]
 pub(crate) struct Delivery {
     flush: Option<Flush>,
-    pressure: Pressure,
+    pressure: Backpressure,
 }
 
 #[derive(Default)]
-enum Pressure {
+enum Backpressure {
     #[default]
     None,
     /// What took the message may be over its budget.
-    Gate(Arc<Gate>),
+    BackpressureGate(Arc<BackpressureGate>),
     /// The mailbox is full; the message comes back with the place to put it.
-    Mailbox(mpsc::Sender<Envelope>, Box<Envelope>),
+    Mailbox(mpsc::Sender<OwnedMessage>, Box<OwnedMessage>),
 }
 
 impl Delivery {
     /// A frame was queued on a connection.
-    pub(crate) fn sent(flush: Option<Flush>, gate: &Arc<Gate>) -> Self {
-        Self { flush, pressure: Pressure::Gate(gate.clone()) }
+    pub(crate) fn sent(flush: Option<Flush>, gate: &Arc<BackpressureGate>) -> Self {
+        Self { flush, pressure: Backpressure::BackpressureGate(gate.clone()) }
     }
 
     /// The mailbox has no room for the message now.
-    pub(crate) fn full(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Self {
-        Self { flush: None, pressure: Pressure::Mailbox(mailbox.clone(), Box::new(envelope)) }
+    pub(crate) fn mailbox_full(mailbox: &mpsc::Sender<OwnedMessage>, message: OwnedMessage) -> Self {
+        Self { flush: None, pressure: Backpressure::Mailbox(mailbox.clone(), Box::new(message)) }
     }
 
     /// The message was taken by something that wants no more until `gate` opens.
-    pub(crate) fn held_by(gate: &Arc<Gate>) -> Self {
-        Self { flush: None, pressure: Pressure::Gate(gate.clone()) }
+    pub(crate) fn blocked_on(gate: &Arc<BackpressureGate>) -> Self {
+        Self { flush: None, pressure: Backpressure::BackpressureGate(gate.clone()) }
     }
 
     /// The same with nothing to wait for: what a node says by itself while it reads (credit, answers, handshakes) is
     /// bounded otherwise. A node that stopped reading because it cannot write would stop its peers, and they it.
-    pub(crate) fn without_waiting(self) -> Self {
-        Self { flush: self.flush, pressure: Pressure::None }
+    pub(crate) fn ignoring_backpressure(self) -> Self {
+        Self { flush: self.flush, pressure: Backpressure::None }
     }
 
     /// Flushes and waits for nothing; a message that finds no room in a mailbox is dropped.
-    pub(crate) fn at_once(self) -> Result<(), Undeliverable> {
+    pub(crate) fn flush_without_waiting(self) -> Result<(), Undeliverable> {
         drop(self.flush);
         match self.pressure {
-            Pressure::Mailbox(..) => Err(Undeliverable::Full),
-            Pressure::None | Pressure::Gate(_) => Ok(()),
+            Backpressure::Mailbox(..) => Err(Undeliverable::Full),
+            Backpressure::None | Backpressure::BackpressureGate(_) => Ok(()),
         }
     }
 
-    /// Flushes, and waits until more may be sent, at most [`PATIENCE`]; a message that found no room in a mailbox
+    /// Flushes, and waits until more may be sent, at most [`BACKPRESSURE_TIMEOUT`]; a message that found no room in a mailbox
     /// until then is dropped.
-    pub(crate) async fn settle(self) -> Result<(), Undeliverable> {
+    pub(crate) async fn flush_and_wait(self) -> Result<(), Undeliverable> {
         drop(self.flush);
-        self.pressure.relieve().await
+        self.pressure.wait_for_capacity().await
     }
 
     /// Flushes, and gives the gate that the sender is to mind before it sends more.
-    pub(crate) async fn flush(self) -> Result<Option<Arc<Gate>>, Undeliverable> {
+    pub(crate) async fn flush(self) -> Result<Option<Arc<BackpressureGate>>, Undeliverable> {
         drop(self.flush);
         match self.pressure {
-            Pressure::Gate(gate) => Ok(Some(gate)),
-            pressure => pressure.relieve().await.map(|()| None),
+            Backpressure::BackpressureGate(gate) => Ok(Some(gate)),
+            pressure => pressure.wait_for_capacity().await.map(|()| None),
         }
     }
 
-    /// Like [`settle`](Self::settle), but where nothing needs to be waited for the flush is left to the caller.
-    pub(crate) async fn hold(self, unflushed: &mut Vec<Flush>) -> Result<(), Undeliverable> {
+    /// Like [`flush_and_wait`](Self::flush_and_wait), but where nothing needs to be waited for the flush is left to the caller.
+    pub(crate) async fn wait_deferring_flush(self, unflushed: &mut Vec<Flush>) -> Result<(), Undeliverable> {
         unflushed.extend(self.flush);
         match &self.pressure {
-            Pressure::None => return Ok(()),
-            Pressure::Gate(gate) if !gate.is_closed() => return Ok(()),
+            Backpressure::None => return Ok(()),
+            Backpressure::BackpressureGate(gate) if !gate.is_closed() => return Ok(()),
             _ => unflushed.clear(),
         }
-        self.pressure.relieve().await
+        self.pressure.wait_for_capacity().await
     }
 }
 
-impl Pressure {
-    async fn relieve(self) -> Result<(), Undeliverable> {
+impl Backpressure {
+    async fn wait_for_capacity(self) -> Result<(), Undeliverable> {
         match self {
             Self::None => Ok(()),
-            Self::Gate(gate) => {
+            Self::BackpressureGate(gate) => {
                 if gate.is_closed()
                     && !gate.is_given_up()
-                    && tokio::time::timeout(PATIENCE, gate.opened()).await.is_err()
+                    && tokio::time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()
                 {
                     gate.give_up();
                 }
                 Ok(())
             }
-            Self::Mailbox(mailbox, envelope) => match mailbox.send_timeout(*envelope, PATIENCE).await {
+            Self::Mailbox(mailbox, message) => match mailbox.send_timeout(*message, BACKPRESSURE_TIMEOUT).await {
                 Ok(()) => Ok(()),
                 Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Undeliverable::Full),
                 Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Undeliverable::Closed),

@@ -48,14 +48,14 @@
 //!
 //! ```
 //! use postern_node::relay::{RelayService, RelayServiceOptions};
-//! use postern_node::{Echoer, Flow, Node, Result, SecureChannelOptions, route};
+//! use postern_node::{Echoer, Origin, Node, Result, SecureChannelOptions, route};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<()> {
 //! // The hub relays for whoever connects. It is a node like the others.
 //! let hub = Node::new();
 //! let tcp = hub.tcp_listen("127.0.0.1:0").await?;
-//! RelayService::start(&hub, RelayServiceOptions::default(), &[tcp.flow()])?;
+//! RelayService::start(&hub, RelayServiceOptions::default(), &[tcp.origin()])?;
 //!
 //! // Bob accepts secure channels; through them, and only so, his echoer is reached.
 //! let bobs = Node::new();
@@ -121,7 +121,7 @@ pub use message::{Bare, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
 pub use node::{Limits, Node, SHUTDOWN_TIMEOUT};
 pub use route::{MAX_HOPS, Route};
-pub use router::{AddressTaken, Flow, FlowId};
+pub use router::{AddressTaken, Origin, OriginId};
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
 pub use stats::{Counter, Stats};
 pub use tcp::{TcpConnection, TcpListener};

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::identity::{Attributes, Identifier, Timestamp};
 use crate::route::Route;
-use crate::router::Envelope;
+use crate::router::OwnedMessage;
 use crate::wire::bare;
 use bytes::Bytes;
 
@@ -120,12 +120,12 @@ where
 #[derive(Clone)]
 pub struct Routed<M> {
     body: M,
-    envelope: Envelope,
+    message: OwnedMessage,
 }
 
 impl<M: Message> Routed<M> {
-    pub(crate) fn decode(envelope: Envelope) -> Result<Self, DecodeError> {
-        Ok(Self { body: M::decode(envelope.payload.clone())?, envelope })
+    pub(crate) fn decode(message: OwnedMessage) -> Result<Self, DecodeError> {
+        Ok(Self { body: M::decode(message.payload.clone())?, message })
     }
 }
 
@@ -142,33 +142,33 @@ impl<M> Routed<M> {
 
     /// The payload as it came.
     pub fn payload(&self) -> &Bytes {
-        &self.envelope.payload
+        &self.message.payload
     }
 
     /// Where answers go.
     pub fn return_route(&self) -> &Route {
-        &self.envelope.return_route
+        &self.message.return_route
     }
 
     /// Where it was going; the front is the receiver's own address.
     pub fn onward_route(&self) -> &Route {
-        &self.envelope.onward
+        &self.message.onward
     }
 
     /// The address of the receiver that it came to.
     pub fn address(&self) -> Option<Address> {
-        self.envelope.onward.front()
+        self.message.onward.front()
     }
 
     /// Who sent it, if it came through a secure channel.
     pub fn peer(&self) -> Option<&Identifier> {
-        Some(&self.envelope.source.as_ref()?.peer.as_ref()?.identifier)
+        Some(&self.message.source.as_ref()?.peer.as_ref()?.identifier)
     }
 
     /// Waits until nothing more comes the way this came: the channel or the connection has ended. Ends at once for
     /// messages of this node.
-    pub fn departure(&self) -> impl Future<Output = ()> + Send + 'static + use<M> {
-        let source = self.envelope.source.clone();
+    pub fn disconnected(&self) -> impl Future<Output = ()> + Send + 'static + use<M> {
+        let source = self.message.source.clone();
         async move {
             if let Some(source) = source {
                 tokio::select! {
@@ -181,7 +181,7 @@ impl<M> Routed<M> {
 
     /// What an authority says about who sent it, if they presented a valid credential.
     pub fn attributes(&self) -> Option<&Attributes> {
-        self.envelope.source.as_ref()?.peer.as_ref()?.attributes(Timestamp::now())
+        self.message.source.as_ref()?.peer.as_ref()?.attributes(Timestamp::now())
     }
 }
 

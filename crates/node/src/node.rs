@@ -5,8 +5,8 @@ use crate::context::Context;
 use crate::delivery::Undeliverable;
 use crate::error::{Error, Result};
 use crate::identity::{Identity, KnownIdentities, Timestamp};
-use crate::portal::Windows;
-use crate::router::{Flow, Router};
+use crate::portal::FlowControlPool;
+use crate::router::{Origin, Router};
 use crate::stats::Stats;
 use crate::tcp::{Connection, MAX_FRAME, TcpConnection, TcpListener};
 use crate::vault::{MemoryVault, Vault};
@@ -67,7 +67,7 @@ pub(crate) struct Core {
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) known: KnownIdentities,
     /// What the windows of streams share.
-    pub(crate) windows: Windows,
+    pub(crate) windows: FlowControlPool,
     started: Instant,
 }
 
@@ -126,7 +126,7 @@ impl Node {
             limits,
             vault,
             known: KnownIdentities::default(),
-            windows: Windows::default(),
+            windows: FlowControlPool::default(),
             started: Instant::now(),
         };
         Self { core: Arc::new(core) }
@@ -168,9 +168,9 @@ impl Node {
     ///
     /// # Errors
     /// [`Error::NoSuchAddress`].
-    pub fn expose(&self, address: impl Into<Address>, flow: &impl Flow) -> Result<()> {
+    pub fn expose(&self, address: impl Into<Address>, origin: &impl Origin) -> Result<()> {
         let address = address.into();
-        if self.core.router.open(&address, flow.flow()) { Ok(()) } else { Err(Error::NoSuchAddress(address)) }
+        if self.core.router.expose(&address, origin.origin()) { Ok(()) } else { Err(Error::NoSuchAddress(address)) }
     }
 
     /// Listens for connections from other nodes at `host:port`; port 0 takes a free one.

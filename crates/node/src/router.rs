@@ -1,6 +1,6 @@
 //! The router: which address leads where in this node, and who may send there.
 //!
-//! A message is either an [`Envelope`] (owned; from and for workers) or a [`Parcel`] (borrowed from the buffer it
+//! A message is either an [`OwnedMessage`] (owned; from and for workers) or a [`BorrowedMessage`] (borrowed from the buffer it
 //! was read into). Targets are mailboxes, or [`Endpoint`]s that take a parcel at once, on the task that read it.
 //! What an endpoint cannot pass on quickly enough comes back in the [`Delivery`], and the sender waits.
 
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// A table with room for more entries than this gives it back when it is nearly empty.
-const LARGE: usize = 256;
+const SHRINK_ABOVE: usize = 256;
 /// Local targets a message may pass inside one delivery, so that nested channels cannot exhaust the stack.
 const MAX_DEPTH: u8 = 16;
 
@@ -26,9 +26,9 @@ const MAX_DEPTH: u8 = 16;
 ///
 /// A remote side reaches an address only if the address was exposed to its flow or to its listener's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FlowId(u64);
+pub struct OriginId(u64);
 
-impl FlowId {
+impl OriginId {
     pub(crate) fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
@@ -36,28 +36,28 @@ impl FlowId {
 }
 
 /// Anything that remote messages come from, and that an address can therefore be exposed to.
-pub trait Flow {
+pub trait Origin {
     /// The flow of its messages.
-    fn flow(&self) -> FlowId;
+    fn origin(&self) -> OriginId;
 }
 
-impl Flow for FlowId {
-    fn flow(&self) -> FlowId {
+impl Origin for OriginId {
+    fn origin(&self) -> OriginId {
         *self
     }
 }
 
 /// Where a remote message came from.
 pub(crate) struct Source {
-    pub(crate) flow: FlowId,
+    pub(crate) origin: OriginId,
     /// The listener's flow, if one accepted this connection or channel.
-    pub(crate) spawner: Option<FlowId>,
+    pub(crate) listener: Option<OriginId>,
     /// Goes on the front of the return route: what answers must be sent to.
     pub(crate) sender: Address,
     /// Who is at the other end, if a secure channel says so.
     pub(crate) peer: Option<Arc<VerifiedPeer>>,
     /// The connection right under it, if it is a channel that runs over one.
-    pub(crate) beneath: Option<Address>,
+    pub(crate) carrier_address: Option<Address>,
     /// Set once a secure channel was made over it: larger frames are allowed then.
     pub(crate) authenticated: AtomicBool,
     /// Cancelled when nothing more will come from there.
@@ -65,14 +65,14 @@ pub(crate) struct Source {
     /// Cancelled when the connection that carries it ends: what was on the way is then lost.
     pub(crate) carrier: CancellationToken,
     /// Set once the other end is known to ask regularly whether we are there: its silence then means something.
-    pub(crate) kept_alive: Arc<AtomicBool>,
+    pub(crate) probed: Arc<AtomicBool>,
     /// How long the handshake of a channel took, there and back. Nothing is known of connections.
     pub(crate) round_trip: Duration,
 }
 
 /// An owned message in this node.
 #[derive(Clone)]
-pub(crate) struct Envelope {
+pub(crate) struct OwnedMessage {
     pub(crate) onward: Route,
     pub(crate) return_route: Route,
     pub(crate) payload: Bytes,
@@ -80,13 +80,13 @@ pub(crate) struct Envelope {
 }
 
 /// A payload, and the room around it that its taker may overwrite.
-pub(crate) struct Body<'a> {
+pub(crate) struct PayloadBuf<'a> {
     pub(crate) buffer: &'a mut [u8],
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
 
-impl<'a> Body<'a> {
+impl<'a> PayloadBuf<'a> {
     /// A payload with no room around it.
     pub(crate) fn exactly(buffer: &'a mut [u8]) -> Self {
         let end = buffer.len();
@@ -103,16 +103,16 @@ impl<'a> Body<'a> {
 }
 
 /// A message on its way through this node, borrowed from whoever read it.
-pub(crate) struct Parcel<'a> {
+pub(crate) struct BorrowedMessage<'a> {
     pub(crate) onward: RouteRef<'a>,
     pub(crate) return_route: RouteRef<'a>,
-    pub(crate) body: Body<'a>,
+    pub(crate) body: PayloadBuf<'a>,
     /// Set on what came from outside; its sender then belongs on the front of the return route.
     pub(crate) source: Option<&'a Arc<Source>>,
     pub(crate) depth: u8,
 }
 
-impl Parcel<'_> {
+impl BorrowedMessage<'_> {
     pub(crate) fn via(&self) -> Option<&Address> {
         self.source.map(|source| &source.sender)
     }
@@ -122,8 +122,8 @@ impl Parcel<'_> {
         self.return_route.behind(self.via())
     }
 
-    fn to_envelope(&self) -> Envelope {
-        Envelope {
+    fn to_owned_message(&self) -> OwnedMessage {
+        OwnedMessage {
             onward: self.onward.behind(None),
             return_route: self.full_return_route(),
             payload: Bytes::copy_from_slice(self.body.payload()),
@@ -135,7 +135,7 @@ impl Parcel<'_> {
 /// Something with an address that takes messages at once, on the sender's task.
 pub(crate) trait Endpoint: Send + Sync {
     /// Takes a parcel whose onward front is this endpoint's address. Must not block.
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable>;
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable>;
 
     /// Where answers to what is sent here come from.
     fn source(&self) -> Option<Arc<Source>> {
@@ -145,7 +145,7 @@ pub(crate) trait Endpoint: Send + Sync {
 
 #[derive(Clone)]
 enum Target {
-    Mailbox(mpsc::Sender<Envelope>),
+    Mailbox(mpsc::Sender<OwnedMessage>),
     Endpoint(Arc<dyn Endpoint>),
 }
 
@@ -153,7 +153,7 @@ struct Entry {
     target: Target,
     registration: Registration,
     access: Access,
-    open_to: HashSet<FlowId>,
+    exposed_to: HashSet<OriginId>,
 }
 
 /// Who may send to an address.
@@ -167,7 +167,7 @@ enum Access {
 
 /// Tells one holder of an address from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Registration(FlowId);
+pub(crate) struct Registration(OriginId);
 
 /// The address is in use in this node.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -179,14 +179,14 @@ pub struct AddressTaken(pub Address);
 pub(crate) struct Router {
     entries: RwLock<HashMap<Address, Entry>>,
     /// Which addresses were opened to a flow: undone when the flow ends.
-    opened: Mutex<HashMap<FlowId, HashSet<Address>>>,
+    exposed: Mutex<HashMap<OriginId, HashSet<Address>>>,
 }
 
 impl Router {
     pub(crate) fn add_mailbox(
         &self,
         address: Address,
-        mailbox: mpsc::Sender<Envelope>,
+        mailbox: mpsc::Sender<OwnedMessage>,
     ) -> Result<Registration, AddressTaken> {
         self.add(address, Target::Mailbox(mailbox), Access::Exposed)
     }
@@ -209,12 +209,12 @@ impl Router {
     }
 
     fn add(&self, address: Address, target: Target, access: Access) -> Result<Registration, AddressTaken> {
-        let registration = Registration(FlowId::fresh());
+        let registration = Registration(OriginId::fresh());
         let mut entries = write(&self.entries);
         if entries.contains_key(&address) {
             return Err(AddressTaken(address));
         }
-        entries.insert(address, Entry { target, registration, access, open_to: HashSet::new() });
+        entries.insert(address, Entry { target, registration, access, exposed_to: HashSet::new() });
         Ok(registration)
     }
 
@@ -248,12 +248,12 @@ impl Router {
             removed
         };
         let Some(entry) = removed else { return false };
-        let mut opened = lock(&self.opened);
-        for flow in &entry.open_to {
-            if let Some(addresses) = opened.get_mut(flow) {
+        let mut exposed = lock(&self.exposed);
+        for origin in &entry.exposed_to {
+            if let Some(addresses) = exposed.get_mut(origin) {
                 addresses.remove(address);
                 if addresses.is_empty() {
-                    opened.remove(flow);
+                    exposed.remove(origin);
                 } else if is_roomy(addresses.len(), addresses.capacity()) {
                     addresses.shrink_to_fit();
                 }
@@ -267,25 +267,25 @@ impl Router {
     }
 
     /// Lets messages of `flow` reach `address` until either ends. Says whether the address exists.
-    pub(crate) fn open(&self, address: &Address, flow: FlowId) -> bool {
+    pub(crate) fn expose(&self, address: &Address, origin: OriginId) -> bool {
         match read(&self.entries).get(address) {
             None => return false,
-            Some(entry) if entry.open_to.contains(&flow) => return true,
+            Some(entry) if entry.exposed_to.contains(&origin) => return true,
             Some(_) => {}
         }
         let mut entries = write(&self.entries);
         let Some(entry) = entries.get_mut(address) else { return false };
-        entry.open_to.insert(flow);
-        lock(&self.opened).entry(flow).or_default().insert(address.clone());
+        entry.exposed_to.insert(origin);
+        lock(&self.exposed).entry(origin).or_default().insert(address.clone());
         true
     }
 
     /// Withdraws everything that was opened to `flow`.
-    pub(crate) fn close_flow(&self, flow: FlowId) {
+    pub(crate) fn withdraw(&self, origin: OriginId) {
         let mut entries = write(&self.entries);
-        for address in lock(&self.opened).remove(&flow).into_iter().flatten() {
+        for address in lock(&self.exposed).remove(&origin).into_iter().flatten() {
             if let Some(entry) = entries.get_mut(&address) {
-                entry.open_to.remove(&flow);
+                entry.exposed_to.remove(&origin);
             }
         }
     }
@@ -304,38 +304,39 @@ impl Router {
         let entry = entries.get(address.encoded()).ok_or(Undeliverable::UnknownAddress)?;
         let allowed = entry.access == Access::Public
             || source.is_none_or(|source| {
-                entry.open_to.contains(&source.flow) || source.spawner.is_some_and(|flow| entry.open_to.contains(&flow))
+                entry.exposed_to.contains(&source.origin)
+                    || source.listener.is_some_and(|origin| entry.exposed_to.contains(&origin))
             });
         if allowed { Ok(entry.target.clone()) } else { Err(Undeliverable::Denied) }
     }
 
     /// Delivers to the front of the onward route.
-    pub(crate) fn dispatch(&self, mut parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        if parcel.depth == MAX_DEPTH {
+    pub(crate) fn dispatch(&self, mut message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        if message.depth == MAX_DEPTH {
             return Err(Undeliverable::TooDeep);
         }
-        parcel.depth += 1;
-        let front = parcel.onward.front().ok_or(Undeliverable::NoRoute)?;
-        match self.find(front, parcel.source)? {
-            Target::Endpoint(endpoint) => endpoint.deliver(parcel),
-            Target::Mailbox(mailbox) => offer(&mailbox, parcel.to_envelope()),
+        message.depth += 1;
+        let front = message.onward.front().ok_or(Undeliverable::NoRoute)?;
+        match self.find(front, message.source)? {
+            Target::Endpoint(endpoint) => endpoint.deliver(message),
+            Target::Mailbox(mailbox) => offer(&mailbox, message.to_owned_message()),
         }
     }
 
     /// Delivers an owned message from this node.
-    pub(crate) fn dispatch_local(&self, mut envelope: Envelope) -> Result<Delivery, Undeliverable> {
-        let front = envelope.onward.as_ref().front().ok_or(Undeliverable::NoRoute)?;
+    pub(crate) fn dispatch_local(&self, mut message: OwnedMessage) -> Result<Delivery, Undeliverable> {
+        let front = message.onward.as_ref().front().ok_or(Undeliverable::NoRoute)?;
         match self.find(front, None)? {
             Target::Mailbox(mailbox) => {
-                envelope.source = None;
-                offer(&mailbox, envelope)
+                message.source = None;
+                offer(&mailbox, message)
             }
             Target::Endpoint(endpoint) => {
-                let mut payload = Vec::from(envelope.payload);
-                endpoint.deliver(Parcel {
-                    onward: envelope.onward.as_ref(),
-                    return_route: envelope.return_route.as_ref(),
-                    body: Body::exactly(&mut payload),
+                let mut payload = Vec::from(message.payload);
+                endpoint.deliver(BorrowedMessage {
+                    onward: message.onward.as_ref(),
+                    return_route: message.return_route.as_ref(),
+                    body: PayloadBuf::exactly(&mut payload),
                     source: None,
                     depth: 1,
                 })
@@ -346,13 +347,13 @@ impl Router {
 
 /// Whether a table is so empty that many streams at once would cost memory for ever.
 fn is_roomy(entries: usize, room: usize) -> bool {
-    room > LARGE && entries < room / 8
+    room > SHRINK_ABOVE && entries < room / 8
 }
 
-fn offer(mailbox: &mpsc::Sender<Envelope>, envelope: Envelope) -> Result<Delivery, Undeliverable> {
-    match mailbox.try_send(envelope) {
+fn offer(mailbox: &mpsc::Sender<OwnedMessage>, message: OwnedMessage) -> Result<Delivery, Undeliverable> {
+    match mailbox.try_send(message) {
         Ok(()) => Ok(Delivery::default()),
-        Err(mpsc::error::TrySendError::Full(envelope)) => Ok(Delivery::full(mailbox, envelope)),
+        Err(mpsc::error::TrySendError::Full(message)) => Ok(Delivery::mailbox_full(mailbox, message)),
         Err(mpsc::error::TrySendError::Closed(_)) => Err(Undeliverable::Closed),
     }
 }
@@ -362,45 +363,45 @@ mod tests {
     use super::*;
     use crate::route;
 
-    fn source(flow: FlowId, spawner: Option<FlowId>) -> Arc<Source> {
+    fn source(origin: OriginId, listener: Option<OriginId>) -> Arc<Source> {
         Arc::new(Source {
-            flow,
-            spawner,
+            origin,
+            listener,
             sender: "sender".into(),
             peer: None,
-            beneath: None,
+            carrier_address: None,
             authenticated: AtomicBool::new(false),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
-            kept_alive: Arc::default(),
+            probed: Arc::default(),
             round_trip: Duration::ZERO,
         })
     }
 
     fn send(router: &Router, to: &Route, source: Option<&Arc<Source>>) -> Result<(), Undeliverable> {
         let mut payload = b"hi".to_vec();
-        let parcel = Parcel {
+        let message = BorrowedMessage {
             onward: to.as_ref(),
             return_route: RouteRef::default(),
-            body: Body::exactly(&mut payload),
+            body: PayloadBuf::exactly(&mut payload),
             source,
             depth: 0,
         };
-        router.dispatch(parcel).map(drop)
+        router.dispatch(message).map(drop)
     }
 
     #[test]
     fn remote_sides_reach_only_what_was_exposed_to_them() {
-        let (router, flow, listener) = (Router::default(), FlowId::fresh(), FlowId::fresh());
+        let (router, origin, listener) = (Router::default(), OriginId::fresh(), OriginId::fresh());
         let (mailbox, mut inbox) = mpsc::channel(4);
         router.add_mailbox("echo".into(), mailbox).unwrap();
-        let (to, remote) = (route!["echo"], source(flow, Some(listener)));
+        let (to, remote) = (route!["echo"], source(origin, Some(listener)));
         assert_eq!(send(&router, &to, Some(&remote)), Err(Undeliverable::Denied));
         assert_eq!(send(&router, &to, None), Ok(()));
-        for exposed in [flow, listener] {
-            assert!(router.open(&"echo".into(), exposed));
+        for exposed in [origin, listener] {
+            assert!(router.expose(&"echo".into(), exposed));
             assert_eq!(send(&router, &to, Some(&remote)), Ok(()));
-            router.close_flow(exposed);
+            router.withdraw(exposed);
             assert_eq!(send(&router, &to, Some(&remote)), Err(Undeliverable::Denied));
         }
         assert_eq!(inbox.try_recv().unwrap().return_route, route![]);
@@ -409,15 +410,15 @@ mod tests {
 
     #[test]
     fn addresses_are_taken_once_and_forgotten_whole() {
-        let (router, flow) = (Router::default(), FlowId::fresh());
+        let (router, origin) = (Router::default(), OriginId::fresh());
         let (mailbox, _inbox) = mpsc::channel(1);
         router.add_mailbox("a".into(), mailbox.clone()).unwrap();
         assert_eq!(router.add_mailbox("a".into(), mailbox.clone()), Err(AddressTaken("a".into())));
-        router.open(&"a".into(), flow);
+        router.expose(&"a".into(), origin);
         assert!(router.remove(&"a".into()) && !router.remove(&"a".into()));
-        assert!(lock(&router.opened).is_empty());
+        assert!(lock(&router.exposed).is_empty());
         router.add_mailbox("a".into(), mailbox).unwrap();
-        assert_eq!(send(&router, &route!["a"], Some(&source(flow, None))), Err(Undeliverable::Denied));
+        assert_eq!(send(&router, &route!["a"], Some(&source(origin, None))), Err(Undeliverable::Denied));
         assert_eq!(send(&router, &route!["b"], None), Err(Undeliverable::UnknownAddress));
         assert_eq!(send(&router, &route![], None), Err(Undeliverable::NoRoute));
     }

@@ -14,7 +14,7 @@ use crate::identity::{Identifier, Identity, TrustPolicy};
 use crate::node::{Core, Node};
 use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
-use crate::router::{Flow, FlowId};
+use crate::router::{Origin, OriginId};
 use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChannelOptions, open_with};
 use crate::tcp::{Connection, TcpConnection};
 use std::sync::Arc;
@@ -27,28 +27,28 @@ use tokio_util::sync::CancellationToken;
 /// First wait before a session tries again. Every wait is shortened by a random part of up to a half.
 pub const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Longest wait before a session tries again.
-pub const LAST_RETRY: Duration = Duration::from_millis(500);
+pub const LONGEST_RETRY: Duration = Duration::from_millis(500);
 /// A hub that has been away for so long is asked less often.
-pub const LONG_AWAY: Duration = Duration::from_secs(5 * 60);
+pub const LONG_OUTAGE: Duration = Duration::from_secs(5 * 60);
 /// Longest wait then.
-pub const LONG_RETRY: Duration = Duration::from_secs(5);
+pub const LONG_OUTAGE_RETRY: Duration = Duration::from_secs(5);
 /// First wait before a handshake that is not answered is joined by another one. The waits double too.
 pub const FIRST_HANDSHAKE_RETRY: Duration = Duration::from_millis(250);
 /// Longest wait before another handshake.
-pub const LAST_HANDSHAKE_RETRY: Duration = Duration::from_secs(1);
+pub const LONGEST_HANDSHAKE_RETRY: Duration = Duration::from_secs(1);
 /// A channel that was replaced is closed when nothing was heard over it for this long.
 pub const RETIRE_AFTER: Duration = Duration::from_secs(60);
 /// Where hubs accept secure channels.
 pub const HUB_LISTENER: &str = "api";
 /// A session whose handshakes were not answered for so long says so, and goes on.
-const UNANSWERED: Duration = Duration::from_secs(1);
+const REPORT_UNANSWERED_AFTER: Duration = Duration::from_secs(1);
 /// Handshakes of one session that wait for an answer at once.
 const MAX_HANDSHAKES: usize = 10;
 
 /// Tries less often once an outage has lasted long.
 fn extend_for_outage(backoff: &mut Backoff, outage: Duration) {
-    if outage >= LONG_AWAY {
-        backoff.set_longest(LONG_RETRY);
+    if outage >= LONG_OUTAGE {
+        backoff.set_longest(LONG_OUTAGE_RETRY);
     }
 }
 
@@ -106,7 +106,7 @@ pub struct HubOptions {
 /// An address [exposed](Node::expose) to it is exposed to every connection it makes. Dropping it ends the connection.
 pub struct HubSession {
     core: Arc<Core>,
-    flow: FlowId,
+    origin: OriginId,
     state: watch::Receiver<State<HubUp>>,
     stop: CancellationToken,
 }
@@ -131,16 +131,16 @@ impl HubSession {
     }
 }
 
-impl Flow for HubSession {
-    fn flow(&self) -> FlowId {
-        self.flow
+impl Origin for HubSession {
+    fn origin(&self) -> OriginId {
+        self.origin
     }
 }
 
 impl Drop for HubSession {
     fn drop(&mut self) {
         self.stop.cancel();
-        self.core.router.close_flow(self.flow);
+        self.core.router.withdraw(self.origin);
     }
 }
 
@@ -176,17 +176,17 @@ impl Node {
         Ok(self.keep(hub.into(), options.relay, Some((key, trust))))
     }
 
-    fn keep(&self, hub: String, relay: Option<String>, presence: Option<Presence>) -> HubSession {
+    fn keep(&self, hub: String, relay: Option<String>, identity: Option<HubIdentity>) -> HubSession {
         let (report, state) = watch::channel(State::Connecting);
         let core = self.core().clone();
-        let session = HubSession { flow: FlowId::fresh(), state, stop: core.stopping.child_token(), core };
+        let session = HubSession { origin: OriginId::fresh(), state, stop: core.stopping.child_token(), core };
         let hub = HubLoop {
             core: session.core.clone(),
             hub,
             relay,
-            presence,
+            identity,
             bearer: Address::random(),
-            flow: session.flow,
+            origin: session.origin,
             report,
         };
         let stop = session.stop.clone();
@@ -227,27 +227,27 @@ impl Node {
 }
 
 /// Whom a session shows to the hub, and whom it accepts as the hub.
-type Presence = (Arc<ChannelKey>, Arc<SecureChannelOptions>);
+type HubIdentity = (Arc<ChannelKey>, Arc<SecureChannelOptions>);
 
 struct HubLoop {
     core: Arc<Core>,
     hub: String,
     relay: Option<String>,
-    presence: Option<Presence>,
+    identity: Option<HubIdentity>,
     bearer: Address,
-    flow: FlowId,
+    origin: OriginId,
     report: watch::Sender<State<HubUp>>,
 }
 
 impl HubLoop {
     async fn run(self) {
-        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
         let mut lost = Instant::now();
         loop {
             match self.connect().await {
                 Ok((_held, up)) => {
                     tracing::info!(hub = %self.hub, "connected to the hub");
-                    backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+                    backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
                     self.report.send_replace(State::Up(up.clone()));
                     up.ended().await;
                     lost = Instant::now();
@@ -264,10 +264,10 @@ impl HubLoop {
         }
     }
 
-    async fn connect(&self) -> Result<(Held, HubUp)> {
-        let connection = Connection::connect(&self.core, &self.hub, Some(self.flow)).await?;
-        let held = Held { connection: connection.clone(), stopping: self.core.stopping.clone() };
-        let channel = match &self.presence {
+    async fn connect(&self) -> Result<(ConnectionGuard, HubUp)> {
+        let connection = Connection::connect(&self.core, &self.hub, Some(self.origin)).await?;
+        let held = ConnectionGuard { connection: connection.clone(), stopping: self.core.stopping.clone() };
+        let channel = match &self.identity {
             None => None,
             Some((key, trust)) => {
                 let route = Route::from(&connection).then(HUB_LISTENER);
@@ -299,12 +299,12 @@ impl HubUp {
 }
 
 /// A connection that ends with the session, or when it turns out to be of no use.
-struct Held {
+struct ConnectionGuard {
     connection: TcpConnection,
     stopping: CancellationToken,
 }
 
-impl Drop for Held {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         // A node that stops says goodbye over its connections first, and ends them itself.
         if !self.stopping.is_cancelled() {
@@ -369,7 +369,7 @@ impl ChannelLoop {
         while let Some(connection) = self.connection().await {
             let Some(channel) = self.open(&connection).await else { continue };
             if let State::Up(old) = self.report.send_replace(State::Up(channel.clone())) {
-                self.core.tasks.spawn(retire(old, self.core.stopping.clone()));
+                self.core.tasks.spawn(close_when_idle(old, self.core.stopping.clone()));
             }
             tokio::select! {
                 () = channel.cut() => {
@@ -400,7 +400,7 @@ impl ChannelLoop {
         let mut route = Route::from(connection);
         route.append(&self.route);
         let mut handshakes: JoinSet<Result<SecureChannel, ChannelError>> = JoinSet::new();
-        let mut backoff = Backoff::new(FIRST_HANDSHAKE_RETRY, LAST_HANDSHAKE_RETRY);
+        let mut backoff = Backoff::new(FIRST_HANDSHAKE_RETRY, LONGEST_HANDSHAKE_RETRY);
         let begun = Instant::now();
         let mut next = begun;
         loop {
@@ -422,8 +422,8 @@ impl ChannelLoop {
                 },
                 () = tokio::time::sleep_until(next), if handshakes.len() < MAX_HANDSHAKES => {
                     next = Instant::now() + backoff.next(rand::random());
-                    if begun.elapsed() > UNANSWERED && !matches!(&*self.report.borrow(), State::Down(_)) {
-                        self.failed(ChannelError::Timeout(UNANSWERED).into());
+                    if begun.elapsed() > REPORT_UNANSWERED_AFTER && !matches!(&*self.report.borrow(), State::Down(_)) {
+                        self.failed(ChannelError::Timeout(REPORT_UNANSWERED_AFTER).into());
                     }
                     let (core, key) = (self.core.clone(), self.key.clone());
                     let (route, options) = (route.clone(), self.options.clone());
@@ -455,7 +455,7 @@ impl ChannelLoop {
 }
 
 /// Lets a channel that was replaced live as long as something is heard over it: streams may still run there.
-async fn retire(channel: SecureChannel, stopping: CancellationToken) {
+async fn close_when_idle(channel: SecureChannel, stopping: CancellationToken) {
     while channel.silence() < RETIRE_AFTER {
         tokio::select! {
             () = channel.cut() => break,
@@ -472,10 +472,10 @@ mod tests {
 
     #[test]
     fn a_hub_that_is_away_for_long_is_tried_less_often() {
-        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
-        extend_for_outage(&mut backoff, LONG_AWAY - Duration::from_secs(1));
-        assert!((0..20).all(|_| backoff.next(0.0) <= LAST_RETRY));
-        extend_for_outage(&mut backoff, LONG_AWAY);
-        assert_eq!((0..20).map(|_| backoff.next(0.0)).max(), Some(LONG_RETRY));
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
+        extend_for_outage(&mut backoff, LONG_OUTAGE - Duration::from_secs(1));
+        assert!((0..20).all(|_| backoff.next(0.0) <= LONGEST_RETRY));
+        extend_for_outage(&mut backoff, LONG_OUTAGE);
+        assert_eq!((0..20).map(|_| backoff.next(0.0)).max(), Some(LONG_OUTAGE_RETRY));
     }
 }

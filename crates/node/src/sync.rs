@@ -1,4 +1,4 @@
-//! Locks that outlive a panic, and the [`Gate`] that makes fast senders wait for slow takers.
+//! Locks that outlive a panic, and the [`BackpressureGate`] that makes fast senders wait for slow takers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -19,14 +19,14 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 /// Closed while a queue is over its budget; whoever fills the queue waits until it opens.
 #[derive(Default)]
-pub(crate) struct Gate {
+pub(crate) struct BackpressureGate {
     closed: AtomicBool,
     /// Somebody has waited too long: nobody else does until the gate opens.
     given_up: AtomicBool,
     opened: Notify,
 }
 
-impl Gate {
+impl BackpressureGate {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -69,7 +69,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_closed_gate_holds_and_an_open_one_does_not() {
-        let gate = Arc::new(Gate::default());
+        let gate = Arc::new(BackpressureGate::default());
         gate.opened().await;
         gate.close();
         let waiting = tokio::spawn({

@@ -42,8 +42,8 @@ pub(crate) async fn run<W: Worker>(mut worker: W, mut context: Context) {
 }
 
 async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Address) {
-    while let Some(envelope) = context.next().await {
-        match Routed::decode(envelope) {
+    while let Some(message) = context.next().await {
+        match Routed::decode(message) {
             Ok(message) => {
                 if let Err(error) = worker.handle_message(context, message).await {
                     tracing::debug!(%address, %error, "a worker failed on a message");

@@ -8,7 +8,8 @@ use postern_node::secure_channel::ChannelError;
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::MemoryVault;
 use postern_node::{
-    Context, Echoer, Error, Flow, Limits, Node, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker, route,
+    Context, Echoer, Error, Limits, Node, Origin, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker,
+    route,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +24,7 @@ const LONG: Duration = Duration::from_secs(60);
 async fn hub() -> (Node, TcpListener) {
     let hub = Node::new();
     let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
     (hub, listener)
 }
 
@@ -223,7 +224,7 @@ async fn a_prefix_is_not_a_name() {
     RelayService::start(
         &hub,
         RelayServiceOptions { prefix: "forward_to_".into(), ..Default::default() },
-        &[listener.flow()],
+        &[listener.origin()],
     )
     .unwrap();
     let node = Node::new();
@@ -296,7 +297,7 @@ async fn a_policy_decides_at_a_listener_and_at_a_relay_service() {
     hub.expose("echoer", &listener).unwrap();
     hub.expose("listener", &tcp).unwrap();
     let relays = RelayServiceOptions { allow: Some(policy("(= subject.group \"friends\")")), ..Default::default() };
-    RelayService::start(&hub, relays, &[tcp.flow(), listener.flow()]).unwrap();
+    RelayService::start(&hub, relays, &[tcp.origin(), listener.origin()]).unwrap();
 
     let node = Node::new();
     let connection = connect(&node, &tcp).await;

@@ -6,7 +6,7 @@ use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HUB_LISTENER, HubOptions, HubSession};
 use postern_node::vault::MemoryVault;
-use postern_node::{Echoer, Error, Flow, Limits, Node, SecureChannelOptions, TcpListener, route};
+use postern_node::{Echoer, Error, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Hub {
         let any = SecureChannelOptions::trust_anyone();
         let channels = node.create_secure_channel_listener(&identity, HUB_LISTENER, any).await.unwrap();
         node.expose(HUB_LISTENER, &listener).unwrap();
-        RelayService::start(&node, RelayServiceOptions::default(), &[listener.flow(), channels.flow()]).unwrap();
+        RelayService::start(&node, RelayServiceOptions::default(), &[listener.origin(), channels.origin()]).unwrap();
         Self { node, listener, identifier: identity.identifier() }
     }
 

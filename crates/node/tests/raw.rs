@@ -4,7 +4,7 @@
 use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
 use postern_node::secure_channel::HANDSHAKE_TIMEOUT;
 use postern_node::tcp::{GREETING_TIMEOUT, MAX_FRAME, MAX_FRAME_UNAUTHENTICATED};
-use postern_node::{Echoer, Error, Flow, Limits, Node, SecureChannelOptions, TcpListener, route};
+use postern_node::{Echoer, Error, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
 use proptest::prelude::{Strategy, any};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -37,7 +37,7 @@ async fn eventually(condition: impl Fn() -> bool) {
 async fn hub(limits: Limits) -> (Node, TcpListener) {
     let hub = Node::with_limits(limits);
     let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
     hub.start_worker("echoer", Echoer).unwrap();
     hub.expose("echoer", &listener).unwrap();
     (hub, listener)

@@ -62,11 +62,6 @@ pub(crate) fn load(arguments: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-/// The command that builds what [`instructions`] counts.
-pub(crate) fn build_instructions_command() -> Command {
-    instructions::build_command()
-}
-
 /// The program in a network namespace of its own where `unshare` exists and is allowed: no traffic of others is measured.
 fn in_network_namespace(program: &Path) -> Command {
     let mut attempt = Command::new("unshare");

@@ -54,7 +54,10 @@ pub(crate) fn advisories() -> Result<Outcome> {
 
 fn deny() -> Result<Command> {
     let program = program();
-    ensure!(tools::works(&program, "--version"), "cargo-deny {VERSION} is not installed: its build failed");
+    ensure!(
+        tools::works(&program, "--version"),
+        "cargo-deny {VERSION} is not installed: the step cargo-deny builds it"
+    );
     let mut command = Command::new(program);
     command.current_dir(cargo::root());
     Ok(command)

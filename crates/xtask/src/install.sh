@@ -2,13 +2,13 @@
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 
-# PostgreSQL's package makes and starts a database of its own unless told not to; the tests make theirs.
+# PostgreSQL's package creates and starts a database cluster unless this file exists; the tests create their own.
 if ! command -v pg_lsclusters >/dev/null; then
     mkdir -p /etc/postgresql-common/createcluster.d
     echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/no-main-cluster.conf
 fi
 
-# Debian's way to say that a package being installed must not start its service: exit code 101.
+# invoke-rc.d does not start the services of installed packages if this program exits with 101.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT

@@ -36,8 +36,9 @@ Commands:
   demo  [ARGS]    hub, owner and friend on this machine: share a service and print what happens
                   (`--once` fetches through it, verifies and exits; `--help` lists the options)
   test  [FILTER]  install what the tests need, build, and run the workspace's tests; arguments go to `cargo test`
-  ci              what CI runs: format, architecture, lints, documentation, dependencies, and every test: those of
-                  `test`, of the window's page, and against real `ockam` programs (`tests/interop`)
+  ci    [STEP]    what CI runs: format, architecture, lints, documentation, dependencies, and every test: those of
+                  `test`, of the window's page, and against real `ockam` programs (`tests/interop`); with names of
+                  steps, only these
   architecture    check what the compiler does not: layers, import cycles, retired names, file lengths, documents
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` lists the scenarios);
                   `bench instructions [--check]` counts the instructions of the hot path;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
         "demo" => demo(&rest),
         "test" => suite::test(&rest),
         "architecture" => architecture::run(),
-        "ci" => ci::run(),
+        "ci" => ci::run(&rest),
         "bench" => bench::run(&rest),
         "trials" => trials::run(&rest),
         "help" | "-h" | "--help" => {

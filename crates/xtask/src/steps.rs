@@ -1,6 +1,7 @@
 //! The steps of CI: each has a name, an outcome and a cost in time.
 
 use std::fmt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,6 +18,10 @@ pub(crate) enum Outcome {
 /// The steps taken so far; displayed as a table of what each cost.
 pub(crate) struct Steps {
     started: Instant,
+    /// The names of the steps to take; all if empty.
+    only: Vec<String>,
+    /// The names that were met.
+    known: Vec<String>,
     taken: Vec<Step>,
 }
 
@@ -30,12 +35,21 @@ pub(crate) struct Step {
 }
 
 impl Steps {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), taken: Vec::new() }
+    pub(crate) fn new(only: &[String]) -> Self {
+        Self { started: Instant::now(), only: only.to_vec(), known: Vec::new(), taken: Vec::new() }
+    }
+
+    /// Whether a step is to be taken.
+    fn includes(&mut self, name: &str) -> bool {
+        self.known.push(name.to_owned());
+        self.only.is_empty() || self.only.iter().any(|it| it == name)
     }
 
     /// Takes one step. A failure is noted and the next step still runs: one run reports everything that is wrong.
     pub(crate) fn run(&mut self, name: &str, work: impl FnOnce() -> Result<Outcome>) {
+        if !self.includes(name) {
+            return;
+        }
         println!("\n── {name}");
         let started = Instant::now();
         let result = work();
@@ -45,10 +59,20 @@ impl Steps {
         self.taken.push(Step { name: name.into(), took: started.elapsed(), in_background: false, result });
     }
 
+    /// Starts steps in the background, each a name and its commands.
+    pub(crate) fn start(&mut self, mut steps: Vec<(String, Vec<Command>)>) -> Background {
+        steps.retain(|(name, _)| self.includes(name));
+        Background::start(steps)
+    }
+
     /// Waits for the steps in the background, shows what they printed and adds them.
     pub(crate) fn join(&mut self, background: Background) {
-        println!("\n── waiting for the steps in the background");
         self.taken.extend(background.join());
+    }
+
+    /// The names among those asked for that are no steps.
+    pub(crate) fn unknown(&self) -> Vec<&String> {
+        self.only.iter().filter(|name| !self.known.contains(name)).collect()
     }
 
     pub(crate) fn failed(&self) -> bool {
@@ -76,15 +100,13 @@ impl fmt::Display for Steps {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use anyhow::bail;
 
     use super::*;
 
     #[test]
     fn a_failed_step_is_reported_and_does_not_stop_the_next() {
-        let mut steps = Steps::new();
+        let mut steps = Steps::new(&[]);
         steps.run("format", || Ok(Outcome::Passed));
         assert!(!steps.failed());
         steps.run("lints", || bail!("one is broken"));
@@ -101,14 +123,25 @@ mod tests {
     }
 
     #[test]
+    fn only_the_steps_asked_for_are_taken() {
+        let mut steps = Steps::new(&["lints".into(), "lint".into()]);
+        steps.run("format", || bail!("it was not asked for"));
+        steps.run("lints", || Ok(Outcome::Passed));
+        assert!(!steps.failed());
+        assert_eq!(steps.to_string().lines().count(), 2);
+        assert_eq!(steps.unknown(), ["lint"]);
+    }
+
+    #[test]
     fn a_step_that_failed_in_the_background_fails_the_run() {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.arg("--version");
         let mut missing = Command::new(env!("CARGO"));
         missing.arg("no-such-command");
-        let mut steps = Steps::new();
+        let mut steps = Steps::new(&[]);
         let work = vec![("works".to_owned(), vec![cargo]), ("fails".to_owned(), vec![missing])];
-        steps.join(Background::start(work));
+        let background = steps.start(work);
+        steps.join(background);
         assert!(steps.failed());
         let table = steps.to_string();
         let lines: Vec<&str> = table.lines().collect();

@@ -1,13 +1,18 @@
 //! A suite: one run of tests, printed as it happens and counted.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo;
 use crate::counts::Counts;
+use crate::steps::Outcome;
 use crate::{prerequisites, ui};
+
+/// Seconds for an example, which takes less than one: that it hangs is found, not that the machine is busy.
+const EXAMPLE_TIMEOUT: &str = "60";
 
 /// `cargo xtask test`: prerequisites, programs, tests, and the closing line.
 ///
@@ -33,6 +38,30 @@ pub(crate) fn build_programs() -> Result<()> {
 /// Every test of the workspace.
 pub(crate) fn workspace() -> Command {
     cargo::command(&["test", "--workspace", "--no-fail-fast"])
+}
+
+/// Runs every example of the library, as [`workspace`] built them: each shows one idea and ends by itself.
+///
+/// # Errors
+/// When one fails or takes longer than [`EXAMPLE_TIMEOUT`], or there is none.
+pub(crate) fn run_examples() -> Result<Outcome> {
+    let sources = cargo::root().join("crates/node/examples");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&sources).with_context(|| format!("Failed to list {}", sources.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|stem| stem.to_owned()));
+        }
+    }
+    ensure!(!names.is_empty(), "there are no examples in {}", sources.display());
+    names.sort();
+    for name in names {
+        println!("  {}", name.display());
+        let program = cargo::target().join("debug/examples").join(name);
+        let mut example = Command::new("timeout");
+        cargo::run(example.arg(EXAMPLE_TIMEOUT).arg(program).current_dir(cargo::root()))?;
+    }
+    Ok(Outcome::Passed)
 }
 
 /// Runs tests to their end, whatever fails in them, and counts what they report as `read` reads it line by line.

@@ -16,14 +16,14 @@ use crate::core::{AdmissionRule, Event, Refusal};
 use postern_env::task;
 use postern_env::time::{self, Duration};
 use postern_node::identity::{Identifier, VerifiedPeer};
-use postern_node::portal::{EndReason, Gate, Meter, Permit, Revocation};
+use postern_node::portal::{AdmissionPolicy, EndReason, Meter, Permit, Revocation};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, mpsc};
 
 /// Reports that may wait; above, streams are refused. Chosen: some hundred kilobytes.
 const MAX_REPORTS: usize = 4_096;
-/// The wall clock is polled this often, because nothing tells when somebody sets it. Chosen.
+/// The wall clock is polled this often, because nothing reports when somebody sets it. Chosen.
 const POLL_EVERY: Duration = Duration::from_secs(30);
 
 /// Sends reports to the driver: never blocks, and counts those that wait.
@@ -172,7 +172,7 @@ impl ServiceAdmission {
     }
 }
 
-impl Gate for ServiceAdmission {
+impl AdmissionPolicy for ServiceAdmission {
     fn admit(&self, peer: Option<&VerifiedPeer>) -> Result<Permit, EndReason> {
         let peer = peer.map(|peer| peer.identifier);
         match self.decide(peer, clock::wall()) {

@@ -129,11 +129,11 @@ pub(super) fn fault_of(address: &PeerAddress, error: &Error) -> Fault {
     match (error, address) {
         (Error::Channel(ChannelError::Identity(_)), _) => Fault::new(
             Code::NotTrusted,
-            "Who answers is not the person who shared it. Ask them for a new invitation if they set up anew.",
+            "Another identity answers than that of the person who shared it. Ask them for a new invitation if they set up again.",
         ),
         (Error::Channel(ChannelError::Handshake(_)), _) => Fault::new(
             Code::NotTrusted,
-            "Who answers does not speak as Postern does, or the connection was tampered with.",
+            "The other side does not use Postern's protocol, or the connection was tampered with.",
         ),
         (Error::Vault(_), _) => Fault::new(Code::KeychainFailed, format!("{error}.")),
         (Error::Channel(_), _) | (_, PeerAddress::Direct { .. }) => owner_offline(),

@@ -6,7 +6,7 @@
 use super::Driver;
 use super::clock;
 use super::direct_listener::DirectListener;
-use super::inlet_task::InletSpec;
+use super::inlet_path::InletSpec;
 use super::outlets;
 use super::peer_network::PeerNetwork;
 use crate::api::Fault;

@@ -108,20 +108,22 @@ impl HubTask {
         match error {
             Error::Relay(RelayError::NameTaken(_)) => Fault::new(
                 Code::RelayTaken,
-                format!("The hub {address} keeps our place for somebody else. Use another hub, or ask who runs it."),
+                format!(
+                    "The hub {address} reserves the name of our relay for another identity. Use another hub, or ask who runs it."
+                ),
             ),
             Error::Relay(RelayError::Full) => Fault::new(
                 Code::TooMany,
-                format!("The hub {address} has no room. Use another hub, or ask who runs it."),
+                format!("The hub {address} accepts no more relays. Use another hub, or ask who runs it."),
             ),
             Error::Relay(RelayError::NotConfirmed) => Fault::new(
                 Code::HubUnreachable,
                 format!(
-                    "The hub {address} does not take us in: it may be no Postern hub, or keep our place for somebody else."
+                    "The hub {address} does not confirm our relay: it may be no Postern hub, or reserve the name for another identity."
                 ),
             ),
             Error::Channel(ChannelError::Identity(_)) => {
-                Fault::new(Code::NotTrusted, format!("The hub {address} is not the one it was."))
+                Fault::new(Code::NotTrusted, format!("The identity of the hub {address} has changed."))
             }
             _ => Fault::new(
                 Code::HubUnreachable,

@@ -52,7 +52,7 @@ impl Driver {
     /// Decrypts what is stored for the identity, and uses its network from now on.
     async fn use_network(&mut self, network: PeerNetwork) -> Result<OwnIdentity, Fault> {
         let identifier = network.context.identity.identifier();
-        let key = network.mail.own_key(TICKETS).map_err(|error| self.storage_fault(&error.into()))?;
+        let key = network.mail.self_sealing_key(TICKETS).map_err(|error| self.storage_fault(&error.into()))?;
         let secrets = match self.state.is_of(identifier) {
             true => match self.store.unlock(key).await {
                 Ok(secrets) => secrets,
@@ -76,13 +76,13 @@ async fn open_network(
         false => store.load().await?.ok_or_else(|| {
             Fault::new(
                 Code::KeychainFailed,
-                "The identity that the stored data belongs to is not there. Restore a backup, or choose another place.",
+                "The identity of the stored data does not exist any more. Restore a backup, or choose another data directory.",
             )
         })?,
     };
     let key = postal_key(&store, &identity).await?;
     let node = Node::with(store.vault(), Limits::default());
-    let cannot = |error: postern_node::Error| Fault::new(Code::Failed, format!("Postern cannot begin: {error}."));
+    let cannot = |error: postern_node::Error| Fault::new(Code::Failed, format!("The node cannot be started: {error}."));
     PeerNetwork::open(node, identity, key, events).await.map_err(cannot)
 }
 

@@ -1,10 +1,10 @@
 //! The path of a portal: an inlet on the local port, and a channel session over one of the owner's addresses.
 
 use super::dialer::{self, Dialer};
-use super::inlet_task::InletSpec;
 use super::node_context::LISTENER;
-use crate::api::Fault;
+use crate::api::{Fault, InletId};
 use crate::peer::PeerAddress;
+use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletRoute};
 use postern_node::relay::RelayError;
 use postern_node::session::{HubSession, HubUp, State};
@@ -12,6 +12,20 @@ use postern_node::{Address, Error, SecureChannel, SecureChannelOptions, route};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// What a portal is opened with.
+#[derive(Clone, PartialEq)]
+pub(super) struct InletSpec {
+    pub(super) inlet: InletId,
+    /// The only identity it connects to.
+    pub(super) owner: Identifier,
+    /// Where the owner can be reached; preferred ones first.
+    pub(super) addresses: Vec<PeerAddress>,
+    /// The address of the owner's outlet.
+    pub(super) outlet: String,
+    /// The local port.
+    pub(super) port: u16,
+}
 
 /// A path that is open, or reconnecting. Everything closes when it is dropped.
 pub(super) struct InletPath {

@@ -11,16 +11,14 @@
 //! The port stays open whether the owner can be reached or not, so that it remains the same and no other program takes it.
 
 use super::dialer::{self, Dialer};
-use super::inlet_path::{InletPath, PathState};
+use super::inlet_path::{InletPath, InletSpec, PathState};
 use super::portal_metrics::PortalMetrics;
-use crate::api::{Fault, InletId};
+use crate::api::Fault;
 use crate::core::Event;
 use crate::listening_ports;
-use crate::peer::PeerAddress;
 use postern_env::time::{self, Duration};
 use postern_env::{net, task};
 use postern_node::backoff::{Backoff, Jitter};
-use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
 use postern_node::session::State;
 use postern_node::{Address, SecureChannel};
@@ -42,20 +40,6 @@ const PORT_EVERY: Duration = Duration::from_secs(2);
 const CLOSING_WITHIN: Duration = Duration::from_secs(2);
 const CLOSING_EVERY: Duration = Duration::from_millis(20);
 
-/// What a portal is opened with.
-#[derive(Clone, PartialEq)]
-pub(super) struct InletSpec {
-    pub(super) inlet: InletId,
-    /// The only identity it connects to.
-    pub(super) owner: Identifier,
-    /// Where the owner can be reached; preferred ones first.
-    pub(super) addresses: Vec<PeerAddress>,
-    /// The address of the owner's outlet.
-    pub(super) outlet: String,
-    /// The local port.
-    pub(super) port: u16,
-}
-
 /// The task of one portal.
 pub(super) struct InletTask {
     pub(super) dialer: Dialer,
@@ -63,7 +47,7 @@ pub(super) struct InletTask {
     pub(super) metrics: Arc<PortalMetrics>,
 }
 
-/// What the core was told last of the channel.
+/// What was reported last of the channel.
 #[derive(PartialEq)]
 enum ReportedState {
     Nothing,

@@ -5,7 +5,8 @@
 //! same port.
 
 use super::dialer::Dialer;
-use super::inlet_task::{InletSpec, InletTask};
+use super::inlet_path::InletSpec;
+use super::inlet_task::InletTask;
 use super::portal_metrics::PortalMetrics;
 use crate::api::InletId;
 use crate::core::ByteCounts;

@@ -51,8 +51,8 @@ impl MailTransport {
     }
 
     /// A key of this person's own, for one purpose.
-    pub(super) fn own_key(&self, purpose: &[u8]) -> Result<sealed::OwnKey, sealed::SealedError> {
-        self.key.own_key(purpose)
+    pub(super) fn self_sealing_key(&self, purpose: &[u8]) -> Result<sealed::SelfSealingKey, sealed::SealedError> {
+        self.key.self_sealing_key(purpose)
     }
 
     /// Deposits a notification at the first of the recipient's hubs that accepts it.
@@ -159,7 +159,7 @@ fn timestamp() -> Timestamp {
 
 fn fault(hub: &str, error: &Error) -> Fault {
     match error {
-        Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::TooMuch) => {
+        Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::RateLimited) => {
             Fault::new(Code::TooMany, format!("The hub {hub} takes no more mail for them now: {error}."))
         }
         Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => {

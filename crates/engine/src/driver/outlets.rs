@@ -42,7 +42,7 @@ impl Outlets {
             return;
         }
         let address = outlet_address(service);
-        let options = OutletOptions { gate: Some(self.admission(service)), ..OutletOptions::default() };
+        let options = OutletOptions { admission: Some(self.admission(service)), ..OutletOptions::default() };
         let opened = context.node.create_outlet(address.as_str(), target.as_str(), options);
         let exposed = opened.and_then(|outlet| {
             context.node.expose(address.as_str(), &context.listener)?;

@@ -51,7 +51,12 @@ impl PeerRpc {
         addresses: &[PeerAddress],
         request: &PeerRequest,
     ) -> Result<PeerResponse, Fault> {
-        let too_long = |_| Fault::new(Code::TooMany, "There is more to say than fits into one message.");
+        let too_long = |_| {
+            Fault::new(
+                Code::TooMany,
+                "The request does not fit into one message. Remove portals or contacts that are not needed.",
+            )
+        };
         let bytes = Bytes::from(request.encode().map_err(too_long)?);
         let context = &self.dialer.context;
         let slot = self.slot(peer);
@@ -119,6 +124,6 @@ async fn exchange(
         () = connection.channel.closed() => return Err(NoResponse),
     };
     Ok(PeerResponse::decode(response.body()).map_err(|error| {
-        Fault::new(Code::Failed, format!("The other side answers with something that is {error}. Update Postern."))
+        Fault::new(Code::Failed, format!("The response of the other side cannot be decoded: {error}. Update Postern."))
     }))
 }

@@ -1,7 +1,7 @@
 //! Saving records and audit entries, and deleting audit entries that are too old.
 //!
 //! In: changes and audit events of the core. Out: transactions of the store, awaited by the event loop. Audit entries are
-//! never written before the records that they tell of, nor in another order than they happened.
+//! never written before the records that they are about, nor in another order than things happened.
 
 use super::Driver;
 use crate::api::{Fault, UnixMillis};

@@ -15,7 +15,7 @@ use crate::api::{AuditEvent, Code, Fault, UnixMillis};
 use crate::core::{Change, Record, RecordKey, TicketSecret};
 use audit_log::ChainEntry;
 use postern_env::fs;
-use postern_node::sealed::{OwnKey, SealedError};
+use postern_node::sealed::{SealedError, SelfSealingKey};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ const CORRUPT: [&str; 2] = ["11", "26"];
 pub(crate) struct Store {
     connection: SqliteConnection,
     /// The key that encrypts secrets; nothing before the identity is loaded.
-    key: Option<OwnKey>,
+    key: Option<SelfSealingKey>,
     /// The end of the audit log's hash chain.
     last: ChainEntry,
 }
@@ -169,7 +169,7 @@ impl Store {
 
     /// Sets the key that encrypts secrets, and decrypts those that are stored. Plaintext of an older version is encrypted first,
     /// and wiped from the file.
-    pub(crate) async fn unlock(&mut self, key: OwnKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
+    pub(crate) async fn unlock(&mut self, key: SelfSealingKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
         if self.setting(SEALED).await?.is_none() {
             let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
             records::seal(&mut transaction, &key).await?;

@@ -4,7 +4,7 @@
 
 use super::StoreError;
 use crate::core::{Change, Record, RecordKey, TicketSecret};
-use postern_node::sealed::OwnKey;
+use postern_node::sealed::SelfSealingKey;
 use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
@@ -26,7 +26,7 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Result<(Vec<Recor
 }
 
 /// Encrypts the secrets that an older version stored in plaintext.
-pub(super) async fn seal(connection: &mut SqliteConnection, key: &OwnKey) -> Result<(), StoreError> {
+pub(super) async fn seal(connection: &mut SqliteConnection, key: &SelfSealingKey) -> Result<(), StoreError> {
     let plaintext = "SELECT kind, id, secret FROM record WHERE length(secret) = 32";
     let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(plaintext).fetch_all(&mut *connection).await?;
     for (kind, id, secret) in rows {
@@ -41,7 +41,7 @@ pub(super) async fn seal(connection: &mut SqliteConnection, key: &OwnKey) -> Res
 /// All secrets, decrypted. Those that were encrypted with another key are left out.
 pub(super) async fn secrets(
     connection: &mut SqliteConnection,
-    key: &OwnKey,
+    key: &SelfSealingKey,
 ) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
     let sealed = "SELECT kind, id, secret FROM record WHERE secret IS NOT NULL";
     let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(sealed).fetch_all(connection).await?;
@@ -76,7 +76,7 @@ fn context(kind: &str, id: &str) -> Vec<u8> {
 /// Writes or deletes one record.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
-    key: Option<&OwnKey>,
+    key: Option<&SelfSealingKey>,
     change: &Change,
 ) -> Result<(), StoreError> {
     match change {

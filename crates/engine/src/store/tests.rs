@@ -202,10 +202,10 @@ async fn only_its_owner_reads_it() {
 }
 
 /// The key of somebody new.
-async fn key() -> OwnKey {
+async fn key() -> SelfSealingKey {
     let now = Timestamp(1_700_000_000);
     let identity = Identity::create(Arc::new(MemoryVault::in_memory()), now).await.unwrap();
-    PostalKey::open(&identity, &MemoryStore::default(), now).await.unwrap().own_key(b"tests").unwrap()
+    PostalKey::open(&identity, &MemoryStore::default(), now).await.unwrap().self_sealing_key(b"tests").unwrap()
 }
 
 fn invitation(number: u8, secret: Option<[u8; 32]>) -> Invitation {

@@ -1,7 +1,7 @@
 //! From computer to computer, without a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, is_refused, says_back};
-use postern_engine::api::{Code, GrantState, InletLink, PathKind, Request, Secret};
+use postern_engine::api::{Code, EngineApi, GrantState, InletLink, PathKind, Request, Secret};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;

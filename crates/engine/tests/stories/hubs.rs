@@ -1,9 +1,9 @@
 //! Through a hub.
 
 use crate::world::{PATIENCE, Person, echo, endless, hub, is_refused, says_back};
-use postern_engine::api::{Code, InletLink, InviteTo, PathKind, Request};
+use postern_engine::api::{Code, EngineApi, InletLink, InviteTo, PathKind, Request};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Flow, Node};
+use postern_node::{Node, Origin};
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -118,7 +118,7 @@ async fn a_portal_moves_to_the_hub_when_the_direct_way_is_gone() {
 async fn a_hub_without_an_identity_is_used_all_the_same() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&node, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    RelayService::start(&node, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
     let address = listener.local_addr().to_string();
     let (owner, friend) = (Person::passing().await, Person::passing().await);
     owner.set_up("Olga", &[&address], false).await;

@@ -141,7 +141,7 @@ impl Postbox {
             MailboxRequest::Deposit { to, sealed } => self.deposit(&peer, to, sealed).await,
             MailboxRequest::Acknowledge(id) => self.acknowledge(&peer, *id).await,
             MailboxRequest::Subscribe if self.subscribing.take(&peer, Instant::now()) => Ok(Outcome::Done),
-            MailboxRequest::Subscribe => Ok(Outcome::TooMuch),
+            MailboxRequest::Subscribe => Ok(Outcome::RateLimited),
         };
         let outcome = done.unwrap_or_else(|error| {
             tracing::error!(%error, "the mailbox database failed");
@@ -164,7 +164,7 @@ impl Postbox {
             return Ok(Outcome::TooLarge);
         }
         if !self.depositing.take(from, Instant::now()) {
-            return Ok(Outcome::TooMuch);
+            return Ok(Outcome::RateLimited);
         }
         Ok(match self.store.deposit(from, to, sealed, Timestamp::now()).await? {
             Deposited::Refused(outcome) => outcome,
@@ -178,7 +178,7 @@ impl Postbox {
 
     async fn acknowledge(&mut self, recipient: &Identifier, id: MailId) -> sqlx::Result<Outcome> {
         if !self.acknowledging.take(recipient, Instant::now()) {
-            return Ok(Outcome::TooMuch);
+            return Ok(Outcome::RateLimited);
         }
         if self.store.acknowledge(recipient, id).await? {
             self.stats.acknowledged.add(1);
@@ -194,10 +194,11 @@ impl Postbox {
         let subscription = Subscription { channel, number: self.subscriptions };
         let (queue, queued) = mpsc::channel(IN_FLIGHT);
         let pushing = Pushing { context, route: message.return_route().clone(), queued, stats: self.stats.clone() };
-        let (leave, departure, left) = (self.leave.clone(), message.departure(), (recipient, subscription.clone()));
+        let (leave, disconnected, left) =
+            (self.leave.clone(), message.disconnected(), (recipient, subscription.clone()));
         tokio::spawn(async move {
             tokio::select! {
-                () = departure => {}
+                () = disconnected => {}
                 () = pushing.run() => {}
             }
             let _ = leave.send(left);

@@ -124,7 +124,7 @@ impl Store {
             return Ok(Deposited::Refused(Outcome::HubFull));
         }
         if between as u64 >= capacity.messages_between {
-            return Ok(Deposited::Refused(Outcome::TooMuch));
+            return Ok(Deposited::Refused(Outcome::RateLimited));
         }
         if messages_of_one as u64 >= capacity.messages_of_one || bytes_of_one as u64 + bytes > capacity.bytes_of_one {
             return Ok(Deposited::Refused(Outcome::MailboxFull));

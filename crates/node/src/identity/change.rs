@@ -80,14 +80,14 @@ pub(super) struct ReceivedHistory(
 impl ReceivedHistory {
     /// Checks every link and every signature.
     pub(super) fn verify(self) -> Result<ChangeHistory, Error> {
-        let mut links: Vec<Link> = Vec::with_capacity(self.0.len());
+        let mut entries: Vec<ChainEntry> = Vec::with_capacity(self.0.len());
         for (index, change) in self.0.into_iter().enumerate() {
-            let link = Link::verify(change, links.last(), index)?;
-            links.push(link);
+            let entry = ChainEntry::verify(change, entries.last(), index)?;
+            entries.push(entry);
         }
-        let first = links.first();
+        let first = entries.first();
         let first = first.ok_or(Error::BrokenChain { index: 0, fault: ChainFault::Missing })?;
-        let history = ChangeHistory { identifier: Identifier::from_bytes(first.hash.0), links };
+        let history = ChangeHistory { identifier: Identifier::from_bytes(first.hash.0), entries };
         if history.encoded_len() > HISTORY_SIZE_MAX {
             return Err(Error::TooLarge { what: WHAT, max: HISTORY_SIZE_MAX });
         }
@@ -97,18 +97,18 @@ impl ReceivedHistory {
 
 /// A change whose signatures and place in the chain were checked.
 #[derive(Clone, Debug)]
-struct Link {
+struct ChainEntry {
     change: Change,
     hash: ChangeHash,
     content: ChangeData,
 }
 
-impl Link {
-    fn verify(change: Change, previous: Option<&Link>, index: usize) -> Result<Self, Error> {
+impl ChainEntry {
+    fn verify(change: Change, previous: Option<&ChainEntry>, index: usize) -> Result<Self, Error> {
         let broken = |fault| Error::BrokenChain { index, fault };
         let content: ChangeData = versioned::decode(DataType::Change, WHAT, &change.data)?;
         let digest = sha256(&change.data);
-        if content.previous_change != previous.map(|link| link.hash) {
+        if content.previous_change != previous.map(|entry| entry.hash) {
             return Err(broken(ChainFault::NotLinked));
         }
         match (previous, &change.previous_signature) {
@@ -149,7 +149,7 @@ pub enum Comparison {
 #[derive(Clone, Debug)]
 pub struct ChangeHistory {
     identifier: Identifier,
-    links: Vec<Link>,
+    entries: Vec<ChainEntry>,
 }
 
 impl ChangeHistory {
@@ -188,7 +188,7 @@ impl ChangeHistory {
         new_key: &KeyId,
         now: Timestamp,
     ) -> Result<Self, Error> {
-        if self.links.len() == CHANGES_MAX {
+        if self.entries.len() == CHANGES_MAX {
             return Err(Error::TooLarge { what: WHAT, max: CHANGES_MAX });
         }
         // A clock that was set back must not make a history nobody accepts.
@@ -237,11 +237,11 @@ impl ChangeHistory {
     /// How this history relates to `other`: `Newer` means that `self` continues `other`.
     pub fn compare(&self, other: &Self) -> Comparison {
         // Signatures may differ over the same change (ECDSA is randomised): hashes decide.
-        let same = |(a, b): (&Link, &Link)| a.hash == b.hash;
-        if !self.links.iter().zip(&other.links).all(same) {
+        let same = |(a, b): (&ChainEntry, &ChainEntry)| a.hash == b.hash;
+        if !self.entries.iter().zip(&other.entries).all(same) {
             return Comparison::Conflict;
         }
-        match self.links.len().cmp(&other.links.len()) {
+        match self.entries.len().cmp(&other.entries.len()) {
             std::cmp::Ordering::Equal => Comparison::Equal,
             std::cmp::Ordering::Greater => Comparison::Newer,
             std::cmp::Ordering::Less => Comparison::Older,
@@ -252,14 +252,14 @@ impl ChangeHistory {
     pub(super) fn encoded_len(&self) -> usize {
         /// Two P-256 signatures, the array and the lengths around them.
         const AROUND_DATA: usize = 150;
-        self.links.iter().map(|link| link.change.data.len() + AROUND_DATA).sum()
+        self.entries.iter().map(|entry| entry.change.data.len() + AROUND_DATA).sum()
     }
 
     pub(super) fn to_received(&self) -> ReceivedHistory {
-        ReceivedHistory(self.links.iter().map(|link| link.change.clone()).collect())
+        ReceivedHistory(self.entries.iter().map(|entry| entry.change.clone()).collect())
     }
 
-    fn latest(&self) -> &Link {
-        self.links.last().expect("a verified history has a change")
+    fn latest(&self) -> &ChainEntry {
+        self.entries.last().expect("a verified history has a change")
     }
 }

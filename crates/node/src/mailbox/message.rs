@@ -76,14 +76,14 @@ pub enum Outcome {
     /// The message is larger than the hub keeps.
     TooLarge,
     /// The depositor has deposited too much in too short a time, or for one recipient.
-    TooMuch,
+    RateLimited,
     /// The hub cannot read or write its mailboxes.
     Unavailable,
 }
 
 impl Outcome {
     const CODES: [Self; 6] =
-        [Self::Done, Self::MailboxFull, Self::HubFull, Self::TooLarge, Self::TooMuch, Self::Unavailable];
+        [Self::Done, Self::MailboxFull, Self::HubFull, Self::TooLarge, Self::RateLimited, Self::Unavailable];
 
     fn code(self) -> u64 {
         Self::CODES.iter().position(|it| *it == self).unwrap_or_default() as u64

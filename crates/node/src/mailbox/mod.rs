@@ -52,7 +52,7 @@ pub enum MailboxError {
     TooLarge,
     /// Too much was deposited in too short a time.
     #[error("too many messages in too short a time; try again in a minute")]
-    TooMuch,
+    RateLimited,
     /// The hub's storage failed.
     #[error("the hub cannot use its mailboxes now")]
     Unavailable,
@@ -71,7 +71,7 @@ impl MailboxError {
             Outcome::MailboxFull => Self::MailboxFull,
             Outcome::HubFull => Self::HubFull,
             Outcome::TooLarge => Self::TooLarge,
-            Outcome::TooMuch => Self::TooMuch,
+            Outcome::RateLimited => Self::RateLimited,
             Outcome::Unavailable => Self::Unavailable,
         })
     }

@@ -14,7 +14,7 @@ use crate::identity::Identifier;
 use crate::node::{Core, Node};
 use crate::relay::RelayError;
 use crate::route::Route;
-use crate::router::Flow;
+use crate::router::Origin;
 use crate::secure_channel::SecureChannel;
 use crate::session::{FIRST_RETRY, HubSession, HubUp, State};
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// A subscription is renewed this often: what was lost on the way comes again then.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// Longest wait before it is asked for again where a hub has refused it: longer than for a connection, for a hub counts.
-const LAST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(1);
 /// Messages that were handed to the program and are not known to be gone from the hub. An honest hub has at most
 /// [`IN_FLIGHT`] on the way.
 const HELD_MAX: usize = 2 * IN_FLIGHT;
@@ -97,7 +97,7 @@ impl Node {
         let (report, state) = watch::channel(State::Connecting);
         let core = self.core().clone();
         let stop = core.stopping.child_token();
-        let subscribing = Subscribing {
+        let subscribing = SubscriptionLoop {
             core: core.clone(),
             hub: hub.watch(),
             report,
@@ -112,7 +112,7 @@ impl Node {
     }
 }
 
-struct Subscribing {
+struct SubscriptionLoop {
     core: Arc<Core>,
     hub: watch::Receiver<State<HubUp>>,
     report: watch::Sender<State<Identifier>>,
@@ -126,7 +126,7 @@ struct Subscribing {
 
 /// What a subscription waits for.
 enum Event {
-    Said(MailboxReply),
+    Received(MailboxReply),
     Acknowledged(MailId),
     Renew,
     Over(Error),
@@ -141,10 +141,10 @@ struct Subscription<'a> {
     unanswered: HashMap<u64, MailboxRequest>,
 }
 
-impl Subscribing {
+impl SubscriptionLoop {
     async fn run(mut self) {
         // One at a time asks its own hub over an open channel: there is nothing to spread by jitter.
-        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY).with_jitter(Jitter::None);
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY).with_jitter(Jitter::None);
         while let Some(channel) = self.channel().await {
             let Err(error) = self.serve(&channel).await else { return };
             if self.report.borrow().up().is_some() {
@@ -180,7 +180,7 @@ impl Subscribing {
     /// Subscribes and hands messages on, until that fails.
     async fn serve(&mut self, channel: &SecureChannel) -> Result<()> {
         let context = Context::open(&self.core, Address::random(), self.core.stopping.child_token())?;
-        self.core.router.open(context.address(), channel.flow());
+        self.core.router.expose(context.address(), channel.origin());
         let mut subscription = Subscription { channel, context, next_number: 0, unanswered: HashMap::new() };
         let mut renew = tokio::time::interval_at(Instant::now() + RENEW_EVERY, RENEW_EVERY);
         self.subscribe(&mut subscription).await?;
@@ -196,13 +196,13 @@ impl Subscribing {
             };
             match event {
                 Event::Over(error) => return Err(error),
-                Event::Said(MailboxReply::Answer(number, outcome)) => {
+                Event::Received(MailboxReply::Answer(number, outcome)) => {
                     self.answered(&mut subscription, number, MailboxError::check(outcome))?;
                 }
-                Event::Said(MailboxReply::Mail(mail)) if self.done.contains(&mail.id) => {
+                Event::Received(MailboxReply::Mail(mail)) if self.done.contains(&mail.id) => {
                     subscription.ask(MailboxRequest::Acknowledge(mail.id)).await?;
                 }
-                Event::Said(MailboxReply::Mail(mail)) => self.hand_on(mail),
+                Event::Received(MailboxReply::Mail(mail)) => self.hand_on(mail),
                 Event::Acknowledged(id) if self.held.contains(&id) => {
                     self.done.insert(id);
                     subscription.ask(MailboxRequest::Acknowledge(id)).await?;
@@ -268,9 +268,9 @@ impl Subscription<'_> {
 
     async fn next(&mut self) -> Event {
         loop {
-            let Some(envelope) = self.context.next().await else { return Event::Over(Error::Stopped) };
-            match MailboxReply::decode(&envelope.payload) {
-                Some(said) => return Event::Said(said),
+            let Some(message) = self.context.next().await else { return Event::Over(Error::Stopped) };
+            match MailboxReply::decode(&message.payload) {
+                Some(said) => return Event::Received(said),
                 None => tracing::debug!("the hub's mailbox says what nobody understands"),
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! text ─► Short, or else Full ─► Policy ─┐
-//! identifier, attributes ──────► Facts ──┴─► true: allowed
+//! identifier, attributes ──────► PolicyContext ──┴─► true: allowed
 //!                                            anything else, errors too: denied
 //! ```
 //!
@@ -16,7 +16,7 @@
 //!   `(= subject.name "true")`, `name=value` for `(= subject.name "value")`, an identifier for `(= subject.identifier "I…")`.
 //!   What can be read so is read so.
 //!
-//! Facts are `subject.identifier`, `subject.has_credential`, `subject.` and the name of each attribute that an authority attests
+//! Attributes are `subject.identifier`, `subject.has_credential`, `subject.` and the name of each attribute that an authority attests
 //! (texts all of them), and whatever the program adds: by custom `resource.` and `action.` something.
 //!
 //! A few things are stricter here. In the short form `and`, `or` and `not` need something between them and a name: `ockam`
@@ -25,17 +25,17 @@
 //!
 //! Nothing here blocks, panics, or reads the clock. A text is bounded before it is read, so that a policy from anywhere can be.
 
+mod attributes;
 mod error;
 mod evaluation;
 mod expression;
-mod facts;
-mod full;
-mod short;
+mod infix;
+mod sexpr;
 mod token;
 
+pub use attributes::PolicyContext;
 pub use error::{PolicyError, PolicyFault, Undecided};
 pub use expression::Value;
-pub use facts::Facts;
 
 use crate::identity::TrustPolicy;
 use expression::Expression;
@@ -62,8 +62,8 @@ struct Parsed {
 
 impl Policy {
     /// Whether the facts allow it. What cannot be decided is denied, and logged.
-    pub fn allows(&self, facts: &Facts) -> bool {
-        self.decide(facts).unwrap_or_else(|reason| {
+    pub fn allows(&self, context: &PolicyContext) -> bool {
+        self.decide(context).unwrap_or_else(|reason| {
             tracing::debug!(policy = %self, %reason, "undecided, and so denied");
             false
         })
@@ -73,8 +73,8 @@ impl Policy {
     ///
     /// # Errors
     /// [`Undecided`]: a fact is missing, or an operator was given what it cannot take. That is a refusal too.
-    pub fn decide(&self, facts: &Facts) -> Result<bool, Undecided> {
-        match &*evaluation::evaluate(&self.0.expression, facts)? {
+    pub fn decide(&self, context: &PolicyContext) -> Result<bool, Undecided> {
+        match &*evaluation::evaluate(&self.0.expression, context)? {
             Expression::Bool(decided) => Ok(*decided),
             _ => Err(Undecided::NotABoolean),
         }
@@ -83,9 +83,9 @@ impl Policy {
     /// The policy as the access decision of an outlet, a relay service or a listener, with facts of its own beside those
     /// about the peer.
     #[must_use]
-    pub fn given(self, facts: Facts) -> TrustPolicy {
+    pub fn with_context(self, context: PolicyContext) -> TrustPolicy {
         TrustPolicy::Attested(Arc::new(move |identifier, attributes| {
-            self.allows(&facts.clone().about(identifier, attributes))
+            self.allows(&context.clone().with_subject(identifier, attributes))
         }))
     }
 }
@@ -93,7 +93,7 @@ impl Policy {
 /// Decides from nothing but what is known about the peer.
 impl From<Policy> for TrustPolicy {
     fn from(policy: Policy) -> Self {
-        policy.given(Facts::default())
+        policy.with_context(PolicyContext::default())
     }
 }
 
@@ -110,14 +110,14 @@ impl FromStr for Policy {
         if text.len() > POLICY_SIZE_MAX {
             return Err(PolicyFault::TooLong.at(POLICY_SIZE_MAX));
         }
-        let expression = match short::read(text) {
+        let expression = match infix::read(text) {
             Ok(expression) => expression,
             // Read as the other form it might say something else.
             Err(error) if matches!(error.fault, PolicyFault::Glued | PolicyFault::TooDeep) => return Err(error),
             // Whoever began with no operator meant the short form.
-            Err(short) => full::read(text).map_err(|full| match full.fault {
-                PolicyFault::NoOperation => short,
-                _ => full,
+            Err(infix) => sexpr::read(text).map_err(|sexpr| match sexpr.fault {
+                PolicyFault::NoOperation => infix,
+                _ => sexpr,
             })?,
         };
         Ok(Self(Arc::new(Parsed { text: text.to_owned(), expression })))

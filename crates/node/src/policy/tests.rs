@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 const SOMEBODY: Identifier = Identifier::from_bytes([0xab; 32]);
 
-fn facts() -> Facts {
+fn context() -> PolicyContext {
     let attributes = Attributes::new(1)
         .with("group", "friends")
         .with("admin", "true")
@@ -12,7 +12,10 @@ fn facts() -> Facts {
         .with("has_credential", "of course")
         .with("binary", [0xff])
         .with([0xff], "binary");
-    Facts::default().with("resource.id", "web").with("action.ports", 80i64).about(&SOMEBODY, Some(&attributes))
+    PolicyContext::default()
+        .with("resource.id", "web")
+        .with("action.ports", 80i64)
+        .with_subject(&SOMEBODY, Some(&attributes))
 }
 
 fn policy(text: &str) -> Policy {
@@ -48,16 +51,19 @@ fn it_allows_what_is_true_and_nothing_else() {
         ("(not (frobnicate))", false),
         ("((and) true)", false),
     ] {
-        assert_eq!(policy(text).allows(&facts()), allowed, "{text}");
+        assert_eq!(policy(text).allows(&context()), allowed, "{text}");
     }
 }
 
 #[test]
 fn an_attribute_is_not_taken_for_what_the_node_knows() {
-    assert!(policy(&SOMEBODY.to_string()).allows(&facts()));
-    assert!(Policy::default().allows(&facts()));
-    assert!(!Policy::default().allows(&Facts::default().about(&SOMEBODY, None)));
-    assert_eq!(Policy::default().decide(&Facts::default()), Err(Undecided::Unknown("subject.has_credential".into())));
+    assert!(policy(&SOMEBODY.to_string()).allows(&context()));
+    assert!(Policy::default().allows(&context()));
+    assert!(!Policy::default().allows(&PolicyContext::default().with_subject(&SOMEBODY, None)));
+    assert_eq!(
+        Policy::default().decide(&PolicyContext::default()),
+        Err(Undecided::Unknown("subject.has_credential".into()))
+    );
 }
 
 #[test]
@@ -67,8 +73,16 @@ fn it_decides_wherever_a_trust_policy_does() {
     assert!(trust.accepts_with(&SOMEBODY, Some(&friends)));
     assert!(!trust.accepts_with(&SOMEBODY, None) && !trust.accepts(&SOMEBODY));
     let text = "(and (= subject.group \"friends\") (= resource.id \"web\"))";
-    assert!(policy(text).given(Facts::default().with("resource.id", "web")).accepts_with(&SOMEBODY, Some(&friends)));
-    assert!(!policy(text).given(Facts::default().with("resource.id", "ssh")).accepts_with(&SOMEBODY, Some(&friends)));
+    assert!(
+        policy(text)
+            .with_context(PolicyContext::default().with("resource.id", "web"))
+            .accepts_with(&SOMEBODY, Some(&friends))
+    );
+    assert!(
+        !policy(text)
+            .with_context(PolicyContext::default().with("resource.id", "ssh"))
+            .accepts_with(&SOMEBODY, Some(&friends))
+    );
 }
 
 #[test]
@@ -112,17 +126,17 @@ fn what_cannot_be_read_is_told_with_its_place() {
 #[test]
 fn size_and_depth_are_bounded() {
     let nested = |depth: usize| format!("{}(= 1 1){}", "(not ".repeat(depth), ")".repeat(depth));
-    assert!(policy(&nested(POLICY_DEPTH_MAX - 1)).decide(&facts()).is_ok());
+    assert!(policy(&nested(POLICY_DEPTH_MAX - 1)).decide(&context()).is_ok());
     assert_eq!(fault(&nested(POLICY_DEPTH_MAX)).1, PolicyFault::TooDeep);
     let long = format!("(= 1 1) ;;{}", "-".repeat(POLICY_SIZE_MAX));
     assert_eq!(fault(&long), (POLICY_SIZE_MAX, PolicyFault::TooLong));
     for hostile in ["(", "[", "not ", "(;", "(not", "a or (", "\"", "- ", "a and ", "(a)and"] {
         let text = hostile.repeat(POLICY_SIZE_MAX / hostile.len());
-        assert!(!text.parse::<Policy>().is_ok_and(|policy| policy.allows(&facts())), "{hostile}");
+        assert!(!text.parse::<Policy>().is_ok_and(|policy| policy.allows(&context())), "{hostile}");
     }
     // As wide as it gets.
     let wide = format!("{}a", "a or ".repeat(POLICY_SIZE_MAX / 5 - 1));
-    assert_eq!(policy(&wide).decide(&facts()), Err(Undecided::Unknown("subject.a".into())));
+    assert_eq!(policy(&wide).decide(&context()), Err(Undecided::Unknown("subject.a".into())));
 }
 
 /// Expressions as the full form can write them.
@@ -148,7 +162,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read_as_it_was(arguments in prop::collection::vec(expression(), 0..5)) {
         let written = Expression::call("and", arguments).to_string();
-        let read = full::read(&written).unwrap();
+        let read = sexpr::read(&written).unwrap();
         prop_assert_eq!(read.to_string(), written);
     }
 
@@ -165,7 +179,7 @@ proptest! {
     #[test]
     fn no_text_can_do_harm(text in any::<String>()) {
         if let Ok(policy) = text.parse::<Policy>() {
-            let _ = policy.decide(&facts());
+            let _ = policy.decide(&context());
         }
     }
 
@@ -179,7 +193,7 @@ proptest! {
             prop_assert!(error.at <= text.len() && text.is_char_boundary(error.at), "{error:?} in {text:?}");
         }
         if let Ok(policy) = words.join(" ").parse::<Policy>() {
-            let _ = policy.decide(&facts());
+            let _ = policy.decide(&context());
         }
     }
 }

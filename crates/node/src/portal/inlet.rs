@@ -2,14 +2,14 @@
 
 use super::PortalError;
 use super::message::{EndReason, Offer, PortalMessage};
-use super::meter::{Live, Meter};
-use super::stream::{CONNECT_TIMEOUT, EARLY, Ends, Stream, WINDOW, reset};
+use super::meter::{LiveStream, Meter};
+use super::stream::{CONNECT_TIMEOUT, EARLY_DATA_MAX, INITIAL_WINDOW, Stream, StreamShutdown, reset};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::error::Result;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Body, Endpoint, Flow, Parcel, Source};
+use crate::router::{BorrowedMessage, Endpoint, Origin, PayloadBuf, Source};
 use crate::secure_channel::SecureChannel;
 use crate::session::{ChannelSession, State};
 use crate::sync::lock;
@@ -26,13 +26,13 @@ pub const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same when a stream is not answered either.
-const SUSPICIOUS_TIMEOUT: Duration = Duration::from_secs(1);
+const SUSPICIOUS_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Unanswered questions after which the channel is taken for dead. One is enough when a stream is not answered either.
 const PROBES_LOST: u32 = 3;
 /// A stream that is not answered for this long makes the inlet ask at once.
 const SUSPECT_AFTER: Duration = Duration::from_millis(300);
 /// Pause after the system refused to accept, for instance because no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// How an inlet reaches its outlet.
 pub enum InletRoute {
@@ -57,7 +57,7 @@ pub struct ProbeReport {
 
 /// Listens on a local port and carries every connection to an outlet. Dropping the handle leaves it open.
 #[derive(Clone)]
-pub struct Inlet(Arc<Listening>);
+pub struct Inlet(Arc<InletInner>);
 
 impl Inlet {
     /// Where it listens; the real port where port 0 was asked for.
@@ -99,20 +99,20 @@ impl Node {
         let failed = |source| PortalError::Listen { address: address.to_owned(), source };
         let socket = TcpListener::bind(address).await.map_err(failed)?;
         let core = self.core().clone();
-        let listening = Arc::new(Listening {
+        let listening = Arc::new(InletInner {
             local: socket.local_addr().map_err(failed)?,
             closed: core.stopping.child_token(),
             core,
             route: route.into(),
             meter: Arc::default(),
-            ours: Mutex::new(None),
+            extended: Mutex::new(None),
             probe: Mutex::default(),
             answered: Notify::new(),
             suspicion: Notify::new(),
-            learned: Notify::new(),
+            identified: Notify::new(),
             refused: watch::Sender::new(None),
         });
-        let probing = Arc::new(Probing { inlet: listening.clone(), address: Address::random() });
+        let probing = Arc::new(LivenessProbe { inlet: listening.clone(), address: Address::random() });
         let tasks = &listening.core.tasks;
         tasks.spawn(listening.clone().accept(socket));
         tasks.spawn(probing.run());
@@ -120,18 +120,18 @@ impl Node {
     }
 }
 
-struct Listening {
+struct InletInner {
     core: Arc<Core>,
     local: SocketAddr,
     route: InletRoute,
     meter: Arc<Meter>,
     /// The channel whose outlet is known to speak our extension.
-    ours: Mutex<Option<Address>>,
+    extended: Mutex<Option<Address>>,
     probe: Mutex<Probe>,
     answered: Notify,
     suspicion: Notify,
     /// The outlet's node has turned out to be of ours: it hears at once that we will ask.
-    learned: Notify,
+    identified: Notify,
     refused: watch::Sender<Option<EndReason>>,
     closed: CancellationToken,
 }
@@ -144,31 +144,31 @@ struct Probe {
 }
 
 /// The way to the outlet at this moment.
-struct Way {
+struct ResolvedPath {
     outlet: Route,
     /// The first hop: a channel or a connection.
     through: Address,
     source: Option<Arc<Source>>,
 }
 
-impl Listening {
-    fn way(&self) -> Option<Way> {
+impl InletInner {
+    fn resolve(&self) -> Option<ResolvedPath> {
         let outlet = match &self.route {
             InletRoute::Fixed(route) => route.clone(),
             InletRoute::Kept(session, outlet) => Route::from(session.state().up()?).then(outlet),
         };
         let through = outlet.front()?;
         let source = self.core.router.source_of(through.as_ref());
-        (source.is_some() || self.core.router.contains(&through)).then_some(Way { outlet, through, source })
+        (source.is_some() || self.core.router.contains(&through)).then_some(ResolvedPath { outlet, through, source })
     }
 
-    fn ends(&self, way: &Way) -> Ends {
-        let (carrier, channel) = match &way.source {
+    fn ends(&self, path: &ResolvedPath) -> StreamShutdown {
+        let (carrier, channel) = match &path.source {
             Some(source) => (source.carrier.clone(), source.ended.clone()),
             None => (self.closed.clone(), self.closed.clone()),
         };
         let closed = (self.closed.clone(), EndReason::Stopping);
-        Ends { carrier, channel, closed, stopping: self.core.stopping.clone(), revocation: None }
+        StreamShutdown { carrier, channel, closed, stopping: self.core.stopping.clone(), revocation: None }
     }
 
     async fn accept(self: Arc<Self>, socket: TcpListener) {
@@ -181,7 +181,7 @@ impl Listening {
                 Ok((socket, _)) => self.admit(socket),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
@@ -189,7 +189,7 @@ impl Listening {
 
     /// Carries a connection, or resets it at once when there is no way or no room.
     fn admit(self: &Arc<Self>, socket: TcpStream) {
-        let Some(way) = self.way() else {
+        let Some(path) = self.resolve() else {
             tracing::debug!("connection refused: the other side is not connected");
             return reset(&socket);
         };
@@ -197,54 +197,54 @@ impl Listening {
             self.core.stats.refused.add(1);
             return reset(&socket);
         };
-        self.core.tasks.spawn(serve(self.clone(), live, socket, way));
+        self.core.tasks.spawn(serve(self.clone(), live, socket, path));
     }
 
     /// A stream has been opened, or was refused or cut.
-    fn learn(&self, refused: Option<EndReason>) {
+    fn record_refusal(&self, refused: Option<EndReason>) {
         self.refused.send_if_modified(|last| std::mem::replace(last, refused) != refused);
     }
 }
 
-async fn serve(inlet: Arc<Listening>, _live: Live, socket: TcpStream, way: Way) {
-    let Err(reason) = carry(&inlet, socket, way).await else { return inlet.learn(None) };
+async fn serve(inlet: Arc<InletInner>, _live: LiveStream, socket: TcpStream, path: ResolvedPath) {
+    let Err(reason) = connect_stream(&inlet, socket, path).await else { return inlet.record_refusal(None) };
     tracing::debug!(%reason, "a stream ended early");
     if reason.is_owners_decision() || reason.is_services_fault() {
-        inlet.learn(Some(reason));
+        inlet.record_refusal(Some(reason));
     }
 }
 
 /// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens.
-async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Result<(), EndReason> {
-    let socket = Resetting(Some(socket));
+async fn connect_stream(inlet: &Arc<InletInner>, socket: TcpStream, mut path: ResolvedPath) -> Result<(), EndReason> {
+    let socket = ResetOnDrop(Some(socket));
     let deadline = Instant::now() + CONNECT_TIMEOUT;
     loop {
-        let known = lock(&inlet.ours).as_ref() == Some(&way.through);
-        let ends = inlet.ends(&way);
-        let mut stream = Opened::open(inlet, &way, known)?;
+        let known = lock(&inlet.extended).as_ref() == Some(&path.through);
+        let ends = inlet.ends(&path);
+        let mut stream = PendingStream::open(inlet, &path, known)?;
         if known {
             // What is sent at once cannot be sent again: from here on there is no second try.
             stream.attach(socket.take());
-            return run_unanswered(inlet, &stream, &way.through, deadline, &ends).await;
+            return run_before_answer(inlet, &stream, &path.through, deadline, &ends).await;
         }
         let answered = tokio::select! {
             answered = stream.answered() => answered,
-            reason = unanswered(inlet, &stream, &way.through, deadline) => Err(reason),
-            reason = ends.reached() => Err(reason),
+            reason = answer_overdue(inlet, &stream, &path.through, deadline) => Err(reason),
+            reason = ends.triggered() => Err(reason),
         };
         match answered {
             Ok(()) => {
                 stream.answered = true;
-                if stream.is_ours() {
-                    *lock(&inlet.ours) = Some(way.through.clone());
-                    inlet.learned.notify_one();
+                if stream.is_extended() {
+                    *lock(&inlet.extended) = Some(path.through.clone());
+                    inlet.identified.notify_one();
                 }
-                inlet.learn(None);
+                inlet.record_refusal(None);
                 stream.attach(socket.take());
                 return stream.run(&ends).await;
             }
-            Err(EndReason::Disconnected) => match inlet.way() {
-                Some(next) if next.through != way.through => way = next,
+            Err(EndReason::Disconnected) => match inlet.resolve() {
+                Some(next) if next.through != path.through => path = next,
                 _ => return Err(EndReason::Disconnected),
             },
             Err(reason) => return Err(reason),
@@ -253,25 +253,25 @@ async fn carry(inlet: &Arc<Listening>, socket: TcpStream, mut way: Way) -> Resul
 }
 
 /// Runs a stream whose answer is still to come.
-async fn run_unanswered(
-    inlet: &Listening,
+async fn run_before_answer(
+    inlet: &InletInner,
     stream: &Stream,
     through: &Address,
     deadline: Instant,
-    ends: &Ends,
+    ends: &StreamShutdown,
 ) -> Result<(), EndReason> {
     let running = stream.run(ends);
     tokio::pin!(running);
     tokio::select! {
         result = &mut running => return result,
-        () = stream.opened() => inlet.learn(None),
-        reason = unanswered(inlet, stream, through, deadline) => stream.end(reason),
+        () = stream.opened() => inlet.record_refusal(None),
+        reason = answer_overdue(inlet, stream, through, deadline) => stream.end(reason),
     }
     running.await
 }
 
 /// Has the inlet ask when a stream is not answered soon. Ends when the way has changed, or nothing came in time.
-async fn unanswered(inlet: &Listening, stream: &Stream, through: &Address, deadline: Instant) -> EndReason {
+async fn answer_overdue(inlet: &InletInner, stream: &Stream, through: &Address, deadline: Instant) -> EndReason {
     let mut states = match &inlet.route {
         InletRoute::Kept(session, _) => Some(session.watch()),
         InletRoute::Fixed(_) => None,
@@ -296,7 +296,7 @@ async fn unanswered(inlet: &Listening, stream: &Stream, through: &Address, deadl
                 return EndReason::Disconnected;
             }
             true = changed(&mut states), if suspected => {
-                if !stream.is_opened() && inlet.way().is_none_or(|way| way.through != *through) {
+                if !stream.is_opened() && inlet.resolve().is_none_or(|path| path.through != *through) {
                     return EndReason::Disconnected;
                 }
             }
@@ -312,16 +312,16 @@ async fn changed(states: &mut Option<watch::Receiver<State<SecureChannel>>>) -> 
 }
 
 /// A client's socket: reset if it is dropped before a stream takes it.
-struct Resetting(Option<TcpStream>);
+struct ResetOnDrop(Option<TcpStream>);
 
-impl Resetting {
+impl ResetOnDrop {
     fn take(mut self) -> TcpStream {
         // Taken once, by value.
         self.0.take().unwrap_or_else(|| unreachable!())
     }
 }
 
-impl Drop for Resetting {
+impl Drop for ResetOnDrop {
     fn drop(&mut self) {
         if let Some(socket) = &self.0 {
             reset(socket);
@@ -330,7 +330,7 @@ impl Drop for Resetting {
 }
 
 /// A stream that has sent its Ping. Dropped without an answer it tells the outlet that it is not wanted any more.
-struct Opened {
+struct PendingStream {
     stream: Arc<Stream>,
     core: Arc<Core>,
     /// Where the outlet's end may be.
@@ -338,26 +338,30 @@ struct Opened {
     answered: bool,
 }
 
-impl Opened {
-    fn open(inlet: &Listening, way: &Way, known: bool) -> Result<Self, EndReason> {
+impl PendingStream {
+    fn open(inlet: &InletInner, path: &ResolvedPath, known: bool) -> Result<Self, EndReason> {
         let core = &inlet.core;
-        let stream = Stream::new(core, Address::random(), way.source.as_deref(), known, &inlet.meter);
-        let offer = Offer { window: WINDOW, address: random_hex() };
+        let stream = Stream::new(core, Address::random(), path.source.as_deref(), known, &inlet.meter);
+        let offer = Offer { window: INITIAL_WINDOW, address: random_hex() };
         let there = Address::new(Address::LOCAL, offer.address);
-        let there = way.outlet.iter().take(way.outlet.len() - 1).collect::<Route>().then(there);
+        let there = path.outlet.iter().take(path.outlet.len() - 1).collect::<Route>().then(there);
         core.router.add_endpoint(stream.address().clone(), stream.clone()).map_err(|_| EndReason::Disconnected)?;
         let opened = Self { stream, core: core.clone(), there, answered: known };
-        if let Some(source) = &way.source {
-            core.router.open(opened.address(), source.flow);
+        if let Some(source) = &path.source {
+            core.router.expose(opened.address(), source.origin);
         }
         // Before the Ping: its answer sets both anew, and may come before this goes on.
-        opened.aim(opened.there.clone(), if known { EARLY } else { 0 });
-        drop(opened.say_to(&way.outlet, &PortalMessage::Ping(Some(offer))).map_err(|_| EndReason::Disconnected)?);
+        opened.set_remote(opened.there.clone(), if known { EARLY_DATA_MAX } else { 0 });
+        drop(
+            opened
+                .send_control_to(&path.outlet, &PortalMessage::Ping(Some(offer)))
+                .map_err(|_| EndReason::Disconnected)?,
+        );
         Ok(opened)
     }
 }
 
-impl std::ops::Deref for Opened {
+impl std::ops::Deref for PendingStream {
     type Target = Stream;
 
     fn deref(&self) -> &Stream {
@@ -365,11 +369,11 @@ impl std::ops::Deref for Opened {
     }
 }
 
-impl Drop for Opened {
+impl Drop for PendingStream {
     fn drop(&mut self) {
         self.core.router.remove(self.stream.address());
         if !self.answered {
-            drop(self.stream.say_to(&self.there, &PortalMessage::Disconnect(EndReason::Stopping)));
+            drop(self.stream.send_control_to(&self.there, &PortalMessage::Disconnect(EndReason::Stopping)));
         }
     }
 }
@@ -381,12 +385,12 @@ fn random_hex() -> [u8; 32] {
 
 /// Asks now and then whether the outlet's node is there, once it is known to be of ours, and whenever a stream is
 /// not answered.
-struct Probing {
-    inlet: Arc<Listening>,
+struct LivenessProbe {
+    inlet: Arc<InletInner>,
     address: Address,
 }
 
-impl Probing {
+impl LivenessProbe {
     async fn run(self: Arc<Self>) {
         let inlet = &self.inlet;
         let InletRoute::Kept(session, _) = &inlet.route else { return };
@@ -399,7 +403,7 @@ impl Probing {
             let suspicious = tokio::select! {
                 () = inlet.closed.cancelled() => break,
                 () = inlet.suspicion.notified() => true,
-                () = inlet.learned.notified() => false,
+                () = inlet.identified.notified() => false,
                 _ = every.tick(), if lost == 0 => false,
                 () = std::future::ready(()), if lost > 0 => false,
             };
@@ -407,13 +411,13 @@ impl Probing {
                 lost = 0;
                 continue;
             };
-            let ours = lock(&inlet.ours).as_ref() == Some(channel.address());
-            if !ours && !suspicious {
+            let extended = lock(&inlet.extended).as_ref() == Some(channel.address());
+            if !extended && !suspicious {
                 // Or this would ask again at once, and again, without ever waiting.
                 lost = 0;
                 continue;
             }
-            let timeout = if suspicious { SUSPICIOUS_TIMEOUT } else { PROBE_TIMEOUT };
+            let timeout = if suspicious { SUSPICIOUS_PROBE_TIMEOUT } else { PROBE_TIMEOUT };
             lost = if self.is_answered(&channel, timeout).await { 0 } else { lost + 1 };
             if lost >= PROBES_LOST || (suspicious && lost > 0) {
                 session.suspect(channel.address());
@@ -431,16 +435,16 @@ impl Probing {
     async fn is_answered(&self, channel: &SecureChannel, timeout: Duration) -> bool {
         let inlet = &self.inlet;
         let InletRoute::Kept(_, outlet) = &inlet.route else { return true };
-        inlet.core.router.open(&self.address, channel.flow());
+        inlet.core.router.expose(&self.address, channel.origin());
         let (number, asked_at) = {
             let mut probe = lock(&inlet.probe);
             probe.asked += 1;
             (probe.asked, Instant::now())
         };
-        let sent = inlet.core.router.dispatch(Parcel {
+        let sent = inlet.core.router.dispatch(BorrowedMessage {
             onward: Route::from(channel).then(outlet).as_ref(),
             return_route: Route::from(&self.address).as_ref(),
-            body: Body::exactly(&mut PortalMessage::Probe(number).encode()),
+            body: PayloadBuf::exactly(&mut PortalMessage::Probe(number).encode()),
             source: None,
             depth: 0,
         });
@@ -461,9 +465,9 @@ impl Probing {
     }
 }
 
-impl Endpoint for Probing {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let Some(PortalMessage::Alive(number)) = PortalMessage::read(parcel.body.payload()) else {
+impl Endpoint for LivenessProbe {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let Some(PortalMessage::Alive(number)) = PortalMessage::read(message.body.payload()) else {
             return Err(Undeliverable::Malformed);
         };
         let mut probe = lock(&self.inlet.probe);

@@ -38,23 +38,23 @@ impl Meter {
     }
 
     /// Counts one more live stream, unless there are `max` already.
-    pub(super) fn enter(self: &Arc<Self>, max: u64) -> Option<Live> {
+    pub(super) fn enter(self: &Arc<Self>, max: u64) -> Option<LiveStream> {
         let more = |live: u64| (live < max).then(|| live + 1);
         let entered = self.live.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        entered.is_ok().then(|| Live(self.clone()))
+        entered.is_ok().then(|| LiveStream(self.clone()))
     }
 }
 
 /// A stream that counts as live until this is dropped.
-pub(super) struct Live(Arc<Meter>);
+pub(super) struct LiveStream(Arc<Meter>);
 
-impl Live {
+impl LiveStream {
     pub(super) fn meter(&self) -> &Arc<Meter> {
         &self.0
     }
 }
 
-impl Drop for Live {
+impl Drop for LiveStream {
     fn drop(&mut self) {
         self.0.live.fetch_sub(1, Ordering::Relaxed);
     }

@@ -11,23 +11,23 @@
 //! and data follows the Ping at once. All that is negotiated in the tails of Ping and Pong, which other
 //! implementations ignore. The packet counter is always sent and always checked: what is lost ends the stream.
 
-mod gate;
+mod admission;
+mod flow_control;
 mod inlet;
 mod message;
 mod meter;
 mod outlet;
 mod stream;
 mod target;
-mod window;
 
-pub use gate::{Gate, Permit, Revocation, StreamEnd};
+pub use admission::{AdmissionPolicy, Permit, Revocation, StreamEnd};
+pub(crate) use flow_control::FlowControlPool;
 pub use inlet::{Inlet, InletRoute, PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
 pub use message::{EndReason, MAX_PAYLOAD};
 pub use meter::Meter;
 pub use outlet::{Outlet, OutletOptions};
-pub use stream::{CONNECT_TIMEOUT, PLAIN_BUFFER, WINDOW};
+pub use stream::{BASIC_PEER_BUFFER, CONNECT_TIMEOUT, INITIAL_WINDOW};
 pub use target::check_target;
-pub(crate) use window::Windows;
 
 /// Why a portal could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -1,9 +1,9 @@
 //! The end of a portal beside the service.
 
-use super::gate::{Admitted, Gate, Permit};
+use super::admission::{ActivePermit, AdmissionPolicy, Permit};
 use super::message::{EndReason, PortalMessage};
 use super::meter::Meter;
-use super::stream::{CONNECT_TIMEOUT, Ends, Stream, WINDOW};
+use super::stream::{CONNECT_TIMEOUT, INITIAL_WINDOW, Stream, StreamShutdown};
 use super::target;
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::identity::{Timestamp, TrustPolicy};
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Body, Endpoint, Parcel, Source};
+use crate::router::{BorrowedMessage, Endpoint, PayloadBuf, Source};
 use crate::sync::{read, write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
@@ -24,14 +24,14 @@ pub struct OutletOptions {
     /// with one, only peers behind a secure channel that it accepts.
     pub allow: Option<TrustPolicy>,
     /// Decides about every stream that the policy allows.
-    pub gate: Option<Arc<dyn Gate>>,
+    pub admission: Option<Arc<dyn AdmissionPolicy>>,
 }
 
 /// Connects the streams that inlets open to one TCP service. Dropping the handle leaves it open.
 #[derive(Clone)]
 pub struct Outlet {
     address: Address,
-    listening: Arc<Listening>,
+    listening: Arc<OutletInner>,
 }
 
 impl Outlet {
@@ -66,7 +66,7 @@ impl Node {
         options: OutletOptions,
     ) -> Result<Outlet> {
         let (core, address) = (self.core(), address.into());
-        let listening = Arc::new(Listening {
+        let listening = Arc::new(OutletInner {
             core: core.clone(),
             target: RwLock::new(target.into().into()),
             options,
@@ -74,12 +74,12 @@ impl Node {
             meter: Arc::default(),
             closed: core.stopping.child_token(),
         });
-        core.router.add_endpoint(address.clone(), Arc::new(Accepting(listening.clone())))?;
+        core.router.add_endpoint(address.clone(), Arc::new(OutletEndpoint(listening.clone())))?;
         Ok(Outlet { address, listening })
     }
 }
 
-struct Listening {
+struct OutletInner {
     core: Arc<Core>,
     target: RwLock<Arc<str>>,
     options: OutletOptions,
@@ -90,20 +90,20 @@ struct Listening {
 }
 
 /// The outlet's endpoint: takes Pings and Probes.
-struct Accepting(Arc<Listening>);
+struct OutletEndpoint(Arc<OutletInner>);
 
-impl Endpoint for Accepting {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let onward = parcel.full_return_route();
-        match PortalMessage::read(parcel.body.payload()) {
+impl Endpoint for OutletEndpoint {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let onward = message.full_return_route();
+        match PortalMessage::read(message.body.payload()) {
             Some(PortalMessage::Ping(offer)) => {
                 let address = offer.as_ref().map(|offer| Address::new(Address::LOCAL, offer.address));
                 let window = offer.map(|offer| offer.window);
-                self.0.open(address, window, onward, parcel.source)
+                self.0.open(address, window, onward, message.source)
             }
             Some(PortalMessage::Probe(number)) => {
-                if let Some(source) = parcel.source {
-                    source.kept_alive.store(true, Ordering::Relaxed);
+                if let Some(source) = message.source {
+                    source.probed.store(true, Ordering::Relaxed);
                 }
                 self.0.answer(&PortalMessage::Alive(number), &onward)
             }
@@ -112,7 +112,7 @@ impl Endpoint for Accepting {
     }
 }
 
-impl Listening {
+impl OutletInner {
     fn open(
         self: &Arc<Self>,
         address: Option<Address>,
@@ -120,106 +120,106 @@ impl Listening {
         onward: Route,
         source: Option<&Arc<Source>>,
     ) -> Result<Delivery, Undeliverable> {
-        let ours = window.is_some();
+        let extended = window.is_some();
         let peer = source.and_then(|source| source.peer.as_deref());
         let allowed = match &self.options.allow {
             None => true,
             Some(policy) => peer.is_some_and(|peer| policy.accepts_peer(peer, Timestamp::now())),
         };
         if !allowed {
-            return self.refuse(ours, EndReason::NotAllowed, &onward);
+            return self.refuse(extended, EndReason::NotAllowed, &onward);
         }
         if self.streams.fetch_add(1, Ordering::Relaxed) >= self.core.limits.streams {
             self.streams.fetch_sub(1, Ordering::Relaxed);
-            return self.refuse(ours, EndReason::TooMany, &onward);
+            return self.refuse(extended, EndReason::TooMany, &onward);
         }
-        let counted = Counted(self.clone());
-        let permit = match &self.options.gate {
+        let counted = StreamSlot(self.clone());
+        let permit = match &self.options.admission {
             None => Permit::new(&self.meter),
-            Some(gate) => match gate.admit(peer) {
+            Some(policy) => match policy.admit(peer) {
                 Ok(permit) => permit,
-                Err(reason) => return self.refuse(ours, reason, &onward),
+                Err(reason) => return self.refuse(extended, reason, &onward),
             },
         };
         let address = address.unwrap_or_else(Address::random);
-        let stream = Stream::new(&self.core, address, source.map(Arc::as_ref), ours, permit.meter());
+        let stream = Stream::new(&self.core, address, source.map(Arc::as_ref), extended, permit.meter());
         let (carrier, channel) = match source {
             Some(source) => (source.carrier.clone(), source.ended.clone()),
             None => (self.closed.clone(), self.closed.clone()),
         };
-        let ends = Ends {
+        let ends = StreamShutdown {
             carrier,
             channel,
             closed: (self.closed.clone(), EndReason::NotAllowed),
             stopping: self.core.stopping.clone(),
             revocation: permit.revocation().cloned(),
         };
-        let admitted = Admitted::under(permit);
+        let admitted = ActivePermit::under(permit);
         if self.core.router.add_endpoint(stream.address().clone(), stream.clone()).is_err() {
             admitted.finish((0, 0), Err(EndReason::NotAllowed));
-            return self.refuse(ours, EndReason::NotAllowed, &onward);
+            return self.refuse(extended, EndReason::NotAllowed, &onward);
         }
         if let Some(source) = source {
-            self.core.router.open(stream.address(), source.flow);
+            self.core.router.expose(stream.address(), source.origin);
         }
-        stream.aim(onward, window.unwrap_or(u64::MAX));
+        stream.set_remote(onward, window.unwrap_or(u64::MAX));
         self.core.tasks.spawn(async move {
             let result = serve(&counted.0, &stream, &ends).await;
             if let Err(reason) = result {
                 tracing::debug!(%reason, "a stream ended early");
             }
-            admitted.finish(stream.carried(), result);
+            admitted.finish(stream.byte_counts(), result);
             drop(counted);
         });
         Ok(Delivery::default())
     }
 
-    fn refuse(&self, ours: bool, reason: EndReason, onward: &Route) -> Result<Delivery, Undeliverable> {
+    fn refuse(&self, extended: bool, reason: EndReason, onward: &Route) -> Result<Delivery, Undeliverable> {
         self.core.stats.refused.add(1);
         tracing::debug!(%reason, "stream refused");
-        self.answer(&PortalMessage::Disconnect(if ours { reason } else { EndReason::Unspecified }), onward)
+        self.answer(&PortalMessage::Disconnect(if extended { reason } else { EndReason::Unspecified }), onward)
     }
 
     fn answer(&self, message: &PortalMessage<'_>, onward: &Route) -> Result<Delivery, Undeliverable> {
-        let answered = self.core.router.dispatch(Parcel {
+        let answered = self.core.router.dispatch(BorrowedMessage {
             onward: onward.as_ref(),
             return_route: Route::new().as_ref(),
-            body: Body::exactly(&mut message.encode()),
+            body: PayloadBuf::exactly(&mut message.encode()),
             source: None,
             depth: 1,
         });
-        answered.map(Delivery::without_waiting)
+        answered.map(Delivery::ignoring_backpressure)
     }
 }
 
 /// A stream that counts against the outlet's limit until it is dropped.
-struct Counted(Arc<Listening>);
+struct StreamSlot(Arc<OutletInner>);
 
-impl Drop for Counted {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Connects a stream to the service and runs it.
-async fn serve(outlet: &Listening, stream: &Stream, ends: &Ends) -> Result<(), EndReason> {
+async fn serve(outlet: &OutletInner, stream: &Stream, ends: &StreamShutdown) -> Result<(), EndReason> {
     let target = read(&outlet.target).clone();
     let connected = tokio::select! {
         connected = target::connect(&target, CONNECT_TIMEOUT) => connected,
-        reason = ends.reached() => Err(reason),
+        reason = ends.triggered() => Err(reason),
     };
     match connected {
         Err(reason) => {
             outlet.core.router.remove(stream.address());
-            let told = if stream.is_ours() { reason } else { EndReason::Unspecified };
-            drop(stream.say(&PortalMessage::Disconnect(told)));
+            let told = if stream.is_extended() { reason } else { EndReason::Unspecified };
+            drop(stream.send_control(&PortalMessage::Disconnect(told)));
             Err(reason)
         }
         Ok(socket) => {
             stream.attach(socket);
             stream.set_opened();
-            let window = stream.is_ours().then_some(WINDOW);
-            drop(stream.say(&PortalMessage::Pong(window)));
+            let window = stream.is_extended().then_some(INITIAL_WINDOW);
+            drop(stream.send_control(&PortalMessage::Pong(window)));
             stream.run(ends).await
         }
     }

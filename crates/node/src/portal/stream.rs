@@ -10,17 +10,17 @@
 //! socket directly as long as nothing is pending. With a peer of ours, what may be pending is bounded by the credit
 //! that was given; with another, its connection is held up, and in the end the stream is.
 
-use super::gate::Revocation;
+use super::admission::Revocation;
+use super::flow_control::{InteractivityTracker, ReceiveWindow};
 use super::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
 use super::meter::Meter;
-use super::window::{Weight, Window};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::Identifier;
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Body, Endpoint, Parcel, Source};
-use crate::sync::{Gate, lock};
+use crate::router::{BorrowedMessage, Endpoint, PayloadBuf, Source};
+use crate::sync::{BackpressureGate, lock};
 use crate::tcp::try_read;
 use std::cell::RefCell;
 use std::io;
@@ -32,21 +32,21 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes that one end of a stream takes from the other beyond what its socket has taken, at first.
-pub const WINDOW: u64 = 64 * 1024;
+pub const INITIAL_WINDOW: u64 = 64 * 1024;
 /// Bytes that may be sent to a peer of ours before its first answer.
-pub(super) const EARLY: u64 = 64 * 1024;
+pub(super) const EARLY_DATA_MAX: u64 = 64 * 1024;
 /// Bytes of data in one message to a peer of another kind.
-const PLAIN_PAYLOAD: usize = 64 * 1024;
+const BASIC_PEER_PAYLOAD: usize = 64 * 1024;
 /// Bytes that may be pending from a peer of another kind before its connection is held up.
-pub const PLAIN_BUFFER: usize = 1024 * 1024;
+pub const BASIC_PEER_BUFFER: usize = 1024 * 1024;
 /// Bytes that may be pending from a peer of another kind before the stream is ended.
-const PLAIN_BUFFER_MAX: usize = 16 * 1024 * 1024;
+const BASIC_PEER_BUFFER_MAX: usize = 16 * 1024 * 1024;
 /// How long a stream may take to open, the connection to the service included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A pending buffer larger than this is given back when it is empty.
-const KEEP: usize = 16 * 1024;
+const KEEP_CAPACITY: usize = 16 * 1024;
 /// Reads after which a busy stream lets others run.
-const TURN: usize = 8;
+const READS_PER_TURN: usize = 8;
 /// Room for the headers in front of what is read from a socket, and for the tag behind it.
 const HEAD_ROOM: usize = 512;
 const TAIL_ROOM: usize = 64;
@@ -62,8 +62,8 @@ pub(super) struct Stream {
     /// The other end has answered.
     opening: Notify,
     meter: Arc<Meter>,
-    weight: Weight,
-    gate: Arc<Gate>,
+    interactivity: InteractivityTracker,
+    gate: Arc<BackpressureGate>,
 }
 
 struct Inner {
@@ -71,13 +71,13 @@ struct Inner {
     onward: Option<Arc<Route>>,
     opened: bool,
     /// The other end speaks our extension.
-    ours: bool,
+    extended: bool,
     pending: Pending,
     received: u64,
     /// What the socket has taken.
-    taken: u64,
+    written: u64,
     /// What the other end may send.
-    window: Window,
+    window: ReceiveWindow,
     next_counter: u16,
     /// The other end sends no more.
     finished: bool,
@@ -87,7 +87,7 @@ struct Inner {
     sent: u64,
     ended: Option<EndReason>,
     /// The end came from the other side, so it need not be told.
-    told: bool,
+    peer_knows: bool,
 }
 
 /// Bytes that wait for the socket.
@@ -111,7 +111,7 @@ impl Pending {
         if self.start == self.bytes.len() {
             self.start = 0;
             self.bytes.clear();
-            if self.bytes.capacity() > KEEP {
+            if self.bytes.capacity() > KEEP_CAPACITY {
                 self.bytes = Vec::new();
             }
         } else if self.start > self.bytes.len() / 2 {
@@ -122,7 +122,7 @@ impl Pending {
 }
 
 /// What ends a stream from outside.
-pub(super) struct Ends {
+pub(super) struct StreamShutdown {
     /// The connection that carries it.
     pub(super) carrier: CancellationToken,
     /// The channel that it runs through.
@@ -135,8 +135,8 @@ pub(super) struct Ends {
     pub(super) revocation: Option<Revocation>,
 }
 
-impl Ends {
-    pub(super) async fn reached(&self) -> EndReason {
+impl StreamShutdown {
+    pub(super) async fn triggered(&self) -> EndReason {
         tokio::select! {
             // What says most comes first: an owner who revokes may close the outlet in the same moment.
             biased;
@@ -161,22 +161,22 @@ async fn revoked(revocation: Option<&Revocation>) -> EndReason {
 
 /// What the stream's own task knows about its sending.
 #[derive(Default)]
-struct Sending {
+struct SendState {
     sent: u64,
     counter: u16,
     finished: bool,
     /// Closed while what carries the stream is over its budget.
-    gate: Option<Arc<Gate>>,
+    gate: Option<Arc<BackpressureGate>>,
 }
 
-impl Sending {
+impl SendState {
     fn is_held(&self) -> bool {
         self.gate.as_ref().is_some_and(|gate| gate.is_closed())
     }
 }
 
 /// What came of reading the socket once.
-enum Read {
+enum SocketRead {
     Sent(Delivery),
     Nothing,
     Finished,
@@ -192,7 +192,7 @@ impl Stream {
         core: &Arc<Core>,
         address: Address,
         source: Option<&Source>,
-        ours: bool,
+        extended: bool,
         meter: &Arc<Meter>,
     ) -> Arc<Self> {
         let round_trip = source.map_or(Duration::ZERO, |source| source.round_trip);
@@ -204,22 +204,22 @@ impl Stream {
             inner: Mutex::new(Inner {
                 onward: None,
                 opened: false,
-                ours,
+                extended,
                 pending: Pending::default(),
                 received: 0,
-                taken: 0,
-                window: Window::new(core, round_trip),
+                written: 0,
+                window: ReceiveWindow::new(core, round_trip),
                 next_counter: 0,
                 finished: false,
                 limit: 0,
                 sent: 0,
                 ended: None,
-                told: false,
+                peer_knows: false,
             }),
             wake: Notify::new(),
             opening: Notify::new(),
             meter: meter.clone(),
-            weight: Weight::default(),
+            interactivity: InteractivityTracker::default(),
             gate: Arc::default(),
         })
     }
@@ -234,12 +234,12 @@ impl Stream {
         let socket = self.socket.get_or_init(|| socket);
         let inner = lock(&self.inner);
         if inner.finished && inner.pending.rest().is_empty() {
-            finish(socket);
+            half_close(socket);
         }
     }
 
     /// Sets where the other end is and how much may be sent there.
-    pub(super) fn aim(&self, onward: Route, limit: u64) {
+    pub(super) fn set_remote(&self, onward: Route, limit: u64) {
         let mut inner = lock(&self.inner);
         inner.onward = Some(Arc::new(onward));
         inner.limit = limit;
@@ -254,8 +254,8 @@ impl Stream {
     }
 
     /// Whether the other end speaks our extension.
-    pub(super) fn is_ours(&self) -> bool {
-        lock(&self.inner).ours
+    pub(super) fn is_extended(&self) -> bool {
+        lock(&self.inner).extended
     }
 
     /// Waits until the other end has answered. Only one can wait.
@@ -264,7 +264,7 @@ impl Stream {
     }
 
     /// Bytes sent and received, once the stream has ended.
-    pub(super) fn carried(&self) -> (u64, u64) {
+    pub(super) fn byte_counts(&self) -> (u64, u64) {
         let inner = lock(&self.inner);
         (inner.sent, inner.received)
     }
@@ -286,19 +286,23 @@ impl Stream {
     }
 
     /// Sends a message other than a payload to the other end.
-    pub(super) fn say(&self, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
+    pub(super) fn send_control(&self, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
         let onward = lock(&self.inner).onward.clone().ok_or(Undeliverable::NoRoute)?;
-        self.say_to(&onward, message)
+        self.send_control_to(&onward, message)
     }
 
     /// Sends a message other than a payload to somebody else than the other end.
-    pub(super) fn say_to(&self, onward: &Route, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
-        self.send(onward, Body::exactly(&mut message.encode()))
+    pub(super) fn send_control_to(
+        &self,
+        onward: &Route,
+        message: &PortalMessage<'_>,
+    ) -> Result<Delivery, Undeliverable> {
+        self.send(onward, PayloadBuf::exactly(&mut message.encode()))
     }
 
-    fn send(&self, onward: &Route, body: Body<'_>) -> Result<Delivery, Undeliverable> {
+    fn send(&self, onward: &Route, body: PayloadBuf<'_>) -> Result<Delivery, Undeliverable> {
         let return_route = Route::from(&self.address);
-        self.core.router.dispatch(Parcel {
+        self.core.router.dispatch(BorrowedMessage {
             onward: onward.as_ref(),
             return_route: return_route.as_ref(),
             body,
@@ -310,31 +314,33 @@ impl Stream {
     /// Moves bytes both ways until both sides have finished or the stream ends early.
     ///
     /// An early end resets the socket, so that nobody takes a part for the whole, and is told to the other end.
-    pub(super) async fn run(&self, ends: &Ends) -> Result<(), EndReason> {
+    pub(super) async fn run(&self, ends: &StreamShutdown) -> Result<(), EndReason> {
         let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
         self.core.stats.streams.add(1);
-        let mut sending = Sending::default();
+        let mut sending = SendState::default();
         let result = tokio::select! {
             result = self.pump(socket, &mut sending) => result,
-            reason = ends.reached() => Err(reason),
+            reason = ends.triggered() => Err(reason),
         };
         self.core.stats.streams.sub(1);
-        let (told, ours) = {
+        let (peer_knows, extended) = {
             let mut inner = lock(&self.inner);
             inner.ended.get_or_insert(EndReason::Unspecified);
             inner.sent = sending.sent;
             inner.pending = Pending::default();
-            (inner.told, inner.ours)
+            (inner.peer_knows, inner.extended)
         };
         self.gate.open();
         self.core.router.remove(&self.address);
         match result {
-            Ok(()) if !ours && !told => drop(self.say(&PortalMessage::Disconnect(EndReason::Unspecified))),
+            Ok(()) if !extended && !peer_knows => {
+                drop(self.send_control(&PortalMessage::Disconnect(EndReason::Unspecified)))
+            }
             Ok(()) => {}
             Err(reason) => {
-                if !told {
-                    let reason = if ours { reason } else { EndReason::Unspecified };
-                    drop(self.say(&PortalMessage::Disconnect(reason)));
+                if !peer_knows {
+                    let reason = if extended { reason } else { EndReason::Unspecified };
+                    drop(self.send_control(&PortalMessage::Disconnect(reason)));
                 }
                 reset(socket);
             }
@@ -342,7 +348,7 @@ impl Stream {
         result
     }
 
-    async fn pump(&self, socket: &TcpStream, sending: &mut Sending) -> Result<(), EndReason> {
+    async fn pump(&self, socket: &TcpStream, sending: &mut SendState) -> Result<(), EndReason> {
         loop {
             // Asked once a turn: a gate that opens meanwhile must still end the wait for it.
             let held = sending.is_held();
@@ -354,7 +360,7 @@ impl Stream {
                 let nothing_pending = inner.pending.rest().is_empty();
                 let both_finished = inner.finished && sending.finished;
                 // Other peers end both directions at once.
-                let either_finished = !inner.ours && (inner.finished || sending.finished);
+                let either_finished = !inner.extended && (inner.finished || sending.finished);
                 if nothing_pending && (both_finished || either_finished) {
                     return Ok(());
                 }
@@ -383,25 +389,26 @@ impl Stream {
     }
 
     /// Reads the socket and sends, as long as both go.
-    async fn read(&self, socket: &TcpStream, sending: &mut Sending) -> Result<(), EndReason> {
-        for _ in 0..TURN {
-            let (onward, limit, ours) = {
+    async fn read(&self, socket: &TcpStream, sending: &mut SendState) -> Result<(), EndReason> {
+        for _ in 0..READS_PER_TURN {
+            let (onward, limit, extended) = {
                 let inner = lock(&self.inner);
-                (inner.onward.clone(), inner.limit, inner.ours)
+                (inner.onward.clone(), inner.limit, inner.extended)
             };
             let Some(onward) = onward.filter(|_| limit > sending.sent && !sending.is_held()) else { return Ok(()) };
-            let most = if ours { MAX_PAYLOAD } else { PLAIN_PAYLOAD };
+            let most = if extended { MAX_PAYLOAD } else { BASIC_PEER_PAYLOAD };
             let room = usize::try_from(limit - sending.sent).unwrap_or(most).min(most);
             match self.read_once(socket, &onward, room, sending)? {
-                Read::Nothing => return Ok(()),
-                Read::Sent(delivery) => {
+                SocketRead::Nothing => return Ok(()),
+                SocketRead::Sent(delivery) => {
                     sending.gate = delivery.flush().await.map_err(|_| EndReason::Disconnected)?;
                 }
-                Read::Finished => {
+                SocketRead::Finished => {
                     sending.finished = true;
-                    if ours {
-                        let told = self.say(&PortalMessage::Finish(sending.sent));
-                        told.map_err(|_| EndReason::Disconnected)?
+                    if extended {
+                        let peer_knows = self.send_control(&PortalMessage::Finish(sending.sent));
+                        peer_knows
+                            .map_err(|_| EndReason::Disconnected)?
                             .flush()
                             .await
                             .map_err(|_| EndReason::Disconnected)?;
@@ -419,13 +426,13 @@ impl Stream {
         socket: &TcpStream,
         onward: &Route,
         room: usize,
-        sending: &mut Sending,
-    ) -> Result<Read, EndReason> {
+        sending: &mut SendState,
+    ) -> Result<SocketRead, EndReason> {
         BUFFER.with_borrow_mut(|buffer| {
             let read = match try_read(socket, &mut buffer[HEAD_ROOM..HEAD_ROOM + room]) {
-                Ok(0) => return Ok(Read::Finished),
+                Ok(0) => return Ok(SocketRead::Finished),
                 Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(SocketRead::Nothing),
                 Err(_) => return Err(EndReason::Reset),
             };
             let (head, len) = payload_head(read);
@@ -435,9 +442,9 @@ impl Stream {
             sending.counter = sending.counter.wrapping_add(1);
             sending.sent += read as u64;
             self.meter.add_sent(read);
-            self.core.windows.moved(self.core.uptime(), &self.weight, read);
-            let body = Body { buffer, start, end: end + PAYLOAD_TAIL };
-            self.send(onward, body).map(Read::Sent).map_err(|_| EndReason::Disconnected)
+            self.core.windows.on_bytes(self.core.uptime(), &self.interactivity, read);
+            let body = PayloadBuf { buffer, start, end: end + PAYLOAD_TAIL };
+            self.send(onward, body).map(SocketRead::Sent).map_err(|_| EndReason::Disconnected)
         })
     }
 
@@ -448,7 +455,7 @@ impl Stream {
             match socket.try_write(inner.pending.rest()) {
                 Ok(written) => {
                     inner.pending.take(written);
-                    inner.taken += written as u64;
+                    inner.written += written as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => return end(&mut inner, EndReason::Reset),
@@ -456,31 +463,31 @@ impl Stream {
         }
         if inner.pending.rest().is_empty() {
             if inner.finished {
-                finish(socket);
+                half_close(socket);
             }
             self.gate.open();
         }
-        self.give_credit(inner, self.core.uptime());
+        self.grant_credit(inner, self.core.uptime());
     }
 
     /// Lets the other end send more when enough has been taken.
-    fn give_credit(&self, mut inner: MutexGuard<'_, Inner>, now: Duration) -> Option<Delivery> {
-        if !inner.ours || inner.finished {
+    fn grant_credit(&self, mut inner: MutexGuard<'_, Inner>, now: Duration) -> Option<Delivery> {
+        if !inner.extended || inner.finished {
             return None;
         }
-        let taken = inner.taken;
-        let limit = inner.window.grant(now, &self.weight, taken)?;
+        let written = inner.written;
+        let limit = inner.window.grant(now, &self.interactivity, written)?;
         drop(inner);
-        let said = self.say(&PortalMessage::Credit(limit));
+        let said = self.send_control(&PortalMessage::Credit(limit));
         if said.is_err() {
             // The other end would wait for it for ever.
             self.end(EndReason::Disconnected);
         }
-        said.ok().map(Delivery::without_waiting)
+        said.ok().map(Delivery::ignoring_backpressure)
     }
 
     /// Takes data from the other end.
-    fn take(&self, data: &[u8], counter: Option<u16>) -> Result<Delivery, Undeliverable> {
+    fn on_payload(&self, data: &[u8], counter: Option<u16>) -> Result<Delivery, Undeliverable> {
         let mut inner = lock(&self.inner);
         if inner.ended.is_some() || inner.finished {
             return Err(Undeliverable::Closed);
@@ -488,12 +495,12 @@ impl Stream {
         inner.received += data.len() as u64;
         self.meter.add_received(data.len());
         let now = self.core.uptime();
-        self.core.windows.moved(now, &self.weight, data.len());
+        self.core.windows.on_bytes(now, &self.interactivity, data.len());
         let in_order =
-            counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.ours);
-        let overfull = match inner.ours {
+            counter.is_none_or(|counter| counter == inner.next_counter) && (counter.is_some() || !inner.extended);
+        let overfull = match inner.extended {
             true => inner.received > inner.window.granted(),
-            false => inner.pending.rest().len() + data.len() > PLAIN_BUFFER_MAX || self.gate.is_given_up(),
+            false => inner.pending.rest().len() + data.len() > BASIC_PEER_BUFFER_MAX || self.gate.is_given_up(),
         };
         if !in_order || overfull {
             end(&mut inner, EndReason::Lost);
@@ -513,36 +520,36 @@ impl Stream {
                 }
             },
         };
-        inner.taken += written as u64;
+        inner.written += written as u64;
         if written < data.len() {
             inner.pending.push(&data[written..]);
             self.wake.notify_one();
-            if !inner.ours && inner.pending.rest().len() > PLAIN_BUFFER {
+            if !inner.extended && inner.pending.rest().len() > BASIC_PEER_BUFFER {
                 self.gate.close();
-                return Ok(Delivery::held_by(&self.gate));
+                return Ok(Delivery::blocked_on(&self.gate));
             }
         }
-        Ok(self.give_credit(inner, now).unwrap_or_default())
+        Ok(self.grant_credit(inner, now).unwrap_or_default())
     }
 
     /// The other end sends no more; `total` bytes must have come.
-    fn take_finish(&self, total: u64) {
+    fn on_finish(&self, total: u64) {
         let mut inner = lock(&self.inner);
         if inner.received != total {
             end(&mut inner, EndReason::Lost);
         } else if !inner.finished {
             inner.finished = true;
             if let Some(socket) = self.socket.get().filter(|_| inner.pending.rest().is_empty()) {
-                finish(socket);
+                half_close(socket);
             }
         }
         self.wake.notify_one();
     }
 
-    fn take_disconnect(&self, reason: EndReason) {
+    fn on_disconnect(&self, reason: EndReason) {
         let mut inner = lock(&self.inner);
-        inner.told = true;
-        if inner.ours || !inner.opened {
+        inner.peer_knows = true;
+        if inner.extended || !inner.opened {
             inner.ended.get_or_insert(reason);
         } else {
             inner.finished = true;
@@ -551,13 +558,13 @@ impl Stream {
     }
 
     /// The other end has answered: it is where the answer came from.
-    fn take_pong(&self, window: Option<u64>, onward: Route) {
+    fn on_pong(&self, window: Option<u64>, onward: Route) {
         let mut inner = lock(&self.inner);
         if inner.opened {
             return;
         }
         inner.opened = true;
-        inner.ours = window.is_some();
+        inner.extended = window.is_some();
         inner.limit = window.unwrap_or(u64::MAX);
         inner.onward = Some(Arc::new(onward));
         self.wake.notify_one();
@@ -572,21 +579,21 @@ impl Stream {
 }
 
 impl Endpoint for Stream {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let from = parcel.source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
-        if parcel.onward.len() != 1 || from != self.peer {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let from = message.source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier);
+        if message.onward.len() != 1 || from != self.peer {
             return Err(Undeliverable::Denied);
         }
-        match PortalMessage::read(parcel.body.payload()).ok_or(Undeliverable::Malformed)? {
-            PortalMessage::Payload { data, counter } => return self.take(data, counter),
+        match PortalMessage::read(message.body.payload()).ok_or(Undeliverable::Malformed)? {
+            PortalMessage::Payload { data, counter } => return self.on_payload(data, counter),
             PortalMessage::Credit(limit) => {
                 let mut inner = lock(&self.inner);
                 inner.limit = inner.limit.max(limit);
                 self.wake.notify_one();
             }
-            PortalMessage::Finish(total) => self.take_finish(total),
-            PortalMessage::Disconnect(reason) => self.take_disconnect(reason),
-            PortalMessage::Pong(window) => self.take_pong(window, parcel.full_return_route()),
+            PortalMessage::Finish(total) => self.on_finish(total),
+            PortalMessage::Disconnect(reason) => self.on_disconnect(reason),
+            PortalMessage::Pong(window) => self.on_pong(window, message.full_return_route()),
             PortalMessage::Ping(_) | PortalMessage::Probe(_) | PortalMessage::Alive(_) => {
                 return Err(Undeliverable::Malformed);
             }
@@ -595,7 +602,7 @@ impl Endpoint for Stream {
     }
 }
 
-async fn opened(gate: &Option<Arc<Gate>>) {
+async fn opened(gate: &Option<Arc<BackpressureGate>>) {
     if let Some(gate) = gate {
         gate.opened().await;
     }
@@ -606,7 +613,7 @@ fn end(inner: &mut Inner, reason: EndReason) {
 }
 
 /// Tells the program at the socket that nothing more comes.
-fn finish(socket: &TcpStream) {
+fn half_close(socket: &TcpStream) {
     let _ = socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Write);
 }
 

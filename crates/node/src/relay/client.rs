@@ -1,6 +1,6 @@
 //! The node's side: asking a hub for a relay.
 
-use super::answer::Answer;
+use super::registration_reply::RegistrationReply;
 use super::service::is_valid_name;
 use super::{
     FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, RelayError, STATIC_FORWARDING_SERVICE,
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Endpoint, Envelope, Parcel};
+use crate::router::{BorrowedMessage, Endpoint, OwnedMessage};
 use crate::secure_channel::SecureChannel;
 use crate::sync::lock;
 use crate::wire::bare;
@@ -55,22 +55,22 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
     };
     let (confirm, confirmed) = oneshot::channel();
     let endpoint =
-        Registering { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
+        PendingRegistration { core: core.clone(), alias: name.map(str::to_owned), confirm: Mutex::new(Some(confirm)) };
     core.router.remove(&bearer);
     let registration = core.router.add_endpoint(bearer.clone(), Arc::new(endpoint))?;
     let source = hub.as_ref().front().and_then(|front| core.router.source_of(front));
     if let Some(source) = &source {
-        core.router.open(&bearer, source.flow);
+        core.router.expose(&bearer, source.origin);
     }
     let carrier = source.map_or_else(|| core.stopping.clone(), |source| source.carrier.clone());
-    let request = Envelope {
+    let request = OwnedMessage {
         onward: hub.then(service),
         return_route: bearer.clone().into(),
         payload: text.encode(),
         source: None,
     };
     let asked = async {
-        core.router.dispatch_local(request)?.settle().await?;
+        core.router.dispatch_local(request)?.flush_and_wait().await?;
         tokio::select! {
             () = carrier.cancelled() => Err(RelayError::Disconnected.into()),
             confirmed = tokio::time::timeout(REGISTER_TIMEOUT, confirmed) => match confirmed {
@@ -109,32 +109,32 @@ pub(crate) async fn register_owned(core: &Arc<Core>, channel: &SecureChannel, na
     };
     let answer = match answer {
         Err(Error::Timeout(_)) => None,
-        answer => Answer::read(answer?.body()),
+        answer => RegistrationReply::read(answer?.body()),
     };
     let address = answer.ok_or(RelayError::NotConfirmed)?.address(name)?;
     Ok(Relay { address: address.into() })
 }
 
 /// Waits for the confirmation. Old hubs keep this address in the relay's route, so messages may pass through it.
-struct Registering {
+struct PendingRegistration {
     core: Arc<Core>,
     alias: Option<String>,
     confirm: Mutex<Option<oneshot::Sender<Address>>>,
 }
 
-impl Endpoint for Registering {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let rest = parcel.onward.rest();
+impl Endpoint for PendingRegistration {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let rest = message.onward.rest();
         if rest.len() > 0 {
-            let itself = rest.front() == parcel.onward.front();
-            let passed_on = Parcel { onward: rest, ..parcel };
+            let itself = rest.front() == message.onward.front();
+            let passed_on = BorrowedMessage { onward: rest, ..message };
             return if itself { Err(Undeliverable::Denied) } else { self.core.router.dispatch(passed_on) };
         }
-        let name = bare::read_only_string(parcel.body.payload()).ok_or(Undeliverable::Malformed)?;
+        let name = bare::read_only_string(message.body.payload()).ok_or(Undeliverable::Malformed)?;
         if self.alias.as_ref().is_some_and(|alias| !name.ends_with(alias.as_str())) {
             return Err(Undeliverable::Malformed);
         }
-        let address = parcel.full_return_route().back().filter(|address| address.kind() == Address::LOCAL);
+        let address = message.full_return_route().back().filter(|address| address.kind() == Address::LOCAL);
         let confirm = lock(&self.confirm).take().ok_or(Undeliverable::Closed)?;
         let _ = confirm.send(address.ok_or(Undeliverable::Malformed)?);
         Ok(Delivery::default())

@@ -12,8 +12,8 @@
 //! through that channel too, as programs on `ockam` expect, or, for [`OWNED_FORWARDING_SERVICE`], over the connection
 //! beneath: what is forwarded is sealed end to end already, and need not be sealed once more for the last hop.
 
-mod answer;
 mod client;
+mod registration_reply;
 mod reserved;
 mod service;
 

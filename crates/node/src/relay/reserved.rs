@@ -10,14 +10,14 @@ pub const RESERVED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The names, and until when they are reserved.
 #[derive(Default)]
-pub(super) struct Reserved {
+pub(super) struct ReservedNames {
     names: HashMap<Address, (Identifier, u64)>,
     /// By the order in which they were reserved.
     order: BTreeMap<u64, (Address, Instant)>,
     next: u64,
 }
 
-impl Reserved {
+impl ReservedNames {
     /// Whether somebody else than `owner` has the name.
     pub(super) fn is_others(&self, name: &Address, owner: Option<Identifier>, now: Instant) -> bool {
         let Some((whose, number)) = self.names.get(name) else { return false };
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_name_is_kept_for_its_owner_and_for_a_time() {
-        let (mut reserved, now) = (Reserved::default(), Instant::now());
+        let (mut reserved, now) = (ReservedNames::default(), Instant::now());
         let name = Address::from("name");
         assert!(!reserved.is_others(&name, None, now));
         reserved.reserve(name.clone(), who(1), 9, now);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_given_up_first() {
-        let (mut reserved, now) = (Reserved::default(), Instant::now());
+        let (mut reserved, now) = (ReservedNames::default(), Instant::now());
         for name in ["a", "b", "a", "c"] {
             reserved.reserve(name.into(), who(1), 2, now);
         }

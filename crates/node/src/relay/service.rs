@@ -1,7 +1,7 @@
 //! The hub's side: registering and forwarding.
 
-use super::answer::Answer;
-use super::reserved::Reserved;
+use super::registration_reply::RegistrationReply;
+use super::reserved::ReservedNames;
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
 use crate::delivery::{Delivery, Undeliverable};
@@ -10,7 +10,7 @@ use crate::identity::{Identifier, Timestamp, TrustPolicy};
 use crate::message::Message;
 use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{Body, Endpoint, FlowId, Parcel, Source};
+use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Source};
 use crate::sync::lock;
 use crate::wire::bare;
 use std::collections::HashMap;
@@ -40,8 +40,8 @@ impl RelayService {
     ///
     /// # Errors
     /// One of the addresses is taken.
-    pub fn start(node: &Node, options: RelayServiceOptions, exposed_to: &[FlowId]) -> Result<()> {
-        let table = Arc::new(Table {
+    pub fn start(node: &Node, options: RelayServiceOptions, exposed_to: &[OriginId]) -> Result<()> {
+        let table = Arc::new(RelayTable {
             core: node.core().clone(),
             prefix: options.prefix,
             allow: options.allow,
@@ -56,8 +56,8 @@ impl RelayService {
         for (address, kind) in services {
             let address = Address::from(address);
             table.core.router.add_endpoint(address.clone(), Arc::new(Registrar { table: table.clone(), kind }))?;
-            for flow in exposed_to {
-                table.core.router.open(&address, *flow);
+            for origin in exposed_to {
+                table.core.router.expose(&address, *origin);
             }
         }
         Ok(())
@@ -71,30 +71,30 @@ pub(super) fn is_valid_name(name: &str) -> bool {
 }
 
 /// All relays of a hub.
-struct Table {
+struct RelayTable {
     core: Arc<Core>,
     prefix: String,
     allow: Option<TrustPolicy>,
-    exposed_to: Vec<FlowId>,
+    exposed_to: Vec<OriginId>,
     relays: Mutex<Relays>,
 }
 
 #[derive(Default)]
 struct Relays {
     entries: HashMap<Address, Entry>,
-    reserved: Reserved,
+    reserved: ReservedNames,
 }
 
 struct Entry {
     owner: Owner,
-    bond: Bond,
+    binding: RelayBinding,
 }
 
 /// What a relay ends with: the connection or channel that it forwards over, and the one that it was registered over.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Bond {
-    through: FlowId,
-    asked: FlowId,
+struct RelayBinding {
+    through: OriginId,
+    asked: OriginId,
 }
 
 /// Who may replace a relay.
@@ -125,7 +125,7 @@ impl Owner {
 
 /// One of the service's addresses.
 struct Registrar {
-    table: Arc<Table>,
+    table: Arc<RelayTable>,
     kind: Kind,
 }
 
@@ -138,10 +138,10 @@ enum Kind {
 }
 
 impl Endpoint for Registrar {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let Some(source) = parcel.source else { return Err(Undeliverable::Denied) };
-        let asked = bare::read_only_string(parcel.body.payload()).ok_or(Undeliverable::Malformed)?;
-        let (back, depth) = (parcel.full_return_route(), parcel.depth);
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let Some(source) = message.source else { return Err(Undeliverable::Denied) };
+        let asked = bare::read_only_string(message.body.payload()).ok_or(Undeliverable::Malformed)?;
+        let (back, depth) = (message.full_return_route(), message.depth);
         match self.kind {
             Kind::Random if asked == REGISTER => {
                 self.table.register(&Address::random().to_string(), source, back, depth)
@@ -162,7 +162,7 @@ struct Registration {
     through: Arc<Source>,
 }
 
-impl Table {
+impl RelayTable {
     fn register(
         self: &Arc<Self>,
         alias: &str,
@@ -190,7 +190,8 @@ impl Table {
         depth: u8,
     ) -> Result<Delivery, Undeliverable> {
         let peer = source.peer.as_ref().ok_or(Undeliverable::Denied)?;
-        let connection = source.beneath.as_ref().and_then(|address| self.core.router.source_of(address.as_ref()));
+        let connection =
+            source.carrier_address.as_ref().and_then(|address| self.core.router.source_of(address.as_ref()));
         let connection = connection.ok_or(Undeliverable::Denied)?;
         let registration = Registration {
             owner: Owner::Identity(peer.identifier),
@@ -198,10 +199,10 @@ impl Table {
             through: connection,
         };
         let answer = match self.place(alias, registration, source) {
-            Ok(name) => Answer::Registered(name),
-            Err(Undeliverable::Denied) => Answer::Taken,
-            Err(Undeliverable::Full) => Answer::Full,
-            Err(_) => Answer::Invalid,
+            Ok(name) => RegistrationReply::Registered(name),
+            Err(Undeliverable::Denied) => RegistrationReply::Taken,
+            Err(Undeliverable::Full) => RegistrationReply::Full,
+            Err(_) => RegistrationReply::Invalid,
         };
         self.answer(&return_route, Route::new(), &mut answer.encode(), depth)
     }
@@ -213,14 +214,14 @@ impl Table {
         payload: &mut [u8],
         depth: u8,
     ) -> Result<Delivery, Undeliverable> {
-        let answered = self.core.router.dispatch(Parcel {
+        let answered = self.core.router.dispatch(BorrowedMessage {
             onward: onward.as_ref(),
             return_route: return_route.as_ref(),
-            body: Body::exactly(payload),
+            body: PayloadBuf::exactly(payload),
             source: None,
             depth,
         });
-        answered.map(Delivery::without_waiting)
+        answered.map(Delivery::ignoring_backpressure)
     }
 
     /// Makes the relay, until what it goes through ends or what it was asked over does; its name on this hub.
@@ -241,18 +242,18 @@ impl Table {
         }
         let Registration { owner, route, through } = registration;
         let address = Address::from(name.as_str());
-        let relay = Arc::new(Forwarding { core: self.core.clone(), route, owner: through.clone() });
-        let bond = Bond { through: through.flow, asked: asked.flow };
-        let watched = match self.insert(&address, owner, bond, relay) {
+        let relay = Arc::new(Forwarder { core: self.core.clone(), route, owner: through.clone() });
+        let binding = RelayBinding { through: through.origin, asked: asked.origin };
+        let watched = match self.insert(&address, owner, binding, relay) {
             Err(reason) => return self.refuse(&name, reason),
-            Ok(previous) => previous == Some(bond),
+            Ok(previous) => previous == Some(binding),
         };
-        for flow in &self.exposed_to {
-            self.core.router.open(&address, *flow);
+        for origin in &self.exposed_to {
+            self.core.router.expose(&address, *origin);
         }
         if !watched {
             let (through, asked) = (through.ended.clone(), asked.ended.clone());
-            self.core.tasks.spawn(self.clone().remove_with(address, bond, through, asked));
+            self.core.tasks.spawn(self.clone().remove_when_ended(address, binding, through, asked));
         }
         tracing::debug!(%name, "relay registered");
         Ok(name)
@@ -263,16 +264,16 @@ impl Table {
         &self,
         address: &Address,
         owner: Owner,
-        bond: Bond,
-        relay: Arc<Forwarding>,
-    ) -> Result<Option<Bond>, Undeliverable> {
+        binding: RelayBinding,
+        relay: Arc<Forwarder>,
+    ) -> Result<Option<RelayBinding>, Undeliverable> {
         let limits = &self.core.limits;
         let mut relays = lock(&self.relays);
         let Relays { entries, reserved } = &mut *relays;
         match entries.get_mut(address) {
             Some(entry) if entry.owner != owner => return Err(Undeliverable::Denied),
             Some(entry) => {
-                let previous = std::mem::replace(&mut entry.bond, bond);
+                let previous = std::mem::replace(&mut entry.binding, binding);
                 self.core.router.replace(address, relay);
                 return Ok(Some(previous));
             }
@@ -281,14 +282,15 @@ impl Table {
         if reserved.is_others(address, owner.identity(), Instant::now()) {
             return Err(Undeliverable::Denied);
         }
-        let owned = entries.values().filter(|entry| entry.bond.through == bond.through || entry.owner == owner).count();
+        let owned =
+            entries.values().filter(|entry| entry.binding.through == binding.through || entry.owner == owner).count();
         if entries.len() >= limits.relays || owned >= limits.relays_per_owner {
             return Err(Undeliverable::Full);
         }
         // A name that something else in this node has is refused here.
         self.core.router.add_endpoint(address.clone(), relay).map_err(|_| Undeliverable::Denied)?;
         reserved.release(address);
-        entries.insert(address.clone(), Entry { owner, bond });
+        entries.insert(address.clone(), Entry { owner, binding });
         self.core.stats.relays.add(1);
         Ok(None)
     }
@@ -301,10 +303,10 @@ impl Table {
     }
 
     /// Removes the relay when what it was registered over ends, unless its owner has come back over something else.
-    async fn remove_with(
+    async fn remove_when_ended(
         self: Arc<Self>,
         address: Address,
-        bond: Bond,
+        binding: RelayBinding,
         through: CancellationToken,
         asked: CancellationToken,
     ) {
@@ -314,7 +316,7 @@ impl Table {
             () = self.core.stopping.cancelled() => return,
         }
         let mut relays = lock(&self.relays);
-        if relays.entries.get(&address).is_none_or(|entry| entry.bond != bond) {
+        if relays.entries.get(&address).is_none_or(|entry| entry.binding != binding) {
             return;
         }
         let owner = relays.entries.remove(&address).and_then(|entry| entry.owner.identity());
@@ -327,34 +329,34 @@ impl Table {
 }
 
 /// A relay: passes messages on to its owner.
-struct Forwarding {
+struct Forwarder {
     core: Arc<Core>,
     /// To the owner's node.
     route: Route,
     owner: Arc<Source>,
 }
 
-impl Endpoint for Forwarding {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let rest = parcel.onward.rest();
+impl Endpoint for Forwarder {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let rest = message.onward.rest();
         if rest.len() == 0 {
             return Err(Undeliverable::NoRoute);
         }
-        self.introduce(parcel.source, self.route.as_ref().front());
+        self.expose_both_ways(message.source, self.route.as_ref().front());
         self.core.stats.relayed.add(1);
         let mut onward = self.route.clone();
         onward.append(&rest.behind(None));
-        self.core.router.dispatch(Parcel { onward: onward.as_ref(), ..parcel })
+        self.core.router.dispatch(BorrowedMessage { onward: onward.as_ref(), ..message })
     }
 }
 
-impl Forwarding {
+impl Forwarder {
     /// Lets the two sides send to each other's connections from now on, as they will (`docs/wire.md` §8.2), until
     /// either connection ends.
-    fn introduce(&self, source: Option<&Arc<Source>>, next: Option<AddressRef<'_>>) {
+    fn expose_both_ways(&self, source: Option<&Arc<Source>>, next: Option<AddressRef<'_>>) {
         let (Some(source), Some(next)) = (source, next) else { return };
-        self.core.router.open(&next.into(), source.flow);
-        self.core.router.open(&source.sender, self.owner.flow);
+        self.core.router.expose(&next.into(), source.origin);
+        self.core.router.expose(&source.sender, self.owner.origin);
     }
 }
 

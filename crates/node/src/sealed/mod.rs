@@ -9,17 +9,17 @@
 //! Only the recipient can open it, and learns for certain who sealed it, for whom, and in which context. Two things
 //! a channel gives, one message cannot:
 //!
-//! - **It can come again.** Whoever keeps it may deliver it twice. Every message has an [`id`](Opened::id) that no other
+//! - **It can come again.** Whoever keeps it may deliver it twice. Every message has an [`id`](OpenedMessage::id) that no other
 //!   has: remember those that had an effect, as long as the message itself counts.
 //! - **It is only as secret as the recipient's key stays.** Whoever steals the recipient's postal key can read what was
 //!   sealed to it, and can make messages for the recipient that seem to come from anybody.
 
-mod key;
-mod own;
+mod postal_key;
+mod self_sealed;
 
 pub use crate::identity::{POSTAL_ADDRESS_SIZE_MAX, PostalAddress, VerifiedPostalAddress};
-pub use key::PostalKey;
-pub use own::OwnKey;
+pub use postal_key::PostalKey;
+pub use self_sealed::SelfSealingKey;
 
 use crate::identity::{Error as IdentityError, Identifier, KnownIdentities, Timestamp};
 use crate::secure_channel::{AwsLc, KEY_LEN, TAG_LEN};
@@ -88,7 +88,7 @@ impl From<snow::Error> for SealedError {
 }
 
 /// A message that was opened.
-pub struct Opened {
+pub struct OpenedMessage {
     /// Who sealed it, and where an answer can be sealed to.
     pub sender: VerifiedPostalAddress,
     /// What it says.
@@ -97,9 +97,9 @@ pub struct Opened {
     pub id: [u8; 32],
 }
 
-impl fmt::Debug for Opened {
+impl fmt::Debug for OpenedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("sender", &self.sender).finish_non_exhaustive()
+        f.debug_struct("OpenedMessage").field("sender", &self.sender).finish_non_exhaustive()
     }
 }
 
@@ -148,7 +148,7 @@ pub fn open(
     sealed: &[u8],
     known: &KnownIdentities,
     now: Timestamp,
-) -> Result<Opened, SealedError> {
+) -> Result<OpenedMessage, SealedError> {
     check_size(sealed.len(), SEALED_SIZE_MAX)?;
     let noise_message = match sealed.split_first() {
         Some((&VERSION, rest)) if sealed.len() >= OVERHEAD => rest,
@@ -165,7 +165,7 @@ pub fn open(
     let proved = proved.ok_or(SealedError::Internal(snow::Error::Input))?;
     let sender = PostalAddress::decode(address)?.verify_key(Some(proved), known, now)?;
     let id = noise.get_handshake_hash().try_into().map_err(|_| SealedError::Internal(snow::Error::Input))?;
-    Ok(Opened { sender, message: message.to_vec(), id })
+    Ok(OpenedMessage { sender, message: message.to_vec(), id })
 }
 
 /// What both sides must agree on: with the recipient in it, nobody can pass a message for them on as one for himself.

@@ -25,7 +25,7 @@ fn address(of: &PostalKey) -> VerifiedPostalAddress {
     of.address().clone().verify(&KnownIdentities::new(), NOW).unwrap()
 }
 
-fn opened(mine: &PostalKey, context: &[u8], sealed: &[u8]) -> Result<Opened, SealedError> {
+fn opened(mine: &PostalKey, context: &[u8], sealed: &[u8]) -> Result<OpenedMessage, SealedError> {
     open(mine, context, sealed, &KnownIdentities::new(), NOW)
 }
 

@@ -9,7 +9,7 @@ use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::{CredentialRefresh, Timestamp, VerifiedPeer};
 use crate::node::Core;
 use crate::route::{Route, RouteRef};
-use crate::router::{Body, Endpoint, FlowId, Parcel, Source};
+use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Source};
 use crate::sync::{lock, read, write};
 use crate::tcp::MAX_FRAME_SENT;
 use std::cell::Cell;
@@ -38,7 +38,7 @@ pub(crate) struct Channel {
     /// credentials, or comes over another connection.
     source: RwLock<Arc<Source>>,
     options: Arc<SecureChannelOptions>,
-    last_heard: AtomicU64,
+    last_received: AtomicU64,
 }
 
 struct Sealing {
@@ -51,25 +51,25 @@ struct Opening {
     opener: Opener,
     newest: u64,
     /// The other channel that this one runs through, if it does.
-    inside: Option<Address>,
+    outer_channel: Option<Address>,
     /// The way the newest record came, and where it ends.
-    came_by: Route,
+    last_path: Route,
     peer_decryptor: Address,
 }
 
 /// What a handshake leaves behind.
-pub(super) struct Opened {
+pub(super) struct HandshakeOutcome {
     pub(super) keys: Keys,
     pub(super) peer: VerifiedPeer,
     /// To the peer's decryptor, as the handshake message that ended it came back.
     pub(super) route: Route,
     pub(super) decryptor: Address,
-    pub(super) listener: Option<FlowId>,
+    pub(super) listener: Option<OriginId>,
     pub(super) carrier: CancellationToken,
     /// The address of the channel that the handshake came through, if it did.
-    pub(super) inside: Option<Address>,
+    pub(super) outer_channel: Option<Address>,
     /// The address of the connection that the handshake came over, if it did not come through a channel.
-    pub(super) beneath: Option<Address>,
+    pub(super) carrier_address: Option<Address>,
     /// How long the peer took to answer.
     pub(super) round_trip: Duration,
 }
@@ -79,20 +79,20 @@ impl Channel {
     pub(super) fn open(
         core: &Arc<Core>,
         role: Role,
-        opened: Opened,
+        opened: HandshakeOutcome,
         options: Arc<SecureChannelOptions>,
     ) -> Result<Arc<Self>, ChannelError> {
         let encryptor = Address::random();
         let source = Source {
-            flow: FlowId::fresh(),
-            spawner: opened.listener,
+            origin: OriginId::fresh(),
+            listener: opened.listener,
             sender: encryptor.clone(),
             peer: Some(Arc::new(opened.peer)),
-            beneath: opened.beneath,
+            carrier_address: opened.carrier_address,
             authenticated: AtomicBool::new(true),
             ended: core.disconnecting.child_token(),
             carrier: opened.carrier,
-            kept_alive: Arc::default(),
+            probed: Arc::default(),
             round_trip: opened.round_trip,
         };
         let channel = Arc::new(Self {
@@ -104,13 +104,13 @@ impl Channel {
                 opener: Opener::new(&opened.keys.receive),
                 newest: 0,
                 peer_decryptor: opened.route.back().ok_or(ChannelError::NoRoute)?,
-                inside: opened.inside,
-                came_by: Route::new(),
+                outer_channel: opened.outer_channel,
+                last_path: Route::new(),
             }),
             sealing: Mutex::new(Sealing { sealer: Sealer::new(&opened.keys.send), route: opened.route }),
             source: RwLock::new(Arc::new(source)),
             options,
-            last_heard: AtomicU64::new(core.uptime_ms()),
+            last_received: AtomicU64::new(core.uptime_ms()),
         });
         core.router
             .add_endpoint(encryptor, Arc::new(Encryptor(channel.clone())))
@@ -134,12 +134,12 @@ impl Channel {
 
     /// Milliseconds since something was heard from the peer.
     pub(super) fn silence_ms(&self) -> u64 {
-        self.core.uptime_ms().saturating_sub(self.last_heard.load(Ordering::Relaxed))
+        self.core.uptime_ms().saturating_sub(self.last_received.load(Ordering::Relaxed))
     }
 
     /// Whether the other end, which used to ask regularly, has not been heard of for this long.
     pub(super) fn is_silent_for(&self, silence: Duration) -> bool {
-        read(&self.source).kept_alive.load(Ordering::Relaxed) && u128::from(self.silence_ms()) > silence.as_millis()
+        read(&self.source).probed.load(Ordering::Relaxed) && u128::from(self.silence_ms()) > silence.as_millis()
     }
 
     /// Whether it has ended, or the connection that carried it last has.
@@ -155,7 +155,7 @@ impl Channel {
     /// Tells the peer and ends this half.
     pub(super) fn close(&self) {
         if !self.ended().is_cancelled() {
-            let mut record = room_for(&CLOSE_PLAINTEXT);
+            let mut record = with_record_room(&CLOSE_PLAINTEXT);
             let _ = self.seal(record_body(&mut record), 0);
         }
         self.end();
@@ -171,34 +171,39 @@ impl Channel {
             self.core.stats.channels.sub(1);
         }
         self.core.router.remove(&self.decryptor);
-        self.core.router.close_flow(source.flow);
+        self.core.router.withdraw(source.origin);
     }
 
     /// Presents new credentials to the peer.
     pub(super) fn refresh(&self, refresh: &CredentialRefresh) -> Result<(), Undeliverable> {
-        let mut record = room_for(&plaintext::refresh(&refresh.encode()));
+        let mut record = with_record_room(&plaintext::refresh(&refresh.encode()));
         self.seal(record_body(&mut record), 0).map(drop)
     }
 
     /// Seals the plaintext in the body, which has room for nonce and tag around it, and sends the record.
     ///
     /// The record is queued under the lock that numbers it, so records leave in the order of their numbers.
-    fn seal(&self, body: Body<'_>, depth: u8) -> Result<Delivery, Undeliverable> {
-        let Body { buffer, start, end } = body;
+    fn seal(&self, body: PayloadBuf<'_>, depth: u8) -> Result<Delivery, Undeliverable> {
+        let PayloadBuf { buffer, start, end } = body;
         let mut sealing = lock(&self.sealing);
         let (nonce, tag) = sealing.sealer.seal(&mut buffer[start..end]).map_err(|_| Undeliverable::Closed)?;
         buffer[start - NONCE_LEN..start].copy_from_slice(&nonce);
         buffer[end..end + TAG_LEN].copy_from_slice(&tag);
-        self.core.router.dispatch(Parcel {
+        self.core.router.dispatch(BorrowedMessage {
             onward: sealing.route.as_ref(),
             return_route: RouteRef::default(),
-            body: Body { buffer, start: start - NONCE_LEN, end: end + TAG_LEN },
+            body: PayloadBuf { buffer, start: start - NONCE_LEN, end: end + TAG_LEN },
             source: None,
             depth,
         })
     }
 
-    fn deliver_opened(&self, content: Plaintext, plaintext: &mut [u8], depth: u8) -> Result<Delivery, Undeliverable> {
+    fn deliver_plaintext(
+        &self,
+        content: Plaintext,
+        plaintext: &mut [u8],
+        depth: u8,
+    ) -> Result<Delivery, Undeliverable> {
         match content {
             Plaintext::Payload(payload) => {
                 let (head, body) = plaintext.split_at_mut(payload.start);
@@ -208,7 +213,7 @@ impl Channel {
             Plaintext::OddPayload(onward, return_route, mut payload) => {
                 self.deliver_message(onward.as_ref(), return_route.as_ref(), &mut payload, depth)
             }
-            Plaintext::Refresh(body) => self.take_refresh(&plaintext[body]),
+            Plaintext::Refresh(body) => self.on_refresh(&plaintext[body]),
             Plaintext::Close => {
                 self.end();
                 Ok(Delivery::default())
@@ -224,11 +229,11 @@ impl Channel {
         depth: u8,
     ) -> Result<Delivery, Undeliverable> {
         let source = self.source();
-        let body = Body::exactly(payload);
-        self.core.router.dispatch(Parcel { onward, return_route, body, source: Some(&source), depth })
+        let body = PayloadBuf::exactly(payload);
+        self.core.router.dispatch(BorrowedMessage { onward, return_route, body, source: Some(&source), depth })
     }
 
-    fn take_refresh(&self, body: &[u8]) -> Result<Delivery, Undeliverable> {
+    fn on_refresh(&self, body: &[u8]) -> Result<Delivery, Undeliverable> {
         let peer = self.peer().identifier;
         let verified = CredentialRefresh::decode(body)
             .and_then(|refresh| refresh.verify(peer, &self.options.authorities, &self.core.known, Timestamp::now()));
@@ -242,44 +247,44 @@ impl Channel {
     fn replace_source(&self, change: impl FnOnce(Source) -> Source) {
         let mut current = write(&self.source);
         let copy = Source {
-            flow: current.flow,
-            spawner: current.spawner,
+            origin: current.origin,
+            listener: current.listener,
             sender: current.sender.clone(),
             peer: current.peer.clone(),
-            beneath: current.beneath.clone(),
+            carrier_address: current.carrier_address.clone(),
             authenticated: AtomicBool::new(true),
             ended: current.ended.clone(),
             carrier: current.carrier.clone(),
-            kept_alive: current.kept_alive.clone(),
+            probed: current.probed.clone(),
             round_trip: current.round_trip,
         };
         *current = Arc::new(change(copy));
     }
 
     /// Follows the peer to the connection that its newest record came over.
-    fn follow(&self, opening: &mut Opening, parcel: &Parcel<'_>, nonce: u64) {
+    fn update_route(&self, opening: &mut Opening, message: &BorrowedMessage<'_>, nonce: u64) {
         if self.role == Role::Initiator || nonce <= opening.newest {
             return;
         }
         opening.newest = nonce;
-        let Some(outer) = parcel.source else { return };
+        let Some(outer) = message.source else { return };
         // A channel never moves into another one: so no channel can come to lead through itself.
         let outside = outer.peer.is_none().then_some(&outer.sender);
-        if opening.inside.is_none() != outside.is_some()
-            || opening.inside.as_ref().is_some_and(|it| *it != outer.sender)
+        if opening.outer_channel.is_none() != outside.is_some()
+            || opening.outer_channel.as_ref().is_some_and(|it| *it != outer.sender)
         {
             return;
         }
-        let came_by = &opening.came_by;
-        if came_by.front().as_ref() == Some(&outer.sender)
-            && came_by.as_ref().rest().encoded() == parcel.return_route.encoded()
+        let last_path = &opening.last_path;
+        if last_path.front().as_ref() == Some(&outer.sender)
+            && last_path.as_ref().rest().encoded() == message.return_route.encoded()
         {
             return;
         }
-        opening.came_by = parcel.full_return_route();
-        lock(&self.sealing).route = opening.came_by.clone().then(&opening.peer_decryptor);
-        let beneath = outside.cloned();
-        self.replace_source(|source| Source { carrier: outer.carrier.clone(), beneath, ..source });
+        opening.last_path = message.full_return_route();
+        lock(&self.sealing).route = opening.last_path.clone().then(&opening.peer_decryptor);
+        let carrier_address = outside.cloned();
+        self.replace_source(|source| Source { carrier: outer.carrier.clone(), carrier_address, ..source });
     }
 }
 
@@ -294,46 +299,46 @@ thread_local! {
 /// Room for the headers and the tag around a payload, with routes of any sensible length.
 const HEADERS: usize = 8 * 1024;
 /// A scratch buffer larger than this is not kept.
-const KEEP: usize = 512 * 1024;
+const KEEP_CAPACITY: usize = 512 * 1024;
 
 fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     let mut scratch = SCRATCH.take();
     scratch.clear();
     let result = work(&mut scratch);
-    if scratch.capacity() <= KEEP {
+    if scratch.capacity() <= KEEP_CAPACITY {
         SCRATCH.set(scratch);
     }
     result
 }
 
 impl Endpoint for Encryptor {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
         let channel = &*self.0;
         if read(&channel.source).ended.is_cancelled() {
             return Err(Undeliverable::Closed);
         }
         // Found out later, it would have used up a number of the channel's.
-        if parcel.body.len() > MAX_FRAME_SENT - HEADERS {
+        if message.body.len() > MAX_FRAME_SENT - HEADERS {
             return Err(Undeliverable::TooLarge);
         }
         with_scratch(|scratch| {
             scratch.extend_from_slice(&[0; NONCE_LEN]);
-            let via = parcel.via();
-            let payload = parcel.body.len();
-            plaintext::push_header(scratch, parcel.onward.rest(), via, parcel.return_route, payload);
-            let Body { buffer, start, end } = parcel.body;
+            let via = message.via();
+            let payload = message.body.len();
+            plaintext::push_header(scratch, message.onward.rest(), via, message.return_route, payload);
+            let PayloadBuf { buffer, start, end } = message.body;
             let has_room = start >= scratch.len() && buffer.len() - end >= PADDING.len() + TAG_LEN;
             if has_room {
                 let header = start - scratch.len();
                 buffer[header..start].copy_from_slice(scratch);
                 buffer[end..end + PADDING.len()].copy_from_slice(&PADDING);
-                let body = Body { buffer, start: header + NONCE_LEN, end: end + PADDING.len() };
-                return channel.seal(body, parcel.depth);
+                let body = PayloadBuf { buffer, start: header + NONCE_LEN, end: end + PADDING.len() };
+                return channel.seal(body, message.depth);
             }
             scratch.extend_from_slice(&buffer[start..end]);
             scratch.extend_from_slice(&PADDING);
             scratch.extend_from_slice(&[0; TAG_LEN]);
-            channel.seal(record_body(scratch), parcel.depth)
+            channel.seal(record_body(scratch), message.depth)
         })
     }
 
@@ -343,29 +348,29 @@ impl Endpoint for Encryptor {
 }
 
 /// A plaintext with room for nonce and tag around it.
-fn room_for(plaintext: &[u8]) -> Vec<u8> {
+fn with_record_room(plaintext: &[u8]) -> Vec<u8> {
     [&[0; NONCE_LEN], plaintext, &[0; TAG_LEN]].concat()
 }
 
 /// The plaintext inside such a buffer.
-fn record_body(buffer: &mut [u8]) -> Body<'_> {
+fn record_body(buffer: &mut [u8]) -> PayloadBuf<'_> {
     let end = buffer.len() - TAG_LEN;
-    Body { buffer, start: NONCE_LEN, end }
+    PayloadBuf { buffer, start: NONCE_LEN, end }
 }
 
 /// Takes records and delivers what they hold.
 pub(super) struct Decryptor(pub(super) Arc<Channel>);
 
 impl Endpoint for Decryptor {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
         let channel = &*self.0;
-        if parcel.body.len() < OVERHEAD || parcel.onward.len() != 1 {
+        if message.body.len() < OVERHEAD || message.onward.len() != 1 {
             return Err(Undeliverable::Malformed);
         }
         let mut opening = lock(&channel.opening);
-        let nonce = parcel.body.payload().first_chunk().map_or(0, |nonce| u64::from_be_bytes(*nonce));
-        let Body { start, end, .. } = parcel.body;
-        let Parcel { body, .. } = parcel;
+        let nonce = message.body.payload().first_chunk().map_or(0, |nonce| u64::from_be_bytes(*nonce));
+        let PayloadBuf { start, end, .. } = message.body;
+        let BorrowedMessage { body, .. } = message;
         let plaintext = opening.opener.open(&mut body.buffer[start..end]).map_err(|error| {
             tracing::debug!(%error, "a record was refused");
             Undeliverable::Malformed
@@ -373,12 +378,12 @@ impl Endpoint for Decryptor {
         let content = Plaintext::read(plaintext);
         // Only these come with a return route that says where the peer is (`docs/wire.md` §7.6).
         if matches!(content, Some(Plaintext::Payload(_) | Plaintext::OddPayload(..))) {
-            let outer = Parcel { body: Body { buffer: &mut [], start: 0, end: 0 }, ..parcel };
-            channel.follow(&mut opening, &outer, nonce);
+            let outer = BorrowedMessage { body: PayloadBuf { buffer: &mut [], start: 0, end: 0 }, ..message };
+            channel.update_route(&mut opening, &outer, nonce);
         }
         drop(opening);
-        channel.last_heard.store(channel.core.uptime_ms(), Ordering::Relaxed);
-        channel.deliver_opened(content.ok_or(Undeliverable::Malformed)?, plaintext, parcel.depth)
+        channel.last_received.store(channel.core.uptime_ms(), Ordering::Relaxed);
+        channel.deliver_plaintext(content.ok_or(Undeliverable::Malformed)?, plaintext, message.depth)
     }
 }
 
@@ -393,7 +398,7 @@ mod tests {
     /// The responder's half of a channel with somebody at `them`, and what seals like them.
     async fn responder(core: &Arc<Core>) -> (Arc<Channel>, Sealer) {
         let identity = Identity::create(Arc::new(MemoryVault::in_memory()), Timestamp::now()).await.unwrap();
-        let opened = Opened {
+        let opened = HandshakeOutcome {
             keys: Keys { send: RecordKey::from_bytes(&[1; 32]), receive: RecordKey::from_bytes(&[2; 32]) },
             peer: VerifiedPeer {
                 identifier: identity.identifier(),
@@ -404,8 +409,8 @@ mod tests {
             decryptor: Address::random(),
             listener: None,
             carrier: CancellationToken::new(),
-            inside: None,
-            beneath: None,
+            outer_channel: None,
+            carrier_address: None,
             round_trip: Duration::ZERO,
         };
         let options = Arc::new(SecureChannelOptions::trust_anyone());
@@ -418,27 +423,27 @@ mod tests {
         let node = crate::Node::new();
         let (channel, mut sealer) = responder(node.core()).await;
         let connection = Arc::new(Source {
-            flow: FlowId::fresh(),
-            spawner: None,
+            origin: OriginId::fresh(),
+            listener: None,
             sender: "connection".into(),
             peer: None,
-            beneath: None,
+            carrier_address: None,
             authenticated: AtomicBool::new(true),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
-            kept_alive: Arc::default(),
+            probed: Arc::default(),
             round_trip: Duration::ZERO,
         });
         let mut receive = |plaintext: Vec<u8>, back: Route| {
-            let mut record = room_for(&plaintext);
+            let mut record = with_record_room(&plaintext);
             let end = record.len() - TAG_LEN;
             let (nonce, tag) = sealer.seal(&mut record[NONCE_LEN..end]).unwrap();
             record[..NONCE_LEN].copy_from_slice(&nonce);
             record[end..].copy_from_slice(&tag);
-            let _ = Decryptor(channel.clone()).deliver(Parcel {
+            let _ = Decryptor(channel.clone()).deliver(BorrowedMessage {
                 onward: route!["us"].as_ref(),
                 return_route: back.as_ref(),
-                body: Body::exactly(&mut record),
+                body: PayloadBuf::exactly(&mut record),
                 source: Some(&connection),
                 depth: 0,
             });

@@ -1,15 +1,15 @@
 //! Opening a channel: the side that begins (`docs/wire.md` §7.3).
 
-use super::channel::{Channel, Decryptor, Opened, Role};
+use super::channel::{Channel, Decryptor, HandshakeOutcome, Role};
+use super::channel_key::ChannelKey;
 use super::handshake::{Initiator, InitiatorSentM1};
-use super::key::ChannelKey;
 use super::{ChannelError, SecureChannel, SecureChannelOptions};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::identity::{Identity, IdentityProof, Timestamp};
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Body, Endpoint, Envelope, Parcel, Source};
+use crate::router::{BorrowedMessage, Endpoint, OwnedMessage, PayloadBuf, Source};
 use crate::sync::lock;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 /// Waits at the initiator's address for the second message of the handshake.
-struct Initiating {
+struct PendingInitiator {
     core: Arc<Core>,
     address: Address,
     key: Arc<ChannelKey>,
@@ -53,7 +53,7 @@ pub(crate) async fn open_with(
     let (initiator, m1) = Initiator::new(&key.secret)?.write_m1()?;
     let (done, opened) = oneshot::channel();
     let address = Address::random();
-    let initiating = Arc::new(Initiating {
+    let initiating = Arc::new(PendingInitiator {
         core: core.clone(),
         address: address.clone(),
         key,
@@ -62,9 +62,9 @@ pub(crate) async fn open_with(
         begun: Instant::now(),
     });
     core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
-    let mut unfinished = Unfinished(Some(initiating.clone()));
-    let m1 = Envelope { onward: route, return_route: address.into(), payload: m1.into(), source: None };
-    core.router.dispatch_local(m1)?.settle().await?;
+    let mut unfinished = AbortOnDrop(Some(initiating.clone()));
+    let m1 = OwnedMessage { onward: route, return_route: address.into(), payload: m1.into(), source: None };
+    core.router.dispatch_local(m1)?.flush_and_wait().await?;
     let opened = tokio::time::timeout(timeout, opened).await.map_err(|_| ChannelError::Timeout(timeout))?;
     let channel = opened.map_err(|_| ChannelError::Closed)??;
     unfinished.0 = None;
@@ -72,9 +72,9 @@ pub(crate) async fn open_with(
 }
 
 /// Undoes a handshake that was given up, also when it has just ended well.
-struct Unfinished(Option<Arc<Initiating>>);
+struct AbortOnDrop(Option<Arc<PendingInitiator>>);
 
-impl Drop for Unfinished {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         let Some(initiating) = &self.0 else { return };
         let state = std::mem::replace(&mut *lock(&initiating.state), State::Over);
@@ -85,8 +85,8 @@ impl Drop for Unfinished {
     }
 }
 
-impl Endpoint for Initiating {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+impl Endpoint for PendingInitiator {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
         let mut state = lock(&self.state);
         let (waiting, done) = match std::mem::replace(&mut *state, State::Over) {
             State::Waiting(waiting, done) => (waiting, done),
@@ -94,10 +94,10 @@ impl Endpoint for Initiating {
             State::Open(channel) => {
                 *state = State::Open(channel.clone());
                 drop(state);
-                return Decryptor(channel).deliver(parcel);
+                return Decryptor(channel).deliver(message);
             }
         };
-        match self.finish(waiting, &parcel) {
+        match self.finish(waiting, &message) {
             Ok((channel, delivery)) => {
                 *state = State::Open(channel.clone());
                 self.core.router.replace(&self.address, Arc::new(Decryptor(channel.clone())));
@@ -113,14 +113,14 @@ impl Endpoint for Initiating {
     }
 }
 
-impl Initiating {
+impl PendingInitiator {
     /// Reads the second message, decides whether the peer is the one, and sends the third.
     fn finish(
         &self,
         waiting: Box<InitiatorSentM1>,
-        parcel: &Parcel<'_>,
+        message: &BorrowedMessage<'_>,
     ) -> Result<(Arc<Channel>, Delivery), ChannelError> {
-        let (initiator, peer) = waiting.read_m2(parcel.body.payload())?;
+        let (initiator, peer) = waiting.read_m2(message.body.payload())?;
         let proof = IdentityProof::decode(&peer.payload)?;
         let peer = proof.verify(
             &peer.static_key,
@@ -130,34 +130,34 @@ impl Initiating {
             Timestamp::now(),
         )?;
         let (mut m3, keys) = initiator.write_m3(&self.key.proof)?;
-        let route = parcel.full_return_route();
+        let route = message.full_return_route();
         let channel = Channel::open(
             &self.core,
             Role::Initiator,
-            Opened {
+            HandshakeOutcome {
                 keys,
                 peer,
                 route: route.clone(),
                 decryptor: self.address.clone(),
                 listener: None,
-                carrier: carrier(parcel.source),
-                inside: inside(parcel.source),
-                beneath: beneath(parcel.source),
+                carrier: carrier(message.source),
+                outer_channel: outer_channel(message.source),
+                carrier_address: carrier_address(message.source),
                 round_trip: self.begun.elapsed(),
             },
             self.options.clone(),
         )?;
-        if let Some(source) = parcel.source {
+        if let Some(source) = message.source {
             source.authenticated.store(true, Ordering::Relaxed);
         }
-        let sent = self.core.router.dispatch(Parcel {
+        let sent = self.core.router.dispatch(BorrowedMessage {
             onward: route.as_ref(),
             return_route: Route::from(&self.address).as_ref(),
-            body: Body::exactly(&mut m3),
+            body: PayloadBuf::exactly(&mut m3),
             source: None,
-            depth: parcel.depth,
+            depth: message.depth,
         });
-        sent.map(|delivery| (channel.clone(), delivery.without_waiting())).map_err(|error| {
+        sent.map(|delivery| (channel.clone(), delivery.ignoring_backpressure())).map_err(|error| {
             channel.close();
             error.into()
         })
@@ -165,12 +165,12 @@ impl Initiating {
 }
 
 /// The channel that a handshake message came through, if it did.
-pub(super) fn inside(source: Option<&Arc<Source>>) -> Option<Address> {
+pub(super) fn outer_channel(source: Option<&Arc<Source>>) -> Option<Address> {
     source.filter(|source| source.peer.is_some()).map(|source| source.sender.clone())
 }
 
 /// The connection that a handshake message came over, if it did not come through a channel.
-pub(super) fn beneath(source: Option<&Arc<Source>>) -> Option<Address> {
+pub(super) fn carrier_address(source: Option<&Arc<Source>>) -> Option<Address> {
     source.filter(|source| source.peer.is_none()).map(|source| source.sender.clone())
 }
 

@@ -1,9 +1,9 @@
-//! Accepting channels: the side that answers (`docs/wire.md` §7.3).
+//! HandshakeEndpoint channels: the side that answers (`docs/wire.md` §7.3).
 
-use super::channel::{Channel, Decryptor, Opened, Role};
+use super::channel::{Channel, Decryptor, HandshakeOutcome, Role};
+use super::channel_key::ChannelKey;
 use super::handshake::{Responder, ResponderSentM2};
-use super::initiator::{beneath, carrier, inside};
-use super::key::ChannelKey;
+use super::initiator::{carrier, carrier_address, outer_channel};
 use super::{ChannelError, HANDSHAKE_TIMEOUT, SecureChannelOptions};
 use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::identity::{Identity, IdentityProof, Timestamp};
 use crate::node::Core;
 use crate::route::Route;
-use crate::router::{Body, Endpoint, Flow, FlowId, Parcel};
+use crate::router::{BorrowedMessage, Endpoint, Origin, OriginId, PayloadBuf};
 use crate::sync::lock;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 /// How often unfinished handshakes and abandoned channels are looked for.
 const SWEEP: Duration = Duration::from_secs(1);
 /// A channel is over when an initiator that used to ask regularly is not heard of for this long.
-pub const SILENCE: Duration = Duration::from_secs(20);
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a channel whose connection is gone waits for its initiator to come back over another.
 pub const ROUTE_GRACE: Duration = Duration::from_secs(60);
 
@@ -51,24 +51,24 @@ impl From<&SecureChannelListener> for Address {
     }
 }
 
-impl Flow for SecureChannelListener {
-    fn flow(&self) -> FlowId {
-        self.0.flow
+impl Origin for SecureChannelListener {
+    fn origin(&self) -> OriginId {
+        self.0.origin
     }
 }
 
 struct Listener {
     core: Arc<Core>,
     address: Address,
-    flow: FlowId,
+    origin: OriginId,
     key: ChannelKey,
     options: Arc<SecureChannelOptions>,
-    held: Mutex<Held>,
+    held: Mutex<ListenerState>,
     closed: CancellationToken,
 }
 
 #[derive(Default)]
-struct Held {
+struct ListenerState {
     handshakes: HashMap<Address, Instant>,
     channels: Vec<Weak<Channel>>,
 }
@@ -82,26 +82,26 @@ pub(super) async fn listen(
     let listener = Arc::new(Listener {
         core: core.clone(),
         address: address.clone(),
-        flow: FlowId::fresh(),
+        origin: OriginId::fresh(),
         key: ChannelKey::create(identity, options.credentials.clone()).await?,
         options: Arc::new(options),
         held: Mutex::default(),
         closed: core.stopping.child_token(),
     });
-    core.router.add_endpoint(address, Arc::new(Accepting(listener.clone())))?;
+    core.router.add_endpoint(address, Arc::new(HandshakeEndpoint(listener.clone())))?;
     core.tasks.spawn(listener.clone().sweep());
     Ok(SecureChannelListener(listener))
 }
 
 /// The listener's endpoint: takes the first message of a handshake.
-struct Accepting(Arc<Listener>);
+struct HandshakeEndpoint(Arc<Listener>);
 
-impl Endpoint for Accepting {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+impl Endpoint for HandshakeEndpoint {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
         let listener = &self.0;
         let address = Address::random();
         listener.admit(&address)?;
-        let answered = listener.answer(&address, &parcel);
+        let answered = listener.answer(&address, &message);
         if answered.is_err() {
             listener.give_up(&address);
         }
@@ -134,13 +134,13 @@ impl Listener {
         Ok(())
     }
 
-    fn answer(self: &Arc<Self>, address: &Address, parcel: &Parcel<'_>) -> Result<Delivery, Undeliverable> {
+    fn answer(self: &Arc<Self>, address: &Address, message: &BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
         let refused = |_| Undeliverable::Malformed;
         let responder = Responder::new(&self.key.secret).map_err(refused)?;
-        let responder = responder.read_m1(parcel.body.payload()).map_err(refused)?;
+        let responder = responder.read_m1(message.body.payload()).map_err(refused)?;
         let (responder, mut m2) = responder.write_m2(&self.key.proof).map_err(refused)?;
-        let route = parcel.full_return_route();
-        let responding = Responding {
+        let route = message.full_return_route();
+        let responding = PendingResponder {
             listener: self.clone(),
             address: address.clone(),
             state: Mutex::new(State::Waiting(Box::new(responder), route.clone())),
@@ -153,14 +153,14 @@ impl Listener {
             self.core.router.remove(address);
             return Err(Undeliverable::Full);
         }
-        let answered = self.core.router.dispatch(Parcel {
+        let answered = self.core.router.dispatch(BorrowedMessage {
             onward: route.as_ref(),
             return_route: Route::from(address).as_ref(),
-            body: Body::exactly(&mut m2),
+            body: PayloadBuf::exactly(&mut m2),
             source: None,
-            depth: parcel.depth,
+            depth: message.depth,
         });
-        answered.map(Delivery::without_waiting)
+        answered.map(Delivery::ignoring_backpressure)
     }
 
     /// Ends a handshake, unless it is over already.
@@ -206,7 +206,10 @@ impl Listener {
                 held.channels.iter().filter_map(Weak::upgrade).collect()
             };
             cut.retain(|address, _| channels.iter().any(|it| it.is_cut() && it.encryptor() == address));
-            channels.iter().filter(|channel| channel.is_silent_for(SILENCE)).for_each(|channel| channel.close());
+            channels
+                .iter()
+                .filter(|channel| channel.is_silent_for(SILENCE_TIMEOUT))
+                .for_each(|channel| channel.close());
             for channel in channels.iter().filter(|channel| channel.is_cut()) {
                 let since = *cut.entry(channel.encryptor().clone()).or_insert(now);
                 if now - since > ROUTE_GRACE {
@@ -218,7 +221,7 @@ impl Listener {
 }
 
 /// Waits at the responder's address for the third message of the handshake.
-struct Responding {
+struct PendingResponder {
     listener: Arc<Listener>,
     address: Address,
     state: Mutex<State>,
@@ -231,8 +234,8 @@ enum State {
     Over,
 }
 
-impl Endpoint for Responding {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
+impl Endpoint for PendingResponder {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
         let mut state = lock(&self.state);
         let (waiting, route) = match std::mem::replace(&mut *state, State::Over) {
             State::Waiting(waiting, route) => (waiting, route),
@@ -240,10 +243,10 @@ impl Endpoint for Responding {
             State::Open(channel) => {
                 *state = State::Open(channel.clone());
                 drop(state);
-                return Decryptor(channel).deliver(parcel);
+                return Decryptor(channel).deliver(message);
             }
         };
-        match self.finish(waiting, route, &parcel) {
+        match self.finish(waiting, route, &message) {
             Ok(channel) if self.listener.keep(&self.address, &channel) => {
                 *state = State::Open(channel.clone());
                 self.listener.core.router.replace(&self.address, Arc::new(Decryptor(channel)));
@@ -262,31 +265,31 @@ impl Endpoint for Responding {
     }
 }
 
-impl Responding {
+impl PendingResponder {
     fn finish(
         &self,
         waiting: Box<ResponderSentM2>,
         route: Route,
-        parcel: &Parcel<'_>,
+        message: &BorrowedMessage<'_>,
     ) -> Result<Arc<Channel>, ChannelError> {
         let Listener { core, options, .. } = &*self.listener;
-        let (peer, keys) = waiting.read_m3(parcel.body.payload())?;
+        let (peer, keys) = waiting.read_m3(message.body.payload())?;
         let proof = IdentityProof::decode(&peer.payload)?;
         let peer =
             proof.verify(&peer.static_key, &options.trust, &options.authorities, &core.known, Timestamp::now())?;
-        let opened = Opened {
+        let opened = HandshakeOutcome {
             keys,
             peer,
             route,
             decryptor: self.address.clone(),
-            listener: Some(self.listener.flow),
-            carrier: carrier(parcel.source),
-            inside: inside(parcel.source),
-            beneath: beneath(parcel.source),
+            listener: Some(self.listener.origin),
+            carrier: carrier(message.source),
+            outer_channel: outer_channel(message.source),
+            carrier_address: carrier_address(message.source),
             round_trip: self.begun.elapsed(),
         };
         let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
-        if let Some(source) = parcel.source {
+        if let Some(source) = message.source {
             source.authenticated.store(true, Ordering::Relaxed);
         }
         Ok(channel)

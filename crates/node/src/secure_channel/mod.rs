@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! initiator                                   responder (behind a listener)
-//!   m1 ── e ────────────────────────────────────►  Accepting   makes one Responding per handshake
-//!   Initiating ◄──────────── e, ee, s, es, proof ── m2
-//!   m3 ── s, se, proof ─────────────────────────►  Responding
+//!   m1 ── e ────────────────────────────────────►  HandshakeEndpoint   makes one PendingResponder per handshake
+//!   PendingInitiator ◄──────────── e, ee, s, es, proof ── m2
+//!   m3 ── s, se, proof ─────────────────────────►  PendingResponder
 //!   Encryptor ══ records ═══════════════════════►  Decryptor ─► worker, portal, another channel
 //!   Decryptor ◄═══════════════════════ records ══  Encryptor
 //! ```
@@ -14,21 +14,21 @@
 //! its identity; who the peer is, is decided before the last message is written or believed.
 
 mod channel;
+mod channel_key;
 mod crypto;
 mod handshake;
 mod initiator;
-mod key;
 mod listener;
 mod plaintext;
 mod record;
 
+pub(crate) use channel_key::ChannelKey;
 pub(crate) use crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
 pub use handshake::HandshakeError;
 pub(crate) use initiator::open_with;
-pub(crate) use key::ChannelKey;
-pub use listener::{ROUTE_GRACE, SILENCE, SecureChannelListener};
+pub use listener::{ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
 pub(crate) use record::{Opener, RecordKey, Sealer};
-pub use record::{REKEY_INTERVAL, WINDOW};
+pub use record::{REKEY_INTERVAL, REPLAY_WINDOW};
 
 use crate::address::Address;
 use crate::delivery::Undeliverable;
@@ -38,7 +38,7 @@ use crate::identity::{
 };
 use crate::node::Node;
 use crate::route::Route;
-use crate::router::{Flow, FlowId};
+use crate::router::{Origin, OriginId};
 use channel::Channel;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -177,9 +177,9 @@ impl From<&SecureChannel> for Address {
     }
 }
 
-impl Flow for SecureChannel {
-    fn flow(&self) -> FlowId {
-        self.0.source().flow
+impl Origin for SecureChannel {
+    fn origin(&self) -> OriginId {
+        self.0.source().origin
     }
 }
 

@@ -8,7 +8,7 @@
 //! Opener: record ──► nonce in the window and new? ──► opened in place ──► only now: state moves
 //! ```
 //!
-//! A record that fails to open changes nothing. More than [`WINDOW`] records lost in a row make
+//! A record that fails to open changes nothing. More than [`REPLAY_WINDOW`] records lost in a row make
 //! the channel deaf for good: it must then be made anew.
 
 use std::fmt;
@@ -29,7 +29,7 @@ pub(crate) const OVERHEAD: usize = NONCE_LEN + TAG_LEN;
 pub const REKEY_INTERVAL: u64 = 32;
 
 /// Largest distance of an acceptable nonce from the highest one accepted (`docs/wire.md §7.5`).
-pub const WINDOW: u64 = 32;
+pub const REPLAY_WINDOW: u64 = 32;
 
 /// The plaintext that closes a channel, sent once and never answered (`docs/wire.md §7.4`).
 pub(crate) const CLOSE_PLAINTEXT: [u8; 5] = [0x82, 0x82, 0x02, 0x80, 0x40];
@@ -46,7 +46,7 @@ pub(crate) enum RecordError {
         /// Bytes in the record.
         length: usize,
     },
-    /// The nonce is further than [`WINDOW`] from the highest one accepted.
+    /// The nonce is further than [`REPLAY_WINDOW`] from the highest one accepted.
     #[error("record {nonce} is too far from record {highest}")]
     OutsideWindow {
         /// Nonce of the record.
@@ -168,14 +168,14 @@ impl fmt::Debug for Sealer {
     }
 }
 
-/// Opens the other direction's records, each once, in any order within [`WINDOW`].
+/// Opens the other direction's records, each once, in any order within [`REPLAY_WINDOW`].
 pub(crate) struct Opener {
     /// Absent only in the first interval.
     previous: Option<IntervalKey>,
     /// The key of the interval that `highest` lies in.
     current: IntervalKey,
     highest: u64,
-    /// Bit `i` stands for nonce `highest - i`; only the lowest [`WINDOW`] + 1 matter.
+    /// Bit `i` stands for nonce `highest - i`; only the lowest [`REPLAY_WINDOW`] + 1 matter.
     seen: u64,
 }
 
@@ -225,7 +225,7 @@ impl Opener {
         if number == REKEY_NONCE {
             return Err(RecordError::Exhausted);
         }
-        if number.abs_diff(self.highest) > WINDOW {
+        if number.abs_diff(self.highest) > REPLAY_WINDOW {
             return Err(RecordError::OutsideWindow { nonce: number, highest: self.highest });
         }
         if number <= self.highest && self.seen & (1 << (self.highest - number)) != 0 {

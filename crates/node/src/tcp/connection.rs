@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::delivery::{Delivery, Undeliverable};
 use crate::node::Core;
 use crate::route::{MAX_HOPS, RouteRef};
-use crate::router::{Body, Endpoint, Flow, FlowId, Parcel, Source};
+use crate::router::{BorrowedMessage, Endpoint, Origin, OriginId, PayloadBuf, Source};
 use crate::wire::frame::{self, TAIL, VERSION};
 use std::cell::RefCell;
 use std::io;
@@ -24,7 +24,7 @@ const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
 #[cfg(target_os = "linux")]
 const NOT_SENT_LOW_WATER: u32 = 512 * 1024;
 /// Reads after which a busy connection lets others run.
-const TURN: usize = 8;
+const READS_PER_TURN: usize = 8;
 /// How long a connection that is closed here goes on writing what was already sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Idle time after which a connection gives its large buffer back.
@@ -69,9 +69,9 @@ impl From<&TcpConnection> for Address {
     }
 }
 
-impl Flow for TcpConnection {
-    fn flow(&self) -> FlowId {
-        self.0.source.flow
+impl Origin for TcpConnection {
+    fn origin(&self) -> OriginId {
+        self.0.source.origin
     }
 }
 
@@ -90,7 +90,7 @@ impl Connection {
     pub(crate) async fn connect(
         core: &Arc<Core>,
         address: &str,
-        session: Option<FlowId>,
+        session: Option<OriginId>,
     ) -> Result<TcpConnection, TcpError> {
         let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
         let socket = connected
@@ -101,7 +101,7 @@ impl Connection {
     }
 
     /// Starts the tasks of a connected socket.
-    pub(crate) fn start(core: &Arc<Core>, socket: TcpStream, spawner: Option<FlowId>) -> io::Result<Arc<Self>> {
+    pub(crate) fn start(core: &Arc<Core>, socket: TcpStream, listener: Option<OriginId>) -> io::Result<Arc<Self>> {
         prepare(&socket)?;
         let socket = Arc::new(socket);
         let address = Address::random();
@@ -112,14 +112,14 @@ impl Connection {
             outbox: Arc::new(Outbox::new(socket.clone(), ended.clone())),
             socket,
             source: Arc::new(Source {
-                flow: FlowId::fresh(),
-                spawner,
+                origin: OriginId::fresh(),
+                listener,
                 sender: address.clone(),
                 peer: None,
-                beneath: None,
+                carrier_address: None,
                 authenticated: AtomicBool::new(false),
                 carrier: ended.clone(),
-                kept_alive: Arc::default(),
+                probed: Arc::default(),
                 round_trip: Duration::ZERO,
                 ended,
             }),
@@ -151,7 +151,7 @@ impl Connection {
         // Handles may outlive the connection: the peer must not wait for them.
         let _ = socket2::SockRef::from(&*self.socket).shutdown(std::net::Shutdown::Both);
         self.core.router.remove(&self.address);
-        self.core.router.close_flow(self.source.flow);
+        self.core.router.withdraw(self.source.origin);
         self.core.stats.connections.sub(1);
         match ended {
             Some(reason) => tracing::debug!(peer = %self.peer, %reason, "connection ended"),
@@ -171,7 +171,7 @@ impl Connection {
             if let Err(error) = readable {
                 return error;
             }
-            for _ in 0..TURN {
+            for _ in 0..READS_PER_TURN {
                 match inbox.read(|room| try_read(&self.socket, room)) {
                     Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
                     Ok(_) => {}
@@ -185,7 +185,7 @@ impl Connection {
                         None => continue,
                     }
                 }
-                if let ControlFlow::Break(error) = self.take_frames(&mut inbox).await {
+                if let ControlFlow::Break(error) = self.deliver_frames(&mut inbox).await {
                     return error;
                 }
             }
@@ -202,14 +202,14 @@ impl Connection {
         if inbox.is_large() {
             match tokio::time::timeout(BUFFER_IDLE, self.socket.readable()).await {
                 Ok(readable) => return readable,
-                Err(_) => inbox.give_back(),
+                Err(_) => inbox.release(),
             }
         }
         self.socket.readable().await
     }
 
     /// Takes all whole frames. What they make this node send is flushed once, behind the last.
-    async fn take_frames(&self, inbox: &mut FrameBuffer) -> ControlFlow<io::Error> {
+    async fn deliver_frames(&self, inbox: &mut FrameBuffer) -> ControlFlow<io::Error> {
         let mut unflushed = Vec::new();
         loop {
             let authenticated = self.source.authenticated.load(Ordering::Relaxed);
@@ -222,9 +222,9 @@ impl Connection {
             };
             self.core.stats.frames.add(1);
             self.core.stats.bytes.add(frame.len() as u64);
-            let delivered = match self.take(frame) {
+            let delivered = match self.deliver_frame(frame) {
                 None => return ControlFlow::Break(io::Error::other("a frame is not a message")),
-                Some(Ok(delivery)) => delivery.hold(&mut unflushed).await,
+                Some(Ok(delivery)) => delivery.wait_deferring_flush(&mut unflushed).await,
                 Some(Err(reason)) => Err(reason),
             };
             if let Err(reason) = delivered {
@@ -234,7 +234,7 @@ impl Connection {
     }
 
     /// Delivers one frame; nothing if it is none.
-    fn take(&self, bytes: &mut [u8]) -> Option<Result<Delivery, Undeliverable>> {
+    fn deliver_frame(&self, bytes: &mut [u8]) -> Option<Result<Delivery, Undeliverable>> {
         if let Some(payload) = frame::find_payload(bytes) {
             let (head, body) = bytes.split_at_mut(payload.start);
             let (onward, return_route) = frame::read_routes(head)?;
@@ -253,8 +253,8 @@ impl Connection {
         if onward.len() == 0 {
             return Ok(Delivery::default());
         }
-        let body = Body::exactly(payload);
-        self.core.router.dispatch(Parcel { onward, return_route, body, source: Some(&self.source), depth: 0 })
+        let body = PayloadBuf::exactly(payload);
+        self.core.router.dispatch(BorrowedMessage { onward, return_route, body, source: Some(&self.source), depth: 0 })
     }
 }
 
@@ -264,15 +264,15 @@ thread_local! {
 }
 
 impl Endpoint for Connection {
-    fn deliver(&self, parcel: Parcel<'_>) -> Result<Delivery, Undeliverable> {
-        let return_hops = parcel.return_route.len() + usize::from(parcel.source.is_some());
-        if return_hops > MAX_HOPS || parcel.onward.len() > MAX_HOPS + 1 {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let return_hops = message.return_route.len() + usize::from(message.source.is_some());
+        if return_hops > MAX_HOPS || message.onward.len() > MAX_HOPS + 1 {
             return Err(Undeliverable::TooDeep);
         }
         HEADER.with_borrow_mut(|header| {
             header.clear();
-            let payload = parcel.body.payload();
-            frame::push_header(header, parcel.onward.rest(), parcel.via(), parcel.return_route, payload.len());
+            let payload = message.body.payload();
+            frame::push_header(header, message.onward.rest(), message.via(), message.return_route, payload.len());
             if header.len() + payload.len() + TAIL.len() > MAX_FRAME_SENT {
                 return Err(Undeliverable::TooLarge);
             }

@@ -3,14 +3,14 @@
 use super::TcpError;
 use super::connection::Connection;
 use crate::node::Core;
-use crate::router::{Flow, FlowId};
+use crate::router::{Origin, OriginId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Pause after the system refused to accept, for instance because no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Accepts connections from other nodes until it is closed.
 ///
@@ -19,7 +19,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct TcpListener {
     local: SocketAddr,
-    flow: FlowId,
+    origin: OriginId,
     closed: CancellationToken,
 }
 
@@ -39,7 +39,7 @@ impl TcpListener {
         let socket = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
         let listener = Self {
             local: socket.local_addr().map_err(failed)?,
-            flow: FlowId::fresh(),
+            origin: OriginId::fresh(),
             closed: core.stopping.child_token(),
         };
         core.tasks.spawn(listener.clone().run(core.clone(), socket));
@@ -58,22 +58,22 @@ impl TcpListener {
                     tracing::warn!(%peer, limit = core.limits.connections, "connection refused: too many are open");
                 }
                 Ok((socket, peer)) => {
-                    if let Err(error) = Connection::start(&core, socket, Some(self.flow)) {
+                    if let Err(error) = Connection::start(&core, socket, Some(self.origin)) {
                         tracing::debug!(%peer, %error, "connection ended while it was accepted");
                     }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }
-        core.router.close_flow(self.flow);
+        core.router.withdraw(self.origin);
     }
 }
 
-impl Flow for TcpListener {
-    fn flow(&self) -> FlowId {
-        self.flow
+impl Origin for TcpListener {
+    fn origin(&self) -> OriginId {
+        self.origin
     }
 }

@@ -9,7 +9,7 @@
 //! wire is the order of the pushes, and small messages need no other task.
 
 use crate::delivery::Undeliverable;
-use crate::sync::{Gate, lock};
+use crate::sync::{BackpressureGate, lock};
 use crate::tcp::STALL_TIMEOUT;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex};
@@ -22,17 +22,17 @@ pub(crate) const BUDGET: usize = 256 * 1024;
 /// Queued bytes above which the connection is ended: somebody sends without minding the gate.
 pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// A frame of at least so many bytes is worth a system call of its own, rather than a copy.
-const DIRECT: usize = 16 * 1024;
+const DIRECT_WRITE_MIN: usize = 16 * 1024;
 /// An emptied buffer larger than this is given back.
-const KEEP: usize = 64 * 1024;
+const KEEP_CAPACITY: usize = 64 * 1024;
 /// Batches that one sender writes for others before the writer task takes over.
 const MAX_BATCHES: usize = 4;
 
 pub(crate) struct Outbox {
     socket: Arc<TcpStream>,
     state: Mutex<State>,
-    gate: Arc<Gate>,
-    handed_over: Notify,
+    gate: Arc<BackpressureGate>,
+    for_writer: Notify,
     idle: Notify,
     /// The connection: ended when it takes too little, so that everything on it ends instead of missing a part.
     ended: CancellationToken,
@@ -45,7 +45,7 @@ struct State {
     /// Somebody is writing: a sender with a [`Flush`], or the writer task.
     writing: bool,
     /// What the socket did not take from a sender, for the writer task.
-    handed_over: Vec<u8>,
+    for_writer: Vec<u8>,
     /// The queue's other buffer.
     spare: Option<Vec<u8>>,
     closed: bool,
@@ -61,14 +61,14 @@ impl Outbox {
             socket,
             state: Mutex::default(),
             gate: Arc::default(),
-            handed_over: Notify::new(),
+            for_writer: Notify::new(),
             idle: Notify::new(),
             ended,
         }
     }
 
     /// Closed while more waits than the budget allows.
-    pub(crate) fn gate(&self) -> &Arc<Gate> {
+    pub(crate) fn gate(&self) -> &Arc<BackpressureGate> {
         &self.gate
     }
 
@@ -79,10 +79,10 @@ impl Outbox {
             return Err(Undeliverable::Closed);
         }
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        if bytes >= DIRECT && !state.writing {
+        if bytes >= DIRECT_WRITE_MIN && !state.writing {
             state.writing = true;
             drop(state);
-            return Ok(self.write_at_once(parts, bytes));
+            return Ok(self.write_directly(parts, bytes));
         }
         if state.queue.len() + bytes > MAX_QUEUED || self.gate.is_given_up() {
             self.ended.cancel();
@@ -96,11 +96,11 @@ impl Outbox {
     }
 
     /// Writes a frame that nothing is before. Others queue behind it meanwhile: then the caller must write those.
-    fn write_at_once(self: &Arc<Self>, parts: &[&[u8]], bytes: usize) -> Option<Flush> {
+    fn write_directly(self: &Arc<Self>, parts: &[&[u8]], bytes: usize) -> Option<Flush> {
         let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let written = self.socket.try_write_vectored(&slices).unwrap_or(0);
         if written < bytes {
-            self.hand_over(rest(parts, written));
+            self.leave_to_writer(rest(parts, written));
             return None;
         }
         let mut state = lock(&self.state);
@@ -113,11 +113,11 @@ impl Outbox {
     }
 
     /// Gives the writer task what the socket did not take. It also meets any error again, and ends the connection.
-    fn hand_over(&self, unwritten: Vec<u8>) {
+    fn leave_to_writer(&self, unwritten: Vec<u8>) {
         let mut state = lock(&self.state);
         if !state.closed {
-            state.handed_over = unwritten;
-            self.handed_over.notify_one();
+            state.for_writer = unwritten;
+            self.for_writer.notify_one();
         }
     }
 
@@ -144,8 +144,8 @@ impl Outbox {
     pub(crate) async fn run(&self) -> io::Error {
         let mut batch = Vec::new();
         loop {
-            self.handed_over.notified().await;
-            std::mem::swap(&mut batch, &mut lock(&self.state).handed_over);
+            self.for_writer.notified().await;
+            std::mem::swap(&mut batch, &mut lock(&self.state).for_writer);
             loop {
                 if let Err(error) = self.write_waiting(&batch).await {
                     return error;
@@ -178,10 +178,10 @@ impl Outbox {
         let mut state = lock(&self.state);
         if state.queue.is_empty() {
             state.writing = false;
-            if batch.capacity() > KEEP {
+            if batch.capacity() > KEEP_CAPACITY {
                 *batch = Vec::new();
             }
-            if state.queue.capacity() > KEEP {
+            if state.queue.capacity() > KEEP_CAPACITY {
                 state.queue = Vec::new();
             }
             self.idle.notify_waiters();
@@ -206,7 +206,7 @@ impl Outbox {
             }
             batch.clear();
         }
-        self.hand_over(batch);
+        self.leave_to_writer(batch);
     }
 }
 
@@ -241,7 +241,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn many_senders_and_a_slow_reader_lose_and_mix_nothing() {
         // Copied into the queue; written from where it lies; and either, as it comes.
-        for sizes in [[DIRECT / 2; 2], [DIRECT; 2], [DIRECT / 2, 5 * DIRECT]] {
+        for sizes in [[DIRECT_WRITE_MIN / 2; 2], [DIRECT_WRITE_MIN; 2], [DIRECT_WRITE_MIN / 2, 5 * DIRECT_WRITE_MIN]] {
             send_and_compare(sizes).await;
         }
     }

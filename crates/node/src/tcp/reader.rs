@@ -7,9 +7,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Room for reading when the flow is small.
-const SMALL: usize = 4 * 1024;
+const MIN_ROOM: usize = 4 * 1024;
 /// Room for reading when the flow is large.
-const LARGE: usize = 256 * 1024;
+const MAX_ROOM: usize = 256 * 1024;
 
 /// Reads once, if there is something. `Ok(0)` is the end.
 ///
@@ -18,7 +18,7 @@ pub(crate) fn try_read(socket: &TcpStream, room: &mut [u8]) -> io::Result<usize>
     let mut read = 0;
     let result = socket.try_io(Interest::READABLE, || {
         read = (&*socket2::SockRef::from(socket)).read(room)?;
-        // Windows does not tell again of what comes later.
+        // FlowControlPool does not tell again of what comes later.
         match 0 < read && read < room.len() && cfg!(unix) {
             true => Err(io::ErrorKind::WouldBlock.into()),
             false => Ok(()),
@@ -49,15 +49,15 @@ impl FrameBuffer {
         let available = self.buffer.len() - self.filled.end;
         self.filled.end += read;
         self.room = match read {
-            _ if read == available => (self.room * 4).min(LARGE),
-            _ if read < self.room / 8 => (self.room / 2).max(SMALL),
+            _ if read == available => (self.room * 4).min(MAX_ROOM),
+            _ if read < self.room / 8 => (self.room / 2).max(MIN_ROOM),
             _ => self.room,
         };
         Ok(read)
     }
 
     fn make_room(&mut self) {
-        self.room = self.room.clamp(SMALL, LARGE);
+        self.room = self.room.clamp(MIN_ROOM, MAX_ROOM);
         if self.filled.is_empty() {
             self.filled = 0..0;
         } else if self.filled.start > 0 && self.buffer.len() - self.filled.end < self.room / 2 {
@@ -96,11 +96,11 @@ impl FrameBuffer {
 
     /// Whether the flow has left more room than an idle connection should hold.
     pub(crate) fn is_large(&self) -> bool {
-        self.filled.is_empty() && self.buffer.len() > SMALL
+        self.filled.is_empty() && self.buffer.len() > MIN_ROOM
     }
 
     /// Gives the room back, if nothing waits in it.
-    pub(crate) fn give_back(&mut self) {
+    pub(crate) fn release(&mut self) {
         if self.filled.is_empty() {
             *self = Self::default();
         }
@@ -156,7 +156,7 @@ mod tests {
             .unwrap();
         assert_eq!(buffer.next((1 << 20) - 1), Err(FrameTooLong(1 << 20)));
         assert_eq!(buffer.next(1 << 20), Ok(None));
-        assert!(buffer.buffer.len() <= SMALL);
+        assert!(buffer.buffer.len() <= MIN_ROOM);
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         let bytes = [&100_000u32.to_be_bytes()[..], &[0; 100_000]].concat();
         assert_eq!(feed(&mut buffer, &bytes, usize::MAX).len(), 1);
         assert!(buffer.is_large());
-        buffer.give_back();
+        buffer.release();
         assert_eq!(buffer.buffer.capacity(), 0);
     }
 

@@ -1,6 +1,6 @@
 //! What a hub can do to a stream that it cannot read: never more than end it.
 
-use crate::gate::Door;
+use crate::admission::Door;
 use crate::link::{Fault, Way};
 use crate::world::{World, in_time, serve};
 use postern_node::portal::{EndReason, OutletOptions};
@@ -60,7 +60,7 @@ async fn ended(fault: Fault, way: Way) -> ((u64, io::Result<()>), Result<(), End
         }
     });
     let (door, mut seen) = Door::new(8);
-    let options = OutletOptions { gate: Some(door.clone()), ..OutletOptions::default() };
+    let options = OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() };
     let (world, link) = World::with_link(&service.await, (fault, way), options).await;
     in_time(async {
         let mut client = world.connect().await;

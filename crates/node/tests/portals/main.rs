@@ -1,7 +1,7 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
-use postern_node::portal::{EndReason, OutletOptions, WINDOW};
+use postern_node::portal::{EndReason, INITIAL_WINDOW, OutletOptions};
 use postern_node::{Limits, Node, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
@@ -10,8 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use world::{World, ask, echo, in_time, serve, start_hub};
 
+mod admission;
 mod faults;
-mod gate;
 mod link;
 mod world;
 
@@ -145,7 +145,7 @@ async fn the_credit_window_grows_with_the_distance() {
     })
     .await;
     // Both directions share the way.
-    assert!(distance.most() as u64 > 4 * WINDOW, "{}", distance.most());
+    assert!(distance.most() as u64 > 4 * INITIAL_WINDOW, "{}", distance.most());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,11 +1,11 @@
 //! A hub, an owner with an outlet and a friend with an inlet, in one process.
 
-use crate::link::{Fault, Link, Way};
+use crate::link::{ChainEntry, Fault, Way};
 use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletRoute, Outlet, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::session::{ChannelSession, HubSession};
-use postern_node::{Flow, Limits, Node, SecureChannelOptions, route};
+use postern_node::{Limits, Node, Origin, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) async fn start_hub(address: &str) -> (Node, SocketAddr) {
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.flow()]).unwrap();
+    RelayService::start(&hub, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
     (hub, listener.local_addr())
 }
 
@@ -74,9 +74,9 @@ impl World {
         target: &str,
         (fault, way): (Fault, Way),
         options: OutletOptions,
-    ) -> (Self, Arc<Link>) {
+    ) -> (Self, Arc<ChainEntry>) {
         let (hub, hub_address) = start_hub("127.0.0.1:0").await;
-        let (link, link_address) = Link::to(hub_address, fault, way).await;
+        let (link, link_address) = ChainEntry::to(hub_address, fault, way).await;
         (Self::around(hub, hub_address, link_address, (Node::new(), target, options)).await, link)
     }
 

@@ -47,7 +47,7 @@ pub(super) fn of_crate(sources: &Sources, root: &str) -> Result<Imports> {
     Ok(imports)
 }
 
-/// A path as it stands in code.
+/// A path as written in code.
 struct Written {
     module: Path,
     path: Path,
@@ -55,7 +55,7 @@ struct Written {
     exported: bool,
 }
 
-/// Collects the paths of one file, with the module (inline ones too) in which each stands.
+/// Collects the paths of one file, with the module (inline ones too) of each.
 struct References {
     module: Path,
     found: Vec<Written>,
@@ -72,7 +72,7 @@ impl References {
         self.found.push(Written { module: self.module.clone(), path, line, exported });
     }
 
-    /// Paths in a macro's tokens: only those that begin with `crate`, `self` or `super` are told from other text.
+    /// Paths in a macro's tokens: only those that begin with `crate`, `self` or `super` are recognised.
     fn add_tokens(&mut self, tokens: TokenStream) {
         let mut path: Path = Vec::new();
         let mut line = 0;

@@ -1,6 +1,6 @@
 //! The tables of a document.
 
-/// A table, and where it stands.
+/// A table and its heading.
 pub(super) struct Table {
     /// The line of the last heading before it, as `## Limits`.
     pub(super) heading: String,
@@ -42,7 +42,7 @@ fn cells(row: &str) -> Vec<String> {
     row.strip_suffix('|').unwrap_or(row).split('|').map(|cell| cell.trim().to_owned()).collect()
 }
 
-/// What stands in backticks.
+/// The text in backticks.
 pub(super) fn code(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }

@@ -14,7 +14,7 @@ pub(super) type Path = Vec<String>;
 /// One module, in a file of its own or inline.
 #[derive(Default)]
 pub(super) struct Module {
-    /// The file it stands in, from the root of the repository.
+    /// The file that contains it, from the root of the repository.
     pub(super) file: String,
     /// What it defines, without modules.
     pub(super) items: BTreeSet<String>,
@@ -22,7 +22,7 @@ pub(super) struct Module {
     pub(super) uses: Vec<Use>,
 }
 
-/// One name that a `use` brings.
+/// One name that a `use` declares.
 #[derive(Debug)]
 pub(super) struct Use {
     /// The name in this module; `*` for all.

@@ -25,7 +25,12 @@ impl Modules {
                 self.descend(parent, rest, budget)
             }
             _ if self.modules.contains_key(&child(module, first)) => self.descend(module.clone(), path, budget),
-            _ => None,
+            // A module or type that a `use` here has imported, as in `commands::contacts::find` after `use crate::core::commands`.
+            _ => {
+                let it = self.modules.get(module)?.uses.iter().find(|it| it.name == *first)?;
+                let target: Path = it.target.iter().chain(rest).cloned().collect();
+                self.resolve_within(module, &target, budget.checked_sub(1)?)
+            }
         }
     }
 
@@ -71,6 +76,7 @@ mod tests {
             ("c/src/lib.rs", "mod a; mod b; pub use a::Deep; pub use b::*; pub fn own() {}"),
             ("c/src/a/mod.rs", "mod inner; pub use inner::Thing as Deep; pub struct Here;"),
             ("c/src/a/inner.rs", "pub struct Thing;"),
+            ("c/src/d.rs", "use crate::a as other; use tokio::sync; use a::nowhere::a;"),
             ("c/src/b.rs", "pub enum Kind { One } mod nested { pub fn f() {} }"),
         ]);
         let modules = Modules::parse(&sources, "c/src").unwrap();
@@ -90,10 +96,13 @@ mod tests {
             ("a", "inner::Thing", "a::inner"),
             ("a", "crate::own", ""),
             ("b::nested", "super::Kind", "b"),
+            ("d", "other::inner::Thing::new", "a::inner"),
         ] {
             assert_eq!(resolved(module, path).as_deref(), Some(expected), "{path} in {module}");
         }
         assert_eq!(resolved("a", "tokio::spawn"), None);
+        assert_eq!(resolved("d", "sync::Mutex::new"), None);
+        assert_eq!(resolved("d", "a::b"), None);
         assert_eq!(resolved("", "super::x"), None);
     }
 }

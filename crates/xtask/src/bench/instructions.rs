@@ -63,14 +63,10 @@ fn baselines() -> Option<BTreeMap<String, u64>> {
     text.lines().map(line).collect()
 }
 
-/// The command that builds the steps for release.
-pub(super) fn build_command() -> Command {
-    cargo::command(&["bench", "--locked", "--package", "postern-node", "--bench", "hot_path", "--no-run"])
-}
-
 /// Builds the steps for release; gives the program.
 fn build() -> Result<PathBuf> {
-    let mut build = build_command();
+    let mut build =
+        cargo::command(&["bench", "--locked", "--package", "postern-node", "--bench", "hot_path", "--no-run"]);
     // Cargo names the program only on its standard error, `Executable … (target/release/deps/hot_path-…)`.
     let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
     let log = String::from_utf8_lossy(&output.stderr);

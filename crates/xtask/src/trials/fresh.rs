@@ -1,6 +1,6 @@
 //! The README's two commands in a clean clone: an empty build directory, nothing downloaded before, no tools in the cache.
 //!
-//! What Debian's packages bring stays installed: this does not make a new system (in `weekly.yml` the container does). The
+//! Debian packages stay installed: this creates no new system (`weekly.yml` runs it in a new container). The
 //! compiler is the one that rustup installed.
 
 use std::env;

@@ -12,15 +12,16 @@ use crate::{cargo, prerequisites, suite, ui};
 
 pub(super) const ABOUT: &str = "suites many times over, mixed [--suite desktop,network --times 10]";
 
-/// Suites by name, with the arguments of `cargo test` that run them.
+/// Suites by name, with the arguments of `cargo test` that run them. Always of the whole workspace: for a package alone cargo
+/// chooses other features of dependencies, and builds again.
 const SUITES: &[(&str, &[&str])] = &[
-    ("desktop", &["--package", "postern-desktop-tests"]),
-    ("people", &["--package", "postern-desktop-tests", "--test", "desktop", "people::"]),
-    ("network", &["--package", "postern-tests"]),
-    ("outage", &["--package", "postern-tests", "--test", "alone"]),
-    ("node", &["--package", "postern-node"]),
-    ("engine", &["--package", "postern-engine"]),
-    ("hub", &["--package", "postern-hub"]),
+    ("desktop", &["--test", "desktop"]),
+    ("people", &["--test", "desktop", "people::"]),
+    ("network", &["--test", "blackbox", "--test", "alone"]),
+    ("outage", &["--test", "alone"]),
+    ("node", &["--test", "messages", "--test", "portals", "--test", "presence", "--test", "raw"]),
+    ("engine", &["--test", "stories"]),
+    ("hub", &["--test", "mailbox"]),
 ];
 const DEFAULT: &[&str] = &["desktop", "network"];
 
@@ -49,7 +50,7 @@ pub(super) fn run(options: &Options) -> Result<Figures> {
 }
 
 fn test(arguments: &[&str]) -> Command {
-    cargo::command(&[&["test", "--no-fail-fast"], arguments].concat())
+    cargo::command(&[&["test", "--workspace", "--no-fail-fast"], arguments].concat())
 }
 
 /// Tests ran, and none failed.
@@ -85,7 +86,7 @@ mod tests {
     #[test]
     fn suites_are_found_by_name() {
         assert_eq!(suites(&[]).unwrap().len(), 2);
-        assert_eq!(suites(&["people".into()]).unwrap()[0].1[1], "postern-desktop-tests");
+        assert_eq!(suites(&["people".into()]).unwrap()[0].1[1], "desktop");
         assert!(suites(&["nobody".into()]).unwrap_err().to_string().contains("desktop, people"));
     }
 }

@@ -1,4 +1,4 @@
-//! How light the app is: started by `cargo xtask bench app`, built for release.
+//! Measures the resource use of the app: started by `cargo xtask bench app`, built for release.
 //!
 //! Prints a table and writes it to `bench/app.md`.
 
@@ -167,20 +167,20 @@ mod linux {
         };
         let ((tray_memory, tray_processor), (window_memory, window_processor)) = (idle(hidden), idle(shown));
         format!(
-            "# How light the app is\n\nWritten by `cargo xtask bench app`: a release build on a private desktop (Xvfb, with the window drawn \
-             by the processor), timed\nfrom starting the program until a panel shows its menu, the window is on the screen, or its page is drawn in it. \
-             {STARTS} starts each, the middle and the slowest.\nMemory is the proportional share (PSS) of the program and everything it started, \
-             {} s after it was started; the processor's\nshare is counted over {} s after that.\n\nMachine: {}.\n\n\
-             | what | measured | wanted |\n|---|---|---|\n\
+            "# Resource use of the app\n\nWritten by `cargo xtask bench app`: a release build on a private desktop (Xvfb, software \
+             rendering), timed\nfrom the start of the process until a panel shows its menu, the window is mapped, or its page is \
+             drawn. {STARTS} starts each, median and\nslowest. Memory is the proportional set size (PSS) of the process and its \
+             children, {} s after the start; processor time is\nmeasured over the following {} s.\n\nMachine: {}.\n\n\
+             | figure | measured | target |\n|---|---|---|\n\
              | start to a usable tray | {} | under 0.5 s |\n\
              | start to a visible window | {} | under 0.5 s |\n\
-             | start to a window with its page drawn, or the page's outline | {} | |\n\
-             | start to a usable tray, nothing in the file cache | {} | |\n\
+             | start to a window with its page drawn, or the page's skeleton | {} | |\n\
+             | start to a usable tray, cold file cache | {} | |\n\
              | memory, tray only, idle | {tray_memory} | under 100 MiB |\n\
              | processor, tray only, idle | {tray_processor:.1} % | 0.0 % |\n\
              | memory, window open, idle | {window_memory} | |\n\
              | processor, window open, idle | {window_processor:.1} % | |\n\
-             | processor, window open, a caret blinking in a field | {asking:.1} % | |\n",
+             | processor, window open, caret blinking in a field | {asking:.1} % | |\n",
             RESTS.as_secs(),
             WATCHED.as_secs(),
             machine(),

@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use postern_node::identity::{
     Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp, TrustPolicy,
 };
-use postern_node::policy::{Facts, Policy, Value};
+use postern_node::policy::{PolicyContext, Policy, Value};
 use postern_node::portal::{InletRoute, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::session::{ChannelSession, HubSession, State};
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
-    Context, Echoer, Flow, FlowId, Limits, Message, Node, Route, Routed, SecureChannel, SecureChannelListener,
+    Context, Echoer, Origin, OriginId, Limits, Message, Node, Route, Routed, SecureChannel, SecureChannelListener,
     SecureChannelOptions, TcpListener, Worker,
 };
 use std::sync::Arc;
@@ -53,10 +53,10 @@ async fn answer(peer: &mut Peer, command: &str) {
 
 /// What comes in by this reaches what is exposed to it.
 #[derive(Clone, Copy)]
-struct Inbound(FlowId);
+struct Inbound(OriginId);
 
-impl Flow for Inbound {
-    fn flow(&self) -> FlowId {
+impl Origin for Inbound {
+    fn origin(&self) -> OriginId {
         self.0
     }
 }
@@ -71,7 +71,7 @@ struct Peer {
     options: SecureChannelOptions,
     listeners: Vec<SecureChannelListener>,
     channel: Option<SecureChannel>,
-    facts: Facts,
+    facts: PolicyContext,
     kept: Option<Kept>,
 }
 
@@ -96,7 +96,7 @@ impl Peer {
             options,
             listeners: Vec::new(),
             channel: None,
-            facts: Facts::default(),
+            facts: PolicyContext::default(),
             kept: None,
         }
     }
@@ -185,22 +185,22 @@ impl Peer {
 
     async fn listen(&mut self) -> Result<String> {
         let listener: TcpListener = self.node.tcp_listen("127.0.0.1:0").await?;
-        self.inbound.push(Inbound(listener.flow()));
+        self.inbound.push(Inbound(listener.origin()));
         Ok(listener.local_addr().to_string())
     }
 
     fn hub(&self, prefix: &str) -> Result<()> {
-        let flows: Vec<FlowId> = self.inbound.iter().map(Flow::flow).collect();
+        let origins: Vec<OriginId> = self.inbound.iter().map(Origin::origin).collect();
         Ok(RelayService::start(
             &self.node,
             RelayServiceOptions { prefix: prefix.into(), ..Default::default() },
-            &flows,
+            &origins,
         )?)
     }
 
     async fn connect(&mut self, address: &str) -> Result<()> {
         let connection = self.node.tcp_connect(address).await?;
-        self.inbound.push(Inbound(connection.flow()));
+        self.inbound.push(Inbound(connection.origin()));
         self.connection = Some(connection);
         Ok(())
     }

@@ -161,7 +161,7 @@ fn a_crash_between_writing_and_renaming_keeps_the_old_secrets() {
 #[cfg(unix)]
 #[test]
 fn only_the_owner_may_read() {
-    use std::os::unix::std::fs::PermissionsExt;
+    use std::os::unix::fs::PermissionsExt;
 
     let key_file = KeyFile::new();
     let mode = || std::fs::metadata(key_file.path()).unwrap().permissions().mode() & 0o7777;
@@ -177,8 +177,8 @@ fn only_the_owner_may_read() {
 fn a_symbolic_link_stays_a_link() {
     let key_file = KeyFile::new();
     drop(key_file.create());
-    let link = key_file.folder.path().join("link");
-    std::os::unix::std::fs::symlink("keys.age", &link).unwrap();
+    let link = key_file.directory.path().join("link");
+    std::os::unix::fs::symlink("keys.age", &link).unwrap();
     let mut file = SecretFile::open(&link, words("open sesame")).unwrap();
     file.work_factor = LIGHT;
     file.put("identity", secret(b"swordfish")).unwrap();
@@ -190,16 +190,16 @@ fn a_symbolic_link_stays_a_link() {
 fn missing_key_files_are_told_apart() {
     let key_file = KeyFile::new();
     assert_eq!(code(key_file.open()), "keychain-file-missing");
-    let nowhere = key_file.folder.path().join("nowhere").join("keys.age");
+    let nowhere = key_file.directory.path().join("nowhere").join("keys.age");
     assert_eq!(code(SecretFile::create_with(&nowhere, words("x"), LIGHT)), "keychain-file-failed");
-    assert_eq!(code(SecretFile::open(key_file.folder.path(), words("x"))), "keychain-file-failed");
+    assert_eq!(code(SecretFile::open(key_file.directory.path(), words("x"))), "keychain-file-failed");
 }
 
 #[test]
 fn too_much_work_is_refused() {
     let key_file = KeyFile::new();
     drop(key_file.create());
-    let dear = String::from_utf8_lossy(&key_file.bytes()[..60]).rekey_file(" 4\n", " 30\n");
+    let dear = String::from_utf8_lossy(&key_file.bytes()[..60]).replace(" 4\n", " 30\n");
     let mut bytes = dear.into_bytes();
     bytes.extend(&key_file.bytes()[60..]);
     std::fs::write(key_file.path(), bytes).unwrap();

@@ -72,7 +72,7 @@ async fn no_more_waits_than_may() {
     for text in ["a", "b", "c"] {
         deposit(&mut store, 9, 1, text.as_bytes()).await.unwrap();
     }
-    assert_eq!(deposit(&mut store, 9, 1, b"d").await, Err(Outcome::TooMuch));
+    assert_eq!(deposit(&mut store, 9, 1, b"d").await, Err(Outcome::RateLimited));
     assert_eq!(deposit(&mut store, 8, 1, b"d").await, Ok(true));
     assert_eq!(deposit(&mut store, 8, 1, b"e").await, Err(Outcome::MailboxFull));
     assert_eq!(deposit(&mut store, 8, 2, &[7; 301]).await, Err(Outcome::MailboxFull));

@@ -2,7 +2,7 @@ mod forgery;
 mod format;
 mod history;
 mod hostile;
-mod peers;
+mod known;
 mod vectors;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

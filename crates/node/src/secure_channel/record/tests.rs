@@ -265,7 +265,7 @@ fn debug_shows_no_key() {
 /// What the rules of `docs/wire.md §7.5` say about a genuine record, in their own words.
 fn expected(taken: &HashSet<u64>, number: u64) -> bool {
     let highest = taken.iter().max().copied().unwrap_or(0);
-    let near = number.abs_diff(highest) <= WINDOW;
+    let near = number.abs_diff(highest) <= REPLAY_WINDOW;
     let keyed = interval(number).abs_diff(interval(highest)) <= 1;
     near && keyed && !taken.contains(&number)
 }

@@ -1,7 +1,7 @@
 //! What an identity seals for itself: secrets that rest outside the store that holds its keys.
 //!
 //! ```text
-//! postal secret ─ HKDF-SHA256(purpose) ─► OwnKey ─ AES-256-GCM ─► nonce ‖ ciphertext ‖ tag
+//! postal secret ─ HKDF-SHA256(purpose) ─► SelfSealingKey ─ AES-256-GCM ─► nonce ‖ ciphertext ‖ tag
 //! ```
 //!
 //! The key is the same for the same purpose for as long as the postal key is: over restarts and changes of the signing key.
@@ -18,9 +18,9 @@ const DOMAIN: &[u8] = b"pst-own-key\x01";
 
 /// A key of one identity for one purpose. Nonces are random: it is for thousands of secrets, not for a stream.
 #[derive(Clone)]
-pub struct OwnKey(Arc<RandomizedNonceKey>);
+pub struct SelfSealingKey(Arc<RandomizedNonceKey>);
 
-impl OwnKey {
+impl SelfSealingKey {
     /// Seals `message`; it opens only beside the same `context`, which is not kept in it.
     ///
     /// # Errors
@@ -47,9 +47,9 @@ impl OwnKey {
     }
 }
 
-impl fmt::Debug for OwnKey {
+impl fmt::Debug for SelfSealingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OwnKey")
+        f.write_str("SelfSealingKey")
     }
 }
 
@@ -58,13 +58,13 @@ impl PostalKey {
     ///
     /// # Errors
     /// [`SealedError::NoRandomness`]: the cryptography is not available.
-    pub fn own_key(&self, purpose: &[u8]) -> Result<OwnKey, SealedError> {
+    pub fn self_sealing_key(&self, purpose: &[u8]) -> Result<SelfSealingKey, SealedError> {
         let mut key = Zeroizing::new([0; 32]);
         let info = [purpose];
         let salted = Salt::new(HKDF_SHA256, DOMAIN).extract(self.secret().secret());
         let filled = salted.expand(&info, &AES_256_GCM).and_then(|derived| derived.fill(&mut key[..]));
         let made = filled.and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key[..]));
-        made.map(|key| OwnKey(Arc::new(key))).map_err(|_| SealedError::NoRandomness)
+        made.map(|key| SelfSealingKey(Arc::new(key))).map_err(|_| SealedError::NoRandomness)
     }
 }
 
@@ -81,20 +81,20 @@ mod tests {
         let mut identity = Identity::create(Arc::new(MemoryVault::in_memory()), made).await.unwrap();
         let open =
             async |identity: &Identity, store: &MemoryStore| PostalKey::open(identity, store, now).await.unwrap();
-        let key = open(&identity, &ann).await.own_key(b"one").unwrap();
+        let key = open(&identity, &ann).await.self_sealing_key(b"one").unwrap();
         let sealed = key.seal(b"here", b"swordfish").unwrap();
         assert_ne!(sealed, key.seal(b"here", b"swordfish").unwrap());
         assert_eq!(key.open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
         identity.rotate(now).await.unwrap();
         let again = open(&identity, &ann).await;
-        assert_eq!(again.own_key(b"one").unwrap().open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
+        assert_eq!(again.self_sealing_key(b"one").unwrap().open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
 
         let mut altered = sealed.clone();
         altered[NONCE_LEN] ^= 1;
         assert!(matches!(key.open(b"here", &altered), Err(SealedError::Forged)));
         assert!(matches!(key.open(b"there", &sealed), Err(SealedError::Forged)));
         assert!(matches!(key.open(b"here", &sealed[..5]), Err(SealedError::Malformed)));
-        assert!(again.own_key(b"two").unwrap().open(b"here", &sealed).is_err());
-        assert!(open(&identity, &ben).await.own_key(b"one").unwrap().open(b"here", &sealed).is_err());
+        assert!(again.self_sealing_key(b"two").unwrap().open(b"here", &sealed).is_err());
+        assert!(open(&identity, &ben).await.self_sealing_key(b"one").unwrap().open(b"here", &sealed).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{World, ask, echo, in_time, serve};
 use postern_node::identity::{Identifier, VerifiedPeer};
-use postern_node::portal::{EndReason, Gate, Meter, OutletOptions, Permit, Revocation, StreamEnd};
+use postern_node::portal::{AdmissionPolicy, EndReason, Meter, OutletOptions, Permit, Revocation, StreamEnd};
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ impl Door {
     }
 }
 
-impl Gate for Door {
+impl AdmissionPolicy for Door {
     fn admit(&self, peer: Option<&VerifiedPeer>) -> Result<Permit, EndReason> {
         self.came.send(peer.map(|peer| peer.identifier)).unwrap();
         if let Some(reason) = *self.closed.lock().unwrap() {
@@ -58,7 +58,7 @@ impl Gate for Door {
 }
 
 async fn world(door: &Arc<Door>, target: &str) -> World {
-    World::with(target, OutletOptions { gate: Some(door.clone()), ..OutletOptions::default() }).await
+    World::with(target, OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() }).await
 }
 
 async fn is_reset(client: &mut (impl AsyncReadExt + Unpin)) -> bool {

@@ -1,4 +1,4 @@
-//! The short form: names, `and`, `or`, `not` and parentheses.
+//! The reader form: names, `and`, `or`, `not` and parentheses.
 
 use super::expression::Expression;
 use super::{POLICY_DEPTH_MAX, PolicyError, PolicyFault};
@@ -7,25 +7,25 @@ use crate::identity::Identifier;
 /// Each parenthesis and each `not` counts, so that every `(not …)` of the full form may have both.
 const DEPTH_MAX: usize = 2 * POLICY_DEPTH_MAX;
 
-/// Reads a text as the short form.
+/// Reads a text as the reader form.
 pub(super) fn read(text: &str) -> Result<Expression, PolicyError> {
-    let mut short = Short { text, at: 0, glued: None, too_deep: None, furthest: PolicyFault::NoName.at(0) };
-    let read = short.any(0);
-    if let Some(at) = short.too_deep {
+    let mut reader = InfixReader { text, at: 0, glued: None, too_deep: None, furthest: PolicyFault::NoName.at(0) };
+    let read = reader.any(0);
+    if let Some(at) = reader.too_deep {
         return Err(PolicyFault::TooDeep.at(at));
     }
     match read {
-        Some(expression) if short.at == text.len() => match short.glued {
+        Some(expression) if reader.at == text.len() => match reader.glued {
             None => Ok(expression),
             Some(at) => Err(PolicyFault::Glued.at(at)),
         },
-        Some(_) => Err(short.furthest_with(PolicyFault::NoOperator)),
-        None => Err(short.furthest),
+        Some(_) => Err(reader.furthest_with(PolicyFault::NoOperator)),
+        None => Err(reader.furthest),
     }
 }
 
 /// What is read, and how far.
-struct Short<'a> {
+struct InfixReader<'a> {
     text: &'a str,
     at: usize,
     /// Where the first operator is that a name follows without a space.
@@ -36,21 +36,21 @@ struct Short<'a> {
     furthest: PolicyError,
 }
 
-impl<'a> Short<'a> {
+impl<'a> InfixReader<'a> {
     /// What is joined by `or`.
     fn any(&mut self, depth: usize) -> Option<Expression> {
-        self.joined("or", |short| short.all(depth))
+        self.joined("or", |reader| reader.all(depth))
     }
 
     /// What is joined by `and`.
     fn all(&mut self, depth: usize) -> Option<Expression> {
-        self.joined("and", |short| short.one(depth))
+        self.joined("and", |reader| reader.one(depth))
     }
 
     fn joined(&mut self, operator: &str, mut read: impl FnMut(&mut Self) -> Option<Expression>) -> Option<Expression> {
         let first = read(self)?;
         let mut more = Vec::new();
-        while let Some(next) = self.attempt(|short| short.operator(operator).and_then(|()| read(short))) {
+        while let Some(next) = self.attempt(|reader| reader.operator(operator).and_then(|()| read(reader))) {
             more.push(next);
         }
         match more.is_empty() {
@@ -64,14 +64,14 @@ impl<'a> Short<'a> {
             self.too_deep.get_or_insert(self.at);
             return None;
         }
-        let negated = self.attempt(|short| {
-            short.operator("not")?;
-            Some(Expression::call("not", [short.one(depth + 1)?]))
+        let negated = self.attempt(|reader| {
+            reader.operator("not")?;
+            Some(Expression::call("not", [reader.one(depth + 1)?]))
         });
-        let nested = |short: &mut Self| {
-            short.parenthesis("(")?;
-            let nested = short.any(depth + 1)?;
-            short.parenthesis(")")?;
+        let nested = |reader: &mut Self| {
+            reader.parenthesis("(")?;
+            let nested = reader.any(depth + 1)?;
+            reader.parenthesis(")")?;
             Some(nested)
         };
         negated.or_else(|| self.attempt(nested)).or_else(|| self.attempt(Self::name))

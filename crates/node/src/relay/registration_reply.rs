@@ -9,7 +9,7 @@ const FULL: u8 = 2;
 const INVALID: u8 = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum RegistrationReply {
     /// At this address on the hub.
     Registered(String),
     Taken,
@@ -17,7 +17,7 @@ pub(super) enum Answer {
     Invalid,
 }
 
-impl Answer {
+impl RegistrationReply {
     pub(super) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Registered(name) => {
@@ -64,45 +64,50 @@ mod tests {
 
     #[test]
     fn snapshots() {
-        let answers = [Answer::Registered("bob".into()), Answer::Taken, Answer::Full, Answer::Invalid];
+        let answers = [
+            RegistrationReply::Registered("bob".into()),
+            RegistrationReply::Taken,
+            RegistrationReply::Full,
+            RegistrationReply::Invalid,
+        ];
         for (answer, bytes) in answers.iter().zip(["0003626f62", "01", "02", "03"]) {
             assert_eq!(hex::encode(answer.encode()), bytes);
-            assert_eq!(Answer::read(&answer.encode()).as_ref(), Some(answer));
-            assert_eq!(Answer::read(&[&answer.encode()[..], b"more"].concat()).as_ref(), Some(answer));
+            assert_eq!(RegistrationReply::read(&answer.encode()).as_ref(), Some(answer));
+            assert_eq!(RegistrationReply::read(&[&answer.encode()[..], b"more"].concat()).as_ref(), Some(answer));
         }
         for wrong in [&b""[..], b"\x04", b"\x00", b"\x00\x04bob", b"\x00\x01\xff"] {
-            assert_eq!(Answer::read(wrong), None);
+            assert_eq!(RegistrationReply::read(wrong), None);
         }
     }
 
     #[test]
     fn a_hub_cannot_give_another_name_than_was_asked_for() {
-        assert_eq!(Answer::Registered("forward_to_bob".into()).address("bob"), Ok("forward_to_bob".into()));
-        assert_eq!(Answer::Registered("alice".into()).address("bob"), Err(RelayError::NotConfirmed));
-        assert_eq!(Answer::Taken.address("bob"), Err(RelayError::NameTaken("bob".into())));
+        assert_eq!(RegistrationReply::Registered("forward_to_bob".into()).address("bob"), Ok("forward_to_bob".into()));
+        assert_eq!(RegistrationReply::Registered("alice".into()).address("bob"), Err(RelayError::NotConfirmed));
+        assert_eq!(RegistrationReply::Taken.address("bob"), Err(RelayError::NameTaken("bob".into())));
     }
 
     proptest! {
         #[test]
         fn round_trip(name: String) {
-            let answer = Answer::Registered(name);
-            prop_assert_eq!(Answer::read(&answer.encode()), Some(answer));
+            let answer = RegistrationReply::Registered(name);
+            prop_assert_eq!(RegistrationReply::read(&answer.encode()), Some(answer));
         }
 
         #[test]
         fn hostile_input_is_only_refused(data: Vec<u8>) {
-            let _ = Answer::read(&data);
-            let registered = Answer::read(&[&[REGISTERED], &data[..]].concat());
-            prop_assert!(matches!(registered, None | Some(Answer::Registered(_))));
+            let _ = RegistrationReply::read(&data);
+            let registered = RegistrationReply::read(&[&[REGISTERED], &data[..]].concat());
+            prop_assert!(matches!(registered, None | Some(RegistrationReply::Registered(_))));
         }
 
         #[test]
         fn a_changed_answer_is_refused_or_another(name: String, at: prop::sample::Index, to: u8) {
-            let mut bytes = Answer::Registered(name.clone()).encode();
+            let mut bytes = RegistrationReply::Registered(name.clone()).encode();
             let at = at.index(bytes.len());
-            prop_assert_eq!(Answer::read(&bytes[..at]), None);
+            prop_assert_eq!(RegistrationReply::read(&bytes[..at]), None);
             bytes[at] = to;
-            if let Some(Answer::Registered(read)) = Answer::read(&bytes) {
+            if let Some(RegistrationReply::Registered(read)) = RegistrationReply::read(&bytes) {
                 prop_assert!(read.len() < bytes.len());
             }
         }

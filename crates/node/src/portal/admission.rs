@@ -1,20 +1,20 @@
-//! A [`Gate`] in front of an outlet: decides about every stream, and can cut it at any moment.
+//! An [`AdmissionPolicy`] in front of an outlet: decides about every stream, and can cut it at any moment.
 //!
 //! ```text
-//! Ping ─► Outlet ─► Gate::admit ─┬─ Err(reason) ─► the friend's inlet is told why
+//! Ping ─► Outlet ─► AdmissionPolicy::admit ─┬─ Err(reason) ─► the friend's inlet is told why
 //!                                └─ Ok(Permit) ──► stream ─ Revocation::revoke(reason) ─► cut, both ends told why
 //!                                                     └──── whatever ends it ───────────► Permit::when_ended
 //! ```
 
 use super::message::EndReason;
-use super::meter::{Live, Meter};
+use super::meter::{LiveStream, Meter};
 use crate::identity::VerifiedPeer;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Decides about every stream that is to be opened through an outlet, and hears what becomes of it.
-pub trait Gate: Send + Sync + 'static {
+pub trait AdmissionPolicy: Send + Sync + 'static {
     /// Lets a stream in, or says why not: the other side is told. `peer` is nobody without a secure channel.
     ///
     /// It runs on the task that reads the connection, before the service is connected to: it must not block.
@@ -77,7 +77,7 @@ type OnEnd = Box<dyn FnOnce(StreamEnd) + Send>;
 
 /// What a gate gives to a stream that it lets in. The stream counts as live in its [`Meter`] from now until it ends.
 pub struct Permit {
-    live: Live,
+    live: LiveStream,
     revocation: Option<Revocation>,
     on_end: Option<OnEnd>,
 }
@@ -120,29 +120,29 @@ impl Permit {
     }
 }
 
-impl From<Live> for Permit {
-    fn from(live: Live) -> Self {
+impl From<LiveStream> for Permit {
+    fn from(live: LiveStream) -> Self {
         Self { live, revocation: None, on_end: None }
     }
 }
 
 /// A permit in use: tells the gate what became of its stream, also when the stream's task is dropped.
-pub(super) struct Admitted {
-    live: Option<Live>,
+pub(super) struct ActivePermit {
+    live: Option<LiveStream>,
     on_end: Option<OnEnd>,
     begun: Instant,
 }
 
-impl Admitted {
+impl ActivePermit {
     pub(super) fn under(permit: Permit) -> Self {
         Self { live: Some(permit.live), on_end: permit.on_end, begun: Instant::now() }
     }
 
     pub(super) fn finish(mut self, (sent, received): (u64, u64), result: Result<(), EndReason>) {
-        self.tell(sent, received, result);
+        self.notify(sent, received, result);
     }
 
-    fn tell(&mut self, sent: u64, received: u64, result: Result<(), EndReason>) {
+    fn notify(&mut self, sent: u64, received: u64, result: Result<(), EndReason>) {
         // Whoever hears of the end must not find the stream live any more.
         self.live = None;
         if let Some(on_end) = self.on_end.take() {
@@ -151,8 +151,8 @@ impl Admitted {
     }
 }
 
-impl Drop for Admitted {
+impl Drop for ActivePermit {
     fn drop(&mut self) {
-        self.tell(0, 0, Err(EndReason::Stopping));
+        self.notify(0, 0, Err(EndReason::Stopping));
     }
 }

@@ -1,0 +1,293 @@
+//! How far the other end of a stream may be ahead of this end's socket.
+//!
+//! ```text
+//! beside light streams      INITIAL_WINDOW   a small message on the same connections waits for little
+//! among busy ones, or alone more     nobody waits, and large frames wake every process on the way less often
+//! over a distance           doubles  as long as the other end must be waiting for credit
+//! ```
+
+use super::stream::INITIAL_WINDOW;
+use crate::node::Core;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Bytes by which the windows of a node's streams together are larger while none of them is light.
+const BURST_POOL: u64 = 4 * 1024 * 1024;
+/// The least and most of that for one stream.
+const BURST_PER_STREAM: (u64, u64) = (128 * 1024, 960 * 1024);
+/// Bytes that a window grows to at most: enough for 100 MB/s over 80 ms.
+pub(super) const MAX_WINDOW: u64 = 8 * 1024 * 1024;
+/// Bytes that all windows of a node together may have grown by over a distance, and again may be ahead by.
+const POOL_MAX: u64 = 64 * 1024 * 1024;
+/// What a handshake costs both sides: a round trip no longer than that is no distance.
+const HANDSHAKE_WORK: Duration = Duration::from_millis(3);
+/// A stream that moves so few bytes at once is light: somebody waits for just these.
+const INTERACTIVE_MAX: usize = 4 * 1024;
+/// How long others mind a light stream that has moved something, and how long a stream that has moved more is none.
+const INTERACTIVE_HOLD: Duration = Duration::from_millis(100);
+/// A stream that takes a quarter of its window within this is busy, and may be twice as far ahead: so what is ahead
+/// never lasts long.
+const BURST_GROW_WITHIN: Duration = Duration::from_millis(10);
+/// A stream that takes longer for it is not ahead any more.
+const BURST_STOP_AFTER: Duration = Duration::from_millis(40);
+
+/// What the windows of one node share.
+#[derive(Default)]
+pub(crate) struct FlowControlPool {
+    /// Bytes by which windows have grown over a distance.
+    grown: AtomicU64,
+    /// Bytes by which busy streams are ahead.
+    burst: AtomicU64,
+    /// The light stream that moved something last, by the place of its [`InteractivityTracker`], and the uptime in microseconds until
+    /// which others mind it.
+    interactive: (AtomicUsize, AtomicU64),
+}
+
+/// The uptime in microseconds until which a stream is not light.
+#[derive(Default)]
+pub(super) struct InteractivityTracker(AtomicU64);
+
+impl InteractivityTracker {
+    fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+impl FlowControlPool {
+    /// A stream has moved so many bytes at once, the one way or the other.
+    pub(super) fn on_bytes(&self, now: Duration, interactivity: &InteractivityTracker, bytes: usize) {
+        if bytes > INTERACTIVE_MAX {
+            interactivity.0.store(micros(now + INTERACTIVE_HOLD), Ordering::Relaxed);
+        } else if interactivity.0.load(Ordering::Relaxed) <= micros(now) {
+            self.interactive.0.store(interactivity.id(), Ordering::Relaxed);
+            self.interactive.1.store(micros(now + INTERACTIVE_HOLD), Ordering::Relaxed);
+        }
+    }
+
+    /// How far ahead this stream may be of what it may be in any case.
+    fn burst_allowance(&self, now: Duration, interactivity: &InteractivityTracker, streams: u64) -> u64 {
+        let beside_interactive = self.interactive.0.load(Ordering::Relaxed) != interactivity.id()
+            && micros(now) < self.interactive.1.load(Ordering::Relaxed);
+        match beside_interactive {
+            true => 0,
+            false => (BURST_POOL / streams.max(1)).clamp(BURST_PER_STREAM.0, BURST_PER_STREAM.1),
+        }
+    }
+}
+
+fn micros(uptime: Duration) -> u64 {
+    uptime.as_micros() as u64
+}
+
+/// Takes from what a node has for all its windows, if enough is left.
+fn reserve(used: &AtomicU64, bytes: u64) -> bool {
+    let enough = used.fetch_add(bytes, Ordering::Relaxed) + bytes <= POOL_MAX;
+    if !enough {
+        used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+    enough
+}
+
+/// The credit window of one end of a stream.
+pub(super) struct ReceiveWindow {
+    core: Arc<Core>,
+    /// Bytes, whatever other streams do.
+    size: u64,
+    /// Bytes more, counted until the other end has used them up: what was granted cannot be taken back.
+    burst: u64,
+    /// What the other end may send in all.
+    granted: u64,
+    /// The uptime then.
+    granted_at: Duration,
+    round_trip: Duration,
+}
+
+impl ReceiveWindow {
+    /// A window whose first grant is made now, over a channel whose handshake took `round_trip`.
+    pub(super) fn new(core: &Arc<Core>, round_trip: Duration) -> Self {
+        let round_trip = round_trip.saturating_sub(HANDSHAKE_WORK);
+        Self {
+            core: core.clone(),
+            size: INITIAL_WINDOW,
+            burst: 0,
+            granted: INITIAL_WINDOW,
+            granted_at: core.uptime(),
+            round_trip,
+        }
+    }
+
+    /// What the other end may send in all.
+    pub(super) fn granted(&self) -> u64 {
+        self.granted
+    }
+
+    /// A new limit, when the socket of this stream has taken so much that it is worth a message.
+    pub(super) fn grant(&mut self, now: Duration, interactivity: &InteractivityTracker, written: u64) -> Option<u64> {
+        let more = self.pending_increase(written)?;
+        let time = now.saturating_sub(self.granted_at);
+        if limits_throughput(self.size, more, time, self.round_trip) {
+            self.grow();
+        }
+        let wanted = match time {
+            _ if time < BURST_GROW_WITHIN => (2 * self.burst).max(INITIAL_WINDOW),
+            _ if time < BURST_STOP_AFTER => self.burst,
+            _ => 0,
+        };
+        let burst = wanted.min(self.core.windows.burst_allowance(now, interactivity, self.core.stats.streams.get()));
+        if burst < self.burst {
+            self.shrink_burst(burst, written);
+            self.pending_increase(written)?;
+        } else if reserve(&self.core.windows.burst, burst - self.burst) {
+            self.burst = burst;
+        }
+        self.granted = written + self.size + self.burst;
+        self.granted_at = now;
+        Some(self.granted)
+    }
+
+    /// By how much the limit could be raised, if that is a quarter of the window.
+    fn pending_increase(&self, written: u64) -> Option<u64> {
+        let size = self.size + self.burst;
+        let more = (written + size).saturating_sub(self.granted);
+        (more >= size / 4).then_some(more)
+    }
+
+    /// What was granted cannot be taken back: as much less is granted for what has been taken.
+    fn shrink_burst(&mut self, burst: u64, written: u64) {
+        let used_up = (written + self.size + self.burst).saturating_sub(self.granted).min(self.burst - burst);
+        self.burst -= used_up;
+        self.core.windows.burst.fetch_sub(used_up, Ordering::Relaxed);
+    }
+
+    fn grow(&mut self) {
+        let more = self.size;
+        if self.size + more <= MAX_WINDOW && reserve(&self.core.windows.grown, more) {
+            self.size += more;
+        }
+    }
+}
+
+impl Drop for ReceiveWindow {
+    fn drop(&mut self) {
+        self.core.windows.grown.fetch_sub(self.size - INITIAL_WINDOW, Ordering::Relaxed);
+        self.core.windows.burst.fetch_sub(self.burst, Ordering::Relaxed);
+    }
+}
+
+/// Whether a whole window of `size`, at the rate at which `bytes` were taken within `time`, lasts less than two round
+/// trips: credit then comes too late.
+fn limits_throughput(size: u64, bytes: u64, time: Duration, round_trip: Duration) -> bool {
+    time.as_nanos() * u128::from(size) < 2 * round_trip.as_nanos() * u128::from(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_window_is_short_when_it_lasts_less_than_two_round_trips() {
+        assert!(limits_throughput(400, 100, 10 * MS, 21 * MS));
+        assert!(!limits_throughput(400, 100, 10 * MS, 20 * MS));
+        assert!(!limits_throughput(400, 100, Duration::ZERO, Duration::ZERO));
+    }
+
+    #[tokio::test]
+    async fn windows_grow_over_a_distance_within_what_the_node_has_for_all() {
+        let node = crate::Node::new();
+        let (core, this, now) = (node.core(), &InteractivityTracker::default(), MS);
+        core.windows.on_bytes(now, &InteractivityTracker::default(), 1);
+        let far: &mut Vec<ReceiveWindow> =
+            &mut (0..16).map(|_| ReceiveWindow::new(core, Duration::from_secs(3600))).collect();
+        for window in far.iter_mut() {
+            let mut written = 0;
+            while let Some(limit) = window.grant(now, this, written + window.size).filter(|_| written < 20 * MAX_WINDOW)
+            {
+                written = limit - window.size;
+            }
+        }
+        assert!(far.iter().all(|window| window.size <= MAX_WINDOW));
+        assert_eq!(far[0].size, MAX_WINDOW);
+        assert!(far[15].size < MAX_WINDOW);
+        let sum: u64 = far.iter().map(|window| window.size - INITIAL_WINDOW).sum();
+        assert!(sum > POOL_MAX / 2 && sum <= POOL_MAX);
+        far.clear();
+        assert_eq!(core.windows.grown.load(Ordering::Relaxed), 0);
+    }
+
+    /// What a window of one near stream is after each of these times, in which the whole of it was taken.
+    fn sizes(near: &mut ReceiveWindow, interactivity: &InteractivityTracker, times: &[Duration]) -> Vec<u64> {
+        let mut now = near.granted_at;
+        let mut size_after = |&time: &Duration| {
+            now += time;
+            let written = near.granted;
+            near.grant(now, interactivity, written).map_or(0, |limit| (limit - written) / INITIAL_WINDOW)
+        };
+        times.iter().map(&mut size_after).collect()
+    }
+
+    #[tokio::test]
+    async fn a_busy_stream_runs_ahead_and_a_slow_one_does_not() {
+        let node = crate::Node::new();
+        let (core, interactivity) = (node.core(), &InteractivityTracker::default());
+        let near = &mut ReceiveWindow::new(core, HANDSHAKE_WORK);
+        assert_eq!(near.grant(near.granted_at, interactivity, INITIAL_WINDOW / 4 - 1), None);
+        assert_eq!(sizes(near, interactivity, &[MS; 6]), [2, 3, 5, 9, 16, 16]);
+        assert_eq!(core.windows.burst.load(Ordering::Relaxed), BURST_PER_STREAM.1);
+        assert_eq!(
+            sizes(near, interactivity, &[BURST_GROW_WITHIN, BURST_STOP_AFTER, BURST_GROW_WITHIN, MS]),
+            [16, 1, 1, 2]
+        );
+        // Many share what there is.
+        core.stats.streams.add(1000);
+        assert_eq!(sizes(near, interactivity, &[MS; 3]), [3, 3, 3]);
+    }
+
+    #[tokio::test]
+    async fn nobody_runs_ahead_beside_a_light_stream() {
+        let node = crate::Node::new();
+        let (core, this, interactive) =
+            (node.core(), &InteractivityTracker::default(), &InteractivityTracker::default());
+        let near = &mut ReceiveWindow::new(core, HANDSHAKE_WORK);
+        let now = near.granted_at;
+        core.windows.on_bytes(now, this, INTERACTIVE_MAX);
+        assert_eq!(sizes(near, this, &[MS; 5]), [2, 3, 5, 9, 16]);
+
+        // Nothing more is granted until the other end is no more ahead than it may be.
+        let (now, granted) = (near.granted_at, near.granted);
+        core.windows.on_bytes(now, interactive, INTERACTIVE_MAX);
+        assert_eq!(near.grant(now, this, granted - INITIAL_WINDOW), None);
+        assert_eq!(core.windows.burst.load(Ordering::Relaxed), 0);
+        assert_eq!(near.grant(now, this, granted - INITIAL_WINDOW / 2), Some(granted + INITIAL_WINDOW / 2));
+        assert_eq!(sizes(near, this, &[MS, INTERACTIVE_HOLD, MS]), [1, 1, 2]);
+    }
+
+    #[test]
+    fn a_stream_that_moves_much_is_not_light_for_a_while() {
+        let (windows, this, other) =
+            (FlowControlPool::default(), &InteractivityTracker::default(), &InteractivityTracker::default());
+        let is_held_back = |now| windows.burst_allowance(now, this, 1) == 0;
+        windows.on_bytes(MS, other, INTERACTIVE_MAX + 1);
+        windows.on_bytes(INTERACTIVE_HOLD, other, 1);
+        assert!(!is_held_back(INTERACTIVE_HOLD));
+        windows.on_bytes(INTERACTIVE_HOLD + MS, other, INTERACTIVE_MAX);
+        assert!(is_held_back(INTERACTIVE_HOLD + MS) && is_held_back(2 * INTERACTIVE_HOLD));
+        assert!(!is_held_back(2 * INTERACTIVE_HOLD + MS));
+    }
+
+    #[tokio::test]
+    async fn what_is_granted_ahead_is_bounded_and_given_back() {
+        let node = crate::Node::new();
+        let core = node.core();
+        let mut many: Vec<ReceiveWindow> = (0..100).map(|_| ReceiveWindow::new(core, Duration::ZERO)).collect();
+        for window in many.iter_mut() {
+            sizes(window, &InteractivityTracker::default(), &[MS; 5]);
+        }
+        let burst: u64 = many.iter().map(|window| window.burst).sum();
+        assert!(burst > POOL_MAX / 2 && burst <= POOL_MAX);
+        many.clear();
+        assert_eq!(core.windows.burst.load(Ordering::Relaxed), 0);
+    }
+}
