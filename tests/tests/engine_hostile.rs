@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use postern_engine::peer::ticket::Ticket;
 use postern_engine::peer::{PeerAddress, relay_name};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::{Context, Node, Origin, Routed, SecureChannelOptions, Worker};
+use postern_node::{Context, Node, Origin, Routed, SecureChannelOptions, Worker, WorkerError};
 use postern_tests::person::{find, free_port, text};
 use postern_tests::{Hub, PATIENCE, Person, Service, eventually, temp_dir};
 
@@ -19,7 +19,7 @@ struct Heard(Arc<AtomicUsize>);
 impl Worker for Heard {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, _: &mut Context, _: Routed<Vec<u8>>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, _: &mut Context, _: Routed<Vec<u8>>) -> Result<(), WorkerError> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

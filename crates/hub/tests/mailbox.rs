@@ -4,13 +4,15 @@
 use postern_hub::{Hub, HubConfig};
 use postern_node::identity::{Identifier, Identity, KnownIdentities, Timestamp, TrustPolicy};
 use postern_node::mailbox::{
-    IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, Mail, MailId, MailboxError, MailboxReply, MailboxRequest,
-    MailboxSession, Outcome,
+    IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, Mail, MailId, MailboxError, MailboxReply, MailboxRequest, Outcome,
 };
 use postern_node::sealed::{self, PostalKey, SealedError, VerifiedPostalAddress};
-use postern_node::session::{HUB_LISTENER, HubOptions, HubSession};
+use postern_node::session::{HUB_LISTENER, HubOptions, HubSession, MailboxSession};
 use postern_node::vault::MemoryStore;
-use postern_node::{Context, Error, Node, Origin, Result, Routed, SecureChannel, SecureChannelOptions, Worker, route};
+use postern_node::{
+    Context, ContextError, Error, Node, Origin, Result, Routed, SecureChannel, SecureChannelOptions, Worker,
+    WorkerError, route,
+};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -225,7 +227,7 @@ async fn nobody_reads_or_deletes_what_is_for_somebody_else() {
     let plain = mallory.node.tcp_connect(&address).await.unwrap();
     let asked = MailboxRequest::Subscribe.encode(1);
     let refused = context.send_and_receive_within::<bytes::Bytes>(SHORT, route![&plain, MAILBOX_SERVICE], asked).await;
-    assert!(matches!(refused, Err(Error::Timeout(_))));
+    assert!(matches!(refused, Err(ContextError::Timeout(_))));
     let mut mailbox = bob.mailbox();
     assert_eq!(next(&bob, &mut mailbox).await, (alice.id(), "for Bob".into()));
     // What was sealed for somebody else does not open, wherever it is left.
@@ -292,7 +294,11 @@ struct Liar {
 impl Worker for Liar {
     type Message = bytes::Bytes;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<bytes::Bytes>) -> Result<()> {
+    async fn handle_message(
+        &mut self,
+        context: &mut Context,
+        message: Routed<bytes::Bytes>,
+    ) -> Result<(), WorkerError> {
         let back = message.return_route().clone();
         let Some((number, request)) = MailboxRequest::decode(message.body()) else { return Ok(()) };
         context.send(back.clone(), MailboxReply::Answer(number, Outcome::Done).encode()).await?;

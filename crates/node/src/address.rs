@@ -2,6 +2,8 @@
 
 use crate::wire::cbor;
 use bytes::Bytes;
+use postern_env::random;
+use rand::Rng;
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +40,7 @@ impl Address {
 
     /// A fresh local address of 128 random bits, written as 32 hexadecimal digits.
     pub fn random() -> Self {
-        Self::new(Self::LOCAL, hex::encode(rand::random::<[u8; 16]>()))
+        Self::new(Self::LOCAL, hex::encode(random::rng().random::<[u8; 16]>()))
     }
 
     /// The transport type.

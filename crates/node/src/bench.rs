@@ -1,10 +1,13 @@
 //! The hot path's steps, one by one, for `benches/hot_path.rs` to run under an instruction counter.
 
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
+use crate::delivery::Delivery;
+use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::origin::{OriginId, Source};
 use crate::route;
-use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Router, Source};
+use crate::router::{Endpoint, Router};
 use crate::secure_channel::{Opener, RecordKey, Sealer};
+use crate::undeliverable::Undeliverable;
 use crate::wire::frame;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,15 +1,16 @@
 //! A [`Context`] is a mailbox with an address: what a worker, or a plain program, sends and receives with.
 
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
-use crate::error::{Error, Result};
-use crate::message::{Message, Routed};
-use crate::node::Core;
+use crate::core::Core;
+use crate::delivery::Delivery;
+use crate::local_message::OwnedMessage;
+use crate::message::{DecodeError, Message, Routed};
 use crate::route::Route;
-use crate::router::{OwnedMessage, Registration};
+use crate::router::{AddressTaken, Registration};
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Duration};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,29 @@ pub const MAILBOX: usize = 256;
 const MAX_DEFERRED: usize = 16 * MAILBOX;
 /// How long [`Context::send_and_receive`] and [`Context::receive`] wait by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a message was not sent or received.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContextError {
+    /// The first hop of a route could not be reached.
+    #[error("cannot deliver: {0}")]
+    Undeliverable(#[from] Undeliverable),
+    /// Nothing came within the time.
+    #[error("no answer within {} seconds", .0.as_secs_f32())]
+    Timeout(Duration),
+    /// The context or its node was stopped.
+    #[error("the node was stopped")]
+    Stopped,
+    /// A payload was of another type than expected.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The address is in use.
+    #[error(transparent)]
+    AddressTaken(#[from] AddressTaken),
+}
+
+type Result<T, E = ContextError> = std::result::Result<T, E>;
 
 /// A mailbox with an address in a node. Dropping it frees the address.
 pub struct Context {
@@ -50,7 +74,7 @@ impl Context {
     /// at most 5 seconds.
     ///
     /// # Errors
-    /// [`Error::Undeliverable`] when the first hop does not exist, is closed, or stays full.
+    /// [`ContextError::Undeliverable`] when the first hop does not exist, is closed, or stays full.
     pub async fn send(&mut self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
         self.dispatch(OwnedMessage { onward, return_route, payload: message.encode(), source: None }).await
@@ -60,7 +84,7 @@ impl Context {
     /// not hold up what answers everybody. What a connection queues for such a peer ends the connection.
     ///
     /// # Errors
-    /// [`Error::Undeliverable`] as for `send`, and at once when the next mailbox is full.
+    /// [`ContextError::Undeliverable`] as for `send`, and at once when the next mailbox is full.
     pub fn send_at_once(&self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
         let message = OwnedMessage { onward, return_route, payload: message.encode(), source: None };
@@ -69,7 +93,7 @@ impl Context {
 
     async fn dispatch(&mut self, message: OwnedMessage) -> Result<()> {
         let delivery = self.core.router.dispatch_local(message)?;
-        self.flush_and_wait(delivery).await.map_err(Error::from)
+        self.flush_and_wait(delivery).await.map_err(ContextError::from)
     }
 
     /// Waits with the delivery, and takes in what arrives meanwhile.
@@ -94,8 +118,8 @@ impl Context {
     /// Sends a message from a fresh address and waits for the answer that comes back there.
     ///
     /// # Errors
-    /// [`Error::Undeliverable`] as for [`send`](Self::send), [`Error::Timeout`] after [`DEFAULT_TIMEOUT`],
-    /// [`Error::Decode`] when the answer is of another type.
+    /// [`ContextError::Undeliverable`] as for [`send`](Self::send), [`ContextError::Timeout`] after [`DEFAULT_TIMEOUT`],
+    /// [`ContextError::Decode`] when the answer is of another type.
     pub async fn send_and_receive<R: Message>(
         &self,
         route: impl Into<Route>,
@@ -120,20 +144,20 @@ impl Context {
             reply.send(route, message).await?;
             reply.receive_any().await
         };
-        tokio::time::timeout(timeout, answered).await.map_err(|_| Error::Timeout(timeout))?
+        time::timeout(timeout, answered).await.map_err(|_| ContextError::Timeout(timeout))?
     }
 
     /// Waits for the next message, at most [`DEFAULT_TIMEOUT`].
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::Stopped`], or [`Error::Decode`] when it is of another type (it is lost then).
+    /// [`ContextError::Timeout`], [`ContextError::Stopped`], or [`ContextError::Decode`] when it is of another type (it is lost then).
     pub async fn receive<M: Message>(&mut self) -> Result<Routed<M>> {
-        let received = tokio::time::timeout(DEFAULT_TIMEOUT, self.receive_any()).await;
-        received.map_err(|_| Error::Timeout(DEFAULT_TIMEOUT))?
+        let received = time::timeout(DEFAULT_TIMEOUT, self.receive_any()).await;
+        received.map_err(|_| ContextError::Timeout(DEFAULT_TIMEOUT))?
     }
 
     async fn receive_any<M: Message>(&mut self) -> Result<Routed<M>> {
-        Ok(Routed::decode(self.next().await.ok_or(Error::Stopped)?)?)
+        Ok(Routed::decode(self.next().await.ok_or(ContextError::Stopped)?)?)
     }
 
     pub(crate) async fn next(&mut self) -> Option<OwnedMessage> {

@@ -1,43 +1,15 @@
 //! What becomes of a message that was handed on: it is taken, or dropped, or its sender must wait.
 
-use crate::router::OwnedMessage;
+use crate::local_message::OwnedMessage;
+use crate::outbox::Flush;
 use crate::sync::BackpressureGate;
-use crate::tcp::Flush;
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Duration};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long a sender waits for room in a full mailbox or on a congested connection before the message is dropped.
 pub(crate) const BACKPRESSURE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Why a message went nowhere. It is dropped and counted; nobody is told (`docs/wire.md` §2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Undeliverable {
-    /// The onward route is empty.
-    #[error("the message has no onward route")]
-    NoRoute,
-    /// No such address in this node.
-    #[error("no worker, connection or channel has that address")]
-    UnknownAddress,
-    /// The address was not exposed to where the message came from.
-    #[error("the address is not exposed to where the message came from")]
-    Denied,
-    /// What has the address is closed or closing.
-    #[error("the worker, connection or channel is closed")]
-    Closed,
-    /// The message is not one that its taker understands or accepts now.
-    #[error("the message is malformed or came at the wrong time")]
-    Malformed,
-    /// The message is larger than what takes it allows.
-    #[error("the message is too large")]
-    TooLarge,
-    /// A limit on what may wait or be open at once is reached.
-    #[error("too much is waiting or open there")]
-    Full,
-    /// The message passes too many local hops.
-    #[error("the route passes too many local hops")]
-    TooDeep,
-}
 
 /// What is left to do when a message was taken: to flush it, and to wait before sending more.
 #[derive(Default)]
@@ -52,7 +24,7 @@ enum Backpressure {
     #[default]
     None,
     /// What took the message may be over its budget.
-    BackpressureGate(Arc<BackpressureGate>),
+    Gate(Arc<BackpressureGate>),
     /// The mailbox is full; the message comes back with the place to put it.
     Mailbox(mpsc::Sender<OwnedMessage>, Box<OwnedMessage>),
 }
@@ -60,7 +32,7 @@ enum Backpressure {
 impl Delivery {
     /// A frame was queued on a connection.
     pub(crate) fn sent(flush: Option<Flush>, gate: &Arc<BackpressureGate>) -> Self {
-        Self { flush, pressure: Backpressure::BackpressureGate(gate.clone()) }
+        Self { flush, pressure: Backpressure::Gate(gate.clone()) }
     }
 
     /// The mailbox has no room for the message now.
@@ -70,7 +42,7 @@ impl Delivery {
 
     /// The message was taken by something that wants no more until `gate` opens.
     pub(crate) fn blocked_on(gate: &Arc<BackpressureGate>) -> Self {
-        Self { flush: None, pressure: Backpressure::BackpressureGate(gate.clone()) }
+        Self { flush: None, pressure: Backpressure::Gate(gate.clone()) }
     }
 
     /// The same with nothing to wait for: what a node says by itself while it reads (credit, answers, handshakes) is
@@ -84,7 +56,7 @@ impl Delivery {
         drop(self.flush);
         match self.pressure {
             Backpressure::Mailbox(..) => Err(Undeliverable::Full),
-            Backpressure::None | Backpressure::BackpressureGate(_) => Ok(()),
+            Backpressure::None | Backpressure::Gate(_) => Ok(()),
         }
     }
 
@@ -99,7 +71,7 @@ impl Delivery {
     pub(crate) async fn flush(self) -> Result<Option<Arc<BackpressureGate>>, Undeliverable> {
         drop(self.flush);
         match self.pressure {
-            Backpressure::BackpressureGate(gate) => Ok(Some(gate)),
+            Backpressure::Gate(gate) => Ok(Some(gate)),
             pressure => pressure.wait_for_capacity().await.map(|()| None),
         }
     }
@@ -109,7 +81,7 @@ impl Delivery {
         unflushed.extend(self.flush);
         match &self.pressure {
             Backpressure::None => return Ok(()),
-            Backpressure::BackpressureGate(gate) if !gate.is_closed() => return Ok(()),
+            Backpressure::Gate(gate) if !gate.is_closed() => return Ok(()),
             _ => unflushed.clear(),
         }
         self.pressure.wait_for_capacity().await
@@ -120,10 +92,10 @@ impl Backpressure {
     async fn wait_for_capacity(self) -> Result<(), Undeliverable> {
         match self {
             Self::None => Ok(()),
-            Self::BackpressureGate(gate) => {
+            Self::Gate(gate) => {
                 if gate.is_closed()
                     && !gate.is_given_up()
-                    && tokio::time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()
+                    && time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()
                 {
                     gate.give_up();
                 }

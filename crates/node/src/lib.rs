@@ -1,29 +1,28 @@
-//! Postern's messaging runtime: end-to-end encryption between programs, through a middle that is not trusted.
+//! Postern's messaging runtime: end-to-end encryption between programs, through a hub that is not trusted.
 //!
-//! A [`Node`] holds workers, connections, secure channels, relays and portals, each at an [`Address`]. Messages
-//! travel along [`Route`]s, lists of addresses, and carry the way back with them. What comes from outside reaches
-//! only what was [exposed](Node::expose) to where it comes from. It speaks the wire protocol of the `ockam` crate
-//! 0.150 (`docs/wire.md`).
+//! A [`Node`] holds workers, connections, secure channels, relays and portals, each at an [`Address`]. Messages travel along
+//! [`Route`]s, lists of addresses, and carry the return route with them. Access control is by [`Origin`]: what comes from
+//! outside reaches only the addresses that were [exposed](Node::expose) to where it comes from. The wire protocol is that of
+//! the `ockam` crate 0.150 (`docs/wire.md`).
 //!
 //! # Layout
 //!
-//! | room | what is there |
-//! |---|---|
-//! | [`Address`], [`Route`], [`Message`] | where a message goes, how, and what it says |
-//! | [`Worker`], [`Context`] | programs: an address with a mailbox and a task |
-//! | [`Node`] | the runtime that holds everything; [`Limits`] and [`Stats`] |
-//! | [`backoff`], [`rate_limit`] | exponential backoff with jitter; token buckets |
-//! | [`tcp`] | frames between two nodes |
-//! | [`vault`], [`identity`] | secret keys; who somebody is, what others say about them |
-//! | [`policy`] | expressions that decide from it who may |
-//! | [`secure_channel`] | Noise XX between two identities, over any route |
-//! | [`sealed`] | messages for one identity, sealed once and left with somebody |
-//! | [`relay`] | an address on a hub that forwards to a node nobody can connect to |
-//! | [`portal`] | a TCP service that appears on the localhost of somebody else |
-//! | [`session`] | connections and channels that keep themselves up |
-//! | [`mailbox`] | messages that wait at a hub for whoever is not there |
+//! From the lowest layer to the highest. A module imports from its own layer and from lower ones, never from a higher one
+//! (`layers.toml`); each layer has error types of its own, which [`Error`] joins.
 //!
-//! Lower rooms know nothing of higher ones.
+//! | layer | modules |
+//! |---|---|
+//! | formats, pure helpers | [`Address`], [`Route`], [`MultiAddr`], wire encodings, [`Stats`], [`backoff`], [`rate_limit`] |
+//! | cryptography | [`crypto`]: keys, signatures, AEAD, hashing |
+//! | secret keys | [`vault`] |
+//! | identities, access control | [`identity`]: key histories, which are hash chains, and credentials; [`policy`]: expressions |
+//! | runtime | router, delivery with backpressure, [`Message`], shared state, outbox, [`tcp`] |
+//! | programs | [`Context`], [`Worker`]: an address with a mailbox and a task |
+//! | channels | [`secure_channel`]: Noise XX between two identities, over any route |
+//! | services over them | [`sealed`] messages, [`relay`], [`mailbox`] |
+//! | sessions | [`session`]: connections, channels and mailboxes that reconnect by themselves |
+//! | portals | [`portal`]: a TCP service on the localhost of somebody else |
+//! | the handle | [`Node`], [`Error`] |
 //!
 //! # The flow of a message
 //!
@@ -39,8 +38,9 @@
 //!     the buffer)   exposed?) place)           exposed?) copy)
 //! ```
 //!
-//! Everything up to the mailbox happens on the task that read the message, in the buffer it was read into. Bulk data
-//! of portals meets no mailbox at all. Who sends faster than the next hop takes is made to wait, never for ever.
+//! Everything up to the mailbox happens on the task that read the message, in the buffer it was read into. Bulk data of
+//! portals uses no mailbox. A sender that is faster than the next hop waits (backpressure), for a bounded time; streams of
+//! portals have flow control of their own, so that a stalled one causes no head-of-line blocking for the others.
 //!
 //! # Example
 //!
@@ -85,18 +85,25 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks"))]
+
 mod address;
 pub mod backoff;
 #[doc(hidden)]
 pub mod bench;
 mod context;
+mod core;
+pub mod crypto;
 mod delivery;
-mod error;
+mod extensions;
 pub mod identity;
+mod local_message;
 pub mod mailbox;
 mod message;
 mod multiaddr;
 mod node;
+mod origin;
+mod outbox;
 pub mod policy;
 pub mod portal;
 pub mod rate_limit;
@@ -109,20 +116,22 @@ pub mod session;
 mod stats;
 mod sync;
 pub mod tcp;
+mod undeliverable;
 pub mod vault;
 mod wire;
 mod worker;
 
+pub use crate::core::Limits;
 pub use address::{Address, InvalidAddress, MAX_ADDRESS_LEN};
-pub use context::{Context, DEFAULT_TIMEOUT, MAILBOX};
-pub use delivery::Undeliverable;
-pub use error::{Error, Result};
+pub use context::{Context, ContextError, DEFAULT_TIMEOUT, MAILBOX};
 pub use message::{Bare, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
-pub use node::{Limits, Node, SHUTDOWN_TIMEOUT};
+pub use node::{Error, Node, Result, SHUTDOWN_TIMEOUT};
+pub use origin::{Origin, OriginId};
 pub use route::{MAX_HOPS, Route};
-pub use router::{AddressTaken, Origin, OriginId};
+pub use router::AddressTaken;
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
 pub use stats::{Counter, Stats};
 pub use tcp::{TcpConnection, TcpListener};
-pub use worker::{Echoer, Uppercase, Worker};
+pub use undeliverable::Undeliverable;
+pub use worker::{Echoer, Uppercase, Worker, WorkerError};

@@ -2,8 +2,8 @@
 
 use crate::address::Address;
 use crate::identity::{Attributes, Identifier, Timestamp};
+use crate::local_message::OwnedMessage;
 use crate::route::Route;
-use crate::router::OwnedMessage;
 use crate::wire::bare;
 use bytes::Bytes;
 

@@ -5,132 +5,19 @@
 //! What an endpoint cannot pass on quickly enough comes back in the [`Delivery`], and the sender waits.
 
 use crate::address::{Address, AddressRef};
-use crate::delivery::{Delivery, Undeliverable};
-use crate::identity::VerifiedPeer;
-use crate::route::{Route, RouteRef};
+use crate::delivery::Delivery;
+use crate::local_message::{BorrowedMessage, OwnedMessage, PayloadBuf};
+use crate::origin::{OriginId, Source};
 use crate::sync::{lock, read, write};
-use bytes::Bytes;
+use crate::undeliverable::Undeliverable;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 /// A table with room for more entries than this gives it back when it is nearly empty.
 const SHRINK_ABOVE: usize = 256;
 /// Local targets a message may pass inside one delivery, so that nested channels cannot exhaust the stack.
 const MAX_DEPTH: u8 = 16;
-
-/// Names where messages come from: a connection, a channel, or the listener that made them.
-///
-/// A remote side reaches an address only if the address was exposed to its flow or to its listener's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct OriginId(u64);
-
-impl OriginId {
-    pub(crate) fn fresh() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// Anything that remote messages come from, and that an address can therefore be exposed to.
-pub trait Origin {
-    /// The flow of its messages.
-    fn origin(&self) -> OriginId;
-}
-
-impl Origin for OriginId {
-    fn origin(&self) -> OriginId {
-        *self
-    }
-}
-
-/// Where a remote message came from.
-pub(crate) struct Source {
-    pub(crate) origin: OriginId,
-    /// The listener's flow, if one accepted this connection or channel.
-    pub(crate) listener: Option<OriginId>,
-    /// Goes on the front of the return route: what answers must be sent to.
-    pub(crate) sender: Address,
-    /// Who is at the other end, if a secure channel says so.
-    pub(crate) peer: Option<Arc<VerifiedPeer>>,
-    /// The connection right under it, if it is a channel that runs over one.
-    pub(crate) carrier_address: Option<Address>,
-    /// Set once a secure channel was made over it: larger frames are allowed then.
-    pub(crate) authenticated: AtomicBool,
-    /// Cancelled when nothing more will come from there.
-    pub(crate) ended: CancellationToken,
-    /// Cancelled when the connection that carries it ends: what was on the way is then lost.
-    pub(crate) carrier: CancellationToken,
-    /// Set once the other end is known to ask regularly whether we are there: its silence then means something.
-    pub(crate) probed: Arc<AtomicBool>,
-    /// How long the handshake of a channel took, there and back. Nothing is known of connections.
-    pub(crate) round_trip: Duration,
-}
-
-/// An owned message in this node.
-#[derive(Clone)]
-pub(crate) struct OwnedMessage {
-    pub(crate) onward: Route,
-    pub(crate) return_route: Route,
-    pub(crate) payload: Bytes,
-    pub(crate) source: Option<Arc<Source>>,
-}
-
-/// A payload, and the room around it that its taker may overwrite.
-pub(crate) struct PayloadBuf<'a> {
-    pub(crate) buffer: &'a mut [u8],
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-}
-
-impl<'a> PayloadBuf<'a> {
-    /// A payload with no room around it.
-    pub(crate) fn exactly(buffer: &'a mut [u8]) -> Self {
-        let end = buffer.len();
-        Self { buffer, start: 0, end }
-    }
-
-    pub(crate) fn payload(&self) -> &[u8] {
-        &self.buffer[self.start..self.end]
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.end - self.start
-    }
-}
-
-/// A message on its way through this node, borrowed from whoever read it.
-pub(crate) struct BorrowedMessage<'a> {
-    pub(crate) onward: RouteRef<'a>,
-    pub(crate) return_route: RouteRef<'a>,
-    pub(crate) body: PayloadBuf<'a>,
-    /// Set on what came from outside; its sender then belongs on the front of the return route.
-    pub(crate) source: Option<&'a Arc<Source>>,
-    pub(crate) depth: u8,
-}
-
-impl BorrowedMessage<'_> {
-    pub(crate) fn via(&self) -> Option<&Address> {
-        self.source.map(|source| &source.sender)
-    }
-
-    /// The return route as a worker sees it.
-    pub(crate) fn full_return_route(&self) -> Route {
-        self.return_route.behind(self.via())
-    }
-
-    fn to_owned_message(&self) -> OwnedMessage {
-        OwnedMessage {
-            onward: self.onward.behind(None),
-            return_route: self.full_return_route(),
-            payload: Bytes::copy_from_slice(self.body.payload()),
-            source: self.source.cloned(),
-        }
-    }
-}
 
 /// Something with an address that takes messages at once, on the sender's task.
 pub(crate) trait Endpoint: Send + Sync {
@@ -362,6 +249,10 @@ fn offer(mailbox: &mpsc::Sender<OwnedMessage>, message: OwnedMessage) -> Result<
 mod tests {
     use super::*;
     use crate::route;
+    use crate::route::{Route, RouteRef};
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+    use tokio_util::sync::CancellationToken;
 
     fn source(origin: OriginId, listener: Option<OriginId>) -> Arc<Source> {
         Arc::new(Source {

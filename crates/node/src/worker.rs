@@ -1,10 +1,12 @@
 //! A [`Worker`] is an address with a mailbox and a task that handles what arrives there, one message at a time.
 
-use crate::Result;
 use crate::address::Address;
 use crate::context::Context;
 use crate::message::{Message, Routed};
 use std::future::Future;
+
+/// What a worker may fail with: any error converts into it with `?`.
+pub type WorkerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Handles the messages of one address.
 ///
@@ -15,7 +17,7 @@ pub trait Worker: Send + 'static {
     type Message: Message;
 
     /// Runs before the first message.
-    fn initialize(&mut self, _context: &mut Context) -> impl Future<Output = Result<()>> + Send {
+    fn initialize(&mut self, _context: &mut Context) -> impl Future<Output = Result<(), WorkerError>> + Send {
         async { Ok(()) }
     }
 
@@ -24,7 +26,7 @@ pub trait Worker: Send + 'static {
         &mut self,
         context: &mut Context,
         message: Routed<Self::Message>,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<(), WorkerError>> + Send;
 
     /// Runs when the worker or its node is stopped.
     fn shutdown(&mut self, _context: &mut Context) -> impl Future<Output = ()> + Send {
@@ -73,8 +75,12 @@ pub struct Echoer;
 impl Worker for Echoer {
     type Message = bytes::Bytes;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<bytes::Bytes>) -> Result<()> {
-        context.send(message.return_route().clone(), message.into_body()).await
+    async fn handle_message(
+        &mut self,
+        context: &mut Context,
+        message: Routed<bytes::Bytes>,
+    ) -> Result<(), WorkerError> {
+        Ok(context.send(message.return_route().clone(), message.into_body()).await?)
     }
 }
 
@@ -85,7 +91,7 @@ pub struct Uppercase;
 impl Worker for Uppercase {
     type Message = String;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
-        context.send(message.return_route().clone(), message.body().to_uppercase()).await
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
+        Ok(context.send(message.return_route().clone(), message.body().to_uppercase()).await?)
     }
 }

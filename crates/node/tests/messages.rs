@@ -1,4 +1,6 @@
 //! Nodes that send each other messages: directly, through channels, and through a hub.
+
+#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::identity::{Attributes, Timestamp, TrustPolicy};
@@ -8,8 +10,8 @@ use postern_node::secure_channel::ChannelError;
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::MemoryVault;
 use postern_node::{
-    Context, Echoer, Error, Limits, Node, Origin, Result, Route, Routed, SecureChannelOptions, TcpListener, Worker,
-    route,
+    Context, ContextError, Echoer, Error, Limits, Node, Origin, Result, Route, Routed, SecureChannelOptions,
+    TcpListener, Worker, WorkerError, route,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +66,7 @@ struct Ponder(Route);
 impl Worker for Ponder {
     type Message = String;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
         let left: u32 = message.body().parse().unwrap_or(0);
         if left == 0 {
             return Ok(());
@@ -104,7 +106,7 @@ async fn a_remote_node_reaches_only_what_is_exposed() {
     let connection = connect(&near, &listener).await;
     let context = near.context().unwrap();
     let refused = context.send_and_receive_within::<String>(SHORT, route![&connection, "echoer"], "hello").await;
-    assert!(matches!(refused, Err(Error::Timeout(_))));
+    assert!(matches!(refused, Err(ContextError::Timeout(_))));
     far.expose("echoer", &listener).unwrap();
     assert_eq!(echo(&near, route![&connection, "echoer"]).await.unwrap(), "hello");
     // And nothing of the near side is open to the far one, but for the replies it asked for.
@@ -113,7 +115,7 @@ async fn a_remote_node_reaches_only_what_is_exposed() {
     far.start_worker("hop", Hop(to_private)).unwrap();
     far.expose("hop", &listener).unwrap();
     let refused = context.send_and_receive_within::<String>(SHORT, route![&connection, "hop"], "hello").await;
-    assert!(matches!(refused, Err(Error::Timeout(_))));
+    assert!(matches!(refused, Err(ContextError::Timeout(_))));
 }
 
 /// Sends what it gets back over the connection it came by, but to another worker there.
@@ -122,10 +124,10 @@ struct Hop(Route);
 impl Worker for Hop {
     type Message = String;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
         let mut route = Route::from(message.return_route().front().unwrap());
         route.append(&self.0);
-        context.send(route, message.into_body()).await
+        Ok(context.send(route, message.into_body()).await?)
     }
 }
 
@@ -169,9 +171,9 @@ struct WhoAmI;
 impl Worker for WhoAmI {
     type Message = String;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
         let peer = message.peer().map(ToString::to_string).unwrap_or_default();
-        context.send(message.return_route().clone(), peer).await
+        Ok(context.send(message.return_route().clone(), peer).await?)
     }
 }
 
@@ -195,7 +197,7 @@ async fn a_channel_inside_a_channel() {
     }
     let context = near.context().unwrap();
     let refused = context.send_and_receive_within::<String>(SHORT, route![&outer, "echoer"], "hello").await;
-    assert!(matches!(refused, Err(Error::Timeout(_))));
+    assert!(matches!(refused, Err(ContextError::Timeout(_))));
 }
 
 #[tokio::test]

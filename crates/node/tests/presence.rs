@@ -1,12 +1,14 @@
 //! Being at a hub as an identity: the channel with the hub, and relays that belong to who registered them.
+
+#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::identity::{Error as IdentityError, Identifier, Identity, Timestamp, TrustPolicy};
 use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
-use postern_node::session::{HUB_LISTENER, HubOptions, HubSession};
+use postern_node::session::{HUB_LISTENER, HubOptions, HubSession, SessionError};
 use postern_node::vault::MemoryVault;
-use postern_node::{Echoer, Error, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
+use postern_node::{Echoer, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,11 +106,11 @@ async fn a_name_stays_its_owners_and_others_are_told() {
     let session = owner.at(&hub, "name").await;
     session.up().await.unwrap();
     let refused = in_time(other.at(&hub, "name").await.up()).await.map(drop).unwrap_err();
-    assert!(matches!(&*refused, Error::Relay(RelayError::NameTaken(name)) if name == "name"), "{refused}");
+    assert!(matches!(&*refused, SessionError::Relay(RelayError::NameTaken(name)) if name == "name"), "{refused}");
     let reserved = in_time(other.at(&hub, HUB_LISTENER).await.up()).await.map(drop).unwrap_err();
-    assert!(matches!(&*reserved, Error::Relay(RelayError::NameTaken(_))), "{reserved}");
+    assert!(matches!(&*reserved, SessionError::Relay(RelayError::NameTaken(_))), "{reserved}");
     let odd = in_time(other.at(&hub, "a#b").await.up()).await.map(drop).unwrap_err();
-    assert!(matches!(&*odd, Error::Relay(RelayError::InvalidName(_))), "{odd}");
+    assert!(matches!(&*odd, SessionError::Relay(RelayError::InvalidName(_))), "{odd}");
     // Nor by the plain way, where a refusal is silence.
     let connection = other.node.tcp_connect(hub.address()).await.unwrap();
     let refused = other.node.create_relay(&connection, Some("name"));
@@ -123,7 +125,7 @@ async fn a_name_stays_its_owners_and_others_are_told() {
     })
     .await;
     let refused = in_time(other.at(&hub, "name").await.up()).await.map(drop).unwrap_err();
-    assert!(matches!(&*refused, Error::Relay(RelayError::NameTaken(_))), "{refused}");
+    assert!(matches!(&*refused, SessionError::Relay(RelayError::NameTaken(_))), "{refused}");
     let again = owner.at(&hub, "name").await;
     in_time(again.up()).await.unwrap();
 }
@@ -177,7 +179,7 @@ async fn another_hub_than_the_pinned_one_is_refused() {
     let session = owner.node.keep_connected_as(&owner.identity, hub.address(), pinned).await.unwrap();
     let refused = in_time(session.up()).await.map(drop).unwrap_err();
     assert!(
-        matches!(&*refused, Error::Channel(ChannelError::Identity(IdentityError::NotTrusted(who))) if *who == hub.identifier),
+        matches!(&*refused, SessionError::Channel(ChannelError::Identity(IdentityError::NotTrusted(who))) if *who == hub.identifier),
         "{refused}"
     );
 }

@@ -1,4 +1,6 @@
 //! What a peer sees and can do that is none of ours: bytes on a socket, and the limits that hold against them.
+
+#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};

@@ -48,7 +48,7 @@ async fn a_locked_keychain_is_told_and_nothing_is_made_anew() {
 
     ann.desktop.start_keyring(Keyring::Locked).await;
     ann.start(&["--hidden"]);
-    let locked = "the keychain is locked";
+    let locked = "keychain locked";
     until(locked, || async { ann.tray.tooltip().await?.contains(locked).then_some(()) }).await;
 
     ann.tray.click_icon().await;

@@ -72,7 +72,7 @@ async fn a_second_start_shows_the_first() {
     ann.start(&["--hidden"]);
     ann.tray.line("Open Postern", |_| true).await;
     let second = ann.start_again(&[]).success();
-    assert!(second.stdout.contains("running already"), "{}", second.stdout);
+    assert!(second.stdout.contains("already running"), "{}", second.stdout);
     until("the window", || async { ann.sees_window().then_some(()) }).await;
 }
 
@@ -108,7 +108,7 @@ async fn without_a_screen_it_says_so() {
     let mut command = ann.desktop.surrounded(program::command("postern-app"));
     let ended = Process::run(command.env_remove("DISPLAY"), PATIENCE);
     assert_eq!(ended.status.code(), Some(69), "{}", ended.stderr);
-    assert!(ended.stderr.contains("Postern needs a screen"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Postern needs a display"), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +187,7 @@ async fn a_mistake_of_its_own_is_told_and_nothing_is_left_behind() {
     let ann = Person::new().await;
     let app = Process::spawn(ann.command().arg("--panic"));
     let text = told(&ann).await;
-    assert!(text.starts_with("Postern has run into a mistake of its own.\n\nStart it again."), "{text}");
+    assert!(text.starts_with("Postern has crashed because of an internal error.\n\nStart it again."), "{text}");
     let log = fs::read_to_string(ann.data_dir().join("logs/postern.log")).unwrap();
     assert!(log.contains("as it was asked to, with --panic"), "{log}");
     // It ended, so that starting it again is possible.

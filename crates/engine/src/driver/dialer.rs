@@ -18,6 +18,7 @@ use postern_env::task::JoinSet;
 use postern_env::time::{self, Duration};
 use postern_node::identity::Identifier;
 use postern_node::secure_channel::ChannelError;
+use postern_node::session::SessionError;
 use postern_node::{Error, Route, SecureChannel, SecureChannelOptions, TcpConnection, route};
 
 /// The next address is dialed when those before have not answered for this long. RFC 8305 recommends 250 ms; a little more,
@@ -125,19 +126,40 @@ pub(super) fn path_of(address: &PeerAddress) -> PathKind {
 }
 
 /// Why a channel over an address did not open.
-pub(super) fn fault_of(address: &PeerAddress, error: &Error) -> Fault {
-    match (error, address) {
-        (Error::Channel(ChannelError::Identity(_)), _) => Fault::new(
+fn fault_of(address: &PeerAddress, error: &Error) -> Fault {
+    match error {
+        Error::Channel(error) => channel_fault(error),
+        Error::Vault(_) => Fault::new(Code::KeychainFailed, format!("{error}.")),
+        _ => connection_fault(address),
+    }
+}
+
+/// Why a session over an address is down.
+pub(super) fn session_fault(address: &PeerAddress, error: &SessionError) -> Fault {
+    match error {
+        SessionError::Channel(error) => channel_fault(error),
+        _ => connection_fault(address),
+    }
+}
+
+fn channel_fault(error: &ChannelError) -> Fault {
+    match error {
+        ChannelError::Identity(_) => Fault::new(
             Code::NotTrusted,
             "Another identity answers than that of the person who shared it. Ask them for a new invitation if they set up again.",
         ),
-        (Error::Channel(ChannelError::Handshake(_)), _) => Fault::new(
+        ChannelError::Handshake(_) => Fault::new(
             Code::NotTrusted,
             "The other side does not use Postern's protocol, or the connection was tampered with.",
         ),
-        (Error::Vault(_), _) => Fault::new(Code::KeychainFailed, format!("{error}.")),
-        (Error::Channel(_), _) | (_, PeerAddress::Direct { .. }) => owner_offline(),
-        (_, PeerAddress::Hub { address, .. }) => Fault::new(
+        _ => owner_offline(),
+    }
+}
+
+fn connection_fault(address: &PeerAddress) -> Fault {
+    match address {
+        PeerAddress::Direct { .. } => owner_offline(),
+        PeerAddress::Hub { address, .. } => Fault::new(
             Code::HubUnreachable,
             format!("The hub {address} cannot be reached. Check the network; Postern goes on trying."),
         ),

@@ -48,8 +48,8 @@ impl Driver {
             Effect::DropHub(address) => network.drop_hub(&address),
             Effect::KeepOutlet { service, target } => self.outlets.keep(&network.context, service, target),
             Effect::DropOutlet(service) => self.outlets.remove(service, now.wall),
-            Effect::SetAdmission { service, permitted } => {
-                self.outlets.set_admission(service, permitted, clock::wall());
+            Effect::SetAdmission { service, rules } => {
+                self.outlets.set_admission(service, rules, clock::wall());
             }
             Effect::CheckTarget(service, target) => {
                 let context = network.context.clone();

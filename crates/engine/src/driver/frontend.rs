@@ -29,10 +29,3 @@ pub(crate) struct FrontendChannels {
     pub(crate) traffic: watch::Sender<Arc<Traffic>>,
     pub(crate) notices: broadcast::Sender<Notice>,
 }
-
-/// A request that the core has, and its frontend waits for.
-pub(super) struct PendingRequest {
-    pub(super) response: ResponseSender,
-    /// The driver adds what it finds on this machine to what the core finds in its records.
-    pub(super) is_doctor: bool,
-}

@@ -16,7 +16,7 @@ use postern_node::Error;
 use postern_node::identity::TrustPolicy;
 use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
-use postern_node::session::{HubOptions, HubSession, State};
+use postern_node::session::{HubOptions, HubSession, SessionError, State};
 
 /// Connects to a hub and stays connected until it is removed from the table, unless it is in the table already.
 pub(super) fn keep(context: &NodeContext, hubs: &Hubs, mail: &MailTransport, address: String) {
@@ -58,7 +58,13 @@ impl HubTask {
                     self.follow(session, false).await;
                 }
             }
-            Err(error) => context.emit(Event::HubDown(self.address.clone(), self.fault(&error))).await,
+            Err(error) => {
+                let fault = match error {
+                    Error::Channel(error) => self.fault(&error.into()),
+                    _ => self.unreachable(),
+                };
+                context.emit(Event::HubDown(self.address.clone(), fault)).await;
+            }
         }
     }
 
@@ -85,8 +91,10 @@ impl HubTask {
                     context.emit(Event::HubUp(self.address.clone(), up.hub())).await;
                 }
                 State::Down(error) => {
-                    let unanswered =
-                        matches!(&*error, Error::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_)));
+                    let unanswered = matches!(
+                        &*error,
+                        SessionError::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_))
+                    );
                     if as_identity && !was_up && unanswered {
                         return SessionEnd::NoIdentity;
                     }
@@ -103,34 +111,37 @@ impl HubTask {
         }
     }
 
-    fn fault(&self, error: &Error) -> Fault {
+    fn fault(&self, error: &SessionError) -> Fault {
         let address = &self.address;
         match error {
-            Error::Relay(RelayError::NameTaken(_)) => Fault::new(
+            SessionError::Relay(RelayError::NameTaken(_)) => Fault::new(
                 Code::RelayTaken,
                 format!(
                     "The hub {address} reserves the name of our relay for another identity. Use another hub, or ask who runs it."
                 ),
             ),
-            Error::Relay(RelayError::Full) => Fault::new(
+            SessionError::Relay(RelayError::Full) => Fault::new(
                 Code::TooMany,
                 format!("The hub {address} accepts no more relays. Use another hub, or ask who runs it."),
             ),
-            Error::Relay(RelayError::NotConfirmed) => Fault::new(
+            SessionError::Relay(RelayError::NotConfirmed) => Fault::new(
                 Code::HubUnreachable,
                 format!(
                     "The hub {address} does not confirm our relay: it may be no Postern hub, or reserve the name for another identity."
                 ),
             ),
-            Error::Channel(ChannelError::Identity(_)) => {
+            SessionError::Channel(ChannelError::Identity(_)) => {
                 Fault::new(Code::NotTrusted, format!("The identity of the hub {address} has changed."))
             }
-            _ => Fault::new(
-                Code::HubUnreachable,
-                format!(
-                    "The hub {address} cannot be reached. Check the network and the address; Postern goes on trying."
-                ),
-            ),
+            _ => self.unreachable(),
         }
+    }
+
+    fn unreachable(&self) -> Fault {
+        let address = &self.address;
+        Fault::new(
+            Code::HubUnreachable,
+            format!("The hub {address} cannot be reached. Check the network and the address; Postern goes on trying."),
+        )
     }
 }

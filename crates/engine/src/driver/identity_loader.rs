@@ -44,7 +44,7 @@ impl Driver {
         self.loading_identity = false;
         self.traffic.mark_unread();
         for (request, response) in std::mem::take(&mut self.deferred_requests) {
-            self.on_request(request, response, now).await?;
+            self.handle_core_request(request, response, now).await?;
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletRoute};
 use postern_node::relay::RelayError;
-use postern_node::session::{HubSession, HubUp, State};
-use postern_node::{Address, Error, SecureChannel, SecureChannelOptions, route};
+use postern_node::session::{HubSession, HubUp, SessionError, State};
+use postern_node::{Address, SecureChannel, SecureChannelOptions, route};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -90,11 +90,11 @@ impl PathState {
         }
     }
 
-    fn fault_of(&self, addresses: &[PeerAddress], error: &Error) -> Fault {
+    fn fault_of(&self, addresses: &[PeerAddress], error: &SessionError) -> Fault {
         let carrier_is_up = self.carrier.borrow().up().is_some_and(|up| !up.connection.is_closed());
         match error {
-            Error::Relay(RelayError::Disconnected) if carrier_is_up => dialer::owner_offline(),
-            error => dialer::fault_of(&addresses[self.index], error),
+            SessionError::Relay(RelayError::Disconnected) if carrier_is_up => dialer::owner_offline(),
+            error => dialer::session_fault(&addresses[self.index], error),
         }
     }
 }

@@ -17,9 +17,9 @@ use crate::core::Event;
 use crate::peer::PeerNotification;
 use postern_env::time::{self, Duration};
 use postern_node::identity::{Identifier, Timestamp, TrustPolicy};
-use postern_node::mailbox::{Mail, MailboxError, MailboxSession};
+use postern_node::mailbox::{Mail, MailboxError};
 use postern_node::sealed::{self, PostalAddress, PostalKey, VerifiedPostalAddress};
-use postern_node::session::{HubOptions, HubSession};
+use postern_node::session::{HubOptions, HubSession, MailboxSession, SessionError};
 use postern_node::{Error, SecureChannel};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -76,8 +76,8 @@ impl MailTransport {
         for hub in hubs {
             match time::timeout(HUB_WITHIN, self.deposit(hub, recipient.identifier, &sealed)).await {
                 Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => last = fault(hub, &error),
-                Err(_) => last = fault(hub, &Error::Timeout(HUB_WITHIN)),
+                Ok(Err(fault)) => last = fault,
+                Err(_) => last = unreachable_hub(hub),
             }
         }
         Err(last)
@@ -88,25 +88,31 @@ impl MailTransport {
     }
 
     /// Deposits a message at one hub, over our session with it if there is one.
-    async fn deposit(&self, hub: &str, recipient: Identifier, sealed: &[u8]) -> Result<(), Arc<Error>> {
+    async fn deposit(&self, hub: &str, recipient: Identifier, sealed: &[u8]) -> Result<(), Fault> {
         let ours = self.hubs.up().into_iter().find(|(address, _)| address == hub).and_then(|(_, up)| up.channel);
         if let Some(channel) = ours {
-            return self.deposit_over(&channel, recipient, sealed).await;
+            return self.deposit_over(hub, &channel, recipient, sealed).await;
         }
         let options = HubOptions { relay: None, trust: TrustPolicy::Anyone };
-        let session = self.context.node.keep_connected_as(&self.context.identity, hub, options).await?;
-        let up = session.up().await?;
-        let channel = up.channel.ok_or_else(|| Arc::new(MailboxError::NoChannel.into()))?;
-        self.deposit_over(&channel, recipient, sealed).await
+        let session = self.context.node.keep_connected_as(&self.context.identity, hub, options).await;
+        let session = session.map_err(|error| fault(hub, &error))?;
+        let up = session.up().await.map_err(|error| match &*error {
+            SessionError::Channel(_) => no_mailbox(hub),
+            _ => unreachable_hub(hub),
+        })?;
+        let channel = up.channel.ok_or_else(|| unreachable_hub(hub))?;
+        self.deposit_over(hub, &channel, recipient, sealed).await
     }
 
     async fn deposit_over(
         &self,
+        hub: &str,
         channel: &SecureChannel,
         recipient: Identifier,
         sealed: &[u8],
-    ) -> Result<(), Arc<Error>> {
-        Ok(self.context.node.deposit_mail(channel, recipient, sealed).await.map(drop)?)
+    ) -> Result<(), Fault> {
+        let deposited = self.context.node.deposit_mail(channel, recipient, sealed).await;
+        deposited.map(drop).map_err(|error| fault(hub, &error))
     }
 
     /// Collects mail at a hub for as long as its session exists.
@@ -162,9 +168,15 @@ fn fault(hub: &str, error: &Error) -> Fault {
         Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::RateLimited) => {
             Fault::new(Code::TooMany, format!("The hub {hub} takes no more mail for them now: {error}."))
         }
-        Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => {
-            Fault::new(Code::CannotMail, format!("The hub {hub} takes no mail. Send a link."))
-        }
-        _ => Fault::new(Code::HubUnreachable, format!("The hub {hub} cannot be reached. Postern goes on trying.")),
+        Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => no_mailbox(hub),
+        _ => unreachable_hub(hub),
     }
+}
+
+fn no_mailbox(hub: &str) -> Fault {
+    Fault::new(Code::CannotMail, format!("The hub {hub} takes no mail. Send a link."))
+}
+
+fn unreachable_hub(hub: &str) -> Fault {
+    Fault::new(Code::HubUnreachable, format!("The hub {hub} cannot be reached. Postern goes on trying."))
 }

@@ -52,14 +52,14 @@ mod traffic_sampler;
 
 pub(crate) use frontend::{EngineCommand, FrontendChannels, MAX_REQUESTS};
 
-use crate::api::{Answer, AuditEvent, Code, Fault, KeychainPlace, Request, UnixMillis};
+use crate::api::{Answer, AuditEvent, Code, CoreRequest, Fault, KeychainPlace, UnixMillis};
 use crate::core::{self, Environment, Event, Record, RequestId, State};
 use crate::identity::IdentityStore;
 use crate::store::Store;
 use admission::{ReportReceiver, ReportSender};
 use clock::Clock;
 use direct_listener::DirectListener;
-use frontend::{PendingRequest, ResponseSender};
+use frontend::ResponseSender;
 use inlets::Inlets;
 use node_context::TaskEvent;
 use outlets::Outlets;
@@ -93,7 +93,7 @@ pub(crate) struct Driver {
     identity_store: IdentityStore,
     /// The keychain is being asked, and these requests need its answer.
     loading_identity: bool,
-    deferred_requests: Vec<(Request, ResponseSender)>,
+    deferred_requests: Vec<(CoreRequest, ResponseSender)>,
     loaded_identities: mpsc::Receiver<Result<PeerNetwork, Fault>>,
     loaded_identity_sender: mpsc::Sender<Result<PeerNetwork, Fault>>,
 
@@ -108,7 +108,8 @@ pub(crate) struct Driver {
     admission_reports: ReportReceiver,
 
     frontends: FrontendChannels,
-    pending_requests: HashMap<RequestId, PendingRequest>,
+    /// Where the answers of the core go.
+    pending_requests: HashMap<RequestId, ResponseSender>,
     /// Answers that are sent once the snapshot shows what they are about.
     answers: Vec<(RequestId, Result<Answer, Fault>)>,
     last_request: u64,

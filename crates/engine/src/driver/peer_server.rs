@@ -17,7 +17,7 @@ use bytes::Bytes;
 use postern_env::time::{self, Duration, Instant};
 use postern_node::identity::Identifier;
 use postern_node::rate_limit::{Rate, TokenBucket};
-use postern_node::{Context, Route, Routed, Worker};
+use postern_node::{Context, Route, Routed, Worker, WorkerError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -148,7 +148,7 @@ pub(super) struct PeerRequestHandler(pub(super) PeerServer);
 impl Worker for PeerRequestHandler {
     type Message = Bytes;
 
-    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> Result<(), WorkerError> {
         let Some(from) = message.peer().copied() else { return Ok(()) };
         if message.body().len() > MAX_MESSAGE {
             return Ok(());
@@ -174,7 +174,7 @@ pub(super) struct NotificationHandler(pub(super) NodeContext);
 impl Worker for NotificationHandler {
     type Message = Bytes;
 
-    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Bytes>) -> Result<(), WorkerError> {
         let Some(from) = message.peer().copied() else { return Ok(()) };
         match PeerNotification::decode(message.body()) {
             Ok(notification) => self.0.emit(Event::PeerNotification(from, notification)).await,

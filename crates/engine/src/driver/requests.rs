@@ -3,9 +3,9 @@
 //! In: requests, with the channel for the answer. Out: an event for the core, or a task that answers without delaying anybody
 //! else. Every request is answered exactly once.
 
-use super::frontend::{MAX_REQUESTS, PendingRequest, ResponseSender};
+use super::frontend::{MAX_REQUESTS, ResponseSender};
 use super::{Driver, clock};
-use crate::api::{Answer, Code, Fault, Request};
+use crate::api::{Answer, Code, CoreRequest, Fault, LocalRequest, Request, RequestTarget};
 use crate::core::{Event, Now, RequestId};
 use crate::store::{FILE, audit_log};
 use crate::{backup, doctor, listening_ports};
@@ -22,13 +22,31 @@ impl Driver {
         response: ResponseSender,
         now: Now,
     ) -> Result<(), Fault> {
+        match request.target() {
+            RequestTarget::Local(request) => self.handle_local_request(request, response, now).await,
+            RequestTarget::Core(request) => self.handle_core_request(request, response, now).await,
+        }
+    }
+
+    /// Answers a request that changes nothing in the core.
+    async fn handle_local_request(
+        &mut self,
+        request: LocalRequest,
+        response: ResponseSender,
+        now: Now,
+    ) -> Result<(), Fault> {
         match request {
-            Request::Ports => spawn_response(response, async {
+            LocalRequest::Preview { link } => {
+                let preview = self.state.preview(&link, now);
+                // Nobody may be waiting any more.
+                let _ = response.send(preview.map(|preview| Answer::Preview { preview }));
+            }
+            LocalRequest::Ports => spawn_response(response, async {
                 let listening = task::spawn_blocking(listening_ports::listening).await;
                 let ports = listening.unwrap_or_else(|_| Err(stopped()))?;
                 Ok(Answer::Ports { ports })
             }),
-            Request::Log { before, limit } => {
+            LocalRequest::Log { before, limit } => {
                 self.flush_audit().await?;
                 let path = self.data_dir.join(FILE);
                 spawn_response(response, async move {
@@ -37,7 +55,16 @@ impl Driver {
                     Ok(Answer::Receipts { receipts, intact })
                 });
             }
-            Request::Backup { path, passphrase } => {
+            LocalRequest::Doctor => {
+                let mut findings = self.state.findings(now);
+                let (store, path) = (self.identity_store.clone(), self.data_dir.join(FILE));
+                spawn_response(response, async move {
+                    findings.extend(doctor::examine(&store, &path, clock::wall()).await);
+                    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
+                    Ok(Answer::Findings { findings })
+                });
+            }
+            LocalRequest::Backup { path, passphrase } => {
                 self.flush_audit().await?;
                 let copied = backup::copy(&mut self.store, &self.data_dir).await;
                 let store = self.identity_store.clone();
@@ -46,37 +73,37 @@ impl Driver {
                     Ok(Answer::Done)
                 });
             }
-            // The secrets of tickets are encrypted with a key that is about to be loaded.
-            Request::Invite { .. } | Request::InvitationLink { .. } | Request::Open { .. }
-                if self.loading_identity && self.deferred_requests.len() < MAX_REQUESTS =>
-            {
-                self.deferred_requests.push((request, response));
-            }
-            request => {
-                self.last_request += 1;
-                let id = RequestId(self.last_request);
-                let is_doctor = matches!(request, Request::Doctor);
-                self.pending_requests.insert(id, PendingRequest { response, is_doctor });
-                self.handle(Event::Request(id, request), now).await?;
-            }
         }
         Ok(())
     }
 
+    /// Lets the core handle a request; one that needs the identity's keys waits while they are being loaded.
+    pub(super) async fn handle_core_request(
+        &mut self,
+        request: CoreRequest,
+        response: ResponseSender,
+        now: Now,
+    ) -> Result<(), Fault> {
+        // The secrets of tickets are encrypted with one of the keys.
+        let needs_identity = matches!(
+            request,
+            CoreRequest::Invite { .. } | CoreRequest::InvitationLink { .. } | CoreRequest::Open { .. }
+        );
+        if needs_identity && self.loading_identity && self.deferred_requests.len() < MAX_REQUESTS {
+            self.deferred_requests.push((request, response));
+            return Ok(());
+        }
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.pending_requests.insert(id, response);
+        self.handle(Event::Request(id, request), now).await
+    }
+
     /// Sends the core's answer to a request.
     pub(super) fn send_answer(&mut self, request: RequestId, answer: Result<Answer, Fault>) {
-        let Some(PendingRequest { response, is_doctor }) = self.pending_requests.remove(&request) else { return };
-        match answer {
-            Ok(Answer::Findings { mut findings }) if is_doctor => {
-                let (store, path) = (self.identity_store.clone(), self.data_dir.join(FILE));
-                spawn_response(response, async move {
-                    findings.extend(doctor::examine(&store, &path, clock::wall()).await);
-                    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
-                    Ok(Answer::Findings { findings })
-                });
-            }
+        if let Some(response) = self.pending_requests.remove(&request) {
             // Nobody may be waiting any more.
-            answer => drop(response.send(answer)),
+            let _ = response.send(answer);
         }
     }
 }

@@ -12,7 +12,7 @@ impl Driver {
     /// Closes everything. Requests that wait are answered with the reason.
     pub(super) async fn shut_down(mut self, reason: &Fault) {
         self.frontends.commands.close();
-        let pending = self.pending_requests.drain().map(|(_, pending)| pending.response);
+        let pending = self.pending_requests.drain().map(|(_, response)| response);
         for response in pending.chain(self.deferred_requests.drain(..).map(|(_, response)| response)) {
             let _ = response.send(Err(reason.clone()));
         }

@@ -4,8 +4,9 @@ use minicbor::{Decode, Encode};
 
 use super::{
     ChangeHash, ChangeHistory, Error, Identifier, PublicKey, Signature, Signed, Timestamp, cbor,
-    versioned::{self, DataType, sha256},
+    versioned::{self, DataType},
 };
+use crate::crypto::sha256;
 use crate::vault::{KeyId, Vault};
 
 /// How long a purpose key is attested for: five years of 365 days (`docs/wire.md §6.4`).

@@ -4,8 +4,9 @@ use minicbor::{Decode, Encode};
 
 use super::{
     ChainFault, Error, Identifier, PublicKey, Signature, Signed, Timestamp, cbor,
-    versioned::{self, DataType, sha256},
+    versioned::{self, DataType},
 };
+use crate::crypto::sha256;
 use crate::vault::{KeyId, Vault};
 
 /// How long a new key may attest other keys: ten years of 365 days (`docs/wire.md §6.3`).

@@ -5,8 +5,9 @@ use minicbor::{Decode, Encode};
 use super::{
     ATTRIBUTES_MAX, Attributes, ChangeHash, Error, Identifier, KnownIdentities, PurposeKey, PurposeKeyAttestation,
     Signature, Signed, Timestamp, cbor,
-    versioned::{self, DataType, sha256},
+    versioned::{self, DataType},
 };
+use crate::crypto::sha256;
 use crate::vault::{KeyId, Vault};
 
 /// The most bytes the signed part of a credential may have.

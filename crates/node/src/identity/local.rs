@@ -4,7 +4,8 @@ use super::{
     Attributes, ChangeHistory, Credential, CredentialAndPurposeKey, Error, Identifier, PURPOSE_KEY_LIFETIME,
     PostalAddress, PublicKey, PurposeKey, PurposeKeyAttestation, Signed, Timestamp,
 };
-use crate::vault::{KeyId, KeyKind, Vault};
+use crate::crypto::KeyKind;
+use crate::vault::{KeyId, Vault};
 
 /// An identity of one's own: its history, and its latest key in a vault.
 ///

@@ -1,7 +1,6 @@
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::fmt;
+
+use postern_env::{clock, time::Duration};
 
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
@@ -20,8 +19,7 @@ pub struct Timestamp(#[n(0)] pub u64);
 impl Timestamp {
     /// What the system's clock says; for the edge of a program, the rest is given the time.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Self(since.unwrap_or_default().as_secs())
+        Self(clock::since_unix_epoch().as_secs())
     }
 
     /// This much later, whole seconds only, at most the end of time.

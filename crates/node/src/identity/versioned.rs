@@ -1,4 +1,3 @@
-use aws_lc_rs::digest::{SHA256, digest};
 use minicbor::{Decode, Encode};
 
 use super::{Error, cbor};
@@ -48,11 +47,4 @@ pub(super) fn decode<'b, T: Decode<'b, ()>>(
         return Err(Error::WrongDataType { expected, found: wrapped.data_type });
     }
     cbor::decode(what, usize::MAX, wrapped.data)
-}
-
-/// SHA-256: what signatures are made over, and what names changes and identities.
-pub(super) fn sha256(signed: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, signed).as_ref());
-    hash
 }

@@ -8,9 +8,9 @@
 //!                01 mail id (32), deposited uint, sealed data    Mail
 //! ```
 
+use crate::crypto::sha256;
 use crate::identity::{Identifier, Timestamp};
 use crate::wire::bare;
-use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt;
 
 const DEPOSIT: u8 = 0;
@@ -26,9 +26,7 @@ pub struct MailId([u8; 32]);
 impl MailId {
     /// The name of a sealed message.
     pub fn of(sealed: &[u8]) -> Self {
-        let mut id = [0; 32];
-        id.copy_from_slice(digest(&SHA256, sealed).as_ref());
-        Self(id)
+        Self(sha256(sealed))
     }
 
     /// The id with these bytes.

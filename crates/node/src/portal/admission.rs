@@ -9,8 +9,9 @@
 use super::message::EndReason;
 use super::meter::{LiveStream, Meter};
 use crate::identity::VerifiedPeer;
+use postern_env::time::{self, Duration, Instant};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+
 use tokio_util::sync::CancellationToken;
 
 /// Decides about every stream that is to be opened through an outlet, and hears what becomes of it.
@@ -135,7 +136,7 @@ pub(super) struct ActivePermit {
 
 impl ActivePermit {
     pub(super) fn under(permit: Permit) -> Self {
-        Self { live: Some(permit.live), on_end: permit.on_end, begun: Instant::now() }
+        Self { live: Some(permit.live), on_end: permit.on_end, begun: time::now() }
     }
 
     pub(super) fn finish(mut self, (sent, received): (u64, u64), result: Result<(), EndReason>) {
@@ -146,7 +147,7 @@ impl ActivePermit {
         // Whoever hears of the end must not find the stream live any more.
         self.live = None;
         if let Some(on_end) = self.on_end.take() {
-            on_end(StreamEnd { sent, received, duration: self.begun.elapsed(), result });
+            on_end(StreamEnd { sent, received, duration: time::since(self.begun), result });
         }
     }
 }

@@ -6,12 +6,12 @@
 //! over a distance           doubles  as long as the other end must be waiting for credit
 //! ```
 
-use super::stream::INITIAL_WINDOW;
-use crate::node::Core;
+use postern_env::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
 
+/// Bytes that one end of a stream takes from the other beyond what its socket has taken, at first.
+pub const INITIAL_WINDOW: u64 = 64 * 1024;
 /// Bytes by which the windows of a node's streams together are larger while none of them is light.
 const BURST_POOL: u64 = 4 * 1024 * 1024;
 /// The least and most of that for one stream.
@@ -39,6 +39,8 @@ pub(crate) struct FlowControlPool {
     grown: AtomicU64,
     /// Bytes by which busy streams are ahead.
     burst: AtomicU64,
+    /// Streams that are running: they share the burst allowance.
+    streams: AtomicU64,
     /// The light stream that moved something last, by the place of its [`InteractivityTracker`], and the uptime in microseconds until
     /// which others mind it.
     interactive: (AtomicUsize, AtomicU64),
@@ -54,7 +56,22 @@ impl InteractivityTracker {
     }
 }
 
+/// A running stream, until this is dropped.
+pub(super) struct RunningStream<'a>(&'a FlowControlPool);
+
+impl Drop for RunningStream<'_> {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl FlowControlPool {
+    /// Counts a stream that begins to run.
+    pub(super) fn join(&self) -> RunningStream<'_> {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        RunningStream(self)
+    }
+
     /// A stream has moved so many bytes at once, the one way or the other.
     pub(super) fn on_bytes(&self, now: Duration, interactivity: &InteractivityTracker, bytes: usize) {
         if bytes > INTERACTIVE_MAX {
@@ -66,12 +83,14 @@ impl FlowControlPool {
     }
 
     /// How far ahead this stream may be of what it may be in any case.
-    fn burst_allowance(&self, now: Duration, interactivity: &InteractivityTracker, streams: u64) -> u64 {
+    fn burst_allowance(&self, now: Duration, interactivity: &InteractivityTracker) -> u64 {
         let beside_interactive = self.interactive.0.load(Ordering::Relaxed) != interactivity.id()
             && micros(now) < self.interactive.1.load(Ordering::Relaxed);
         match beside_interactive {
             true => 0,
-            false => (BURST_POOL / streams.max(1)).clamp(BURST_PER_STREAM.0, BURST_PER_STREAM.1),
+            false => {
+                (BURST_POOL / self.streams.load(Ordering::Relaxed).max(1)).clamp(BURST_PER_STREAM.0, BURST_PER_STREAM.1)
+            }
         }
     }
 }
@@ -91,7 +110,7 @@ fn reserve(used: &AtomicU64, bytes: u64) -> bool {
 
 /// The credit window of one end of a stream.
 pub(super) struct ReceiveWindow {
-    core: Arc<Core>,
+    pool: Arc<FlowControlPool>,
     /// Bytes, whatever other streams do.
     size: u64,
     /// Bytes more, counted until the other end has used them up: what was granted cannot be taken back.
@@ -105,14 +124,14 @@ pub(super) struct ReceiveWindow {
 
 impl ReceiveWindow {
     /// A window whose first grant is made now, over a channel whose handshake took `round_trip`.
-    pub(super) fn new(core: &Arc<Core>, round_trip: Duration) -> Self {
+    pub(super) fn new(pool: &Arc<FlowControlPool>, now: Duration, round_trip: Duration) -> Self {
         let round_trip = round_trip.saturating_sub(HANDSHAKE_WORK);
         Self {
-            core: core.clone(),
+            pool: pool.clone(),
             size: INITIAL_WINDOW,
             burst: 0,
             granted: INITIAL_WINDOW,
-            granted_at: core.uptime(),
+            granted_at: now,
             round_trip,
         }
     }
@@ -134,11 +153,11 @@ impl ReceiveWindow {
             _ if time < BURST_STOP_AFTER => self.burst,
             _ => 0,
         };
-        let burst = wanted.min(self.core.windows.burst_allowance(now, interactivity, self.core.stats.streams.get()));
+        let burst = wanted.min(self.pool.burst_allowance(now, interactivity));
         if burst < self.burst {
             self.shrink_burst(burst, written);
             self.pending_increase(written)?;
-        } else if reserve(&self.core.windows.burst, burst - self.burst) {
+        } else if reserve(&self.pool.burst, burst - self.burst) {
             self.burst = burst;
         }
         self.granted = written + self.size + self.burst;
@@ -157,12 +176,12 @@ impl ReceiveWindow {
     fn shrink_burst(&mut self, burst: u64, written: u64) {
         let used_up = (written + self.size + self.burst).saturating_sub(self.granted).min(self.burst - burst);
         self.burst -= used_up;
-        self.core.windows.burst.fetch_sub(used_up, Ordering::Relaxed);
+        self.pool.burst.fetch_sub(used_up, Ordering::Relaxed);
     }
 
     fn grow(&mut self) {
         let more = self.size;
-        if self.size + more <= MAX_WINDOW && reserve(&self.core.windows.grown, more) {
+        if self.size + more <= MAX_WINDOW && reserve(&self.pool.grown, more) {
             self.size += more;
         }
     }
@@ -170,8 +189,8 @@ impl ReceiveWindow {
 
 impl Drop for ReceiveWindow {
     fn drop(&mut self) {
-        self.core.windows.grown.fetch_sub(self.size - INITIAL_WINDOW, Ordering::Relaxed);
-        self.core.windows.burst.fetch_sub(self.burst, Ordering::Relaxed);
+        self.pool.grown.fetch_sub(self.size - INITIAL_WINDOW, Ordering::Relaxed);
+        self.pool.burst.fetch_sub(self.burst, Ordering::Relaxed);
     }
 }
 
@@ -194,13 +213,13 @@ mod tests {
         assert!(!limits_throughput(400, 100, Duration::ZERO, Duration::ZERO));
     }
 
-    #[tokio::test]
-    async fn windows_grow_over_a_distance_within_what_the_node_has_for_all() {
-        let node = crate::Node::new();
-        let (core, this, now) = (node.core(), &InteractivityTracker::default(), MS);
-        core.windows.on_bytes(now, &InteractivityTracker::default(), 1);
+    #[test]
+    fn windows_grow_over_a_distance_within_what_the_node_has_for_all() {
+        let pool = &Arc::new(FlowControlPool::default());
+        let (this, now) = (&InteractivityTracker::default(), MS);
+        pool.on_bytes(now, &InteractivityTracker::default(), 1);
         let far: &mut Vec<ReceiveWindow> =
-            &mut (0..16).map(|_| ReceiveWindow::new(core, Duration::from_secs(3600))).collect();
+            &mut (0..16).map(|_| ReceiveWindow::new(pool, MS, Duration::from_secs(3600))).collect();
         for window in far.iter_mut() {
             let mut written = 0;
             while let Some(limit) = window.grant(now, this, written + window.size).filter(|_| written < 20 * MAX_WINDOW)
@@ -214,7 +233,7 @@ mod tests {
         let sum: u64 = far.iter().map(|window| window.size - INITIAL_WINDOW).sum();
         assert!(sum > POOL_MAX / 2 && sum <= POOL_MAX);
         far.clear();
-        assert_eq!(core.windows.grown.load(Ordering::Relaxed), 0);
+        assert_eq!(pool.grown.load(Ordering::Relaxed), 0);
     }
 
     /// What a window of one near stream is after each of these times, in which the whole of it was taken.
@@ -228,38 +247,37 @@ mod tests {
         times.iter().map(&mut size_after).collect()
     }
 
-    #[tokio::test]
-    async fn a_busy_stream_runs_ahead_and_a_slow_one_does_not() {
-        let node = crate::Node::new();
-        let (core, interactivity) = (node.core(), &InteractivityTracker::default());
-        let near = &mut ReceiveWindow::new(core, HANDSHAKE_WORK);
+    #[test]
+    fn a_busy_stream_runs_ahead_and_a_slow_one_does_not() {
+        let pool = &Arc::new(FlowControlPool::default());
+        let interactivity = &InteractivityTracker::default();
+        let near = &mut ReceiveWindow::new(pool, MS, HANDSHAKE_WORK);
         assert_eq!(near.grant(near.granted_at, interactivity, INITIAL_WINDOW / 4 - 1), None);
         assert_eq!(sizes(near, interactivity, &[MS; 6]), [2, 3, 5, 9, 16, 16]);
-        assert_eq!(core.windows.burst.load(Ordering::Relaxed), BURST_PER_STREAM.1);
+        assert_eq!(pool.burst.load(Ordering::Relaxed), BURST_PER_STREAM.1);
         assert_eq!(
             sizes(near, interactivity, &[BURST_GROW_WITHIN, BURST_STOP_AFTER, BURST_GROW_WITHIN, MS]),
             [16, 1, 1, 2]
         );
         // Many share what there is.
-        core.stats.streams.add(1000);
+        let _running: Vec<_> = (0..1000).map(|_| pool.join()).collect();
         assert_eq!(sizes(near, interactivity, &[MS; 3]), [3, 3, 3]);
     }
 
-    #[tokio::test]
-    async fn nobody_runs_ahead_beside_a_light_stream() {
-        let node = crate::Node::new();
-        let (core, this, interactive) =
-            (node.core(), &InteractivityTracker::default(), &InteractivityTracker::default());
-        let near = &mut ReceiveWindow::new(core, HANDSHAKE_WORK);
+    #[test]
+    fn nobody_runs_ahead_beside_a_light_stream() {
+        let pool = &Arc::new(FlowControlPool::default());
+        let (this, interactive) = (&InteractivityTracker::default(), &InteractivityTracker::default());
+        let near = &mut ReceiveWindow::new(pool, MS, HANDSHAKE_WORK);
         let now = near.granted_at;
-        core.windows.on_bytes(now, this, INTERACTIVE_MAX);
+        pool.on_bytes(now, this, INTERACTIVE_MAX);
         assert_eq!(sizes(near, this, &[MS; 5]), [2, 3, 5, 9, 16]);
 
         // Nothing more is granted until the other end is no more ahead than it may be.
         let (now, granted) = (near.granted_at, near.granted);
-        core.windows.on_bytes(now, interactive, INTERACTIVE_MAX);
+        pool.on_bytes(now, interactive, INTERACTIVE_MAX);
         assert_eq!(near.grant(now, this, granted - INITIAL_WINDOW), None);
-        assert_eq!(core.windows.burst.load(Ordering::Relaxed), 0);
+        assert_eq!(pool.burst.load(Ordering::Relaxed), 0);
         assert_eq!(near.grant(now, this, granted - INITIAL_WINDOW / 2), Some(granted + INITIAL_WINDOW / 2));
         assert_eq!(sizes(near, this, &[MS, INTERACTIVE_HOLD, MS]), [1, 1, 2]);
     }
@@ -268,7 +286,7 @@ mod tests {
     fn a_stream_that_moves_much_is_not_light_for_a_while() {
         let (windows, this, other) =
             (FlowControlPool::default(), &InteractivityTracker::default(), &InteractivityTracker::default());
-        let is_held_back = |now| windows.burst_allowance(now, this, 1) == 0;
+        let is_held_back = |now| windows.burst_allowance(now, this) == 0;
         windows.on_bytes(MS, other, INTERACTIVE_MAX + 1);
         windows.on_bytes(INTERACTIVE_HOLD, other, 1);
         assert!(!is_held_back(INTERACTIVE_HOLD));
@@ -277,17 +295,16 @@ mod tests {
         assert!(!is_held_back(2 * INTERACTIVE_HOLD + MS));
     }
 
-    #[tokio::test]
-    async fn what_is_granted_ahead_is_bounded_and_given_back() {
-        let node = crate::Node::new();
-        let core = node.core();
-        let mut many: Vec<ReceiveWindow> = (0..100).map(|_| ReceiveWindow::new(core, Duration::ZERO)).collect();
+    #[test]
+    fn what_is_granted_ahead_is_bounded_and_given_back() {
+        let pool = &Arc::new(FlowControlPool::default());
+        let mut many: Vec<ReceiveWindow> = (0..100).map(|_| ReceiveWindow::new(pool, MS, Duration::ZERO)).collect();
         for window in many.iter_mut() {
             sizes(window, &InteractivityTracker::default(), &[MS; 5]);
         }
         let burst: u64 = many.iter().map(|window| window.burst).sum();
         assert!(burst > POOL_MAX / 2 && burst <= POOL_MAX);
         many.clear();
-        assert_eq!(core.windows.burst.load(Ordering::Relaxed), 0);
+        assert_eq!(pool.burst.load(Ordering::Relaxed), 0);
     }
 }

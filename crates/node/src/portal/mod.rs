@@ -12,33 +12,28 @@
 //! implementations ignore. The packet counter is always sent and always checked: what is lost ends the stream.
 
 mod admission;
+mod error;
 mod flow_control;
 mod inlet;
+mod inlet_state;
+mod liveness_probe;
 mod message;
 mod meter;
+mod opening;
 mod outlet;
 mod stream;
 mod target;
 
 pub use admission::{AdmissionPolicy, Permit, Revocation, StreamEnd};
-pub(crate) use flow_control::FlowControlPool;
-pub use inlet::{Inlet, InletRoute, PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
+pub use error::PortalError;
+pub use flow_control::INITIAL_WINDOW;
+pub use inlet::Inlet;
+pub(crate) use inlet::open as open_inlet;
+pub use inlet_state::InletRoute;
+pub use liveness_probe::{PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
 pub use message::{EndReason, MAX_PAYLOAD};
 pub use meter::Meter;
+pub(crate) use outlet::open as open_outlet;
 pub use outlet::{Outlet, OutletOptions};
-pub use stream::{BASIC_PEER_BUFFER, CONNECT_TIMEOUT, INITIAL_WINDOW};
+pub use stream::{BASIC_PEER_BUFFER, CONNECT_TIMEOUT};
 pub use target::check_target;
-
-/// Why a portal could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PortalError {
-    /// The inlet cannot listen there.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// As it was given.
-        address: String,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-}

@@ -1,18 +1,22 @@
 //! The end of a portal beside the service.
 
 use super::admission::{ActivePermit, AdmissionPolicy, Permit};
+use super::error::PortalError;
+use super::flow_control::{FlowControlPool, INITIAL_WINDOW};
 use super::message::{EndReason, PortalMessage};
 use super::meter::Meter;
-use super::stream::{CONNECT_TIMEOUT, INITIAL_WINDOW, Stream, StreamShutdown};
+use super::stream::{CONNECT_TIMEOUT, Stream, StreamShutdown};
 use super::target;
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
-use crate::error::Result;
+use crate::core::Core;
+use crate::delivery::Delivery;
 use crate::identity::{Timestamp, TrustPolicy};
-use crate::node::{Core, Node};
+use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::origin::Source;
 use crate::route::Route;
-use crate::router::{BorrowedMessage, Endpoint, PayloadBuf, Source};
+use crate::router::Endpoint;
 use crate::sync::{read, write};
+use crate::undeliverable::Undeliverable;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, RwLock};
 use tokio_util::sync::CancellationToken;
@@ -52,34 +56,28 @@ impl Outlet {
     }
 }
 
-impl Node {
-    /// Opens an outlet at an address for the service at `host:port`, whose name is resolved at every connection.
-    ///
-    /// It must be [exposed](Self::expose) to what inlets reach it through.
-    ///
-    /// # Errors
-    /// The address is taken.
-    pub fn create_outlet(
-        &self,
-        address: impl Into<Address>,
-        target: impl Into<String>,
-        options: OutletOptions,
-    ) -> Result<Outlet> {
-        let (core, address) = (self.core(), address.into());
-        let listening = Arc::new(OutletInner {
-            core: core.clone(),
-            target: RwLock::new(target.into().into()),
-            options,
-            streams: AtomicUsize::new(0),
-            meter: Arc::default(),
-            closed: core.stopping.child_token(),
-        });
-        core.router.add_endpoint(address.clone(), Arc::new(OutletEndpoint(listening.clone())))?;
-        Ok(Outlet { address, listening })
-    }
+/// Opens an outlet at an address for the service at `host:port`.
+pub(crate) fn open(
+    core: &Arc<Core>,
+    address: Address,
+    target: String,
+    options: OutletOptions,
+) -> Result<Outlet, PortalError> {
+    let listening = Arc::new(OutletInner {
+        core: core.clone(),
+        pool: core.extension(),
+        target: RwLock::new(target.into()),
+        options,
+        streams: AtomicUsize::new(0),
+        meter: Arc::default(),
+        closed: core.stopping.child_token(),
+    });
+    core.router.add_endpoint(address.clone(), Arc::new(OutletEndpoint(listening.clone())))?;
+    Ok(Outlet { address, listening })
 }
 
 struct OutletInner {
+    pool: Arc<FlowControlPool>,
     core: Arc<Core>,
     target: RwLock<Arc<str>>,
     options: OutletOptions,
@@ -142,7 +140,7 @@ impl OutletInner {
             },
         };
         let address = address.unwrap_or_else(Address::random);
-        let stream = Stream::new(&self.core, address, source.map(Arc::as_ref), extended, permit.meter());
+        let stream = Stream::new(&self.core, &self.pool, address, source.map(Arc::as_ref), extended, permit.meter());
         let (carrier, channel) = match source {
             Some(source) => (source.carrier.clone(), source.ended.clone()),
             None => (self.closed.clone(), self.closed.clone()),
@@ -163,7 +161,7 @@ impl OutletInner {
             self.core.router.expose(stream.address(), source.origin);
         }
         stream.set_remote(onward, window.unwrap_or(u64::MAX));
-        self.core.tasks.spawn(async move {
+        self.core.spawn(async move {
             let result = serve(&counted.0, &stream, &ends).await;
             if let Err(reason) = result {
                 tracing::debug!(%reason, "a stream ended early");

@@ -1,9 +1,9 @@
 //! The service beside an outlet: connecting to it, and asking whether it is there.
 
 use super::message::EndReason;
+use postern_env::net::{self, TcpStream};
+use postern_env::time::{self, Duration};
 use std::io;
-use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Connects to `host:port` and closes the connection again, to learn whether a service is there.
 ///
@@ -16,7 +16,7 @@ pub async fn check_target(target: &str, timeout: Duration) -> Result<(), EndReas
 
 /// Connects to `host:port`; the name is resolved now.
 pub(super) async fn connect(target: &str, timeout: Duration) -> Result<TcpStream, EndReason> {
-    match tokio::time::timeout(timeout, TcpStream::connect(target)).await {
+    match time::timeout(timeout, net::connect(target)).await {
         Ok(Ok(socket)) => Ok(socket),
         Err(_) => Err(EndReason::TimedOut),
         Ok(Err(error)) => Err(match error.kind() {

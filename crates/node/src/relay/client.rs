@@ -1,22 +1,23 @@
 //! The node's side: asking a hub for a relay.
 
+use super::error::RelayError;
+use super::name::is_valid_name;
 use super::registration_reply::RegistrationReply;
-use super::service::is_valid_name;
-use super::{
-    FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, RelayError, STATIC_FORWARDING_SERVICE,
-};
+use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, REGISTER_TIMEOUT, STATIC_FORWARDING_SERVICE};
 use crate::address::Address;
-use crate::context::Context;
-use crate::delivery::{Delivery, Undeliverable};
-use crate::error::{Error, Result};
+use crate::context::{Context, ContextError};
+use crate::core::Core;
+use crate::delivery::Delivery;
+use crate::local_message::{BorrowedMessage, OwnedMessage};
 use crate::message::Message;
-use crate::node::{Core, Node};
 use crate::route::Route;
-use crate::router::{BorrowedMessage, Endpoint, OwnedMessage};
+use crate::router::Endpoint;
 use crate::secure_channel::SecureChannel;
 use crate::sync::lock;
+use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
 use bytes::Bytes;
+use postern_env::time;
 use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
@@ -33,25 +34,17 @@ impl Relay {
     }
 }
 
-impl Node {
-    /// Registers a relay at the hub that `hub` leads to: a connection, or a secure channel with the hub.
-    ///
-    /// Without a name the hub chooses a random one. What others are to reach through the relay must be
-    /// [exposed](Self::expose) to the same connection or channel.
-    ///
-    /// # Errors
-    /// [`RelayError`], or the first hop of `hub` is not there.
-    pub async fn create_relay(&self, hub: impl Into<Route>, name: Option<&str>) -> Result<Relay> {
-        register(self.core(), hub.into(), name, Address::random()).await
-    }
-}
-
 /// Registers, with the confirmation sent to `bearer`: who knows that address may replace the relay later.
-pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, bearer: Address) -> Result<Relay> {
+pub(crate) async fn register(
+    core: &Arc<Core>,
+    hub: Route,
+    name: Option<&str>,
+    bearer: Address,
+) -> Result<Relay, RelayError> {
     let (service, text) = match name {
         None => (FORWARDING_SERVICE, REGISTER.to_owned()),
         Some(name) if is_valid_name(name) => (STATIC_FORWARDING_SERVICE, name.to_owned()),
-        Some(name) => Err(RelayError::InvalidName(name.to_owned()))?,
+        Some(name) => return Err(RelayError::InvalidName(name.to_owned())),
     };
     let (confirm, confirmed) = oneshot::channel();
     let endpoint =
@@ -72,10 +65,10 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
     let asked = async {
         core.router.dispatch_local(request)?.flush_and_wait().await?;
         tokio::select! {
-            () = carrier.cancelled() => Err(RelayError::Disconnected.into()),
-            confirmed = tokio::time::timeout(REGISTER_TIMEOUT, confirmed) => match confirmed {
+            () = carrier.cancelled() => Err(RelayError::Disconnected),
+            confirmed = time::timeout(REGISTER_TIMEOUT, confirmed) => match confirmed {
                 Ok(Ok(address)) => Ok(Relay { address }),
-                _ => Err(RelayError::NotConfirmed.into()),
+                _ => Err(RelayError::NotConfirmed),
             },
         }
     };
@@ -85,30 +78,30 @@ pub(crate) async fn register(core: &Arc<Core>, hub: Route, name: Option<&str>, b
         return relay;
     }
     // Old hubs keep the address in the relay's route: it stays as long as the relay can.
-    let (core, tasks) = (core.clone(), core.tasks.clone());
-    tasks.spawn(async move {
+    let held = core.clone();
+    core.spawn(async move {
         tokio::select! {
             () = carrier.cancelled() => {}
-            () = core.stopping.cancelled() => {}
+            () = held.stopping.cancelled() => {}
         }
-        core.router.release(&bearer, registration);
+        held.router.release(&bearer, registration);
     });
     relay
 }
 
 /// Registers a relay that belongs to the identity whose channel with the hub this is.
-pub(crate) async fn register_owned(core: &Arc<Core>, channel: &SecureChannel, name: &str) -> Result<Relay> {
+pub(crate) async fn register_owned(core: &Arc<Core>, channel: &SecureChannel, name: &str) -> Result<Relay, RelayError> {
     if !is_valid_name(name) {
-        return Err(RelayError::InvalidName(name.to_owned()).into());
+        return Err(RelayError::InvalidName(name.to_owned()));
     }
     let context = Context::open(core, Address::random(), core.stopping.child_token())?;
     let service = Route::from(channel).then(OWNED_FORWARDING_SERVICE);
     let answer = tokio::select! {
-        () = channel.cut() => return Err(RelayError::Disconnected.into()),
+        () = channel.cut() => return Err(RelayError::Disconnected),
         answer = context.send_and_receive_within::<Bytes>(REGISTER_TIMEOUT, service, name.to_owned()) => answer,
     };
     let answer = match answer {
-        Err(Error::Timeout(_)) => None,
+        Err(ContextError::Timeout(_)) => None,
         answer => RegistrationReply::read(answer?.body()),
     };
     let address = answer.ok_or(RelayError::NotConfirmed)?.address(name)?;
@@ -138,5 +131,16 @@ impl Endpoint for PendingRegistration {
         let confirm = lock(&self.confirm).take().ok_or(Undeliverable::Closed)?;
         let _ = confirm.send(address.ok_or(Undeliverable::Malformed)?);
         Ok(Delivery::default())
+    }
+}
+
+impl From<ContextError> for RelayError {
+    fn from(error: ContextError) -> Self {
+        match error {
+            ContextError::Undeliverable(reason) => Self::Unreachable(reason),
+            ContextError::Stopped => Self::Stopped,
+            ContextError::AddressTaken(taken) => Self::AddressTaken(taken),
+            ContextError::Timeout(_) | ContextError::Decode(_) => Self::NotConfirmed,
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What a hub answers to a node that registers a relay as an identity (`docs/wire.md` §8.3).
 
-use super::RelayError;
+use super::error::RelayError;
 use crate::wire::bare;
 
 const REGISTERED: u8 = 0;

@@ -2,8 +2,8 @@
 
 use crate::address::Address;
 use crate::identity::Identifier;
+use postern_env::time::{Duration, Instant};
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
 
 /// How long a name stays its identity's after the relay has ended.
 pub const RESERVED_FOR: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -1,25 +1,25 @@
 //! The hub's side: registering and forwarding.
 
+use super::name::{MAX_NAME, is_valid_name};
 use super::registration_reply::RegistrationReply;
 use super::reserved::ReservedNames;
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
-use crate::delivery::{Delivery, Undeliverable};
-use crate::error::Result;
+use crate::core::Core;
+use crate::delivery::Delivery;
 use crate::identity::{Identifier, Timestamp, TrustPolicy};
+use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::message::Message;
-use crate::node::{Core, Node};
+use crate::origin::{OriginId, Source};
 use crate::route::Route;
-use crate::router::{BorrowedMessage, Endpoint, OriginId, PayloadBuf, Source};
+use crate::router::{AddressTaken, Endpoint};
 use crate::sync::lock;
+use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
+use postern_env::time;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Longest name of a relay, in bytes, prefix included.
-pub const MAX_NAME: usize = 128;
 
 /// How a relay service names relays and who reaches them.
 #[derive(Debug, Clone, Default)]
@@ -35,39 +35,32 @@ pub struct RelayServiceOptions {
 /// [`OWNED_FORWARDING_SERVICE`].
 pub struct RelayService;
 
-impl RelayService {
-    /// Starts the service. It, and every relay, is exposed to the given flows: the hub's listeners.
-    ///
-    /// # Errors
-    /// One of the addresses is taken.
-    pub fn start(node: &Node, options: RelayServiceOptions, exposed_to: &[OriginId]) -> Result<()> {
-        let table = Arc::new(RelayTable {
-            core: node.core().clone(),
-            prefix: options.prefix,
-            allow: options.allow,
-            exposed_to: exposed_to.to_vec(),
-            relays: Mutex::default(),
-        });
-        let services = [
-            (FORWARDING_SERVICE, Kind::Random),
-            (STATIC_FORWARDING_SERVICE, Kind::Named),
-            (OWNED_FORWARDING_SERVICE, Kind::Owned),
-        ];
-        for (address, kind) in services {
-            let address = Address::from(address);
-            table.core.router.add_endpoint(address.clone(), Arc::new(Registrar { table: table.clone(), kind }))?;
-            for origin in exposed_to {
-                table.core.router.expose(&address, *origin);
-            }
+/// Starts the service in a node, exposed to the given origins.
+pub(crate) fn start(
+    core: &Arc<Core>,
+    options: RelayServiceOptions,
+    exposed_to: &[OriginId],
+) -> Result<(), AddressTaken> {
+    let table = Arc::new(RelayTable {
+        core: core.clone(),
+        prefix: options.prefix,
+        allow: options.allow,
+        exposed_to: exposed_to.to_vec(),
+        relays: Mutex::default(),
+    });
+    let services = [
+        (FORWARDING_SERVICE, Kind::Random),
+        (STATIC_FORWARDING_SERVICE, Kind::Named),
+        (OWNED_FORWARDING_SERVICE, Kind::Owned),
+    ];
+    for (address, kind) in services {
+        let address = Address::from(address);
+        core.router.add_endpoint(address.clone(), Arc::new(Registrar { table: table.clone(), kind }))?;
+        for origin in exposed_to {
+            core.router.expose(&address, *origin);
         }
-        Ok(())
     }
-}
-
-/// Whether a name may be a relay's. Everything else is refused, so that no name needs to be understood.
-pub(super) fn is_valid_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(&byte);
-    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
+    Ok(())
 }
 
 /// All relays of a hub.
@@ -253,7 +246,7 @@ impl RelayTable {
         }
         if !watched {
             let (through, asked) = (through.ended.clone(), asked.ended.clone());
-            self.core.tasks.spawn(self.clone().remove_when_ended(address, binding, through, asked));
+            self.core.spawn(self.clone().remove_when_ended(address, binding, through, asked));
         }
         tracing::debug!(%name, "relay registered");
         Ok(name)
@@ -279,7 +272,7 @@ impl RelayTable {
             }
             None => {}
         }
-        if reserved.is_others(address, owner.identity(), Instant::now()) {
+        if reserved.is_others(address, owner.identity(), time::now()) {
             return Err(Undeliverable::Denied);
         }
         let owned =
@@ -323,7 +316,7 @@ impl RelayTable {
         self.core.router.remove(&address);
         self.core.stats.relays.sub(1);
         if let Some(owner) = owner {
-            relays.reserved.reserve(address, owner, self.core.limits.relays, Instant::now());
+            relays.reserved.reserve(address, owner, self.core.limits.relays, time::now());
         }
     }
 }
@@ -357,20 +350,5 @@ impl Forwarder {
         let (Some(source), Some(next)) = (source, next) else { return };
         self.core.router.expose(&next.into(), source.origin);
         self.core.router.expose(&source.sender, self.owner.origin);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_bounded_and_plain() {
-        for name in ["bob", "forward_to_bob", "a.b-c:d/e+f=", &"x".repeat(MAX_NAME)] {
-            assert!(is_valid_name(name), "{name}");
-        }
-        for name in ["", "a#b", "0#bob", "a b", "ö", "a\nb", "a\0", &"x".repeat(MAX_NAME + 1)] {
-            assert!(!is_valid_name(name), "{name}");
-        }
     }
 }

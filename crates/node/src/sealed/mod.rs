@@ -21,8 +21,8 @@ pub use crate::identity::{POSTAL_ADDRESS_SIZE_MAX, PostalAddress, VerifiedPostal
 pub use postal_key::PostalKey;
 pub use self_sealed::SelfSealingKey;
 
+use crate::crypto::{AwsLc, KEY_LEN, TAG_LEN};
 use crate::identity::{Error as IdentityError, Identifier, KnownIdentities, Timestamp};
-use crate::secure_channel::{AwsLc, KEY_LEN, TAG_LEN};
 use crate::wire::bare;
 use snow::params::NoiseParams;
 use snow::{Builder, HandshakeState};

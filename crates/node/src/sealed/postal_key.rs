@@ -1,10 +1,9 @@
 //! The key that messages to and from an identity are sealed with.
 
 use super::PostalAddress;
+use crate::crypto::{KEY_LEN, StaticKey, sha256};
 use crate::identity::{Error, Identifier, Identity, Timestamp};
-use crate::secure_channel::{KEY_LEN, StaticKey};
 use crate::vault::{Error as VaultError, KeyId, SecretStore};
-use aws_lc_rs::digest::{SHA256, digest};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -83,7 +82,7 @@ impl fmt::Debug for PostalKey {
 
 /// The name that the secret of an identity's postal key is stored under; fit for every store that takes a vault's keys.
 fn name(identifier: &Identifier) -> KeyId {
-    let hash = digest(&SHA256, &[NAME, identifier.as_bytes()].concat());
+    let hash = sha256(&[NAME, identifier.as_bytes()].concat());
     hex::encode(hash).try_into().unwrap_or_else(|_| unreachable!("a hash in hexadecimal digits is a name"))
 }
 

@@ -7,8 +7,7 @@
 //! The key is the same for the same purpose for as long as the postal key is: over restarts and changes of the signing key.
 
 use super::{PostalKey, SealedError};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use crate::crypto::{OpenError, RandomError, RandomNonceKey};
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -18,7 +17,7 @@ const DOMAIN: &[u8] = b"pst-own-key\x01";
 
 /// A key of one identity for one purpose. Nonces are random: it is for thousands of secrets, not for a stream.
 #[derive(Clone)]
-pub struct SelfSealingKey(Arc<RandomizedNonceKey>);
+pub struct SelfSealingKey(Arc<RandomNonceKey>);
 
 impl SelfSealingKey {
     /// Seals `message`; it opens only beside the same `context`, which is not kept in it.
@@ -26,11 +25,7 @@ impl SelfSealingKey {
     /// # Errors
     /// [`SealedError::NoRandomness`].
     pub fn seal(&self, context: &[u8], message: &[u8]) -> Result<Vec<u8>, SealedError> {
-        let mut text = message.to_vec();
-        let nonce = self.0.seal_in_place_append_tag(Aad::from(context), &mut text);
-        let mut sealed = nonce.map_err(|_| SealedError::NoRandomness)?.as_ref().to_vec();
-        sealed.extend_from_slice(&text);
-        Ok(sealed)
+        Ok(self.0.seal(context, message)?)
     }
 
     /// Opens what was sealed beside the same `context`.
@@ -38,12 +33,10 @@ impl SelfSealingKey {
     /// # Errors
     /// [`SealedError::Malformed`], or [`SealedError::Forged`]: with another key, in another context, or altered.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealedError> {
-        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SealedError::Malformed)?;
-        let mut text = Zeroizing::new(text.to_vec());
-        let opened = self.0.open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut text);
-        let length = opened.map_err(|_| SealedError::Forged)?.len();
-        text.truncate(length);
-        Ok(text)
+        self.0.open(context, sealed).map_err(|error| match error {
+            OpenError::Truncated => SealedError::Malformed,
+            OpenError::Forged => SealedError::Forged,
+        })
     }
 }
 
@@ -59,12 +52,14 @@ impl PostalKey {
     /// # Errors
     /// [`SealedError::NoRandomness`]: the cryptography is not available.
     pub fn self_sealing_key(&self, purpose: &[u8]) -> Result<SelfSealingKey, SealedError> {
-        let mut key = Zeroizing::new([0; 32]);
-        let info = [purpose];
-        let salted = Salt::new(HKDF_SHA256, DOMAIN).extract(self.secret().secret());
-        let filled = salted.expand(&info, &AES_256_GCM).and_then(|derived| derived.fill(&mut key[..]));
-        let made = filled.and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key[..]));
-        made.map(|key| SelfSealingKey(Arc::new(key))).map_err(|_| SealedError::NoRandomness)
+        let key = RandomNonceKey::derive(self.secret().secret(), DOMAIN, purpose)?;
+        Ok(SelfSealingKey(Arc::new(key)))
+    }
+}
+
+impl From<RandomError> for SealedError {
+    fn from(_: RandomError) -> Self {
+        Self::NoRandomness
     }
 }
 
@@ -90,7 +85,7 @@ mod tests {
         assert_eq!(again.self_sealing_key(b"one").unwrap().open(b"here", &sealed).unwrap().as_slice(), b"swordfish");
 
         let mut altered = sealed.clone();
-        altered[NONCE_LEN] ^= 1;
+        altered[12] ^= 1;
         assert!(matches!(key.open(b"here", &altered), Err(SealedError::Forged)));
         assert!(matches!(key.open(b"there", &sealed), Err(SealedError::Forged)));
         assert!(matches!(key.open(b"here", &sealed[..5]), Err(SealedError::Malformed)));

@@ -1,6 +1,6 @@
 use super::*;
+use crate::crypto::StaticKey;
 use crate::identity::Identity;
-use crate::secure_channel::StaticKey;
 use crate::vault::{KeyKind, MemoryStore, MemoryVault, SecretStore, Vault};
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::sync::Arc;

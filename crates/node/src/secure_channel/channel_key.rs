@@ -1,7 +1,7 @@
 //! What one side of a handshake presents: its X25519 key, attested by its identity.
 
-use super::ChannelError;
-use super::crypto::StaticKey;
+use super::error::ChannelError;
+use crate::crypto::StaticKey;
 use crate::identity::{CredentialAndPurposeKey, Identity, IdentityProof, Timestamp};
 
 /// A fresh channel key with the proof whose it is. Its secret lives in memory only and dies with it.

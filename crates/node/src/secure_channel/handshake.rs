@@ -20,8 +20,8 @@ use snow::params::{
 use snow::{Builder, HandshakeState};
 use zeroize::Zeroize;
 
-use super::crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
 use super::record::RecordKey;
+use crate::crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
 
 /// Name mixed into every key; not the standard Noise name (`docs/wire.md §7.1`).
 const PROTOCOL_NAME: &str = "OCKAM_XX_25519_AES256_GCM_SHA256";

@@ -1,21 +1,26 @@
 //! Opening a channel: the side that begins (`docs/wire.md` §7.3).
 
-use super::channel::{Channel, Decryptor, HandshakeOutcome, Role};
+use super::channel::{Carrier, Channel, HandshakeOutcome, Role};
 use super::channel_key::ChannelKey;
+use super::decryptor::Decryptor;
+use super::encryptor::Encryptor;
+use super::error::ChannelError;
+use super::handle::SecureChannel;
 use super::handshake::{Initiator, InitiatorSentM1};
-use super::{ChannelError, SecureChannel, SecureChannelOptions};
+use super::options::SecureChannelOptions;
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
+use crate::core::Core;
+use crate::delivery::Delivery;
 use crate::identity::{Identity, IdentityProof, Timestamp};
-use crate::node::Core;
+use crate::local_message::{BorrowedMessage, OwnedMessage, PayloadBuf};
 use crate::route::Route;
-use crate::router::{BorrowedMessage, Endpoint, OwnedMessage, PayloadBuf, Source};
+use crate::router::Endpoint;
 use crate::sync::lock;
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Instant};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 /// Waits at the initiator's address for the second message of the handshake.
 struct PendingInitiator {
@@ -33,7 +38,7 @@ enum State {
     Over,
 }
 
-pub(super) async fn open(
+pub(crate) async fn open(
     core: &Arc<Core>,
     identity: &Identity,
     route: Route,
@@ -59,13 +64,13 @@ pub(crate) async fn open_with(
         key,
         options,
         state: Mutex::new(State::Waiting(Box::new(initiator), done)),
-        begun: Instant::now(),
+        begun: time::now(),
     });
     core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
     let mut unfinished = AbortOnDrop(Some(initiating.clone()));
     let m1 = OwnedMessage { onward: route, return_route: address.into(), payload: m1.into(), source: None };
     core.router.dispatch_local(m1)?.flush_and_wait().await?;
-    let opened = tokio::time::timeout(timeout, opened).await.map_err(|_| ChannelError::Timeout(timeout))?;
+    let opened = time::timeout(timeout, opened).await.map_err(|_| ChannelError::Timeout(timeout))?;
     let channel = opened.map_err(|_| ChannelError::Closed)??;
     unfinished.0 = None;
     Ok(SecureChannel::new(channel))
@@ -140,13 +145,12 @@ impl PendingInitiator {
                 route: route.clone(),
                 decryptor: self.address.clone(),
                 listener: None,
-                carrier: carrier(message.source),
-                outer_channel: outer_channel(message.source),
-                carrier_address: carrier_address(message.source),
-                round_trip: self.begun.elapsed(),
+                carrier: Carrier::of(message.source),
+                round_trip: time::since(self.begun),
             },
             self.options.clone(),
         )?;
+        Encryptor::install(&channel)?;
         if let Some(source) = message.source {
             source.authenticated.store(true, Ordering::Relaxed);
         }
@@ -162,19 +166,4 @@ impl PendingInitiator {
             error.into()
         })
     }
-}
-
-/// The channel that a handshake message came through, if it did.
-pub(super) fn outer_channel(source: Option<&Arc<Source>>) -> Option<Address> {
-    source.filter(|source| source.peer.is_some()).map(|source| source.sender.clone())
-}
-
-/// The connection that a handshake message came over, if it did not come through a channel.
-pub(super) fn carrier_address(source: Option<&Arc<Source>>) -> Option<Address> {
-    source.filter(|source| source.peer.is_none()).map(|source| source.sender.clone())
-}
-
-/// What ends when the connection ends that a handshake message came over.
-pub(super) fn carrier(source: Option<&Arc<Source>>) -> CancellationToken {
-    source.map(|source| source.carrier.clone()).unwrap_or_default()
 }

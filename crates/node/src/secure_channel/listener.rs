@@ -1,22 +1,26 @@
 //! HandshakeEndpoint channels: the side that answers (`docs/wire.md` §7.3).
 
-use super::channel::{Channel, Decryptor, HandshakeOutcome, Role};
+use super::channel::{Carrier, Channel, HandshakeOutcome, Role};
 use super::channel_key::ChannelKey;
+use super::decryptor::Decryptor;
+use super::encryptor::Encryptor;
+use super::error::ChannelError;
 use super::handshake::{Responder, ResponderSentM2};
-use super::initiator::{carrier, carrier_address, outer_channel};
-use super::{ChannelError, HANDSHAKE_TIMEOUT, SecureChannelOptions};
+use super::options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
-use crate::error::Result;
+use crate::core::Core;
+use crate::delivery::Delivery;
 use crate::identity::{Identity, IdentityProof, Timestamp};
-use crate::node::Core;
+use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::origin::{Origin, OriginId};
 use crate::route::Route;
-use crate::router::{BorrowedMessage, Endpoint, Origin, OriginId, PayloadBuf};
+use crate::router::Endpoint;
 use crate::sync::lock;
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Duration, Instant};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often unfinished handshakes and abandoned channels are looked for.
@@ -73,12 +77,12 @@ struct ListenerState {
     channels: Vec<Weak<Channel>>,
 }
 
-pub(super) async fn listen(
+pub(crate) async fn listen(
     core: &Arc<Core>,
     identity: &Identity,
     address: Address,
     options: SecureChannelOptions,
-) -> Result<SecureChannelListener> {
+) -> Result<SecureChannelListener, ChannelError> {
     let listener = Arc::new(Listener {
         core: core.clone(),
         address: address.clone(),
@@ -89,7 +93,7 @@ pub(super) async fn listen(
         closed: core.stopping.child_token(),
     });
     core.router.add_endpoint(address, Arc::new(HandshakeEndpoint(listener.clone())))?;
-    core.tasks.spawn(listener.clone().sweep());
+    core.spawn(listener.clone().sweep());
     Ok(SecureChannelListener(listener))
 }
 
@@ -125,7 +129,7 @@ impl Listener {
             true => held.handshakes.iter().min_by_key(|(_, begun)| **begun).map(|(address, _)| address.clone()),
             false => None,
         };
-        held.handshakes.insert(address.clone(), Instant::now());
+        held.handshakes.insert(address.clone(), time::now());
         drop(held);
         if let Some(oldest) = oldest {
             self.core.stats.refused.add(1);
@@ -144,7 +148,7 @@ impl Listener {
             listener: self.clone(),
             address: address.clone(),
             state: Mutex::new(State::Waiting(Box::new(responder), route.clone())),
-            begun: Instant::now(),
+            begun: time::now(),
         };
         let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
         taken.map_err(|_| Undeliverable::Full)?;
@@ -184,13 +188,13 @@ impl Listener {
     /// Ends handshakes that take too long, and channels that nobody comes back to.
     async fn sweep(self: Arc<Self>) {
         let mut cut: HashMap<Address, Instant> = HashMap::new();
-        let mut every = tokio::time::interval(SWEEP);
+        let mut every = time::interval(SWEEP);
         loop {
             tokio::select! {
                 () = self.core.stopping.cancelled() => return,
                 _ = every.tick() => {}
             }
-            let now = Instant::now();
+            let now = time::now();
             let late: Vec<Address> = {
                 let held = lock(&self.held);
                 let late = held.handshakes.iter().filter(|(_, begun)| now - **begun > HANDSHAKE_TIMEOUT);
@@ -283,12 +287,11 @@ impl PendingResponder {
             route,
             decryptor: self.address.clone(),
             listener: Some(self.listener.origin),
-            carrier: carrier(message.source),
-            outer_channel: outer_channel(message.source),
-            carrier_address: carrier_address(message.source),
-            round_trip: self.begun.elapsed(),
+            carrier: Carrier::of(message.source),
+            round_trip: time::since(self.begun),
         };
         let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
+        Encryptor::install(&channel)?;
         if let Some(source) = message.source {
             source.authenticated.store(true, Ordering::Relaxed);
         }

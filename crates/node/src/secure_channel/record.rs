@@ -13,11 +13,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{Aad, LessSafeKey};
+use crate::crypto::{AeadKey, KEY_LEN, TAG_LEN};
 use zeroize::Zeroizing;
-
-pub(crate) use super::crypto::TAG_LEN;
-use super::crypto::{KEY_LEN, expand, nonce};
 
 /// Length in bytes of the nonce in front of a record (`docs/wire.md §7.4`).
 pub(crate) const NONCE_LEN: usize = 8;
@@ -99,24 +96,21 @@ impl fmt::Debug for RecordKey {
 }
 
 /// The key of one interval, kept only in expanded form: that is enough to derive the next one.
-struct IntervalKey(LessSafeKey);
+struct IntervalKey(AeadKey);
 
 impl IntervalKey {
     fn new(key: &RecordKey) -> Self {
-        Self(expand(&key.0))
+        Self(AeadKey::new(&key.0))
     }
 
     fn next(&self) -> Self {
-        Self(expand(&self.next_bytes()))
+        Self(AeadKey::new(&self.next_bytes()))
     }
 
     /// Zeros sealed under the reserved nonce, without their tag (`docs/wire.md §7.5`).
     fn next_bytes(&self) -> Zeroizing<[u8; KEY_LEN]> {
         let mut bytes = Zeroizing::new([0; KEY_LEN]);
-        let _tag = self
-            .0
-            .seal_in_place_separate_tag(nonce(REKEY_NONCE), Aad::empty(), bytes.as_mut())
-            .expect("AES-GCM can always seal 32 bytes");
+        let _tag = self.0.seal(REKEY_NONCE, bytes.as_mut()).expect("AES-GCM can always seal 32 bytes");
         bytes
     }
 }
@@ -153,11 +147,9 @@ impl Sealer {
             self.interval = interval(self.next);
         }
         let length = plaintext.len();
-        let sealed = self.key.0.seal_in_place_separate_tag(nonce(self.next), Aad::empty(), plaintext);
-        let tag = sealed.map_err(|_| RecordError::TooLong { length })?;
+        let tag = self.key.0.seal(self.next, plaintext).map_err(|_| RecordError::TooLong { length })?;
         let number = self.next.to_be_bytes();
         self.next += 1;
-        let tag = tag.as_ref().try_into().expect("AES-256-GCM has 16-byte tags");
         Ok((number, tag))
     }
 }
@@ -255,7 +247,7 @@ impl fmt::Debug for Opener {
 }
 
 fn unseal<'a>(key: &IntervalKey, number: u64, sealed: &'a mut [u8]) -> Result<&'a mut [u8], RecordError> {
-    key.0.open_in_place(nonce(number), Aad::empty(), sealed).map_err(|_| RecordError::Forged { nonce: number })
+    key.0.open(number, sealed).ok_or(RecordError::Forged { nonce: number })
 }
 
 #[cfg(test)]

@@ -1,23 +1,31 @@
 //! One TCP connection: an [`Endpoint`] that writes frames, and a task that reads them.
 
-use super::outbox::Outbox;
+use super::error::TcpError;
 use super::reader::{FrameBuffer, try_read};
-use super::{CONNECT_TIMEOUT, GREETING_TIMEOUT, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TcpError};
 use crate::address::Address;
-use crate::delivery::{Delivery, Undeliverable};
-use crate::node::Core;
+use crate::core::Core;
+use crate::delivery::Delivery;
+use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::origin::{Origin, OriginId, Source};
+use crate::outbox::Outbox;
 use crate::route::{MAX_HOPS, RouteRef};
-use crate::router::{BorrowedMessage, Endpoint, Origin, OriginId, PayloadBuf, Source};
-use crate::wire::frame::{self, TAIL, VERSION};
+use crate::router::Endpoint;
+use crate::undeliverable::Undeliverable;
+use crate::wire::frame::{self, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TAIL, VERSION};
+use postern_env::net;
+use postern_env::time::{self, Duration};
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use tokio::net::TcpStream;
 
+/// How long a connection may take to send its first byte.
+pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a connection to be made.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle seconds before keep-alive probes, seconds between them, and how many go unanswered.
 const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
 /// Bytes that the system holds unsent at most, so that a small message is not behind a full socket buffer.
@@ -92,7 +100,7 @@ impl Connection {
         address: &str,
         session: Option<OriginId>,
     ) -> Result<TcpConnection, TcpError> {
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+        let connected = time::timeout(CONNECT_TIMEOUT, net::connect(address)).await;
         let socket = connected
             .map_err(|_| TcpError::Timeout { address: address.to_owned() })?
             .and_then(|socket| Self::start(core, socket, session))
@@ -128,7 +136,7 @@ impl Connection {
         drop(connection.outbox.push(&[&[VERSION]]).map_err(io::Error::other)?);
         core.router.add_endpoint(address, connection.clone()).map_err(io::Error::other)?;
         core.stats.connections.add(1);
-        core.connections.spawn(connection.clone().run());
+        core.spawn_connection(connection.clone().run());
         Ok(connection)
     }
 
@@ -143,7 +151,7 @@ impl Connection {
         if ended.is_none() {
             ended = tokio::select! {
                 error = writing => Some(error),
-                _ = tokio::time::timeout(FLUSH_TIMEOUT, self.outbox.flushed()) => None,
+                _ = time::timeout(FLUSH_TIMEOUT, self.outbox.flushed()) => None,
             };
         }
         self.source.ended.cancel();
@@ -194,13 +202,13 @@ impl Connection {
     }
 
     async fn greeting(&self) -> io::Result<()> {
-        let greeting = tokio::time::timeout(GREETING_TIMEOUT, self.socket.readable()).await;
+        let greeting = time::timeout(GREETING_TIMEOUT, self.socket.readable()).await;
         greeting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     async fn readable(&self, inbox: &mut FrameBuffer) -> io::Result<()> {
         if inbox.is_large() {
-            match tokio::time::timeout(BUFFER_IDLE, self.socket.readable()).await {
+            match time::timeout(BUFFER_IDLE, self.socket.readable()).await {
                 Ok(readable) => return readable,
                 Err(_) => inbox.release(),
             }

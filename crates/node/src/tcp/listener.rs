@@ -1,12 +1,13 @@
 //! Accepting connections from other nodes.
 
-use super::TcpError;
 use super::connection::Connection;
-use crate::node::Core;
-use crate::router::{Origin, OriginId};
+use super::error::TcpError;
+use crate::core::Core;
+use crate::origin::{Origin, OriginId};
+use postern_env::net;
+use postern_env::time::{self, Duration};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Pause after the system refused to accept, for instance because no file descriptor is left.
@@ -36,13 +37,13 @@ impl TcpListener {
 
     pub(crate) async fn listen(core: &Arc<Core>, address: &str) -> Result<Self, TcpError> {
         let failed = |source| TcpError::Listen { address: address.to_owned(), source };
-        let socket = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+        let socket = net::listen(address).await.map_err(failed)?;
         let listener = Self {
             local: socket.local_addr().map_err(failed)?,
             origin: OriginId::fresh(),
             closed: core.stopping.child_token(),
         };
-        core.tasks.spawn(listener.clone().run(core.clone(), socket));
+        core.spawn(listener.clone().run(core.clone(), socket));
         Ok(listener)
     }
 
@@ -64,7 +65,7 @@ impl TcpListener {
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                    time::sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
         }

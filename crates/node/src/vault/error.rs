@@ -1,4 +1,7 @@
+//! Why a vault could not do what it was asked.
+
 use super::{KeyId, StoreError};
+use crate::crypto::CryptoError;
 
 /// Why a vault could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -19,4 +22,10 @@ pub enum Error {
     /// The system's randomness or the cryptographic library failed.
     #[error("the cryptographic library refused to create a key or to sign")]
     Crypto,
+}
+
+impl From<CryptoError> for Error {
+    fn from(_: CryptoError) -> Self {
+        Self::Crypto
+    }
 }

@@ -1,10 +1,11 @@
+//! The names of keys in a vault.
+
 use std::{fmt, str::FromStr};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::identity::PublicKey;
+use crate::crypto::{PublicKey, sha256};
 
 /// The name of a key in a vault: 64 lower-case hexadecimal digits.
 ///
@@ -17,7 +18,7 @@ pub struct KeyId(String);
 impl KeyId {
     /// The name software vaults give to a key.
     pub fn of(key: &PublicKey) -> Self {
-        Self(hex::encode(digest(&SHA256, key.as_bytes())))
+        Self(hex::encode(sha256(key.as_bytes())))
     }
 
     /// The name as text.

@@ -25,20 +25,11 @@ pub use memory::{MemoryStore, MemoryVault};
 pub use secret_store::{SecretStore, StoreError};
 pub use software::SoftwareVault;
 
-use crate::identity::{PublicKey, Signature};
+pub use crate::crypto::KeyKind;
+use crate::crypto::{PublicKey, Signature};
 
 /// A future returned by a trait that must be usable as `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// The kinds of signing key an identity may have (`docs/wire.md §6.2`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KeyKind {
-    /// Ed25519, the default.
-    #[default]
-    Ed25519,
-    /// ECDSA on NIST P-256 with SHA-256, for vaults whose hardware knows no Ed25519.
-    P256,
-}
 
 /// Keeps signing keys and signs with them; the secrets never leave it.
 ///

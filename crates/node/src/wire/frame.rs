@@ -10,6 +10,12 @@ use crate::address::{Address, MAX_ADDRESS_LEN};
 use crate::route::{MAX_HOPS, Route, RouteRef};
 use std::ops::Range;
 
+/// Largest frame taken from a connection over which a secure channel was made, in bytes.
+pub const MAX_FRAME: usize = 16 * 1024 * 1024;
+/// Largest frame sent or passed on, in bytes: a hub, which has no channel with anybody, takes no larger ones.
+pub const MAX_FRAME_SENT: usize = 1024 * 1024;
+/// Largest frame taken from any other connection, in bytes. What a hub passes on grows by an address.
+pub const MAX_FRAME_UNAUTHENTICATED: usize = MAX_FRAME_SENT + 4096;
 /// The byte each side sends once, before its first frame.
 pub(crate) const VERSION: u8 = 1;
 /// Bytes of the length in front of a frame.

@@ -1,4 +1,6 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
+
+#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use postern_node::portal::{EndReason, INITIAL_WINDOW, OutletOptions};

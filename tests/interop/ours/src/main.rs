@@ -16,8 +16,7 @@ use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
     Context, Echoer, Origin, OriginId, Limits, Message, Node, Route, Routed, SecureChannel, SecureChannelListener,
-    SecureChannelOptions, TcpListener, Worker,
-};
+    SecureChannelOptions, TcpListener, Worker, WorkerError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -391,8 +390,8 @@ struct Length;
 impl Worker for Length {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> postern_node::Result<()> {
-        context.send(message.return_route().clone(), message.body().len().to_string()).await
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<(), WorkerError> {
+        Ok(context.send(message.return_route().clone(), message.body().len().to_string()).await?)
     }
 }
 
@@ -402,9 +401,9 @@ struct WhoAmI;
 impl Worker for WhoAmI {
     type Message = Vec<u8>;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<(), WorkerError> {
         let peer = message.peer().map_or_else(|| "nobody".into(), ToString::to_string);
-        context.send(message.return_route().clone(), peer).await
+        Ok(context.send(message.return_route().clone(), peer).await?)
     }
 }
 
@@ -417,7 +416,7 @@ struct Guarded {
 impl Worker for Guarded {
     type Message = String;
 
-    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> postern_node::Result<()> {
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
         let said = message.attributes().and_then(|attributes| attributes.get(&self.name));
         let allowed = said == Some(self.value.as_bytes());
         let peer = message.peer().map_or_else(|| "nobody".into(), ToString::to_string);

@@ -3,7 +3,7 @@
 use minicbor::{Encoder, data::Tag};
 
 use super::*;
-use crate::{identity::versioned::sha256, vault::KeyId};
+use crate::{crypto::sha256, vault::KeyId};
 
 /// One change to be written; the fields of `docs/wire.md §6.3`.
 struct Forged<'a> {

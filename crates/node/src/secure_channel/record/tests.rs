@@ -235,7 +235,7 @@ fn nonces_run_out_before_the_reserved_one() {
 
     // A peer that numbers a record with the reserved nonce could make us show the next key.
     let mut body = [0; KEY_LEN];
-    let tag = sealer.key.0.seal_in_place_separate_tag(nonce(REKEY_NONCE), Aad::empty(), &mut body).unwrap();
+    let tag = sealer.key.0.seal(REKEY_NONCE, &mut body).unwrap();
     let record = [&REKEY_NONCE.to_be_bytes()[..], &body, tag.as_ref()].concat();
     let refused = open(&mut opener, &record).unwrap_err();
     assert_eq!(refused, RecordError::Exhausted);

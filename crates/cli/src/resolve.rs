@@ -1,0 +1,249 @@
+//! Finding the thing that a word on the command line means: its name, the beginning of its name, or its id.
+
+use crate::terminal_text::sanitized;
+use postern_engine::api::{GrantId, GrantState, InletId, InvitationId, ReceivedView, SentState, ServiceId, Snapshot};
+use postern_node::identity::Identifier;
+
+/// Shortest beginning of an id that counts.
+const SHORTEST_ID: usize = 4;
+
+/// How things are candidate, for the help of commands.
+pub(crate) const HELP: &str = "\
+Things are candidate by their name, by the beginning of it, or by the beginning of their id. Where a word could mean more \
+than one, say which: service:wiki, portal:wiki, person:Ben. One person's access to one service is wiki/Ben.";
+
+/// Why a word means nothing, or too much.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResolveError {
+    #[error("There is no {what} `{word}`. {known}")]
+    Unknown { what: &'static str, word: String, known: String },
+    #[error("`{word}` could be {candidates}. Say which, by the whole name or the id.")]
+    Ambiguous { word: String, candidates: String },
+}
+
+/// Something that can be candidate.
+#[derive(Clone)]
+pub(crate) struct Candidate<T> {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) value: T,
+}
+
+/// What a word can mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entity {
+    Service(ServiceId),
+    Portal(InletId),
+    Person(Identifier),
+    Grant(GrantId),
+    Invitation(InvitationId),
+}
+
+/// Finds the one that is meant.
+pub(crate) fn find<T: Clone>(
+    what: &'static str,
+    word: &str,
+    mut candidates: Vec<Candidate<T>>,
+) -> Result<Candidate<T>, ResolveError> {
+    let mut text = word;
+    if let Some((kind, rest)) = word.split_once(':')
+        && candidates.iter().any(|candidate| candidate.kind == kind)
+    {
+        candidates.retain(|candidate| candidate.kind == kind);
+        text = rest;
+    }
+    let lower = text.to_lowercase();
+    type Matches<'a, T> = Box<dyn Fn(&Candidate<T>) -> bool + 'a>;
+    let matchers: [Matches<'_, T>; 4] = [
+        Box::new(|candidate| candidate.id == text),
+        Box::new(|candidate| candidate.name == text),
+        Box::new(|candidate| candidate.name.to_lowercase() == lower),
+        Box::new(|candidate| {
+            let by_id = text.len() >= SHORTEST_ID && candidate.id.starts_with(&lower);
+            !lower.is_empty() && (candidate.name.to_lowercase().starts_with(&lower) || by_id)
+        }),
+    ];
+    for matches in matchers {
+        let mut found = candidates.iter().filter(|candidate| matches(candidate));
+        match (found.next(), found.next()) {
+            (Some(one), None) => return Ok(one.clone()),
+            (Some(_), Some(_)) => {
+                let all: Vec<_> = candidates.iter().filter(|candidate| matches(candidate)).map(describe).collect();
+                return Err(ResolveError::Ambiguous { word: sanitized(word), candidates: all.join(" or ") });
+            }
+            _ => {}
+        }
+    }
+    let names: Vec<_> = candidates.iter().map(|candidate| sanitized(&candidate.name)).collect();
+    let known = match names.is_empty() {
+        true => "There is none.".to_owned(),
+        false => format!("There is {}.", names.join(", ")),
+    };
+    Err(ResolveError::Unknown { what, word: sanitized(word), known })
+}
+
+fn describe<T>(candidate: &Candidate<T>) -> String {
+    format!(
+        "the {} {} ({})",
+        candidate.kind,
+        sanitized(&candidate.name),
+        candidate.id.get(..8).unwrap_or(&candidate.id)
+    )
+}
+
+pub(crate) fn services(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let candidate = snapshot.services.iter().map(|service| Candidate {
+        kind: "service",
+        name: service.name.clone(),
+        id: service.id.to_string(),
+        value: Entity::Service(service.id),
+    });
+    candidate.collect()
+}
+
+pub(crate) fn portals(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let candidate = snapshot.inlets.iter().map(|inlet| Candidate {
+        kind: "portal",
+        name: inlet.name.clone(),
+        id: inlet.id.to_string(),
+        value: Entity::Portal(inlet.id),
+    });
+    candidate.collect()
+}
+
+pub(crate) fn people(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let candidate = snapshot.contacts.iter().map(|contact| Candidate {
+        kind: "person",
+        name: contact.name.clone(),
+        id: contact.identifier.to_string(),
+        value: Entity::Person(contact.identifier),
+    });
+    candidate.collect()
+}
+
+/// Live access of people to services, as `service/person`.
+pub(crate) fn grants(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let mut candidate = Vec::new();
+    for service in &snapshot.services {
+        for person in service.people.iter().filter(|person| is_live(person.state)) {
+            candidate.push(Candidate {
+                kind: "access",
+                name: format!("{}/{}", service.name, person.name),
+                id: person.grant.to_string(),
+                value: Entity::Grant(person.grant),
+            });
+        }
+    }
+    candidate
+}
+
+/// Open invitations that were sent, as `service/name`.
+pub(crate) fn invitations(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let mut candidate = Vec::new();
+    for service in &snapshot.services {
+        for sent in service.invitations.iter().filter(|sent| is_open(sent.state)) {
+            let name = sent.name.as_deref().unwrap_or("link");
+            candidate.push(Candidate {
+                kind: "invitation",
+                name: format!("{}/{name}", service.name),
+                id: sent.id.to_string(),
+                value: Entity::Invitation(sent.id),
+            });
+        }
+    }
+    candidate
+}
+
+/// The service that a word means.
+pub(crate) fn service(snapshot: &Snapshot, word: &str) -> Result<ServiceId, ResolveError> {
+    match find("service", word, services(snapshot))?.value {
+        Entity::Service(service) => Ok(service),
+        _ => unreachable!("only services were looked at"),
+    }
+}
+
+/// The person that a word means.
+pub(crate) fn person(snapshot: &Snapshot, word: &str) -> Result<Identifier, ResolveError> {
+    match find("contact", word, people(snapshot))?.value {
+        Entity::Person(person) => Ok(person),
+        _ => unreachable!("only people were looked at"),
+    }
+}
+
+/// The received invitation that a word means: by its service, its owner, or its id.
+pub(crate) fn received_invitation<'a>(snapshot: &'a Snapshot, word: &str) -> Result<&'a ReceivedView, ResolveError> {
+    let by = |kind, name: fn(&ReceivedView) -> &String| {
+        let candidate = snapshot.invitations.iter().enumerate().map(move |(index, received)| Candidate {
+            kind,
+            name: name(received).clone(),
+            id: received.id.to_string(),
+            value: index,
+        });
+        candidate.collect::<Vec<_>>()
+    };
+    let by_service = find("invitation", word, by("service", |received| &received.service_name));
+    let found = match by_service {
+        Err(ResolveError::Unknown { .. }) => find("invitation", word, by("person", |received| &received.owner_name)),
+        found => found,
+    };
+    Ok(&snapshot.invitations[found?.value])
+}
+
+/// Whether a grant is worth revoking.
+pub(crate) fn is_live(state: GrantState) -> bool {
+    matches!(state, GrantState::Active | GrantState::Paused)
+}
+
+/// Whether an invitation can still be accepted.
+pub(crate) fn is_open(state: SentState) -> bool {
+    matches!(state, SentState::Created | SentState::Delivered | SentState::Seen | SentState::Knocking)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(kind: &'static str, name: &str, id: &str, value: u8) -> Candidate<u8> {
+        Candidate { kind, name: name.into(), id: id.into(), value }
+    }
+
+    fn found(word: &str) -> Result<u8, String> {
+        let candidates = vec![
+            candidate("service", "wiki", "aaaa1111", 1),
+            candidate("service", "Wiki two", "aaaa2222", 2),
+            candidate("portal", "notes", "bbbb3333", 3),
+            candidate("person", "notes", "cccc4444", 4),
+        ];
+        find("thing", word, candidates).map(|candidate| candidate.value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_name_its_beginning_or_an_id_will_do() {
+        assert_eq!(found("wiki"), Ok(1));
+        assert_eq!(found("WIKI"), Ok(1));
+        assert_eq!(found("wiki t"), Ok(2));
+        assert_eq!(found("aaaa2222"), Ok(2));
+        assert_eq!(found("aaaa1"), Ok(1));
+        assert_eq!(found("portal:notes"), Ok(3));
+        assert_eq!(found("person:no"), Ok(4));
+    }
+
+    #[test]
+    fn what_could_be_several_things_lists_them() {
+        let error = found("notes").unwrap_err();
+        assert!(error.contains("the portal notes (bbbb3333) or the person notes (cccc4444)"), "{error}");
+        assert!(found("wi").unwrap_err().contains("Wiki two"));
+        assert!(found("aaaa").unwrap_err().contains("aaaa1111"));
+    }
+
+    #[test]
+    fn what_is_nothing_says_what_there_is() {
+        let error = found("blog").unwrap_err();
+        assert!(error.contains("no thing `blog`") && error.contains("wiki, Wiki two"), "{error}");
+        assert!(found("").is_err());
+        assert!(found("aaa").is_err(), "three digits of an id are an accident");
+        let none = find::<u8>("thing", "x\u{1b}[2J", vec![]);
+        assert!(none.is_err_and(|error| !error.to_string().contains('\u{1b}')));
+    }
+}

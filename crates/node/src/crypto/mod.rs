@@ -1,0 +1,38 @@
+//! All arithmetic on keys: signatures, key agreement, authenticated encryption, hashing. It is done by aws-lc-rs.
+//!
+//! Secrets and plaintext come in; signatures, ciphertext and hashes go out. Nothing here knows what the bytes mean, and no
+//! other module names the cryptographic library.
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `keys` | public keys, signatures, and verifying them |
+//! | `signing` | secret signing keys |
+//! | `x25519` | key agreement |
+//! | `aead` | AES-256-GCM |
+//! | `hash` | SHA-256 |
+//! | `noise` | these primitives for the Noise state machine |
+
+mod aead;
+mod hash;
+mod keys;
+mod noise;
+mod signing;
+mod x25519;
+
+pub(crate) use aead::{AeadKey, OpenError, RandomNonceKey};
+pub(crate) use hash::sha256;
+pub use keys::{KeyKind, PublicKey, Signature};
+pub(crate) use noise::AwsLc;
+pub(crate) use signing::{CryptoError, SigningKey};
+pub(crate) use x25519::StaticKey;
+
+/// Length in bytes of an X25519 secret, an X25519 public key and an AES-256 key.
+pub(crate) const KEY_LEN: usize = 32;
+
+/// Length in bytes of an AES-256-GCM tag.
+pub(crate) const TAG_LEN: usize = 16;
+
+/// The operating system gave no random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no random bytes available")]
+pub(crate) struct RandomError;

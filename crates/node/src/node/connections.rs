@@ -1,0 +1,22 @@
+//! Connections of a [`Node`].
+
+use super::{Node, Result};
+use crate::tcp::{Connection, TcpConnection, TcpListener};
+
+impl Node {
+    /// Listens for connections from other nodes at `host:port`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`TcpError::Listen`](crate::tcp::TcpError::Listen).
+    pub async fn tcp_listen(&self, address: impl AsRef<str>) -> Result<TcpListener> {
+        Ok(TcpListener::listen(&self.core, address.as_ref()).await?)
+    }
+
+    /// Connects to another node at `host:port`.
+    ///
+    /// # Errors
+    /// [`TcpError::Connect`](crate::tcp::TcpError::Connect) and [`TcpError::Timeout`](crate::tcp::TcpError::Timeout).
+    pub async fn tcp_connect(&self, address: impl AsRef<str>) -> Result<TcpConnection> {
+        Ok(Connection::connect(&self.core, address.as_ref(), None).await?)
+    }
+}

@@ -1,0 +1,30 @@
+//! Portals of a [`Node`]: either end.
+
+use super::{Node, Result};
+use crate::address::Address;
+use crate::portal::{self, Inlet, InletRoute, Outlet, OutletOptions};
+
+impl Node {
+    /// Opens an inlet at a local `host:port`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`PortalError::Listen`](crate::portal::PortalError::Listen).
+    pub async fn create_inlet(&self, address: impl AsRef<str>, route: impl Into<InletRoute>) -> Result<Inlet> {
+        Ok(portal::open_inlet(self.core(), address.as_ref(), route.into()).await?)
+    }
+
+    /// Opens an outlet at an address for the service at `host:port`, whose name is resolved at every connection.
+    ///
+    /// It must be [exposed](Self::expose) to what inlets reach it through.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub fn create_outlet(
+        &self,
+        address: impl Into<Address>,
+        target: impl Into<String>,
+        options: OutletOptions,
+    ) -> Result<Outlet> {
+        Ok(portal::open_outlet(self.core(), address.into(), target.into(), options)?)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the parts of an inlet share: where it leads, and what is known of the outlet there.
+
+use super::flow_control::FlowControlPool;
+use super::message::EndReason;
+use super::meter::Meter;
+use super::stream::StreamShutdown;
+use crate::address::Address;
+use crate::core::Core;
+use crate::origin::Source;
+use crate::route::Route;
+use crate::session::ChannelSession;
+use postern_env::time::Duration;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// How an inlet reaches its outlet.
+pub enum InletRoute {
+    /// A route that does not change: through a channel or a connection of this node, to the outlet.
+    Fixed(Route),
+    /// An outlet behind a secure channel that is kept.
+    Kept(ChannelSession, Address),
+}
+
+impl From<Route> for InletRoute {
+    fn from(route: Route) -> Self {
+        Self::Fixed(route)
+    }
+}
+
+pub(super) struct InletInner {
+    pub(super) core: Arc<Core>,
+    pub(super) local: SocketAddr,
+    pub(super) route: InletRoute,
+    pub(super) pool: Arc<FlowControlPool>,
+    pub(super) meter: Arc<Meter>,
+    /// The channel whose outlet is known to speak our extension.
+    pub(super) extended: Mutex<Option<Address>>,
+    pub(super) probe: Mutex<Probe>,
+    pub(super) answered: Notify,
+    pub(super) suspicion: Notify,
+    /// The outlet's node has turned out to be of ours: it hears at once that we will ask.
+    pub(super) identified: Notify,
+    pub(super) refused: watch::Sender<Option<EndReason>>,
+    pub(super) closed: CancellationToken,
+}
+
+#[derive(Default)]
+pub(super) struct Probe {
+    pub(super) asked: u64,
+    pub(super) answered: u64,
+    pub(super) round_trip: Option<Duration>,
+}
+
+/// The way to the outlet at this moment.
+pub(super) struct ResolvedPath {
+    pub(super) outlet: Route,
+    /// The first hop: a channel or a connection.
+    pub(super) through: Address,
+    pub(super) source: Option<Arc<Source>>,
+}
+
+impl InletInner {
+    pub(super) fn resolve(&self) -> Option<ResolvedPath> {
+        let outlet = match &self.route {
+            InletRoute::Fixed(route) => route.clone(),
+            InletRoute::Kept(session, outlet) => Route::from(session.state().up()?).then(outlet),
+        };
+        let through = outlet.front()?;
+        let source = self.core.router.source_of(through.as_ref());
+        (source.is_some() || self.core.router.contains(&through)).then_some(ResolvedPath { outlet, through, source })
+    }
+
+    pub(super) fn ends(&self, path: &ResolvedPath) -> StreamShutdown {
+        let (carrier, channel) = match &path.source {
+            Some(source) => (source.carrier.clone(), source.ended.clone()),
+            None => (self.closed.clone(), self.closed.clone()),
+        };
+        let closed = (self.closed.clone(), EndReason::Stopping);
+        StreamShutdown { carrier, channel, closed, stopping: self.core.stopping.clone(), revocation: None }
+    }
+
+    /// A stream has been opened, or was refused or cut.
+    pub(super) fn record_refusal(&self, refused: Option<EndReason>) {
+        self.refused.send_if_modified(|last| std::mem::replace(last, refused) != refused);
+    }
+}

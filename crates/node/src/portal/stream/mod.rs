@@ -1,0 +1,305 @@
+//! One end of one TCP connection through a portal.
+//!
+//! ```text
+//! socket ─ read ─► [head-room│data│tail-room] ─► router ─► encryptor (seals in place) ─► connection
+//! connection ─► decryptor (opens in place) ─► Stream::deliver ─ write ─► socket
+//!                                             what the socket does not take waits in `pending`
+//! ```
+//!
+//! The stream's task reads its socket and writes what is pending; the task that reads the connection writes to the
+//! socket directly as long as nothing is pending. With a peer of ours, what may be pending is bounded by the credit
+//! that was given; with another, its connection is held up, and in the end the stream is.
+
+mod pending;
+mod receive;
+mod send;
+mod shutdown;
+mod socket;
+
+pub use receive::BASIC_PEER_BUFFER;
+pub(super) use shutdown::StreamShutdown;
+pub(super) use socket::reset;
+
+use super::flow_control::{FlowControlPool, InteractivityTracker, ReceiveWindow};
+use super::message::{EndReason, PortalMessage};
+use super::meter::Meter;
+use crate::address::Address;
+use crate::core::Core;
+use crate::delivery::Delivery;
+use crate::identity::Identifier;
+use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::origin::Source;
+use crate::route::Route;
+use crate::sync::{BackpressureGate, lock};
+use crate::undeliverable::Undeliverable;
+use pending::Pending;
+use postern_env::net::TcpStream;
+use postern_env::time::Duration;
+use send::SendState;
+use socket::half_close;
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::io::Interest;
+use tokio::sync::Notify;
+
+/// Bytes that may be sent to a peer of ours before its first answer.
+pub(super) const EARLY_DATA_MAX: u64 = 64 * 1024;
+/// How long a stream may take to open, the connection to the service included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+pub(super) struct Stream {
+    core: Arc<Core>,
+    address: Address,
+    /// Who is at the other end of the channel; every message must come from them.
+    peer: Option<Identifier>,
+    socket: OnceLock<TcpStream>,
+    inner: Mutex<Inner>,
+    wake: Notify,
+    /// The other end has answered.
+    opening: Notify,
+    meter: Arc<Meter>,
+    interactivity: InteractivityTracker,
+    /// What the windows of the node's streams share.
+    pool: Arc<FlowControlPool>,
+    gate: Arc<BackpressureGate>,
+}
+
+struct Inner {
+    /// To the other end of the stream, once that is known.
+    onward: Option<Arc<Route>>,
+    opened: bool,
+    /// The other end speaks our extension.
+    extended: bool,
+    pending: Pending,
+    received: u64,
+    /// What the socket has taken.
+    written: u64,
+    /// What the other end may send.
+    window: ReceiveWindow,
+    next_counter: u16,
+    /// The other end sends no more.
+    finished: bool,
+    /// What we may send in all.
+    limit: u64,
+    /// What we had sent when the stream ended.
+    sent: u64,
+    ended: Option<EndReason>,
+    /// The end came from the other side, so it need not be told.
+    peer_knows: bool,
+}
+
+impl Stream {
+    /// A stream end at `address`, not yet known to the router. Every message must come from where `source` is.
+    pub(super) fn new(
+        core: &Arc<Core>,
+        pool: &Arc<FlowControlPool>,
+        address: Address,
+        source: Option<&Source>,
+        extended: bool,
+        meter: &Arc<Meter>,
+    ) -> Arc<Self> {
+        let round_trip = source.map_or(Duration::ZERO, |source| source.round_trip);
+        Arc::new(Self {
+            core: core.clone(),
+            address,
+            peer: source.and_then(|source| source.peer.as_ref()).map(|peer| peer.identifier),
+            socket: OnceLock::new(),
+            inner: Mutex::new(Inner {
+                onward: None,
+                opened: false,
+                extended,
+                pending: Pending::default(),
+                received: 0,
+                written: 0,
+                window: ReceiveWindow::new(pool, core.uptime(), round_trip),
+                next_counter: 0,
+                finished: false,
+                limit: 0,
+                sent: 0,
+                ended: None,
+                peer_knows: false,
+            }),
+            wake: Notify::new(),
+            opening: Notify::new(),
+            meter: meter.clone(),
+            interactivity: InteractivityTracker::default(),
+            pool: pool.clone(),
+            gate: Arc::default(),
+        })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Gives the stream its socket.
+    pub(super) fn attach(&self, socket: TcpStream) {
+        let _ = socket.set_nodelay(true);
+        let socket = self.socket.get_or_init(|| socket);
+        let inner = lock(&self.inner);
+        if inner.finished && inner.pending.rest().is_empty() {
+            half_close(socket);
+        }
+    }
+
+    /// Sets where the other end is and how much may be sent there.
+    pub(super) fn set_remote(&self, onward: Route, limit: u64) {
+        let mut inner = lock(&self.inner);
+        inner.onward = Some(Arc::new(onward));
+        inner.limit = limit;
+    }
+
+    pub(super) fn set_opened(&self) {
+        lock(&self.inner).opened = true;
+    }
+
+    pub(super) fn is_opened(&self) -> bool {
+        lock(&self.inner).opened
+    }
+
+    /// Whether the other end speaks our extension.
+    pub(super) fn is_extended(&self) -> bool {
+        lock(&self.inner).extended
+    }
+
+    /// Waits until the other end has answered. Only one can wait.
+    pub(super) async fn opened(&self) {
+        self.opening.notified().await;
+    }
+
+    /// Bytes sent and received, once the stream has ended.
+    pub(super) fn byte_counts(&self) -> (u64, u64) {
+        let inner = lock(&self.inner);
+        (inner.sent, inner.received)
+    }
+
+    /// Waits until the other end has answered or ended the stream.
+    pub(super) async fn answered(&self) -> Result<(), EndReason> {
+        loop {
+            {
+                let inner = lock(&self.inner);
+                match inner.ended {
+                    Some(reason) => return Err(reason),
+                    None if inner.opened => return Ok(()),
+                    None if inner.finished => return Err(EndReason::Unspecified),
+                    None => {}
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// Sends a message other than a payload to the other end.
+    pub(super) fn send_control(&self, message: &PortalMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let onward = lock(&self.inner).onward.clone().ok_or(Undeliverable::NoRoute)?;
+        self.send_control_to(&onward, message)
+    }
+
+    /// Sends a message other than a payload to somebody else than the other end.
+    pub(super) fn send_control_to(
+        &self,
+        onward: &Route,
+        message: &PortalMessage<'_>,
+    ) -> Result<Delivery, Undeliverable> {
+        self.send(onward, PayloadBuf::exactly(&mut message.encode()))
+    }
+
+    fn send(&self, onward: &Route, body: PayloadBuf<'_>) -> Result<Delivery, Undeliverable> {
+        let return_route = Route::from(&self.address);
+        self.core.router.dispatch(BorrowedMessage {
+            onward: onward.as_ref(),
+            return_route: return_route.as_ref(),
+            body,
+            source: None,
+            depth: 0,
+        })
+    }
+
+    /// Moves bytes both ways until both sides have finished or the stream ends early.
+    ///
+    /// An early end resets the socket, so that nobody takes a part for the whole, and is told to the other end.
+    pub(super) async fn run(&self, ends: &StreamShutdown) -> Result<(), EndReason> {
+        let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
+        self.core.stats.streams.add(1);
+        let running = self.pool.join();
+        let mut sending = SendState::default();
+        let result = tokio::select! {
+            result = self.pump(socket, &mut sending) => result,
+            reason = ends.triggered() => Err(reason),
+        };
+        drop(running);
+        self.core.stats.streams.sub(1);
+        let (peer_knows, extended) = {
+            let mut inner = lock(&self.inner);
+            inner.ended.get_or_insert(EndReason::Unspecified);
+            inner.sent = sending.sent;
+            inner.pending = Pending::default();
+            (inner.peer_knows, inner.extended)
+        };
+        self.gate.open();
+        self.core.router.remove(&self.address);
+        match result {
+            Ok(()) if !extended && !peer_knows => {
+                drop(self.send_control(&PortalMessage::Disconnect(EndReason::Unspecified)))
+            }
+            Ok(()) => {}
+            Err(reason) => {
+                if !peer_knows {
+                    let reason = if extended { reason } else { EndReason::Unspecified };
+                    drop(self.send_control(&PortalMessage::Disconnect(reason)));
+                }
+                reset(socket);
+            }
+        }
+        result
+    }
+
+    async fn pump(&self, socket: &TcpStream, sending: &mut SendState) -> Result<(), EndReason> {
+        loop {
+            // Asked once a turn: a gate that opens meanwhile must still end the wait for it.
+            let held = sending.is_held();
+            let interest = {
+                let inner = lock(&self.inner);
+                if let Some(reason) = inner.ended {
+                    return Err(reason);
+                }
+                let nothing_pending = inner.pending.rest().is_empty();
+                let both_finished = inner.finished && sending.finished;
+                // Other peers end both directions at once.
+                let either_finished = !inner.extended && (inner.finished || sending.finished);
+                if nothing_pending && (both_finished || either_finished) {
+                    return Ok(());
+                }
+                let may_send = !sending.finished && !held && inner.limit > sending.sent;
+                match (may_send, nothing_pending) {
+                    (true, true) => Some(Interest::READABLE),
+                    (true, false) => Some(Interest::READABLE | Interest::WRITABLE),
+                    (false, false) => Some(Interest::WRITABLE),
+                    (false, true) => None,
+                }
+            };
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = sending.released(), if held => {}
+                ready = socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                    let ready = ready.map_err(|_| EndReason::Reset)?;
+                    if ready.is_writable() {
+                        self.write_pending(socket);
+                    }
+                    if ready.is_readable() || ready.is_read_closed() {
+                        self.forward_socket(socket, sending).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the stream early, for a reason that the other end is told.
+    pub(super) fn end(&self, reason: EndReason) {
+        end(&mut lock(&self.inner), reason);
+        self.wake.notify_one();
+    }
+}
+
+fn end(inner: &mut Inner, reason: EndReason) {
+    inner.ended.get_or_insert(reason);
+}

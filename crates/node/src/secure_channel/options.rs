@@ -1,0 +1,38 @@
+//! What the two sides of a secure channel accept and present.
+
+use crate::identity::{CredentialAndPurposeKey, Identifier, TrustPolicy};
+use postern_env::time::Duration;
+use std::collections::BTreeSet;
+
+/// How long a handshake may take, on either side, unless [`SecureChannelOptions::timeout`] says otherwise.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to accept and to present when a channel is opened or accepted.
+#[derive(Clone)]
+pub struct SecureChannelOptions {
+    /// Who may be at the other end.
+    pub trust: TrustPolicy,
+    /// Whose credentials count. Their histories must be known to the node.
+    pub authorities: BTreeSet<Identifier>,
+    /// What to present about ourselves.
+    pub credentials: Vec<CredentialAndPurposeKey>,
+    /// How long the initiator waits for the handshake.
+    pub timeout: Duration,
+}
+
+impl SecureChannelOptions {
+    /// Whoever is at the other end is accepted; what they may do is decided behind.
+    pub fn trust_anyone() -> Self {
+        Self::trust(TrustPolicy::Anyone)
+    }
+
+    /// Only these are accepted at the other end.
+    pub fn trust_only(identifiers: impl IntoIterator<Item = Identifier>) -> Self {
+        Self::trust(TrustPolicy::only(identifiers))
+    }
+
+    /// Those are accepted that the policy accepts.
+    pub fn trust(trust: TrustPolicy) -> Self {
+        Self { trust, authorities: BTreeSet::new(), credentials: Vec::new(), timeout: HANDSHAKE_TIMEOUT }
+    }
+}

@@ -1,0 +1,228 @@
+//! A connection to a hub that keeps itself up, with a relay if it has a name for one.
+
+use super::error::SessionError;
+use super::state::{State, first_outcome};
+use crate::address::Address;
+use crate::backoff::Backoff;
+use crate::core::Core;
+use crate::identity::{Identifier, TrustPolicy};
+use crate::origin::{Origin, OriginId};
+use crate::relay::{self, Relay, RelayError};
+use crate::route::Route;
+use crate::secure_channel::{ChannelKey, SecureChannel, SecureChannelOptions, open_with};
+use crate::tcp::{Connection, TcpConnection};
+use postern_env::random;
+use postern_env::time::{self, Duration};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// First wait before a session tries again. Every wait is shortened by a random part of up to a half.
+pub const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// Longest wait before a session tries again.
+pub const LONGEST_RETRY: Duration = Duration::from_millis(500);
+/// A hub that has been away for so long is asked less often.
+pub const LONG_OUTAGE: Duration = Duration::from_secs(5 * 60);
+/// Longest wait then.
+pub const LONG_OUTAGE_RETRY: Duration = Duration::from_secs(5);
+/// Where hubs accept secure channels.
+pub const HUB_LISTENER: &str = "api";
+/// Tries less often once an outage has lasted long.
+fn extend_for_outage(backoff: &mut Backoff, outage: Duration) {
+    if outage >= LONG_OUTAGE {
+        backoff.set_longest(LONG_OUTAGE_RETRY);
+    }
+}
+
+/// A connection to a hub that is up.
+#[derive(Clone)]
+pub struct HubUp {
+    /// The connection now.
+    pub connection: TcpConnection,
+    /// The relay registered over it, if one was asked for.
+    pub relay: Option<Relay>,
+    /// The secure channel with the hub itself, if the session is there as an identity.
+    pub channel: Option<SecureChannel>,
+}
+
+impl HubUp {
+    /// Who the hub is, if a channel says so.
+    pub fn hub(&self) -> Option<Identifier> {
+        self.channel.as_ref().map(|channel| channel.peer().identifier)
+    }
+}
+
+/// How a session that is at a hub as an identity is there.
+#[derive(Debug, Clone)]
+pub struct HubOptions {
+    /// The name of the relay to have there. It belongs to the identity: nobody else can take it, and over a new
+    /// connection the identity has it again at once.
+    pub relay: Option<String>,
+    /// Who the hub may be. With [`TrustPolicy::Anyone`] the first meeting tells, by [`HubUp::hub`], whom to accept later.
+    pub trust: TrustPolicy,
+}
+
+/// Keeps a connection to a hub, and a relay there if one is asked for, until it is dropped or its node stops.
+///
+/// An address [exposed](Node::expose) to it is exposed to every connection it makes. Dropping it ends the connection.
+pub struct HubSession {
+    core: Arc<Core>,
+    origin: OriginId,
+    state: watch::Receiver<State<HubUp>>,
+    stop: CancellationToken,
+}
+
+impl HubSession {
+    /// How it is doing now.
+    pub fn state(&self) -> State<HubUp> {
+        self.state.borrow().clone()
+    }
+
+    /// Follows how it is doing.
+    pub fn watch(&self) -> watch::Receiver<State<HubUp>> {
+        self.state.clone()
+    }
+
+    /// Waits until it is up.
+    ///
+    /// # Errors
+    /// Why it is not, when the first attempt fails; it goes on trying.
+    pub async fn up(&self) -> Result<HubUp, Arc<SessionError>> {
+        first_outcome(self.state.clone()).await
+    }
+}
+
+impl Origin for HubSession {
+    fn origin(&self) -> OriginId {
+        self.origin
+    }
+}
+
+impl Drop for HubSession {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.core.router.withdraw(self.origin);
+    }
+}
+
+/// Keeps a connection to a hub.
+pub(crate) fn keep(core: &Arc<Core>, hub: String, relay: Option<String>, identity: Option<HubIdentity>) -> HubSession {
+    let (report, state) = watch::channel(State::Connecting);
+    let core = core.clone();
+    let session = HubSession { origin: OriginId::fresh(), state, stop: core.stopping.child_token(), core };
+    let hub = HubLoop {
+        core: session.core.clone(),
+        hub,
+        relay,
+        identity,
+        bearer: Address::random(),
+        origin: session.origin,
+        report,
+    };
+    let stop = session.stop.clone();
+    session.core.spawn(async move {
+        stop.run_until_cancelled(hub.run()).await;
+    });
+    session
+}
+
+/// Whom a session shows to the hub, and whom it accepts as the hub.
+pub(crate) type HubIdentity = (Arc<ChannelKey>, Arc<SecureChannelOptions>);
+
+struct HubLoop {
+    core: Arc<Core>,
+    hub: String,
+    relay: Option<String>,
+    identity: Option<HubIdentity>,
+    bearer: Address,
+    origin: OriginId,
+    report: watch::Sender<State<HubUp>>,
+}
+
+impl HubLoop {
+    async fn run(self) {
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
+        let mut lost = time::now();
+        loop {
+            match self.connect().await {
+                Ok((_held, up)) => {
+                    tracing::info!(hub = %self.hub, "connected to the hub");
+                    backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
+                    self.report.send_replace(State::Up(up.clone()));
+                    up.ended().await;
+                    lost = time::now();
+                    tracing::info!(hub = %self.hub, "the connection to the hub ended");
+                    self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
+                }
+                Err(error) => {
+                    tracing::debug!(hub = %self.hub, %error, "the hub cannot be used");
+                    self.report.send_replace(State::Down(Arc::new(error)));
+                }
+            }
+            extend_for_outage(&mut backoff, time::since(lost));
+            time::sleep(backoff.next(random::fraction())).await;
+        }
+    }
+
+    async fn connect(&self) -> Result<(ConnectionGuard, HubUp), SessionError> {
+        let connection = Connection::connect(&self.core, &self.hub, Some(self.origin)).await?;
+        let held = ConnectionGuard { connection: connection.clone(), stopping: self.core.stopping.clone() };
+        let channel = match &self.identity {
+            None => None,
+            Some((key, trust)) => {
+                let route = Route::from(&connection).then(HUB_LISTENER);
+                Some(open_with(&self.core, key.clone(), route, trust.clone()).await?)
+            }
+        };
+        let relay = match (&self.relay, &channel) {
+            (None, _) => None,
+            (Some(name), Some(channel)) => Some(relay::register_owned(&self.core, channel, name).await?),
+            (Some(name), None) => {
+                let through = Route::from(&connection);
+                Some(relay::register(&self.core, through, Some(name), self.bearer.clone()).await?)
+            }
+        };
+        Ok((held, HubUp { connection, relay, channel }))
+    }
+}
+
+impl HubUp {
+    async fn ended(&self) {
+        match &self.channel {
+            None => self.connection.closed().await,
+            Some(channel) => tokio::select! {
+                () = self.connection.closed() => {}
+                () = channel.cut() => {}
+            },
+        }
+    }
+}
+
+/// A connection that ends with the session, or when it turns out to be of no use.
+struct ConnectionGuard {
+    connection: TcpConnection,
+    stopping: CancellationToken,
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        // A node that stops says goodbye over its connections first, and ends them itself.
+        if !self.stopping.is_cancelled() {
+            self.connection.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_that_is_away_for_long_is_tried_less_often() {
+        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
+        extend_for_outage(&mut backoff, LONG_OUTAGE - Duration::from_secs(1));
+        assert!((0..20).all(|_| backoff.next(0.0) <= LONGEST_RETRY));
+        extend_for_outage(&mut backoff, LONG_OUTAGE);
+        assert_eq!((0..20).map(|_| backoff.next(0.0)).max(), Some(LONG_OUTAGE_RETRY));
+    }
+}

@@ -1,0 +1,30 @@
+//! Why a connection or a listener could not be made.
+
+use super::connection::CONNECT_TIMEOUT;
+
+/// What can go wrong when a connection or a listener is made.
+#[derive(Debug, thiserror::Error)]
+pub enum TcpError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// As it was given.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Nobody answers there, or not as expected.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// As it was given.
+        address: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// No answer within [`CONNECT_TIMEOUT`].
+    #[error("no answer from {address} within {} seconds: is it running, and reachable from here?", CONNECT_TIMEOUT.as_secs())]
+    Timeout {
+        /// As it was given.
+        address: String,
+    },
+}
