@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use postern_engine::api::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
-use postern_engine::control::Host;
+use postern_engine::api::{Answer, Code, EngineApi, Fault, Notice, Request, Snapshot, Traffic};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::controller::{Command, Input};
 use crate::desktop_integration::Event;
+use crate::shell::ShellAction;
 
 /// How many notices a slow client may lag behind before it loses some; as many as the engine keeps for the shell.
 const NOTICE_CAPACITY: usize = 64;
@@ -57,7 +57,7 @@ impl EngineProxy {
     }
 }
 
-impl Host for EngineProxy {
+impl EngineApi for EngineProxy {
     fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -80,5 +80,13 @@ impl Host for EngineProxy {
         let command = Input::Command(Command::Request(Box::new(request), answer));
         self.inputs.send(command).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())?
+    }
+
+    /// Quits the application, which stops its engine.
+    async fn shutdown(&self) {
+        let (answer, _) = oneshot::channel();
+        // If the controller has ended already, there is nothing to stop.
+        let _ = self.inputs.send(Input::Command(Command::ShellAction(ShellAction::Quit, answer))).await;
+        self.inputs.closed().await;
     }
 }

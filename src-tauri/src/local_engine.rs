@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use postern_engine::api::{Answer, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::api::{Answer, EngineApi, Fault, Notice, Request, Snapshot, Traffic};
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use tokio::sync::{broadcast, watch};
@@ -43,23 +43,23 @@ impl controller::EngineFactory for LocalEngineFactory {
 
 impl controller::Engine for Engine {
     fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        self.snapshot()
+        EngineApi::snapshot(self)
     }
 
     fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
-        self.traffic()
+        EngineApi::traffic(self)
     }
 
     fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.notices()
+        EngineApi::notices(self)
     }
 
     async fn request(&self, request: Request) -> Result<Answer, Fault> {
-        self.request(request).await
+        EngineApi::request(self, request).await
     }
 
     async fn shutdown(&self) {
-        self.shutdown().await;
+        EngineApi::shutdown(self).await;
     }
 }
 

@@ -17,7 +17,7 @@ use crate::terminal_text::sanitized;
 use anyhow::Result;
 use clap::Args;
 use portals_file::PortalsFile;
-use postern_engine::api::{Answer, Code, Fault, Notice, Request};
+use postern_engine::api::{Answer, Code, EngineApi, Fault, Notice, Request};
 use postern_engine::control;
 use postern_engine::{Engine, EngineOptions};
 use serde::Serialize;

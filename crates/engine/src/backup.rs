@@ -1,4 +1,4 @@
-//! Everything of a person in one file: the identity with its keys, and what is stored.
+//! Backups: one file with the identity, its keys and the database, encrypted with a passphrase.
 //!
 //! ```text
 //! keychain ─ keys ─┐
@@ -6,39 +6,40 @@
 //! postern.db ──────┘
 //! ```
 //!
-//! Whoever has the file and its passphrase is this person. A backup never replaces a file, and is restored only to a
-//! directory where nothing is.
+//! Whoever has the file and its passphrase can act as this person. A backup never replaces a file, and is restored only to a
+//! directory that is empty or does not exist.
 
 use crate::api::{Code, Fault, Secret};
-use crate::driver::clock;
 use crate::identity::{IdentityStore, KeychainChoice, RECORD_FILE};
 use crate::keys::{Keychain, KeychainError, Passphrase};
 use crate::lock::DirectoryLock;
 use crate::store::{FILE, Store};
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use minicbor::{Decoder, Encoder};
-use postern_node::identity::Identity;
+use postern_env::{fs, task};
+use postern_node::identity::{Identity, Timestamp};
 use postern_node::sealed::PostalKey;
 use postern_node::vault::{SecretStore, SoftwareVault, StoreError};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 const VERSION: u32 = 1;
-/// Largest backup that is read, in bytes.
+/// Largest backup that is read, in bytes. Chosen: far above any database, and still a file that is read at once.
 const MAX_BACKUP: u64 = 1024 * 1024 * 1024;
-/// Most keys in one.
+/// Most keys in a backup. Chosen: there are two, and a few more while keys are rotated.
 const MAX_KEYS: u64 = 16;
-/// As in key files: log2 of scrypt's N, and the most that is accepted.
+/// As in key files: log2 of scrypt's N, and the largest that is accepted.
 const WORK_FACTOR: u8 = 17;
 const MAX_WORK_FACTOR: u8 = 20;
 
 type Keys = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
+/// The plaintext of a backup.
 struct Contents {
+    /// The content of `identity.json`.
     record: Vec<u8>,
     keys: Keys,
     database: Vec<u8>,
@@ -50,33 +51,32 @@ fn storage(path: &Path, error: impl std::fmt::Display) -> Fault {
 
 /// A copy of the database as it is now.
 pub(crate) async fn copy(store: &mut Store, data_dir: &Path) -> Result<Vec<u8>, Fault> {
-    let place =
-        tempfile::Builder::new().prefix("backup-").tempdir_in(data_dir).map_err(|error| storage(data_dir, error))?;
-    let path = place.path().join(FILE);
+    let temporary = fs::temporary_directory_in(data_dir, "backup-").map_err(|error| storage(data_dir, error))?;
+    let path = temporary.path().join(FILE);
     store.copy_to(&path).await.map_err(|error| error.fault(&path))?;
-    std::fs::read(&path).map_err(|error| storage(&path, error))
+    fs::read(&path).map_err(|error| storage(&path, error))
 }
 
-/// Writes a backup to a path where nothing is yet.
+/// Writes a backup to a path where no file exists yet.
 pub(crate) async fn write(
-    home: &IdentityStore,
+    identity_store: &IdentityStore,
     database: Vec<u8>,
     path: PathBuf,
     passphrase: Secret,
 ) -> Result<(), Fault> {
     let passphrase = Passphrase::new(passphrase.reveal().to_owned())
         .map_err(|error| Fault::new(Code::Invalid, error.to_string()))?;
-    if path.symlink_metadata().is_ok() {
+    if fs::symlink_metadata(&path).is_ok() {
         return Err(exists(&path));
     }
-    let Some(identity) = home.load().await? else {
+    let Some(identity) = identity_store.load().await? else {
         return Err(Fault::new(Code::NotSetUp, "There is nothing to back up yet, or the key is only in memory."));
     };
-    let keys = keys_of(&identity, home.keychain()).await?;
-    let record_path = home.directory().join(RECORD_FILE);
-    let record = std::fs::read(&record_path).map_err(|error| storage(&record_path, error))?;
+    let keys = keys_of(&identity, identity_store.keychain()).await?;
+    let record_path = identity_store.directory().join(RECORD_FILE);
+    let record = fs::read(&record_path).map_err(|error| storage(&record_path, error))?;
     let contents = Contents { record, keys, database };
-    let work = tokio::task::spawn_blocking(move || seal(&contents, &passphrase, &path));
+    let work = task::spawn_blocking(move || seal(&contents, &passphrase, &path));
     work.await.unwrap_or_else(|error| Err(Fault::new(Code::Failed, error.to_string())))
 }
 
@@ -91,38 +91,37 @@ pub async fn restore(
     passphrase: Passphrase,
     keychain: KeychainChoice,
 ) -> Result<(), Fault> {
-    if let Ok(mut entries) = std::fs::read_dir(data_dir)
+    if let Ok(mut entries) = fs::read_directory(data_dir)
         && entries.next().is_some()
     {
         let sentence =
-            format!("{} is not empty. Restore to a new place, or move away what is there.", data_dir.display());
+            format!("{} is not empty. Restore to a new directory, or move its content away.", data_dir.display());
         return Err(Fault::new(Code::Invalid, sentence));
     }
     if matches!(keychain, KeychainChoice::Memory) {
         return Err(Fault::new(Code::Invalid, "A backup cannot be restored to memory. Choose another keychain."));
     }
     let sealed = file.to_owned();
-    let opened = tokio::task::spawn_blocking(move || unseal(&sealed, &passphrase)).await;
+    let opened = task::spawn_blocking(move || unseal(&sealed, &passphrase)).await;
     let contents = opened.unwrap_or_else(|error| Err(Fault::new(Code::Failed, error.to_string())))?;
 
-    crate::engine::make_directory(data_dir)?;
     let _lock = DirectoryLock::take(data_dir)?;
-    let home = IdentityStore::open(data_dir, keychain).await?;
+    let identity_store = IdentityStore::open(data_dir, keychain).await?;
     for (name, key) in &contents.keys {
-        home.keychain().put(name, key).await?;
+        identity_store.keychain().put(name, key).await?;
     }
-    // The record last: with it the directory is somebody's.
+    // The record last: without it, a restore that was interrupted is no identity.
     for (name, bytes) in [(FILE, &contents.database), (RECORD_FILE, &contents.record)] {
         let path = data_dir.join(name);
         let written = || {
-            let mut file = NamedTempFile::new_in(data_dir)?;
+            let mut file = fs::temporary_file_in(data_dir, ".tmp", "")?;
             file.write_all(bytes)?;
             file.as_file().sync_all()?;
             file.persist_noclobber(&path).map(drop).map_err(|refused| refused.error)
         };
         written().map_err(|error| storage(&path, error))?;
     }
-    home.load().await?;
+    identity_store.load().await?;
     Ok(())
 }
 
@@ -130,44 +129,44 @@ fn exists(path: &Path) -> Fault {
     Fault::new(Code::Invalid, format!("There is already a file at {}. Choose another name.", path.display()))
 }
 
-/// Every secret that the identity is opened with.
+/// Every key of the identity: what is read from the keychain when the identity and its postal key are opened.
 async fn keys_of(identity: &Identity, keychain: &Keychain) -> Result<Keys, Fault> {
-    let seen = InitialState { keychain: keychain.clone(), keys: Arc::default() };
+    let recording = RecordingKeychain { keychain: keychain.clone(), keys: Arc::default() };
     let failed = |error: postern_node::identity::Error| {
         Fault::new(
             Code::KeychainFailed,
             format!("The keychain does not give all keys: {error}. Unlock it and try again."),
         )
     };
-    let vault = Arc::new(SoftwareVault::new(seen.clone()));
+    let vault = Arc::new(SoftwareVault::new(recording.clone()));
     Identity::load(vault, identity.key_id().clone(), &identity.export()).await.map_err(failed)?;
-    PostalKey::open(identity, &seen, clock::timestamp()).await.map_err(failed)?;
-    let mut keys = seen.keys.lock().unwrap_or_else(PoisonError::into_inner);
+    PostalKey::open(identity, &recording, Timestamp::now()).await.map_err(failed)?;
+    let mut keys = recording.keys.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(std::mem::take(&mut *keys))
 }
 
-/// A keychain that remembers what was taken from it.
+/// A keychain that records every secret that passes through it.
 #[derive(Clone)]
-struct InitialState {
+struct RecordingKeychain {
     keychain: Keychain,
     keys: Arc<Mutex<Keys>>,
 }
 
-impl InitialState {
-    fn see(&self, name: &str, secret: &Zeroizing<Vec<u8>>) {
+impl RecordingKeychain {
+    fn record(&self, name: &str, secret: &Zeroizing<Vec<u8>>) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secret.clone());
     }
 }
 
-impl SecretStore for InitialState {
+impl SecretStore for RecordingKeychain {
     async fn put(&self, name: &str, secret: Zeroizing<Vec<u8>>) -> Result<(), StoreError> {
-        self.see(name, &secret);
+        self.record(name, &secret);
         SecretStore::put(&self.keychain, name, secret).await
     }
 
     async fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let secret = SecretStore::get(&self.keychain, name).await?;
-        secret.iter().for_each(|secret| self.see(name, secret));
+        secret.iter().for_each(|secret| self.record(name, secret));
         Ok(secret)
     }
 
@@ -192,7 +191,7 @@ impl Contents {
         Zeroizing::new(out.into_writer())
     }
 
-    /// The contents; nothing in `Ok` if they are of a newer version.
+    /// Decodes the contents; `Ok(None)` if they are of a newer version.
     fn decode(bytes: &[u8]) -> Result<Option<Self>, minicbor::decode::Error> {
         let bad = || minicbor::decode::Error::message("not a backup");
         let mut input = Decoder::new(bytes);
@@ -216,7 +215,7 @@ fn seal(contents: &Contents, passphrase: &Passphrase, path: &Path) -> Result<(),
     recipient.set_work_factor(WORK_FACTOR);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let written = || {
-        let mut file = NamedTempFile::new_in(directory)?;
+        let mut file = fs::temporary_file_in(directory, ".tmp", "")?;
         let recipients = std::iter::once(&recipient as &dyn age::Recipient);
         let encryptor = Encryptor::with_recipients(recipients).map_err(std::io::Error::other)?;
         let mut writer = encryptor.wrap_output(file.as_file_mut())?;
@@ -235,7 +234,7 @@ fn unseal(path: &Path, passphrase: &Passphrase) -> Result<Contents, Fault> {
     let damaged = || Fault::new(Code::DamagedData, format!("{} is damaged, or no backup of Postern.", path.display()));
     let mut identity = scrypt::Identity::new(passphrase.to_age());
     identity.set_max_work_factor(MAX_WORK_FACTOR);
-    let file = std::fs::File::open(path).map_err(|error| storage(path, error))?;
+    let file = fs::open(path).map_err(|error| storage(path, error))?;
     let size = file.metadata().map_err(|error| storage(path, error))?.len();
     if size > MAX_BACKUP {
         return Err(damaged());

@@ -1,30 +1,32 @@
-//! What the heart cannot see of itself: the keychain, the stored data, the clock.
+//! Diagnosis of this machine: the keychain, the stored data, the clock.
+//!
+//! The core diagnoses what its records show; this looks at what the core cannot reach. It changes nothing.
 
 use crate::api::{Fault, Finding, Severity, UnixMillis};
 use crate::identity::IdentityStore;
 use crate::store::audit_log;
 use std::path::Path;
 
-/// Before this no clock is right: it is when this was written.
-const WRITTEN: UnixMillis = UnixMillis(1_760_000_000_000);
+/// A clock that shows an earlier time is wrong: this code was written then (October 2025).
+const EARLIEST: UnixMillis = UnixMillis(1_760_000_000_000);
 
-/// Looks at this machine.
-pub(crate) async fn examine(home: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
-    let mut findings = vec![keychain(home).await, data(database).await];
-    if now < WRITTEN {
+/// Examines keychain, database and clock.
+pub(crate) async fn examine(identity_store: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
+    let mut findings = vec![keychain(identity_store).await, data(database).await];
+    if now < EARLIEST {
         findings.push(finding(
             Severity::Bad,
             "clock",
-            "This machine's clock is far behind.",
+            "The clock of this machine is far behind.",
             Some("Set the clock: invitations and access are judged by it."),
         ));
     }
     findings
 }
 
-async fn keychain(home: &IdentityStore) -> Finding {
-    match home.load().await {
-        Ok(_) => finding(Severity::Good, "keychain", "The keychain gives the key.", None),
+async fn keychain(identity_store: &IdentityStore) -> Finding {
+    match identity_store.load().await {
+        Ok(_) => finding(Severity::Good, "keychain", "The keychain contains the key.", None),
         Err(error) => {
             let fault = Fault::from(error);
             finding(Severity::Bad, "keychain", &fault.message, None)
@@ -34,12 +36,17 @@ async fn keychain(home: &IdentityStore) -> Finding {
 
 async fn data(database: &Path) -> Finding {
     match audit_log::read(database, None, 1).await {
-        Ok((_, true)) => finding(Severity::Good, "data", "The stored data can be read, and the log is whole.", None),
+        Ok((_, true)) => finding(
+            Severity::Good,
+            "data",
+            "The stored data can be read, and the hash chain of the log is intact.",
+            None,
+        ),
         Ok((_, false)) => finding(
             Severity::Warning,
             "data",
-            "The log was changed by something else than Postern.",
-            Some("Trust no line of it that another record does not confirm."),
+            "The log was changed by another program: its hash chain is broken.",
+            Some("Do not rely on its entries alone."),
         ),
         Err(error) => finding(Severity::Bad, "data", &error.fault(database).message, None),
     }

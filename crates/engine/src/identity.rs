@@ -1,15 +1,16 @@
-//! Who this person is: the identity and the postal key, and where both rest.
+//! The identity of this person and its postal key, and where both are stored.
 //!
 //! ```text
 //! data directory: identity.json   the public history, and the name of its key
 //! keychain:       <key's name>    the signing key            <postal key's name>   the key that mail is sealed to
 //! ```
 //!
-//! An identity is made only where there is no `identity.json`. One whose key the keychain does not give, for whatever reason, is
-//! an error and never a reason to make another.
+//! An identity is created only where there is no `identity.json`. If the keychain does not give the key of the one that
+//! exists, for whatever reason, that is an error and never a reason to create another.
 
 use crate::api::{Code, Fault, KeychainPlace};
 use crate::keys::{Keychain, KeychainError, Passphrase, Profile};
+use postern_env::fs;
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::vault::{KeyId, SoftwareVault, Vault};
 use serde::{Deserialize, Serialize};
@@ -17,24 +18,24 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is no secret of an identity, in the data directory.
+/// The file with the public part of the identity, in the data directory.
 pub const RECORD_FILE: &str = "identity.json";
-/// The encrypted key file, in the data directory, if that is the keychain.
+/// The encrypted key file, in the data directory, if it is used as keychain.
 pub const KEY_FILE: &str = "keys.age";
 
 /// Which keychain holds the keys.
 #[derive(Debug, Clone)]
 pub enum KeychainChoice {
-    /// The system's.
+    /// The system's keychain.
     Os,
     /// A file in the data directory, encrypted with this passphrase.
     File(Passphrase),
-    /// None: the identity is gone when the program ends.
+    /// Memory only: the identity is gone when the program ends.
     Memory,
 }
 
 impl KeychainChoice {
-    /// Where the keys rest.
+    /// The kind of keychain, as frontends show it.
     pub fn place(&self) -> KeychainPlace {
         match self {
             Self::Os => KeychainPlace::Os,
@@ -44,14 +45,14 @@ impl KeychainChoice {
     }
 }
 
-/// Why there is no identity.
+/// Why the identity cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The keychain did not answer.
+    /// The keychain failed.
     #[error(transparent)]
     Keychain(#[from] KeychainError),
-    /// The keychain answers, and does not hold the identity's key.
+    /// The keychain works, and does not contain the identity's key.
     #[error(
         "The key of the identity in {} is not in this keychain. Open the keychain that it was made in, or restore a backup.",
         .0.display()
@@ -68,10 +69,10 @@ pub enum IdentityError {
     /// The record is not what was written.
     #[error("{} is damaged. Restore it from a backup, or move it away to begin anew as somebody else.", .0.display())]
     RecordDamaged(PathBuf),
-    /// The record is of a newer Postern.
+    /// The record was written by a newer version.
     #[error("{} was written by a newer version of Postern. Install that one; nothing was changed.", .0.display())]
     RecordNewer(PathBuf),
-    /// Making or opening the identity failed.
+    /// Creating or opening the identity failed.
     #[error("The identity cannot be used ({0}). Try again.")]
     Identity(#[from] postern_node::identity::Error),
 }
@@ -102,16 +103,16 @@ impl From<IdentityError> for Fault {
     }
 }
 
-/// The data directory and the open keychain that hold a person's identity.
+/// The data directory and the open keychain that an identity is stored in; clones share the keychain.
 #[derive(Debug, Clone)]
 pub struct IdentityStore {
     directory: PathBuf,
     keychain: Keychain,
-    /// Whether anything outlives the process.
-    lasting: bool,
+    /// Whether anything is stored beyond the life of the process.
+    persistent: bool,
 }
 
-/// What is no secret of an identity.
+/// The content of `identity.json`.
 #[derive(Serialize, Deserialize)]
 struct Record {
     version: u32,
@@ -120,25 +121,27 @@ struct Record {
 }
 
 impl IdentityStore {
-    /// Opens the keychain for a data directory that exists. An encrypted file is made if there is none, unless an identity's key must be in it.
+    /// Opens the keychain for a data directory that exists. A key file is created if there is none, unless the key of an
+    /// existing identity must be in it.
     ///
     /// # Errors
-    /// [`IdentityError::Keychain`]: the file cannot be opened or made.
+    /// [`IdentityError::Keychain`]: the key file cannot be opened or created.
     pub async fn open(directory: &Path, choice: KeychainChoice) -> Result<Self, IdentityError> {
         let record = |source| IdentityError::Record { path: directory.to_owned(), source };
-        let lasting = !matches!(choice, KeychainChoice::Memory);
+        let persistent = !matches!(choice, KeychainChoice::Memory);
         let keychain = match choice {
             KeychainChoice::Os => Keychain::os(Profile::of(directory).map_err(record)?),
             KeychainChoice::Memory => Keychain::memory(),
             KeychainChoice::File(passphrase) => {
                 let path = directory.join(KEY_FILE);
-                match path.exists() || directory.join(RECORD_FILE).exists() {
+                let exists = |path: &Path| fs::metadata(path).is_ok();
+                match exists(&path) || exists(&directory.join(RECORD_FILE)) {
                     true => Keychain::open_file(path, passphrase).await?,
                     false => Keychain::create_file(path, passphrase).await?,
                 }
             }
         };
-        Ok(Self { directory: directory.to_owned(), keychain, lasting })
+        Ok(Self { directory: directory.to_owned(), keychain, persistent })
     }
 
     /// A vault over the keychain.
@@ -156,16 +159,16 @@ impl IdentityStore {
         &self.keychain
     }
 
-    /// The identity, if one was made.
+    /// Loads the identity, if there is one.
     ///
     /// # Errors
-    /// There is one that cannot be opened now.
+    /// There is one, and it cannot be opened now.
     pub async fn load(&self) -> Result<Option<Identity>, IdentityError> {
-        if !self.lasting {
+        if !self.persistent {
             return Ok(None);
         }
         let Some(record) = self.read()? else { return Ok(None) };
-        // Asked first by itself: a vault's error no longer tells why the keychain failed.
+        // Read first from the keychain itself: an error of the vault would not say why the keychain failed.
         if self.keychain.get(record.key.as_str()).await?.is_none() {
             return Err(IdentityError::KeyMissing(self.directory.clone()));
         }
@@ -173,15 +176,15 @@ impl IdentityStore {
         Ok(Some(Identity::load(self.vault(), record.key, &history).await?))
     }
 
-    /// The identity: the one that was made, or a new one if there is none.
+    /// Loads the identity, or creates one if there is none.
     ///
     /// # Errors
-    /// There is one that cannot be opened now, or a new one cannot be kept.
+    /// There is one that cannot be opened now, or a new one cannot be stored.
     pub async fn load_or_create(&self) -> Result<Identity, IdentityError> {
         if let Some(identity) = self.load().await? {
             return Ok(identity);
         }
-        // What fails here says why; a vault's error would not.
+        // An error here says why the keychain failed; an error of the vault would not.
         self.keychain.get("probe").await?;
         let identity = Identity::create(self.vault(), Timestamp::now()).await?;
         self.write(&identity)?;
@@ -191,7 +194,7 @@ impl IdentityStore {
     /// Gives the identity a new key. The old one signs the change and is then deleted.
     ///
     /// # Errors
-    /// The identity is as before, unless only the old key could not be deleted.
+    /// The identity is unchanged, unless only the old key could not be deleted.
     pub async fn rotate(&self, identity: &mut Identity) -> Result<(), IdentityError> {
         let retired = identity.rotate(Timestamp::now()).await?;
         self.write(identity)?;
@@ -205,7 +208,7 @@ impl IdentityStore {
 
     fn read(&self) -> Result<Option<Record>, IdentityError> {
         let path = self.record_path();
-        let text = match std::fs::read_to_string(&path) {
+        let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(IdentityError::Record { path, source }),
@@ -217,21 +220,21 @@ impl IdentityStore {
         }
     }
 
-    /// Writes the record so that a crash leaves the old one or the new one.
+    /// Writes the record atomically: after a crash there is the old one or the new one.
     fn write(&self, identity: &Identity) -> Result<(), IdentityError> {
-        if !self.lasting {
+        if !self.persistent {
             return Ok(());
         }
         let path = self.record_path();
         let record = Record { version: 1, key: identity.key_id().clone(), history: hex::encode(identity.export()) };
         let written = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+            let mut file = fs::temporary_file_in(&self.directory, ".tmp", "")?;
             serde_json::to_writer_pretty(&mut file, &record)?;
             file.flush()?;
             file.as_file().sync_all()?;
             file.persist(&path).map_err(|refused| refused.error)?;
             #[cfg(unix)]
-            std::fs::File::open(&self.directory)?.sync_all()?;
+            fs::open(&self.directory)?.sync_all()?;
             Ok(())
         };
         written().map_err(|source| IdentityError::Record { path: path.clone(), source })

@@ -1,22 +1,25 @@
-//! Postern's engine: the application without a face.
+//! Postern's engine: the application without a user interface.
 //!
 //! ```text
-//! window, tray, command line ─ Request ─► [`core`] (the only owner of state) ─ Effect ─► node, keychain, disk, hub
-//!          ▲                                   │
-//!          └──── Snapshot, Notice, Traffic ◄───┘
+//! window, tray, command line ─ Request ─► driver ─ Event ──► [`core`], a pure state machine
+//!          ▲                              │    ▲                │
+//!          └── Snapshot, Notice, Traffic ─┘    └── Effect ──────┘
+//!                                         │
+//!                                         ├─► node: hubs, relays, portals, peers
+//!                                         └─► store (SQLite), keychain
 //! ```
 //!
-//! * [`Engine`]: the running engine, and all that a face needs.
-//! * [`api`]: what faces see and ask, in plain data.
-//! * [`core`]: the heart, a pure state machine.
-//! * [`control`]: the local socket of a running engine, for the command line and second launches.
-//! * [`peer`]: what two engines say to each other.
-//! * [`peer::ticket`]: an invitation as text.
-//! * [`text_sanitizer`]: what of a text can be seen.
-//! * [`verification_words`]: what two people compare to be sure of each other.
-//! * [`identity`]: who this person is, and where that rests.
-//! * [`backup`]: everything in one file, and back.
-//! * [`keys`]: where a person's secrets rest (the desktop's keychain, an encrypted file, or memory).
+//! From the lowest layer to the highest:
+//!
+//! * [`text_sanitizer`], [`verification_words`]: untrusted names, and the words that two people compare.
+//! * [`api`]: what frontends see and request, in plain data, and the [`EngineApi`](api::EngineApi) trait.
+//! * [`peer`]: what two engines send each other; [`peer::ticket`]: an invitation as a link.
+//! * [`core`]: the state and every decision, without I/O.
+//! * [`keys`], [`identity`], the store, [`backup`]: what is stored, and where.
+//! * the driver: runs the core and executes its effects.
+//! * [`Engine`]: the running engine, as a handle for frontends.
+//! * [`control`]: the local socket of a running engine, for the command line and a second start.
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests prepare and inspect what the seams lead to"))]
 
 pub mod api;
 pub mod backup;

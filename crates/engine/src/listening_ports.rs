@@ -1,22 +1,23 @@
-//! This machine's listening TCP ports, and which program holds one.
+//! The TCP ports that programs listen on at this machine, and which program holds a port.
+//!
+//! Reads the system's tables. Everything here blocks for some milliseconds; nothing is kept.
 
 use crate::api::{Code, Fault, ListeningPort, ServiceKind};
 use listeners::{Listener, Protocol, SocketState};
+use postern_env::net;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// How far above a port that is taken a free one is looked for.
+/// How many ports above a taken one are tried. Chosen: enough for several programs that count up from the same port.
 const SEARCHED: u16 = 100;
 
-/// Every port that something listens on, by number; where several addresses have it, the one that reaches furthest.
-///
-/// It reads the system's tables and blocks for some milliseconds.
+/// Every port that a program listens on, by number; if there are several addresses, the one that most others can reach.
 ///
 /// # Errors
-/// The system does not tell.
+/// The system does not provide them.
 pub(crate) fn listening() -> Result<Vec<ListeningPort>, Fault> {
     let all = listeners::get_all().map_err(|error| {
-        Fault::new(Code::Failed, format!("The system does not tell which ports are in use: {error}."))
+        Fault::new(Code::Failed, format!("The system does not list the ports that are in use: {error}."))
     })?;
     let mut ports: BTreeMap<u16, Listener> = BTreeMap::new();
     let listening = |it: &Listener| it.protocol == Protocol::TCP && it.state == SocketState::Listen;
@@ -42,7 +43,7 @@ fn describe(listener: Listener) -> ListeningPort {
     ListeningPort { port, address, program, process: Some(listener.process.pid), kind, name }
 }
 
-/// What a port most likely speaks, and a name to propose.
+/// The most likely protocol of a port, and a name to propose.
 fn guess(port: u16, program: Option<&str>) -> (ServiceKind, String) {
     use ServiceKind::{Http, Https, Tcp};
     let by_port = match port {
@@ -84,7 +85,7 @@ fn guess(port: u16, program: Option<&str>) -> (ServiceKind, String) {
         ("node", Http, "Dev server"),
         ("next-server", Http, "Dev server"),
     ];
-    // A program that is known for one thing says more than a port; one that runs anything says less.
+    // A program with one purpose says more than a port number; one that runs anything says less.
     let known = by_program.iter().find(|(name, ..)| lower.starts_with(name));
     let (kind, name) = match (known, by_port) {
         (Some((_, _, "Dev server")), Some(by_port)) => by_port,
@@ -101,7 +102,7 @@ fn guess(port: u16, program: Option<&str>) -> (ServiceKind, String) {
     (kind, name)
 }
 
-/// What to say when a local port cannot be had: who holds it, and which one is free.
+/// The fault of a local port that is taken: who holds it, and which one is free.
 pub(crate) fn taken(port: u16) -> Fault {
     let holder = listeners::get_process_by_port(port, Protocol::TCP).ok().map(|process| process.name);
     let holder = holder.filter(|name| !name.is_empty()).unwrap_or_else(|| "another program".to_owned());
@@ -109,16 +110,17 @@ pub(crate) fn taken(port: u16) -> Fault {
     Fault::new(Code::PortTaken, format!("Port {port} is used by {holder}. Stop it or choose another port.{free}"))
 }
 
-/// The next port above that nothing listens on.
+/// The next higher port that is free on the loopback address.
 pub(crate) fn next_free(port: u16) -> Option<u16> {
     (1..=SEARCHED)
         .filter_map(|above| port.checked_add(above))
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .find(|port| net::listen_blocking((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     #[test]
     fn a_listening_port_is_found_with_its_program() {

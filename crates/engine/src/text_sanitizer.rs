@@ -1,24 +1,24 @@
-//! What of a text can be seen: names from people and from other engines.
+//! Sanitizing untrusted text: names from people and from other engines.
 //!
-//! Comes in: any text. Goes out: the same without what breaks a line, turns its direction, or cannot be seen and so lets one
-//! name pass for another. What joins or varies characters stays only where that shows: between emoji, and in scripts that
-//! are written with it (Unicode Standard Annex 31, section 2.3).
+//! In: any text. Out: the same text without line breaks, characters that change the writing direction, and invisible characters,
+//! with which one name could be made to look like another. Joiners and variation selectors stay only where they have a visible
+//! effect: between emoji, and in scripts that are written with them (Unicode Standard Annex 31, section 2.3).
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 const ZERO_WIDTH_JOINER: char = '\u{200d}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const CANCEL_TAG: char = '\u{e007f}';
-/// The flags that are spelled in invisible letters: England, Scotland and Wales.
+/// The flags that are spelled in tag characters: England, Scotland and Wales.
 const SPELLED_FLAGS: [&str; 3] = ["gbeng", "gbsct", "gbwls"];
-/// The signs that take a consonant's vowel: what follows decides how the two are drawn.
+/// The signs that remove a consonant's vowel: a joiner after one decides how it is drawn.
 const VIRAMAS: [char; 10] = [
     '\u{094d}', '\u{09cd}', '\u{0a4d}', '\u{0acd}', '\u{0b4d}', '\u{0bcd}', '\u{0c4d}', '\u{0ccd}', '\u{0d4d}',
     '\u{0dca}',
 ];
-/// The most characters in a row that vary the one before them.
+/// The most modifiers in a row after an emoji: one skin tone and one variation selector.
 const MOST_VARIATIONS: usize = 2;
 
-/// A text without what must not be in a name. Line breaks go too.
+/// A text without characters that must not be in a name; line breaks are removed too.
 #[must_use]
 pub fn visible(text: &str) -> String {
     let letters: Vec<char> = text.chars().collect();
@@ -43,7 +43,7 @@ pub fn visible(text: &str) -> String {
 #[must_use]
 pub fn visible_within(text: &str, most: usize) -> String {
     let cut: String = visible(text).chars().take(most).collect();
-    // What was joined to something that is cut off joins nothing now.
+    // A joiner at the cut joins nothing any more.
     visible(&cut)
 }
 
@@ -63,15 +63,15 @@ fn is_seen(before: &[char], letter: char, after: &[char]) -> bool {
             let parts_arabic = between(is_arabic) && before.last().is_some_and(|it| !ends_arabic_joining(*it));
             parts_arabic || follows_virama(before) && after.first().is_some_and(|it| is_indic(*it))
         }
-        // As text, as picture: after what is both, or a key's digit.
+        // Variation selectors for text and emoji style: after a character that has both, or the digit of a keycap.
         '\u{fe0e}' | '\u{fe0f}' => before.last().is_some_and(|it| is_emoji(*it) || is_key(*it)),
-        // A certain shape of an ideograph, as in Japanese names.
+        // A variant of an ideograph, as in Japanese names.
         '\u{fe00}'..='\u{fe02}' | '\u{e0100}'..='\u{e01ef}' => before.last().is_some_and(|it| is_ideograph(*it)),
         it => !is_harmful(it),
     }
 }
 
-/// What is never seen, or turns or breaks the line.
+/// Characters that are never visible, change the direction, or break the line.
 fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
@@ -81,7 +81,7 @@ fn is_harmful(letter: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// How many characters at the beginning of a text spell one flag.
+/// The length of a flag in tag characters at the beginning of a text; 0 if there is none.
 fn spelled_flag(letters: &[char]) -> usize {
     if letters.first() != Some(&BLACK_FLAG) {
         return 0;
@@ -99,12 +99,12 @@ fn joins_emoji(before: &[char], after: &[char]) -> bool {
     joined.is_some_and(|it| is_emoji(*it)) && after.first().is_some_and(|it| is_emoji(*it))
 }
 
-/// Colours of skin, and the choice of a picture.
+/// Skin tones, and the variation selector for emoji style.
 fn varies_emoji(letter: char) -> bool {
     matches!(letter, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
 
-/// What can be a picture by itself. Letters of flags and colours of skin are not.
+/// Characters that are an emoji by themselves; regional indicators and skin tones are not.
 fn is_emoji(letter: char) -> bool {
     matches!(letter,
         '\u{00a9}' | '\u{00ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2190}'..='\u{21ff}'
@@ -126,7 +126,7 @@ fn is_arabic(letter: char) -> bool {
         && matches!(letter, '\u{0620}'..='\u{074f}' | '\u{0750}'..='\u{077f}' | '\u{08a0}'..='\u{08ff}')
 }
 
-/// Letters that join nothing behind them anyway, so that nobody would see them parted.
+/// Arabic letters that never join to the next one: a non-joiner after them is invisible.
 fn ends_arabic_joining(letter: char) -> bool {
     matches!(letter,
         '\u{0621}'..='\u{0625}' | '\u{0627}' | '\u{0629}' | '\u{062f}'..='\u{0632}' | '\u{0648}'

@@ -1,11 +1,11 @@
-//! The words that two people compare to be sure of each other.
+//! Verification words: five words that two people compare to verify each other's identity.
 //!
 //! ```text
 //! SHA-256("postern words v1" ‖ lower identifier ‖ higher identifier) ──► the first 5 bytes, a word each
 //! ```
 //!
-//! Both sides see the same words because the identifiers are sorted first. Five words are 40 bits: enough that nobody
-//! makes an identity with the same words while two people talk to each other, short enough to be read out.
+//! Both sides see the same words because the identifiers are sorted first. Five words are 40 bits: too many for an attacker to
+//! create an identity with the same words in reasonable time, and few enough to be read out.
 
 use postern_node::identity::Identifier;
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ pub const WORDS: usize = 5;
 
 const DOMAIN: &[u8] = b"postern words v1";
 
-/// The words of two people, separated by spaces; the same whoever asks.
+/// The words of two identities, separated by spaces; their order does not matter.
 pub fn words(one: &Identifier, other: &Identifier) -> String {
     let (low, high) = if one <= other { (one, other) } else { (other, one) };
     let hash = Sha256::new().chain_update(DOMAIN).chain_update(low.as_bytes()).chain_update(high.as_bytes()).finalize();

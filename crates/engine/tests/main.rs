@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
+#[cfg(unix)]
+mod compatibility;
 #[cfg(target_os = "linux")]
 mod gnome_keyring;
 mod scenarios;

@@ -115,6 +115,15 @@ pub fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     std::fs::read_link(path)
 }
 
+/// Makes a symbolic link to a target, which need not exist.
+///
+/// # Errors
+/// As the operating system says; [`io::ErrorKind::AlreadyExists`] when anything is at the link's path.
+#[cfg(unix)]
+pub fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
 /// The absolute path without symbolic links.
 ///
 /// # Errors

@@ -9,8 +9,7 @@ use super::reconcile::{self, Removed};
 use crate::output::Output;
 use crate::terminal_text::{escaped, sanitized};
 use anyhow::Result;
-use postern_engine::api::Request;
-use postern_engine::control::Host;
+use postern_engine::api::{EngineApi, Request};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -58,7 +57,7 @@ impl PortalsFile {
     }
 
     /// Reads the file again and applies it; a file with a mistake changes nothing.
-    pub(super) async fn reload<H: Host>(&mut self, engine: &H, output: Output) {
+    pub(super) async fn reload<E: EngineApi>(&mut self, engine: &E, output: Output) {
         match declared::read(&self.path) {
             Ok(declared) => {
                 self.removed = Removed::between(&self.declared, &declared);
@@ -70,7 +69,7 @@ impl PortalsFile {
     }
 
     /// Reconciles the engine with the file. What it refuses is reported and does not prevent the rest.
-    pub(super) async fn apply<H: Host>(&mut self, engine: &H, output: Output) {
+    pub(super) async fn apply<E: EngineApi>(&mut self, engine: &E, output: Output) {
         let snapshot = engine.snapshot().borrow().clone();
         for (name, service) in &self.declared.services {
             for request in reconcile::service_requests(&snapshot, name, service) {
@@ -100,7 +99,7 @@ fn report_not_applied(output: Output, what: &str, error: &str) {
 }
 
 /// Sends a request, and reports a refusal.
-async fn execute<H: Host>(engine: &H, request: Request, what: &str, output: Output) {
+async fn execute<E: EngineApi>(engine: &E, request: Request, what: &str, output: Output) {
     if let Err(fault) = engine.request(request).await {
         report_not_applied(output, what, &fault.message);
     }

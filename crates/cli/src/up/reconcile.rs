@@ -6,8 +6,9 @@
 
 use super::declared::{DeclaredInlet, DeclaredPortals, DeclaredService};
 use anyhow::{Context, Result, bail};
-use postern_engine::api::{Answer, Code, Fault, InletView, Request, Secret, ServicePatch, ServiceView, Snapshot};
-use postern_engine::control::Host;
+use postern_engine::api::{
+    Answer, Code, EngineApi, Fault, InletView, Request, Secret, ServicePatch, ServiceView, Snapshot,
+};
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -73,8 +74,8 @@ pub(super) fn disable_requests(snapshot: &Snapshot, removed: &Removed) -> Vec<Re
 }
 
 /// Makes an inlet what is declared: accepts its link the first time, and afterwards adjusts its port and switch.
-pub(super) async fn reconcile_inlet<H: Host>(
-    engine: &H,
+pub(super) async fn reconcile_inlet<E: EngineApi>(
+    engine: &E,
     directory: &Path,
     name: &str,
     declared: &DeclaredInlet,
@@ -91,7 +92,7 @@ pub(super) async fn reconcile_inlet<H: Host>(
 }
 
 /// Accepts an inlet's invitation, and names the portal as declared.
-async fn accept<H: Host>(engine: &H, directory: &Path, name: &str, declared: &DeclaredInlet) -> Result<()> {
+async fn accept<E: EngineApi>(engine: &E, directory: &Path, name: &str, declared: &DeclaredInlet) -> Result<()> {
     let link = match (&declared.link, &declared.link_file) {
         (Some(link), None) => link.clone(),
         (None, Some(file)) => read_link(&directory.join(file))?,

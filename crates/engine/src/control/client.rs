@@ -1,40 +1,40 @@
-//! A client of a running engine.
+//! The client of the control socket: how the command line and a second start reach a running engine.
 
 use super::line::{self, Lines};
 use super::platform::{self, Connected};
-use super::{Call, Hello, MAX_SAID, PATIENCE, ServerMessage, VERSION, Welcome};
+use super::{Call, Hello, MAX_MESSAGE, PATIENCE, ServerMessage, VERSION, Welcome};
 use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use postern_env::time::timeout;
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::io::{ReadHalf, WriteHalf};
-use tokio::time::timeout;
 
-/// Why a running engine could not be asked.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
-    /// Nobody holds the data directory.
+    /// No engine runs on the data directory.
     #[error("No Postern is running for {}. Start one with `postern up`, or open the app.", .data_dir.display())]
     NotRunning {
-        /// Where it was looked for.
+        /// The data directory.
         data_dir: PathBuf,
     },
-    /// Another user's program is where this user's engine should be.
+    /// The socket belongs to a program of another user.
     #[error("The control socket for {} belongs to somebody else. Remove it and start Postern again.", .data_dir.display())]
     NotOurs {
-        /// Whose engine was looked for.
+        /// The data directory.
         data_dir: PathBuf,
     },
-    /// The engine speaks another version.
+    /// The engine uses another version of the protocol.
     #[error("The Postern that is running is version {theirs}, this is {}. Restart it.", env!("CARGO_PKG_VERSION"))]
     Version {
         /// The running program's version.
         theirs: String,
     },
-    /// The engine answered, and the answer is no.
+    /// The engine answered with a fault.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// The engine ended meanwhile, or does not answer.
+    /// The engine ended, or does not answer.
     #[error("The Postern that is running does not answer ({0}). Look whether it still runs.")]
     Lost(#[from] io::Error),
 }
@@ -46,19 +46,19 @@ pub struct Client {
     process: u32,
 }
 
-/// What a watched engine says.
+/// What a watched engine sends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Watch {
-    /// Everything visible: once at the beginning, then whenever it changed.
+    /// The visible state: once at the beginning, then whenever it changed.
     Snapshot(Box<Snapshot>),
-    /// Something happened.
+    /// A notice for the user.
     Notice(Notice),
-    /// Numbers moved.
+    /// Byte counts and rates changed.
     Traffic(Traffic),
 }
 
 impl std::fmt::Debug for Client {
-    /// Without what was read, which may be a link.
+    /// Without the buffered line, which may contain a link.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("process", &self.process).finish_non_exhaustive()
     }
@@ -68,7 +68,7 @@ impl Client {
     /// Connects to the engine of a data directory.
     ///
     /// # Errors
-    /// [`ControlError::NotRunning`] when none runs, `NotOurs`, `Version`, `Lost`.
+    /// [`ControlError::NotRunning`] when none runs; `NotOurs`, `Version`, `Lost`.
     pub async fn connect(data_dir: &Path) -> Result<Self, ControlError> {
         let connected = platform::connect(data_dir).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -78,7 +78,7 @@ impl Client {
             _ => ControlError::Lost(error),
         })?;
         let (read, out) = tokio::io::split(connected);
-        let mut client = Self { lines: Lines::new(read, MAX_SAID), out, process: 0 };
+        let mut client = Self { lines: Lines::new(read, MAX_MESSAGE), out, process: 0 };
         client.write(&Hello { postern: VERSION }).await?;
         let welcome = timeout(PATIENCE, client.lines.next::<Welcome>()).await.map_err(io::Error::from)??;
         let welcome = welcome.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
@@ -89,40 +89,40 @@ impl Client {
         Ok(client)
     }
 
-    /// The engine's process.
+    /// The process id of the engine.
     pub fn process(&self) -> u32 {
         self.process
     }
 
-    /// Asks for something and waits for the answer, however long the engine takes.
+    /// Makes a request and waits for the answer, without a timeout.
     ///
-    /// Dropping the future does not take the request back; the connection is of no use afterwards.
+    /// Dropping the future does not undo the request; the connection cannot be used afterwards.
     ///
     /// # Errors
-    /// [`ControlError::Fault`] when the answer is no, `Lost` when none came.
+    /// [`ControlError::Fault`] when the engine refuses, `Lost` when no answer came.
     pub async fn request(&mut self, request: Request) -> Result<Answer, ControlError> {
         self.write(&Call::Request { request }).await?;
-        match self.heard().await? {
+        match self.receive().await? {
             ServerMessage::Answer { answer } => Ok(answer),
             ServerMessage::Fault { fault } => Err(fault.into()),
             _ => Err(unexpected().into()),
         }
     }
 
-    /// Has the program show itself, or open a link.
+    /// Lets the running program show its window, or open a link.
     ///
     /// # Errors
     /// [`ControlError::Lost`].
     pub async fn raise(&mut self, link: Option<Secret>) -> Result<(), ControlError> {
         self.write(&Call::Raise { link }).await?;
-        match self.heard().await? {
+        match self.receive().await? {
             ServerMessage::Raised => Ok(()),
             ServerMessage::Fault { fault } => Err(fault.into()),
             _ => Err(unexpected().into()),
         }
     }
 
-    /// Begins to watch: from now on only [`next`](Self::next) is of use.
+    /// Begins to watch: from now on only [`next`](Self::next) may be called.
     ///
     /// # Errors
     /// [`ControlError::Lost`].
@@ -130,7 +130,7 @@ impl Client {
         Ok(self.write(&Call::Watch).await?)
     }
 
-    /// What a watched engine says next; nothing when it has ended. May be dropped and called again.
+    /// The next line of a watched engine; nothing when it has ended. Dropping the future loses nothing.
     ///
     /// # Errors
     /// [`ControlError::Lost`].
@@ -149,7 +149,7 @@ impl Client {
         timeout(PATIENCE, line::write(&mut self.out, line)).await?
     }
 
-    async fn heard(&mut self) -> io::Result<ServerMessage> {
+    async fn receive(&mut self) -> io::Result<ServerMessage> {
         self.lines.next().await?.ok_or(io::ErrorKind::UnexpectedEof.into())
     }
 }

@@ -1,4 +1,6 @@
-//! JSON lines of bounded length.
+//! Reading and writing JSON lines of bounded length.
+//!
+//! Buffers are wiped from memory, and errors never contain what was read: lines carry links and passphrases.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -6,7 +8,7 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use zeroize::Zeroizing;
 
-/// Reads lines of at most so many bytes. What was read of a line is kept when a read is dropped.
+/// Reads lines of at most `max` bytes. Dropping a read loses nothing: what was read of a line stays buffered.
 pub(super) struct Lines<R> {
     source: BufReader<R>,
     line: Zeroizing<Vec<u8>>,
@@ -21,10 +23,10 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     /// The next line, or nothing at the end.
     ///
     /// # Errors
-    /// `InvalidData` for a line that is too long, or is not what is expected; the connection is of no use then.
+    /// `InvalidData` for a line that is too long, or has another form; the connection cannot be used any more.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
-        let room = (self.max + 1).saturating_sub(self.line.len());
-        (&mut self.source).take(room as u64).read_until(b'\n', &mut self.line).await?;
+        let remaining = (self.max + 1).saturating_sub(self.line.len());
+        (&mut self.source).take(remaining as u64).read_until(b'\n', &mut self.line).await?;
         if self.line.is_empty() {
             return Ok(None);
         }
@@ -38,7 +40,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         serde_json::from_slice(&line).map(Some).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
-    /// Resolves when the other side closes, or speaks although it should not.
+    /// Resolves when the other side closes, or sends something although it must not.
     pub(super) async fn closed(&mut self) {
         let _ = self.source.fill_buf().await;
     }

@@ -1,18 +1,18 @@
 //! The local socket of a running engine: how the command line, a second launch and a deep link reach it.
 //!
 //! ```text
-//! Client ── {"postern":1} ──────────────► serve      who opens speaks first, so that nobody learns anything by opening
+//! Client ── {"postern":1} ──────────────► serve      the client speaks first, so that connecting alone reveals nothing
 //!        ◄─ {"postern":1,"version":…} ──
-//!        ── {"call":"request",…} ───────► Host       one line each way, until either side closes
+//!        ── {"call":"request",…} ───────► EngineApi  one line each way, until either side closes
 //!        ◄─ {"say":"answer",…} ──────────            or a fault
-//!        ── {"call":"watch"} ───────────►            from here on the engine speaks: snapshots, notices, traffic
+//!        ── {"call":"watch"} ───────────►            from here on the server sends: snapshots, notices, traffic
 //!        ── {"call":"raise",…} ─────────►            the program shows its window, or opens the link
 //! ```
 //!
-//! The socket is in the data directory and answers this user only: by its mode, by who the system says is at the
-//! other end, and on Windows by a name that only this user can read. Whoever holds the data directory's lock owns the
-//! socket: what a killed engine left behind is replaced. Every line is bounded, every wait is timed, and nothing that
-//! passes is logged, because links and passphrases do.
+//! Access control: the socket is in the data directory and answers this user only, by its mode, by the peer credentials of the
+//! connection, and on Windows by a name that only this user can read. Whoever holds the data directory's lock owns the
+//! socket: one that a killed engine left behind is replaced. Every line is bounded, every wait has a timeout, and no line is
+//! ever logged, because links and passphrases pass here.
 
 mod client;
 mod line;
@@ -27,23 +27,24 @@ mod server;
 mod tests;
 
 pub use client::{Client, ControlError, Watch};
-pub use server::{Control, Host, serve};
+pub use server::{Control, serve};
 
 use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use postern_env::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
-/// The version of what is spoken here; another is refused.
+/// The version of the protocol; another is refused.
 pub const VERSION: u32 = 1;
-/// Longest line that an engine takes, in bytes.
+/// Longest line that a server accepts, in bytes. Chosen: the longest link and description, several times.
 pub const MAX_CALL: usize = 64 * 1024;
-/// Longest line that a client takes, in bytes: a snapshot, or a page of receipts.
-pub const MAX_SAID: usize = 16 * 1024 * 1024;
-/// Most clients at once; further ones are turned away.
+/// Longest line that a client accepts, in bytes. Chosen: the largest snapshot, or a page of audit entries.
+pub const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+/// Most clients at once; further connections are closed. Chosen: more than one user's terminals and scripts.
 pub const MAX_CLIENTS: usize = 64;
-/// How long either side waits for the other's hello, and an engine for a line to be taken.
+/// How long either side waits for the other's hello, and the server for a line to be read. Chosen: a local program that does
+/// nothing for so long hangs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a client may say nothing between two calls.
+/// How long a client may send nothing between two calls. Chosen.
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// The first line of a client.
@@ -52,7 +53,7 @@ struct Hello {
     postern: u32,
 }
 
-/// The first line of an engine.
+/// The first line of a server.
 #[derive(Debug, Serialize, Deserialize)]
 struct Welcome {
     postern: u32,
@@ -62,7 +63,7 @@ struct Welcome {
     process: u32,
 }
 
-/// What a client asks.
+/// A call of a client.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case")]
 enum Call {
@@ -71,7 +72,7 @@ enum Call {
     Raise { link: Option<Secret> },
 }
 
-/// What an engine says.
+/// A line of the server after its first.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "say", rename_all = "kebab-case")]
 enum ServerMessage {

@@ -1,56 +1,23 @@
-//! The engine's end of the local socket.
+//! The server of the control socket: accepts clients and passes their calls to an engine.
+//!
+//! Owns the socket and a task for each client, at most [`MAX_CLIENTS`]. A client that sends nonsense, or does not read, ends its
+//! own connection and nothing else.
 
 use super::line::{self, Lines};
 use super::platform::{Accepted, Listener};
 use super::{Call, Hello, IDLE, MAX_CALL, MAX_CLIENTS, PATIENCE, ServerMessage, VERSION, Welcome};
-use crate::Engine;
-use crate::api::{Answer, Code, Fault, Notice, Request, Secret, Snapshot, Traffic};
-use std::future::Future;
+use crate::api::{Code, EngineApi, Fault, Secret, Snapshot, Traffic};
+use postern_env::task::{self, JoinHandle, JoinSet};
+use postern_env::time::{self, Duration, timeout};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{ReadHalf, WriteHalf};
-use tokio::sync::{Semaphore, broadcast, watch};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, broadcast};
 
-/// What the socket stands before: an engine.
-pub trait Host: Send + Sync + 'static {
-    /// Where its data is, and so the socket.
-    fn data_dir(&self) -> &Path;
-    /// What it shows.
-    fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>>;
-    /// Numbers that move.
-    fn traffic(&self) -> watch::Receiver<Arc<Traffic>>;
-    /// What a person should hear of.
-    fn notices(&self) -> broadcast::Receiver<Notice>;
-    /// Does what is asked.
-    fn request(&self, request: Request) -> impl Future<Output = Result<Answer, Fault>> + Send;
-}
+/// How long accepting pauses after an error, most likely because file descriptors ran out. Chosen: some are closed by then.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-impl Host for Engine {
-    fn data_dir(&self) -> &Path {
-        Self::data_dir(self)
-    }
-
-    fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        Self::snapshot(self)
-    }
-
-    fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
-        Self::traffic(self)
-    }
-
-    fn notices(&self) -> broadcast::Receiver<Notice> {
-        Self::notices(self)
-    }
-
-    async fn request(&self, request: Request) -> Result<Answer, Fault> {
-        Self::request(self, request).await
-    }
-}
-
-/// The open socket of an engine; dropping it closes the socket and every connection, in a moment.
+/// The open control socket of an engine. Dropping it closes the socket and every connection, a moment later.
 pub struct Control {
     accepting: JoinHandle<()>,
 }
@@ -69,56 +36,58 @@ impl Drop for Control {
     }
 }
 
-/// Opens the socket of an engine that holds its data directory's lock.
+/// Opens the control socket of an engine, which must hold the lock of its data directory.
 ///
-/// `raise` is called when somebody starts the program a second time, or opens a link; it must not block. [Close](Control::close)
-/// it before the engine gives the lock up.
+/// `raise` is called when the program is started a second time, or a link is opened; it must not block. [Close](Control::close)
+/// the socket before the engine releases the lock.
 ///
 /// # Errors
 /// [`Code::Failed`] when the socket cannot be made.
-pub async fn serve<H: Host>(host: H, raise: impl Fn(Option<Secret>) + Send + Sync + 'static) -> Result<Control, Fault> {
-    let listener = Listener::bind(host.data_dir()).map_err(|error| {
-        let place = host.data_dir().display();
+pub async fn serve<E: EngineApi>(
+    engine: E,
+    raise: impl Fn(Option<Secret>) + Send + Sync + 'static,
+) -> Result<Control, Fault> {
+    let listener = Listener::bind(engine.data_dir()).map_err(|error| {
+        let place = engine.data_dir().display();
         Fault::new(
             Code::Failed,
             format!("The control socket in {place} could not be made ({error}). Check its permissions."),
         )
     })?;
-    let desk = Arc::new(ControlServer { host, raise: Box::new(raise) });
-    Ok(Control { accepting: tokio::spawn(accept(listener, desk)) })
+    let server = Arc::new(ControlServer { engine, raise: Box::new(raise) });
+    Ok(Control { accepting: task::spawn(accept(listener, server)) })
 }
 
 /// What every connection needs.
-struct ControlServer<H> {
-    host: H,
+struct ControlServer<E> {
+    engine: E,
     raise: Box<dyn Fn(Option<Secret>) + Send + Sync>,
 }
 
-async fn accept<H: Host>(mut listener: Listener, desk: Arc<ControlServer<H>>) {
-    let places = Arc::new(Semaphore::new(MAX_CLIENTS));
+async fn accept<E: EngineApi>(mut listener: Listener, server: Arc<ControlServer<E>>) {
+    let permits = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut clients = JoinSet::new();
     loop {
         let client = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(client) => client,
                 Err(error) => {
-                    // Out of descriptors, most likely: give the system a moment.
-                    tracing::warn!(%error, "a control connection was not taken");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tracing::warn!(%error, "a control connection could not be accepted; accepting pauses");
+                    time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             },
             Some(_) = clients.join_next() => continue,
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!("too many control connections: one was turned away");
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            tracing::warn!("too many control connections; a new one was closed");
             continue;
         };
-        let desk = Arc::clone(&desk);
+        let server = Arc::clone(&server);
         clients.spawn(async move {
-            let _place = place;
-            // What a client does wrong, or that it is gone, is its own affair.
-            if let Err(error) = Connection::new(client).serve(&desk).await {
+            let _permit = permit;
+            // An error concerns this client only.
+            if let Err(error) = Connection::new(client).serve(&server).await {
                 tracing::debug!(kind = %error.kind(), "a control connection ended");
             }
         });
@@ -136,7 +105,7 @@ impl Connection {
         Self { lines: Lines::new(read, MAX_CALL), out }
     }
 
-    async fn serve<H: Host>(&mut self, desk: &ControlServer<H>) -> io::Result<()> {
+    async fn serve<E: EngineApi>(&mut self, server: &ControlServer<E>) -> io::Result<()> {
         let Some(hello) = timeout(PATIENCE, self.lines.next::<Hello>()).await?? else { return Ok(()) };
         let welcome =
             Welcome { postern: VERSION, version: env!("CARGO_PKG_VERSION").to_owned(), process: std::process::id() };
@@ -149,51 +118,51 @@ impl Connection {
                 Ok(Some(call)) => call,
                 Ok(None) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    let sentence = "That is nothing this Postern understands. Use a `postern` of the same version.";
-                    return self.say(&ServerMessage::Fault { fault: Fault::new(Code::Invalid, sentence) }).await;
+                    let sentence = "This Postern does not understand that line. Use a `postern` of the same version.";
+                    return self.send(&ServerMessage::Fault { fault: Fault::new(Code::Invalid, sentence) }).await;
                 }
                 Err(error) => return Err(error),
             };
-            let said = match call {
-                Call::Request { request } => match desk.host.request(request).await {
+            let message = match call {
+                Call::Request { request } => match server.engine.request(request).await {
                     Ok(answer) => ServerMessage::Answer { answer },
                     Err(fault) => ServerMessage::Fault { fault },
                 },
                 Call::Raise { link } => {
-                    (desk.raise)(link);
+                    (server.raise)(link);
                     ServerMessage::Raised
                 }
-                Call::Watch => return self.watch(&desk.host).await,
+                Call::Watch => return self.watch(&server.engine).await,
             };
-            self.say(&said).await?;
+            self.send(&message).await?;
         }
     }
 
-    /// Tells what changes until the client closes or the engine ends.
-    async fn watch<H: Host>(&mut self, host: &H) -> io::Result<()> {
-        let (mut notices, mut snapshots, mut traffic) = (host.notices(), host.snapshot(), host.traffic());
+    /// Sends what changes, until the client closes or the engine ends.
+    async fn watch<E: EngineApi>(&mut self, engine: &E) -> io::Result<()> {
+        let (mut notices, mut snapshots, mut traffic) = (engine.notices(), engine.snapshot(), engine.traffic());
         snapshots.mark_changed();
         loop {
-            let said = tokio::select! {
+            let message = tokio::select! {
                 () = self.lines.closed() => return Ok(()),
                 changed = snapshots.changed() => {
                     if changed.is_err() { return Ok(()) }
                     let snapshot = Snapshot::clone(&snapshots.borrow_and_update());
                     ServerMessage::Snapshot { snapshot: Box::new(snapshot) }
                 }
-                heard = notices.recv() => match heard {
+                received = notices.recv() => match received {
                     Ok(notice) => ServerMessage::Notice { notice },
-                    // The snapshot tells what the missed notices led to.
+                    // The snapshot shows what the missed notices were about.
                     Err(broadcast::error::RecvError::Lagged(_)) => continue,
                     Err(broadcast::error::RecvError::Closed) => return Ok(()),
                 },
                 Ok(()) = traffic.changed() => ServerMessage::Traffic { traffic: Traffic::clone(&traffic.borrow_and_update()) },
             };
-            self.say(&said).await?;
+            self.send(&message).await?;
         }
     }
 
-    async fn say(&mut self, said: &ServerMessage) -> io::Result<()> {
-        timeout(PATIENCE, line::write(&mut self.out, said)).await?
+    async fn send(&mut self, message: &ServerMessage) -> io::Result<()> {
+        timeout(PATIENCE, line::write(&mut self.out, message)).await?
     }
 }

@@ -1,7 +1,7 @@
-//! A client and a socket, with a stand-in for the engine.
+//! A client and a server, with a stand-in for the engine.
 
 use super::*;
-use crate::api::{Code, Status};
+use crate::api::{Code, EngineApi, Status};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ struct Stand {
     notices: broadcast::Sender<Notice>,
 }
 
-impl Host for Arc<Stand> {
+impl EngineApi for Arc<Stand> {
     fn data_dir(&self) -> &Path {
         &self.data_dir
     }
@@ -39,6 +39,10 @@ impl Host for Arc<Stand> {
             Request::Retry => Ok(Answer::Done),
             _ => Err(Fault::new(Code::NotSetUp, "Set up first.")),
         }
+    }
+
+    async fn shutdown(&self) {
+        unreachable!("a client cannot stop the engine");
     }
 }
 

@@ -1,32 +1,35 @@
-//! A Unix socket, mode 0600, in the data directory, or where paths are shorter.
+//! The control socket on Unix: a socket file of mode 0600 in the data directory, or in a directory with a shorter path.
+//!
+//! Access control: the file's mode, and the peer credentials of every connection, on both sides.
 
 use crate::keys::Profile;
+use postern_env::fs::{self, Permissions};
+use postern_env::net::{self, UnixListener, UnixStream};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tokio::net::{UnixListener, UnixStream};
 
 const NAME: &str = "control.sock";
-/// Longest path of a socket in bytes, on the system that takes least (macOS: 104 with a zero at the end).
+/// Longest path of a socket in bytes, on the system that allows least (macOS: `sun_path` has 104, with a zero at the end).
 const MAX_PATH: usize = 103;
 
-/// A client, as the engine sees it.
+/// A connection, as the server sees it.
 pub(super) type Accepted = UnixStream;
-/// An engine, as its client sees it.
+/// A connection, as the client sees it.
 pub(super) type Connected = UnixStream;
 
-/// The socket of an engine; removed when dropped, unless another has taken its place.
+/// The listening socket. Its file is removed when dropped, unless another engine has replaced it.
 pub(super) struct Listener {
     listener: UnixListener,
     path: PathBuf,
-    /// The link in the data directory, where the socket itself is elsewhere.
+    /// The symbolic link in the data directory, if the socket is elsewhere.
     link: Option<PathBuf>,
     inode: (u64, u64),
 }
 
 impl Listener {
-    /// Opens the socket. Whatever is in its place was left behind: who calls this holds the data directory's lock.
+    /// Opens the socket. A file that exists was left behind: the caller holds the lock of the data directory.
     pub(super) fn bind(data_dir: &Path) -> io::Result<Self> {
         let place = data_dir.join(NAME);
         let (path, link) = match fits(&place) {
@@ -34,25 +37,25 @@ impl Listener {
             false => (elsewhere(data_dir)?, Some(place)),
         };
         remove(&path)?;
-        let listener = UnixListener::bind(&path)?;
-        // Between these two lines others may connect; `accept` turns them away.
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let listener = net::listen_unix(&path)?;
+        // Others may connect between these two calls; `accept` closes their connections.
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         if let Some(link) = &link {
             remove(link)?;
-            std::os::unix::fs::symlink(&path, link)?;
+            fs::symlink(&path, link)?;
         }
         let inode = inode(&path)?;
         Ok(Self { listener, path, link, inode })
     }
 
-    /// The next client that is this user's.
+    /// The next connection of this user.
     pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
         loop {
             let (client, _) = self.listener.accept().await?;
             if is_ours(&client)? {
                 return Ok(client);
             }
-            tracing::warn!("another user's control connection was turned away");
+            tracing::warn!("a control connection of another user was closed");
         }
     }
 }
@@ -60,9 +63,9 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if inode(&self.path).is_ok_and(|found| found == self.inode) {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.path);
             if let Some(link) = &self.link {
-                let _ = std::fs::remove_file(link);
+                let _ = fs::remove_file(link);
             }
         }
     }
@@ -72,15 +75,15 @@ impl Drop for Listener {
 /// when it is another user's.
 pub(super) async fn connect(data_dir: &Path) -> io::Result<Connected> {
     let place = data_dir.join(NAME);
-    let path = if fits(&place) { place } else { std::fs::read_link(place)? };
-    let engine = UnixStream::connect(path).await?;
+    let path = if fits(&place) { place } else { fs::read_link(place)? };
+    let engine = net::connect_unix(path).await?;
     match is_ours(&engine)? {
         true => Ok(engine),
         false => Err(io::ErrorKind::PermissionDenied.into()),
     }
 }
 
-/// Whether this user, or root, is at the other end.
+/// Whether the process at the other end belongs to this user, or to root.
 fn is_ours(stream: &UnixStream) -> io::Result<bool> {
     let (peer, own) = (stream.peer_cred()?.uid(), own_uid());
     Ok(peer == own || peer == 0)
@@ -94,7 +97,7 @@ fn fits(path: &Path) -> bool {
     path.as_os_str().as_bytes().len() <= MAX_PATH
 }
 
-/// A short place for the socket of a data directory with a long path, in a directory that only this user can enter.
+/// A short path for the socket of a data directory with a long one, in a directory that only this user can enter.
 fn elsewhere(data_dir: &Path) -> io::Result<PathBuf> {
     let name = format!("{}.sock", Profile::of(data_dir)?.as_str());
     if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR") {
@@ -110,20 +113,20 @@ fn elsewhere(data_dir: &Path) -> io::Result<PathBuf> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Makes a directory that only this user can enter, or finds it to be one.
+/// Creates a directory that only this user can enter, or checks that an existing one is.
 fn make_private(directory: &Path) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+    match fs::create_private_directory(directory, false) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    // Not following a link that somebody else put there.
-    let found = std::fs::symlink_metadata(directory)?;
+    // Not through a symbolic link, which another user may have put there.
+    let found = fs::symlink_metadata(directory)?;
     if !found.is_dir() || found.uid() != own_uid() || found.mode() & 0o077 != 0 {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
@@ -134,7 +137,7 @@ fn make_private(directory: &Path) -> io::Result<()> {
 }
 
 fn inode(path: &Path) -> io::Result<(u64, u64)> {
-    let found = std::fs::symlink_metadata(path)?;
+    let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))
 }
 

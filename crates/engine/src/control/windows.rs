@@ -1,40 +1,44 @@
-//! A named pipe whose name is chosen anew by each engine and written into the data directory.
+//! The control socket on Windows: a named pipe with a random name, which is written to a file in the data directory.
 //!
-//! Pipes have no directory that keeps others out, but a name that others cannot read cannot be taken before us, and
-//! a pipe says nothing to whoever opens it without having written a line first, which only this user may.
+//! Access control: pipes have no directory that keeps other users out, but a name that they cannot read they cannot occupy
+//! first, and the server sends nothing before the client has written a line, which the pipe allows only to this user.
 
+use postern_env::time::{self, Duration};
+use postern_env::{fs, random};
 use std::io;
 use std::path::{Path, PathBuf};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
 
 const NAME: &str = "control.pipe";
-/// What Windows answers while every instance of a pipe is taken.
+/// `ERROR_PIPE_BUSY` of `winerror.h`: every instance of the pipe is in use.
 const ERROR_PIPE_BUSY: i32 = 231;
-const RETRY: std::time::Duration = std::time::Duration::from_millis(20);
+/// How often connecting is tried again while the pipe is busy. Chosen: the server creates the next instance at once.
+const RETRY: Duration = Duration::from_millis(20);
 
-/// A client, as the engine sees it.
+/// A connection, as the server sees it.
 pub(super) type Accepted = NamedPipeServer;
-/// An engine, as its client sees it.
+/// A connection, as the client sees it.
 pub(super) type Connected = NamedPipeClient;
 
-/// The pipe of an engine; the file with its name is removed when dropped.
+/// The listening pipe. The file with its name is removed when dropped.
 pub(super) struct Listener {
     name: String,
     next: NamedPipeServer,
-    place: PathBuf,
+    name_file: PathBuf,
 }
 
 impl Listener {
-    /// Opens a pipe and writes its name down, over what was left behind: who calls this holds the data directory's lock.
+    /// Opens a pipe and writes its name to the file. A file that exists was left behind: the caller holds the lock of the data
+    /// directory.
     pub(super) fn bind(data_dir: &Path) -> io::Result<Self> {
-        let name = format!(r"\\.\pipe\postern-{}", hex::encode(rand::random::<[u8; 16]>()));
+        let name = format!(r"\\.\pipe\postern-{}", hex::encode(random::bytes::<16>()?));
         let next = ServerOptions::new().first_pipe_instance(true).reject_remote_clients(true).create(&name)?;
-        let place = data_dir.join(NAME);
-        std::fs::write(&place, &name)?;
-        Ok(Self { name, next, place })
+        let name_file = data_dir.join(NAME);
+        fs::write(&name_file, &name)?;
+        Ok(Self { name, next, name_file })
     }
 
-    /// The next client.
+    /// The next connection.
     pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
         self.next.connect().await?;
         let following = ServerOptions::new().reject_remote_clients(true).create(&self.name)?;
@@ -44,20 +48,20 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if std::fs::read_to_string(&self.place).is_ok_and(|found| found == self.name) {
-            let _ = std::fs::remove_file(&self.place);
+        if fs::read_to_string(&self.name_file).is_ok_and(|found| found == self.name) {
+            let _ = fs::remove_file(&self.name_file);
         }
     }
 }
 
 /// Connects to the engine of a data directory: `NotFound` when none runs.
 pub(super) async fn connect(data_dir: &Path) -> io::Result<Connected> {
-    let name = std::fs::read_to_string(data_dir.join(NAME))?;
-    let begun = tokio::time::Instant::now();
+    let name = fs::read_to_string(data_dir.join(NAME))?;
+    let begun = time::now();
     loop {
         match ClientOptions::new().open(&name) {
-            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) && begun.elapsed() < super::PATIENCE => {
-                tokio::time::sleep(RETRY).await;
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) && time::since(begun) < super::PATIENCE => {
+                time::sleep(RETRY).await;
             }
             opened => return opened,
         }

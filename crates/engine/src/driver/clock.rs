@@ -1,37 +1,34 @@
-//! What time it is, and whether the clock jumped.
+//! The two clocks of the engine, and clock jumps.
+//!
+//! Owns the start of the monotonic clock and the last reading. The core gets both clocks as [`Now`]: the wall clock
+//! decides about expiry, the monotonic clock about waits. Nothing here waits.
 
 use crate::api::UnixMillis;
 use crate::core::Now;
-use postern_node::identity::Timestamp;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use postern_env::time::{self, Duration, Instant};
 
-/// A difference between the two clocks that is a jump: the machine slept, or somebody set the clock.
+/// A difference between the two clocks that counts as a jump: the machine slept, or somebody set the clock. Chosen:
+/// longer than any delay of a busy machine, shorter than any sleep that ends connections.
 const JUMP: Duration = Duration::from_secs(5);
 
-/// What the wall says.
-pub(crate) fn wall() -> UnixMillis {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// What the wall says, in the node's terms.
-pub(crate) fn timestamp() -> Timestamp {
-    Timestamp(wall().0 / 1_000)
+/// The wall clock.
+pub(super) fn wall() -> UnixMillis {
+    UnixMillis(postern_env::clock::unix_millis())
 }
 
 /// Both clocks, read together.
-pub(crate) struct Clock {
+pub(super) struct Clock {
     started: Instant,
     last: Now,
 }
 
 impl Clock {
-    pub(crate) fn start() -> Self {
-        Self { started: Instant::now(), last: Now { wall: wall(), ticks: 0 } }
+    pub(super) fn start() -> Self {
+        Self { started: time::now(), last: Now { wall: wall(), ticks: 0 } }
     }
 
-    /// What time it is, and whether the wall clock has jumped since it was looked at last.
-    pub(crate) fn look(&mut self) -> (Now, bool) {
+    /// The current time, and whether the wall clock has jumped since the last call.
+    pub(super) fn read(&mut self) -> (Now, bool) {
         let now = self.now();
         let expected = self.last.wall.plus(now.ticks - self.last.ticks);
         let jumped = u128::from(expected.0.abs_diff(now.wall.0)) > JUMP.as_millis();
@@ -39,13 +36,13 @@ impl Clock {
         (now, jumped)
     }
 
-    /// What time it is.
-    pub(crate) fn now(&self) -> Now {
-        Now { wall: wall(), ticks: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX) }
+    /// The current time.
+    pub(super) fn now(&self) -> Now {
+        Now { wall: wall(), ticks: u64::try_from(time::since(self.started).as_millis()).unwrap_or(u64::MAX) }
     }
 
-    /// When these ticks have come.
-    pub(crate) fn instant(&self, ticks: u64) -> Option<Instant> {
+    /// The instant of a number of ticks; nothing if it is too far away to be represented.
+    pub(super) fn instant(&self, ticks: u64) -> Option<Instant> {
         self.started.checked_add(Duration::from_millis(ticks))
     }
 }

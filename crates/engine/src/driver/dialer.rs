@@ -1,41 +1,46 @@
-//! The ways to other people: connections, and channels with exactly the person they are for.
+//! The dialer: opens a secure channel with a peer over the first of the peer's addresses that works.
 //!
 //! ```text
-//! PeerAddress::Direct   ── connection ─► their computer ─► "api"
-//! PeerAddress::Hub      ── our session with the hub, or a connection of its own ─► their relay ─► "api"
+//! PeerAddress::Direct   ── connection ─► the peer's computer ─► "api"
+//! PeerAddress::Hub      ── our session with the hub, or a new connection ─► the peer's relay ─► "api"
 //! ```
 //!
-//! All ways are tried side by side, a little one after the other, and the first channel that opens is taken. A failure says which of
-//! "who answers is not them", "they are not there" and "no hub can be reached" it is.
+//! Addresses are dialed in parallel, staggered, in the order of preference ("happy eyeballs", RFC 8305): a later one starts
+//! while earlier ones have not answered, and the first channel that opens wins; the other attempts are cancelled. A channel
+//! with another identity than the peer's never opens. If all fail, the most specific fault is returned: the wrong identity
+//! answered, the peer is offline, or no hub can be reached.
 
-use super::NodeContext;
+use super::hubs::Hubs;
+use super::node_context::{LISTENER, NodeContext};
 use crate::api::{Code, Fault, PathKind};
 use crate::peer::PeerAddress;
+use postern_env::task::JoinSet;
+use postern_env::time::{self, Duration};
 use postern_node::identity::Identifier;
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::SessionError;
 use postern_node::{Error, Route, SecureChannel, SecureChannelOptions, TcpConnection, route};
-use std::time::Duration;
-use tokio::task::JoinSet;
 
-/// Where every Postern accepts secure channels.
-pub(crate) const LISTENER: &str = "api";
-/// Where the desk is, behind the listener.
-pub(crate) const DESK: &str = "desk";
-/// Where news arrive, behind channels that we have opened.
-pub(crate) const NEWS: &str = "news";
-/// The next way is tried when the ones before have not answered for this long.
+/// The next address is dialed when those before have not answered for this long. RFC 8305 recommends 250 ms; a little more,
+/// because an attempt includes a handshake.
 const STAGGER: Duration = Duration::from_millis(300);
-/// How long a connection may take to be made.
+/// How long a connection may take to be established. Chosen: one lost SYN is retransmitted within it.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// How long the other side may take to answer a handshake.
+/// How long the peer may take to answer a handshake. Chosen, as for the connection.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 
-/// An open channel, and what carries it.
-pub(crate) struct PeerConnection {
-    pub(crate) channel: SecureChannel,
-    pub(crate) way: PathKind,
-    /// A connection that is there for this channel alone.
+/// Opens channels with peers; clones share the hubs.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub(super) context: NodeContext,
+    pub(super) hubs: Hubs,
+}
+
+/// An open channel with a peer, and what carries it. Both close when it is dropped.
+pub(super) struct PeerConnection {
+    pub(super) channel: SecureChannel,
+    pub(super) path: PathKind,
+    /// A connection that exists for this channel alone.
     connection: Option<TcpConnection>,
 }
 
@@ -48,104 +53,111 @@ impl Drop for PeerConnection {
     }
 }
 
-/// Opens a channel with somebody over the first way that works.
-pub(crate) async fn open(net: &NodeContext, to: Identifier, reach: &[PeerAddress]) -> Result<PeerConnection, Fault> {
-    let mut attempts = JoinSet::new();
-    for (at, reach) in reach.iter().cloned().enumerate() {
-        let (net, delay) = (net.clone(), STAGGER * u32::try_from(at).unwrap_or(u32::MAX));
-        attempts.spawn(async move {
-            tokio::time::sleep(delay).await;
-            attempt(&net, to, reach).await
-        });
+impl Dialer {
+    pub(super) fn new(context: NodeContext, hubs: Hubs) -> Self {
+        Self { context, hubs }
     }
-    let mut worst: Option<Fault> = None;
-    while let Some(attempt) = attempts.join_next().await {
-        match attempt {
-            Ok(Ok(road)) => return Ok(road),
-            Ok(Err(fault)) => worst = Some(more_telling(worst, fault)),
-            Err(_) => {}
-        }
-    }
-    Err(worst.unwrap_or_else(no_way))
-}
 
-/// Tries one way.
-async fn attempt(net: &NodeContext, to: Identifier, reach: PeerAddress) -> Result<PeerConnection, Fault> {
-    let (connection, own, there) = match &reach {
-        PeerAddress::Direct { address } => (connect(net, &reach, address).await?, true, route![LISTENER]),
-        PeerAddress::Hub { address, relay } => match net.hubs.connection(address) {
-            Some(connection) => (connection, false, route![relay.as_str(), LISTENER]),
-            None => (connect(net, &reach, address).await?, true, route![relay.as_str(), LISTENER]),
-        },
-    };
-    let mut options = SecureChannelOptions::trust_only([to]);
-    options.timeout = HANDSHAKE_WITHIN;
-    let mut whole = Route::from(&connection);
-    whole.append(&there);
-    match net.node.create_secure_channel(&net.identity, whole, options).await {
-        Ok(channel) => {
-            net.met(&channel.peer().history);
-            net.hear_news_from(&channel);
-            Ok(PeerConnection { channel, way: way(&reach), connection: own.then_some(connection) })
+    /// Opens a channel with a peer over the first address that works. Dropping the future cancels all attempts.
+    pub(super) async fn dial(&self, peer: Identifier, addresses: &[PeerAddress]) -> Result<PeerConnection, Fault> {
+        let mut attempts = JoinSet::new();
+        for (index, address) in addresses.iter().cloned().enumerate() {
+            let (dialer, delay) = (self.clone(), STAGGER * u32::try_from(index).unwrap_or(u32::MAX));
+            attempts.spawn(async move {
+                time::sleep(delay).await;
+                dialer.attempt(peer, address).await
+            });
         }
-        Err(error) => {
-            if own {
-                connection.close();
+        let mut fault: Option<Fault> = None;
+        while let Some(attempt) = attempts.join_next().await {
+            match attempt {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(other)) => fault = Some(most_specific(fault, other)),
+                Err(_) => {}
             }
-            Err(why(&reach, &error))
+        }
+        Err(fault.unwrap_or_else(no_address))
+    }
+
+    /// Dials one address.
+    async fn attempt(&self, peer: Identifier, address: PeerAddress) -> Result<PeerConnection, Fault> {
+        let context = &self.context;
+        let (connection, own, onward) = match &address {
+            PeerAddress::Direct { address: socket } => (self.connect(&address, socket).await?, true, route![LISTENER]),
+            PeerAddress::Hub { address: hub, relay } => match self.hubs.connection(hub) {
+                Some(connection) => (connection, false, route![relay.as_str(), LISTENER]),
+                None => (self.connect(&address, hub).await?, true, route![relay.as_str(), LISTENER]),
+            },
+        };
+        let mut options = SecureChannelOptions::trust_only([peer]);
+        options.timeout = HANDSHAKE_WITHIN;
+        let mut route = Route::from(&connection);
+        route.append(&onward);
+        match context.node.create_secure_channel(&context.identity, route, options).await {
+            Ok(channel) => {
+                context.report_history(&channel.peer().history);
+                context.accept_notifications(&channel);
+                Ok(PeerConnection { channel, path: path_of(&address), connection: own.then_some(connection) })
+            }
+            Err(error) => {
+                if own {
+                    connection.close();
+                }
+                Err(fault_of(&address, &error))
+            }
+        }
+    }
+
+    async fn connect(&self, address: &PeerAddress, socket: &str) -> Result<TcpConnection, Fault> {
+        match time::timeout(CONNECT_WITHIN, self.context.node.tcp_connect(socket)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(fault_of(address, &error)),
+            Err(_) => Err(fault_of(address, &Error::Timeout(CONNECT_WITHIN))),
         }
     }
 }
 
-async fn connect(net: &NodeContext, reach: &PeerAddress, address: &str) -> Result<TcpConnection, Fault> {
-    match tokio::time::timeout(CONNECT_WITHIN, net.node.tcp_connect(address)).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(why(reach, &error)),
-        Err(_) => Err(why(reach, &Error::Timeout(CONNECT_WITHIN))),
-    }
-}
-
-/// The way as faces see it.
-pub(crate) fn way(reach: &PeerAddress) -> PathKind {
-    match reach {
+/// The path over an address, as frontends show it.
+pub(super) fn path_of(address: &PeerAddress) -> PathKind {
+    match address {
         PeerAddress::Direct { address } => PathKind::Direct { address: address.clone() },
         PeerAddress::Hub { address, .. } => PathKind::Hub { address: address.clone() },
     }
 }
 
-/// Why one way did not lead to its person.
-pub(crate) fn why(reach: &PeerAddress, error: &Error) -> Fault {
+/// Why a channel over an address did not open.
+fn fault_of(address: &PeerAddress, error: &Error) -> Fault {
     match error {
-        Error::Channel(error) => why_no_channel(error),
+        Error::Channel(error) => channel_fault(error),
         Error::Vault(_) => Fault::new(Code::KeychainFailed, format!("{error}.")),
-        _ => why_no_connection(reach),
+        _ => connection_fault(address),
     }
 }
 
-/// Why a session over one path is not up.
-pub(crate) fn why_not_up(reach: &PeerAddress, error: &SessionError) -> Fault {
+/// Why a session over an address is down.
+pub(super) fn session_fault(address: &PeerAddress, error: &SessionError) -> Fault {
     match error {
-        SessionError::Channel(error) => why_no_channel(error),
-        _ => why_no_connection(reach),
+        SessionError::Channel(error) => channel_fault(error),
+        _ => connection_fault(address),
     }
 }
 
-fn why_no_channel(error: &ChannelError) -> Fault {
+fn channel_fault(error: &ChannelError) -> Fault {
     match error {
         ChannelError::Identity(_) => Fault::new(
             Code::NotTrusted,
-            "Who answers is not the person who shared it. Ask them for a new invitation if they set up anew.",
+            "Another identity answers than that of the person who shared it. Ask them for a new invitation if they set up again.",
         ),
         ChannelError::Handshake(_) => Fault::new(
             Code::NotTrusted,
-            "Who answers does not speak as Postern does, or the connection was tampered with.",
+            "The other side does not use Postern's protocol, or the connection was tampered with.",
         ),
         _ => owner_offline(),
     }
 }
 
-fn why_no_connection(reach: &PeerAddress) -> Fault {
-    match reach {
+fn connection_fault(address: &PeerAddress) -> Fault {
+    match address {
         PeerAddress::Direct { .. } => owner_offline(),
         PeerAddress::Hub { address, .. } => Fault::new(
             Code::HubUnreachable,
@@ -154,19 +166,20 @@ fn why_no_connection(reach: &PeerAddress) -> Fault {
     }
 }
 
-pub(crate) fn owner_offline() -> Fault {
+/// The peer does not answer at all.
+pub(super) fn owner_offline() -> Fault {
     Fault::new(
         Code::OwnerOffline,
         "The other side does not answer: their computer is off or not connected, or Postern does not run there.",
     )
 }
 
-fn no_way() -> Fault {
+fn no_address() -> Fault {
     Fault::new(Code::OwnerOffline, "It is not known where the other side can be reached. Ask for a new invitation.")
 }
 
-/// Of several failures the one that tells most: who answered was wrong, nobody answered, nobody could be asked.
-pub(crate) fn more_telling(one: Option<Fault>, other: Fault) -> Fault {
+/// Of several faults the one that says most: the wrong identity answered, nobody answered, nobody could be asked.
+fn most_specific(one: Option<Fault>, other: Fault) -> Fault {
     let rank = |fault: &Fault| match fault.code {
         Code::NotTrusted => 3,
         Code::KeychainFailed => 2,

@@ -1,15 +1,18 @@
-//! This computer itself as a place to be reached at, in its own network.
+//! Listening for direct connections of peers, on this computer's own network.
+//!
+//! Owns the listening socket and what was reported of it. A peer that connects still has to open a secure channel; nothing
+//! else can be reached.
 
-use super::{NodeContext, dialer};
+use super::node_context::{LISTENER, NodeContext};
 use crate::api::{Code, Fault};
 use postern_node::TcpListener;
 use std::net::{IpAddr, SocketAddr};
 
-/// Where others connect to, until it is dropped.
-pub(crate) struct DirectListener {
+/// A listening socket for peers; closed when dropped.
+pub(super) struct DirectListener {
     listener: TcpListener,
     address: String,
-    told: Vec<String>,
+    reported: Vec<String>,
 }
 
 impl Drop for DirectListener {
@@ -19,15 +22,16 @@ impl Drop for DirectListener {
 }
 
 impl DirectListener {
-    /// Listens at an address; a port that was remembered is taken again if it is free.
-    pub(crate) async fn start(net: &NodeContext, address: &str, remembered: Option<u16>) -> Result<Self, Fault> {
-        let again = remembered.and_then(|port| Some(format!("{}:{port}", address.strip_suffix(":0")?)));
+    /// Listens on an address. If its port is 0, the stored port is used again if it is free, so that the addresses that peers
+    /// know stay valid.
+    pub(super) async fn start(context: &NodeContext, address: &str, stored: Option<u16>) -> Result<Self, Fault> {
+        let again = stored.and_then(|port| Some(format!("{}:{port}", address.strip_suffix(":0")?)));
         let listener = match again {
-            Some(again) => match net.node.tcp_listen(&again).await {
+            Some(again) => match context.node.tcp_listen(&again).await {
                 Ok(listener) => Ok(listener),
-                Err(_) => net.node.tcp_listen(address).await,
+                Err(_) => context.node.tcp_listen(address).await,
             },
-            None => net.node.tcp_listen(address).await,
+            None => context.node.tcp_listen(address).await,
         };
         let cannot = |error: postern_node::Error| {
             Fault::new(
@@ -36,26 +40,26 @@ impl DirectListener {
             )
         };
         let listener = listener.map_err(cannot)?;
-        net.node.expose(dialer::LISTENER, &listener).map_err(cannot)?;
-        Ok(Self { listener, address: address.to_owned(), told: Vec::new() })
+        context.node.expose(LISTENER, &listener).map_err(cannot)?;
+        Ok(Self { listener, address: address.to_owned(), reported: Vec::new() })
     }
 
-    /// The port, to be remembered if it was not asked for by number.
-    pub(crate) fn port_to_remember(&self) -> Option<u16> {
+    /// The port, if the system chose it: it is to be stored.
+    pub(super) fn chosen_port(&self) -> Option<u16> {
         self.address.ends_with(":0").then(|| self.listener.local_addr().port())
     }
 
-    /// Where others can connect to now, if that is not what was told last.
-    pub(crate) fn news(&mut self) -> Option<Vec<String>> {
+    /// The addresses that peers can connect to, if they changed since the last call.
+    pub(super) fn changed_addresses(&mut self) -> Option<Vec<String>> {
         let addresses = addresses(self.listener.local_addr());
-        (addresses != self.told).then(|| {
-            self.told.clone_from(&addresses);
+        (addresses != self.reported).then(|| {
+            self.reported.clone_from(&addresses);
             addresses
         })
     }
 }
 
-/// The addresses of this computer in its networks; its own loopback where there is no network.
+/// The addresses of this computer in its networks; the loopback address if there is no network.
 fn addresses(local: SocketAddr) -> Vec<String> {
     if !local.ip().is_unspecified() {
         return vec![local.to_string()];
@@ -85,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_that_others_can_use_are_told() {
+    fn only_addresses_that_peers_can_use_are_reported() {
         assert_eq!(addresses("127.0.0.1:5000".parse().unwrap()), ["127.0.0.1:5000"]);
         let all = addresses("0.0.0.0:5000".parse().unwrap());
         assert!(!all.is_empty() && all.iter().all(|it| it.ends_with(":5000") && !it.starts_with("0.0.0.0")), "{all:?}");

@@ -1,84 +1,88 @@
-//! Carrying out what the heart wants done, in order.
+//! Executing the effects of the core, in order.
+//!
+//! In: effects. Out: writes to the store, which are awaited; everything else is started and reports back as an event. When
+//! something cannot be saved, nothing behind it is executed.
 
+use super::Driver;
+use super::clock;
 use super::direct_listener::DirectListener;
-use super::inlets::InletSpec;
-use super::mail_transport::MailTransport;
-use super::node_context::NodeContext;
-use super::{Runner, clock, outlets};
-use crate::api::{Code, Fault};
-use crate::core::{Effect, Event, Now, OwnIdentity};
-use crate::identity::IdentityStore;
-use crate::store::{FILE, StoreError};
-use postern_node::identity::{Error as IdentityError, Identity};
-use postern_node::sealed::PostalKey;
-use postern_node::{Limits, Node};
+use super::inlet_path::InletSpec;
+use super::outlets;
+use super::peer_network::PeerNetwork;
+use crate::api::Fault;
+use crate::core::{Effect, Event, Now};
 
-/// The name under which the port that this computer listens on is remembered.
+/// Name of the setting that holds the port this computer listens on. Part of the stored format.
 const LISTEN_PORT: &str = "listen-port";
-/// What the key is for that seals the secrets of tickets.
-const TICKETS: &[u8] = b"postern tickets 1";
 
-impl Runner {
-    /// Does everything, in order. When something cannot be saved, what stands behind it is not done.
-    pub(super) async fn carry_out(&mut self, effects: Vec<Effect>, now: Now) -> Result<(), Fault> {
+impl Driver {
+    /// Executes effects.
+    ///
+    /// # Errors
+    /// Something cannot be saved; the engine must stop.
+    pub(super) async fn execute(&mut self, effects: Vec<Effect>, now: Now) -> Result<(), Fault> {
         for effect in effects {
             match effect {
                 Effect::Save(changes) => self.save(&changes).await?,
-                Effect::Audit(deed) => self.unwritten.push((now.wall, deed)),
+                Effect::Audit(event) => self.unwritten_audit.push((now.wall, event)),
                 Effect::Answer(request, answer) => self.answers.push((request, answer)),
-                Effect::Notify(notice) => drop(self.faces.notices.send(notice)),
-                Effect::CreateIdentity => self.find_identity(true),
-                Effect::LoadIdentity => self.find_identity(false),
-                effect => self.do_with_net(effect, now).await?,
+                // Nobody may be subscribed.
+                Effect::Notify(notice) => drop(self.frontends.notices.send(notice)),
+                Effect::CreateIdentity => self.load_identity(true),
+                Effect::LoadIdentity => self.load_identity(false),
+                effect => self.execute_on_network(effect, now).await?,
             }
         }
         Ok(())
     }
 
-    /// What needs the node.
-    async fn do_with_net(&mut self, effect: Effect, now: Now) -> Result<(), Fault> {
-        let Some(net) = self.net.clone() else {
-            tracing::error!("something is to be done before there is an identity");
+    /// Executes an effect that needs the node.
+    async fn execute_on_network(&mut self, effect: Effect, now: Now) -> Result<(), Fault> {
+        let Some(network) = self.network.clone() else {
+            tracing::error!("an effect needs an identity, and none is loaded; it is dropped");
             return Ok(());
         };
         match effect {
-            Effect::Listen(on) => self.listen(&net, on).await?,
-            Effect::KeepHub(address) => net.hubs.keep(&net, address),
-            Effect::DropHub(address) => net.hubs.drop_hub(&address),
-            Effect::KeepOutlet { service, target } => self.outlets.keep(&net, service, target),
-            Effect::DropOutlet(service) => self.outlets.drop_outlet(service, now.wall),
-            Effect::SetAdmission { service, rules } => self.outlets.permit(service, rules, clock::wall()),
+            Effect::Listen(on) => self.listen(&network, on).await?,
+            Effect::KeepHub(address) => network.keep_hub(address),
+            Effect::DropHub(address) => network.drop_hub(&address),
+            Effect::KeepOutlet { service, target } => self.outlets.keep(&network.context, service, target),
+            Effect::DropOutlet(service) => self.outlets.remove(service, now.wall),
+            Effect::SetAdmission { service, rules } => {
+                self.outlets.set_admission(service, rules, clock::wall());
+            }
             Effect::CheckTarget(service, target) => {
-                let told = net.clone();
-                net.spawn(async move { told.tell(outlets::check(service, target).await).await });
+                let context = network.context.clone();
+                network.context.spawn(async move { context.emit(outlets::check(service, target).await).await });
             }
             Effect::KeepInlet { inlet, owner, reach, outlet, port } => {
-                self.inlets.keep(&net, InletSpec { inlet, owner, reach, outlet, port });
+                self.inlets.keep(&network.dialer, InletSpec { inlet, owner, addresses: reach, outlet, port });
             }
             Effect::ReopenInlet(inlet) => self.inlets.reopen(inlet),
             Effect::DropInlet(inlet) => {
-                if let Some(bytes) = self.inlets.drop_inlet(inlet) {
-                    self.say(Event::TrafficCarried { grants: Vec::new(), inlets: vec![(inlet, bytes)] });
+                if let Some(bytes) = self.inlets.remove(inlet) {
+                    self.enqueue(Event::TrafficCarried { grants: Vec::new(), inlets: vec![(inlet, bytes)] });
                 }
             }
             Effect::Call { call, to, reach, message } => {
-                let asking = net.clone();
-                net.spawn(async move {
-                    let answer = asking.calls.call(&asking, to, &reach, &message).await;
-                    asking.tell(Event::CallAnswered(call, answer)).await;
+                let (context, rpc) = (network.context.clone(), network.rpc);
+                network.context.spawn(async move {
+                    let response = rpc.call(to, &reach, &message).await;
+                    context.emit(Event::CallAnswered(call, response)).await;
                 });
             }
-            Effect::Reply(call, answer) => net.calls.reply(&net, call, &answer),
-            Effect::NotifyPeer(person, news) => net.calls.push(&net, person, &news),
+            Effect::Reply(call, response) => network.server.reply(call, &response),
+            Effect::NotifyPeer(peer, notification) => network.server.notify(peer, &notification),
             Effect::SendMail { mail, to, hubs, news } => {
-                let posting = net.clone();
-                net.spawn(async move {
-                    let posted = posting.post.send(&posting, &to, &hubs, &news).await;
-                    posting.tell(Event::MailPosted(mail, posted)).await;
+                let (context, transport) = (network.context.clone(), network.mail);
+                network.context.spawn(async move {
+                    let posted = transport.send(&to, &hubs, &news).await;
+                    context.emit(Event::MailPosted(mail, posted)).await;
                 });
             }
-            Effect::CloseChannels(person) => net.calls.cut(person),
-            Effect::RetryNow => net.nudge(),
+            Effect::CloseChannels(peer) => network.rpc.close_channel(peer),
+            Effect::RetryNow => network.retry_now(),
+            // Executed without the network.
             Effect::Save(_)
             | Effect::Audit(_)
             | Effect::Answer(..)
@@ -89,92 +93,26 @@ impl Runner {
         Ok(())
     }
 
-    async fn listen(&mut self, net: &NodeContext, on: bool) -> Result<(), Fault> {
-        self.listening = None;
+    /// Listens for direct connections of peers, or no longer.
+    async fn listen(&mut self, network: &PeerNetwork, on: bool) -> Result<(), Fault> {
+        self.direct_listener = None;
         if !on {
             return Ok(());
         }
-        let remembered = self.store.setting(LISTEN_PORT).await.ok().flatten().and_then(|port| port.parse().ok());
-        let told = match DirectListener::start(net, &self.listen, remembered).await {
+        let stored = self.store.setting(LISTEN_PORT).await.ok().flatten().and_then(|port| port.parse().ok());
+        let listening = match DirectListener::start(&network.context, &self.listen_address, stored).await {
             Err(fault) => Err(fault),
-            Ok(mut listening) => {
-                if let Some(port) = listening.port_to_remember().filter(|port| Some(*port) != remembered) {
+            Ok(mut listener) => {
+                if let Some(port) = listener.chosen_port().filter(|port| Some(*port) != stored) {
                     let set = self.store.set(LISTEN_PORT, &port.to_string()).await;
                     set.map_err(|error| error.fault(&self.data_dir))?;
                 }
-                let addresses = listening.news().unwrap_or_default();
-                self.listening = Some(listening);
+                let addresses = listener.changed_addresses().unwrap_or_default();
+                self.direct_listener = Some(listener);
                 Ok(addresses)
             }
         };
-        self.say(Event::Listening(told));
+        self.enqueue(Event::Listening(listening));
         Ok(())
     }
-
-    /// Makes or loads the identity beside the runner: the keychain may ask the person.
-    fn find_identity(&mut self, create: bool) {
-        self.finding_identity = true;
-        let (home, found) = (self.home.clone(), self.found.clone());
-        let events = self.events.clone();
-        tokio::spawn(async move {
-            let _ = found.send(open_net(home, create, events).await).await;
-        });
-    }
-
-    /// The identity is there, or cannot be.
-    pub(super) async fn identity_found(&mut self, found: Result<NodeContext, Fault>, now: Now) -> Result<(), Fault> {
-        let own = match found {
-            Ok(net) => {
-                let failed = |error: StoreError| error.fault(&self.data_dir.join(FILE));
-                let key = net.post.self_sealing_key(TICKETS).map_err(|error| failed(error.into()))?;
-                let secrets = match self.state.is_of(net.identity.identifier()) {
-                    true => self.store.unlock(key).await.map_err(failed)?,
-                    false => Vec::new(),
-                };
-                let own = OwnIdentity { identifier: net.identity.identifier(), postal: net.post.address(), secrets };
-                if self.net.is_none() {
-                    self.net = Some(net);
-                }
-                Ok(own)
-            }
-            Err(fault) => Err(fault),
-        };
-        self.hear(Event::Identity(own), now).await?;
-        self.finding_identity = false;
-        self.unread = true;
-        for (request, answer) in std::mem::take(&mut self.early) {
-            self.hand_to_core(request, answer, now).await?;
-        }
-        Ok(())
-    }
-}
-
-async fn open_net(
-    home: IdentityStore,
-    create: bool,
-    events: tokio::sync::mpsc::Sender<super::node_context::TaskEvent>,
-) -> Result<NodeContext, Fault> {
-    let identity = match create {
-        true => home.load_or_create().await?,
-        false => home.load().await?.ok_or_else(|| {
-            Fault::new(
-                Code::KeychainFailed,
-                "The identity that the stored data belongs to is not there. Restore a backup, or choose another place.",
-            )
-        })?,
-    };
-    let key = postal_key(&home, &identity).await?;
-    let node = Node::with(home.vault(), Limits::default());
-    let cannot = |error: postern_node::Error| Fault::new(Code::Failed, format!("Postern cannot begin: {error}."));
-    NodeContext::open(node, identity, MailTransport::new(key), events).await.map_err(cannot)
-}
-
-async fn postal_key(home: &IdentityStore, identity: &Identity) -> Result<PostalKey, Fault> {
-    PostalKey::open(identity, home.keychain(), clock::timestamp()).await.map_err(|error| match error {
-        IdentityError::Vault(error) => Fault::new(
-            Code::KeychainFailed,
-            format!("The keychain does not give the key for mail: {error}. Unlock it and try again."),
-        ),
-        error => Fault::new(Code::Failed, format!("The key for mail cannot be used: {error}.")),
-    })
 }

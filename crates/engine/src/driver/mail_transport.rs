@@ -1,75 +1,80 @@
-//! Mail: news sealed for one person, left at a hub until they come.
+//! Mail: notifications sealed for one person, stored at a hub until that person collects them.
 //!
 //! ```text
-//! MailTransport ─► seal to their postal address ─► their hubs, one after the other ─► Posted
-//! our hubs' mailboxes ─► open ─► Told ─► the heart has saved what follows ─► acknowledge
+//! Effect::SendMail ─► seal to the postal address ─► the recipient's hubs, one after the other ─► Event::MailPosted
+//! our hubs' mailboxes ─► open ─► Event::PeerNotification ─► everything that follows is saved ─► acknowledge
 //! ```
 //!
-//! A hub sees for whom a message is and how long it is. It may drop or repeat one; what comes twice in a row is heard once,
-//! and what comes again later changes nothing, because news say how things are and not what to do.
+//! A hub learns the recipient and the length of a message, nothing else. It may drop or repeat one. A repetition is
+//! recognized if it comes soon; one that comes late changes nothing, because notifications state how things are, and not
+//! what to do.
 
+use super::clock;
+use super::hubs::Hubs;
+use super::node_context::NodeContext;
 use crate::api::{Code, Fault};
 use crate::core::Event;
-use crate::driver::{NodeContext, clock};
 use crate::peer::PeerNotification;
-use postern_node::identity::{Identifier, TrustPolicy};
+use postern_env::time::{self, Duration};
+use postern_node::identity::{Identifier, Timestamp, TrustPolicy};
 use postern_node::mailbox::{Mail, MailboxError};
 use postern_node::sealed::{self, PostalAddress, PostalKey, VerifiedPostalAddress};
 use postern_node::session::{HubOptions, HubSession, MailboxSession, SessionError};
 use postern_node::{Error, SecureChannel};
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// What sealed mail of this kind is for; both sides know it.
+/// What sealed messages of this kind are for. Part of the protocol: both sides must use the same.
 const CONTEXT: &[u8] = b"postern news 1";
-/// How long one hub may take, the way there included.
+/// How long one hub may take, connecting included. Chosen: a connection, a handshake and an answer.
 const HUB_WITHIN: Duration = Duration::from_secs(15);
-/// Messages that are remembered, so that one which comes again is heard once.
+/// Messages that are remembered, so that a repetition is recognized. Chosen: four times what a mailbox holds.
 const MAX_SEEN: usize = 1_024;
 
-/// This person's mail.
-pub(crate) struct MailTransport {
-    key: PostalKey,
-    seen: Mutex<VecDeque<[u8; 32]>>,
+/// Sends and receives mail; clones share the state.
+#[derive(Clone)]
+pub(super) struct MailTransport {
+    context: NodeContext,
+    hubs: Hubs,
+    key: Arc<PostalKey>,
+    seen: Arc<Mutex<VecDeque<[u8; 32]>>>,
 }
 
 impl MailTransport {
-    pub(crate) fn new(key: PostalKey) -> Self {
-        Self { key, seen: Mutex::default() }
+    pub(super) fn new(context: NodeContext, hubs: Hubs, key: PostalKey) -> Self {
+        Self { context, hubs, key: Arc::new(key), seen: Arc::default() }
     }
 
-    /// The encoded address that others seal mail to.
-    pub(crate) fn address(&self) -> Vec<u8> {
+    /// The encoded postal address that others seal mail to.
+    pub(super) fn address(&self) -> Vec<u8> {
         self.key.address().encode()
     }
 
-    /// The person's own key for a purpose.
-    pub(crate) fn self_sealing_key(&self, purpose: &[u8]) -> Result<sealed::SelfSealingKey, sealed::SealedError> {
+    /// A key of this person's own, for one purpose.
+    pub(super) fn self_sealing_key(&self, purpose: &[u8]) -> Result<sealed::SelfSealingKey, sealed::SealedError> {
         self.key.self_sealing_key(purpose)
     }
 
-    /// Leaves news for somebody at the first of their hubs that takes them.
-    pub(crate) async fn send(
+    /// Deposits a notification at the first of the recipient's hubs that accepts it.
+    pub(super) async fn send(
         &self,
-        net: &NodeContext,
-        to: &[u8],
+        address: &[u8],
         hubs: &[String],
-        news: &PeerNotification,
+        notification: &PeerNotification,
     ) -> Result<(), Fault> {
         let cannot = |why: String| Fault::new(Code::CannotMail, why);
-        let known = net.node.known_identities();
-        let to = PostalAddress::decode(to)
-            .and_then(|address| address.verify(known, clock::timestamp()))
+        let known = self.context.node.known_identities();
+        let recipient = PostalAddress::decode(address)
+            .and_then(|address| address.verify(known, timestamp()))
             .map_err(|error| cannot(format!("Their address for mail cannot be used: {error}. Send them a link.")))?;
-        net.met(&to.history);
-        let sealed = news
+        self.context.report_history(&recipient.history);
+        let sealed = notification
             .encode()
             .map_err(|error| cannot(error.to_string()))
-            .and_then(|news| self.seal(&to, &news).map_err(|error| cannot(error.to_string())))?;
+            .and_then(|bytes| self.seal(&recipient, &bytes).map_err(|error| cannot(error.to_string())))?;
         let mut last = cannot("They collect mail at no hub. Send them a link.".into());
         for hub in hubs {
-            match tokio::time::timeout(HUB_WITHIN, deposit(net, hub, to.identifier, &sealed)).await {
+            match time::timeout(HUB_WITHIN, self.deposit(hub, recipient.identifier, &sealed)).await {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(fault)) => last = fault,
                 Err(_) => last = unreachable_hub(hub),
@@ -78,32 +83,64 @@ impl MailTransport {
         Err(last)
     }
 
-    fn seal(&self, to: &VerifiedPostalAddress, news: &[u8]) -> Result<Vec<u8>, sealed::SealedError> {
-        sealed::seal(&self.key, to, CONTEXT, news)
+    fn seal(&self, recipient: &VerifiedPostalAddress, message: &[u8]) -> Result<Vec<u8>, sealed::SealedError> {
+        sealed::seal(&self.key, recipient, CONTEXT, message)
     }
 
-    /// Collects what waits at a hub, for as long as the hub is kept.
-    pub(crate) fn collect(&self, net: &NodeContext, hub: &HubSession) {
-        let mut mailbox = net.node.keep_mailbox(hub);
-        let net = net.clone();
-        net.clone().spawn(async move {
+    /// Deposits a message at one hub, over our session with it if there is one.
+    async fn deposit(&self, hub: &str, recipient: Identifier, sealed: &[u8]) -> Result<(), Fault> {
+        let ours = self.hubs.up().into_iter().find(|(address, _)| address == hub).and_then(|(_, up)| up.channel);
+        if let Some(channel) = ours {
+            return self.deposit_over(hub, &channel, recipient, sealed).await;
+        }
+        let options = HubOptions { relay: None, trust: TrustPolicy::Anyone };
+        let session = self.context.node.keep_connected_as(&self.context.identity, hub, options).await;
+        let session = session.map_err(|error| fault(hub, &error))?;
+        let up = session.up().await.map_err(|error| match &*error {
+            SessionError::Channel(_) => no_mailbox(hub),
+            _ => unreachable_hub(hub),
+        })?;
+        let channel = up.channel.ok_or_else(|| unreachable_hub(hub))?;
+        self.deposit_over(hub, &channel, recipient, sealed).await
+    }
+
+    async fn deposit_over(
+        &self,
+        hub: &str,
+        channel: &SecureChannel,
+        recipient: Identifier,
+        sealed: &[u8],
+    ) -> Result<(), Fault> {
+        let deposited = self.context.node.deposit_mail(channel, recipient, sealed).await;
+        deposited.map(drop).map_err(|error| fault(hub, &error))
+    }
+
+    /// Collects mail at a hub for as long as its session exists.
+    pub(super) fn collect(&self, hub: &HubSession) {
+        let mut mailbox = self.context.node.keep_mailbox(hub);
+        let transport = self.clone();
+        self.context.spawn(async move {
             while let Some(mail) = mailbox.next().await {
-                net.post.take(&net, &mailbox, mail).await;
+                transport.receive(&mailbox, mail).await;
             }
         });
     }
 
-    async fn take(&self, net: &NodeContext, mailbox: &MailboxSession, mail: Mail) {
-        match sealed::open(&self.key, CONTEXT, &mail.sealed, net.node.known_identities(), clock::timestamp()) {
+    /// Handles one message. It is acknowledged, and so deleted at the hub, only when what follows from it is on disk.
+    async fn receive(&self, mailbox: &MailboxSession, mail: Mail) {
+        let context = &self.context;
+        match sealed::open(&self.key, CONTEXT, &mail.sealed, context.node.known_identities(), timestamp()) {
             Ok(opened) if self.is_new(opened.id) => {
-                net.met(&opened.sender.history);
+                context.report_history(&opened.sender.history);
                 match PeerNotification::decode(&opened.message) {
-                    Ok(news) => net.tell_and_wait(Event::PeerNotification(opened.sender.identifier, news)).await,
-                    Err(error) => tracing::debug!(%error, "mail was dropped"),
+                    Ok(notification) => {
+                        context.emit_and_wait(Event::PeerNotification(opened.sender.identifier, notification)).await;
+                    }
+                    Err(error) => tracing::debug!(%error, "mail cannot be decoded; it is deleted"),
                 }
             }
             Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "mail was dropped"),
+            Err(error) => tracing::debug!(%error, "mail cannot be opened; it is deleted"),
         }
         mailbox.acknowledge(mail.id);
     }
@@ -121,30 +158,9 @@ impl MailTransport {
     }
 }
 
-async fn deposit(net: &NodeContext, hub: &str, to: Identifier, sealed: &[u8]) -> Result<(), Fault> {
-    let kept = net.hubs.up().into_iter().find(|(address, _)| address == hub).and_then(|(_, up)| up.channel);
-    if let Some(channel) = kept {
-        return leave(net, hub, &channel, to, sealed).await;
-    }
-    let options = HubOptions { relay: None, trust: TrustPolicy::Anyone };
-    let session = net.node.keep_connected_as(&net.identity, hub, options).await;
-    let session = session.map_err(|error| fault(hub, &error))?;
-    let up = session.up().await.map_err(|error| match &*error {
-        SessionError::Channel(_) => takes_no_mail(hub),
-        _ => unreachable_hub(hub),
-    })?;
-    let channel = up.channel.ok_or_else(|| unreachable_hub(hub))?;
-    leave(net, hub, &channel, to, sealed).await
-}
-
-async fn leave(
-    net: &NodeContext,
-    hub: &str,
-    channel: &SecureChannel,
-    to: Identifier,
-    sealed: &[u8],
-) -> Result<(), Fault> {
-    net.node.deposit_mail(channel, to, sealed).await.map(drop).map_err(|error| fault(hub, &error))
+/// The wall clock in the node's unit.
+fn timestamp() -> Timestamp {
+    Timestamp(clock::wall().0 / 1_000)
 }
 
 fn fault(hub: &str, error: &Error) -> Fault {
@@ -152,12 +168,12 @@ fn fault(hub: &str, error: &Error) -> Fault {
         Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::RateLimited) => {
             Fault::new(Code::TooMany, format!("The hub {hub} takes no more mail for them now: {error}."))
         }
-        Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => takes_no_mail(hub),
+        Error::Mailbox(MailboxError::NotAnswered) | Error::Channel(_) => no_mailbox(hub),
         _ => unreachable_hub(hub),
     }
 }
 
-fn takes_no_mail(hub: &str) -> Fault {
+fn no_mailbox(hub: &str) -> Fault {
     Fault::new(Code::CannotMail, format!("The hub {hub} takes no mail. Send a link."))
 }
 

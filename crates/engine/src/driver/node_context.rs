@@ -1,53 +1,54 @@
-//! The node and this person's identity in it, and everything that hangs on both.
+//! The running node with the identity of this person: what every task that talks to peers or hubs needs.
+//!
+//! Owns the tasks, their cancellation, the channel to the driver, and sessions that several portals share. It knows nothing
+//! of what the tasks do. In: events of tasks. Out: the same, to the driver, with backpressure.
 
-use super::dialer::{DESK, LISTENER, NEWS};
-use super::hubs::Hubs;
-use super::mail_transport::MailTransport;
-use super::peer_rpc::{NotificationHandler, PeerRequestHandler, PeerRpc};
 use crate::core::Event;
-use crate::peer::PeerNotification;
 use minicbor::Decoder;
+use postern_env::task::JoinHandle;
 use postern_node::identity::{ChangeHistory, Identifier, Identity};
 use postern_node::session::HubSession;
 use postern_node::{Node, SecureChannel, SecureChannelListener, SecureChannelOptions};
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long telling friends that we leave may take.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
-/// People whose history is remembered as told.
-const MAX_MET: usize = 1_024;
+/// Address of the secure channel listener of every Postern. Part of the protocol.
+pub(super) const LISTENER: &str = "api";
+/// Address of the worker that takes requests, behind the listener. Part of the protocol.
+pub(super) const REQUESTS: &str = "desk";
+/// Address of the worker that takes notifications, behind channels that we have opened. Part of the protocol.
+pub(super) const NOTIFICATIONS: &str = "news";
+/// Peers whose number of keys is remembered as reported. Chosen: as many as contacts (`MAX_CONTACTS`); above, all are
+/// reported once more.
+const MAX_REPORTED: usize = 1_024;
 
-/// An event on its way to the heart, and who waits until it has been dealt with.
-pub(crate) struct TaskEvent {
-    pub(crate) event: Event,
-    pub(crate) done: Option<oneshot::Sender<()>>,
+/// An event of a task, on its way to the driver.
+pub(super) struct TaskEvent {
+    pub(super) event: Event,
+    /// Gets a message once everything that follows from the event is done and on disk.
+    pub(super) handled: Option<oneshot::Sender<()>>,
 }
 
 /// A running node with an identity; clones share it.
 #[derive(Clone)]
-pub(crate) struct NodeContext(Arc<Inner>);
+pub(super) struct NodeContext(Arc<Inner>);
 
-pub(crate) struct Inner {
-    pub(crate) node: Node,
-    pub(crate) identity: Identity,
-    /// Where others open channels with us.
-    pub(crate) listener: SecureChannelListener,
-    pub(crate) hubs: Hubs,
-    pub(crate) calls: PeerRpc,
-    pub(crate) post: MailTransport,
-    pub(crate) stop: CancellationToken,
+pub(super) struct Inner {
+    pub(super) node: Node,
+    pub(super) identity: Identity,
+    /// Where peers open channels with us.
+    pub(super) listener: SecureChannelListener,
+    /// Ends every task.
+    pub(super) stop: CancellationToken,
     events: mpsc::Sender<TaskEvent>,
     tasks: TaskTracker,
-    nudge: Arc<Notify>,
+    retry: Notify,
     sessions: Mutex<HashMap<String, Weak<HubSession>>>,
-    met: Mutex<HashMap<Identifier, u32>>,
+    reported: Mutex<HashMap<Identifier, u32>>,
 }
 
 impl Deref for NodeContext {
@@ -59,92 +60,94 @@ impl Deref for NodeContext {
 }
 
 impl NodeContext {
-    /// Opens the desk of a person on a node.
-    pub(crate) async fn open(
+    /// Opens the secure channel listener of an identity on a node.
+    pub(super) async fn open(
         node: Node,
         identity: Identity,
-        post: MailTransport,
         events: mpsc::Sender<TaskEvent>,
     ) -> postern_node::Result<Self> {
-        // Everybody may prove who they are: what they may do is decided behind, so that they can be told.
+        // Every identity may authenticate: what it may do is decided for each request and stream, so that a peer who may do
+        // nothing gets an answer that says so.
         let options = SecureChannelOptions::trust_anyone();
         let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
-        let net = Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             node,
             identity,
             listener,
-            hubs: Hubs::default(),
-            calls: PeerRpc::default(),
-            post,
             stop: CancellationToken::new(),
             events,
             tasks: TaskTracker::new(),
-            nudge: Arc::default(),
+            retry: Notify::new(),
             sessions: Mutex::default(),
-            met: Mutex::default(),
-        }));
-        net.node.start_worker(DESK, PeerRequestHandler(net.clone()))?;
-        net.node.expose(DESK, &net.listener)?;
-        net.node.start_worker(NEWS, NotificationHandler(net.clone()))?;
-        Ok(net)
+            reported: Mutex::default(),
+        })))
     }
 
-    /// Tells the heart something; waits while it is busy.
-    pub(crate) async fn tell(&self, event: Event) {
-        let _ = self.events.send(TaskEvent { event, done: None }).await;
+    /// Sends an event to the driver; waits while its queue is full.
+    pub(super) async fn emit(&self, event: Event) {
+        // The driver may have stopped.
+        let _ = self.events.send(TaskEvent { event, handled: None }).await;
     }
 
-    /// Tells the heart something, and waits until what follows from it is done.
-    pub(crate) async fn tell_and_wait(&self, event: Event) {
-        let (done, is_done) = oneshot::channel();
-        if self.events.send(TaskEvent { event, done: Some(done) }).await.is_ok() {
-            let _ = is_done.await;
+    /// Sends an event to the driver, and waits until what follows from it is done.
+    pub(super) async fn emit_and_wait(&self, event: Event) {
+        let (handled, is_handled) = oneshot::channel();
+        if self.events.send(TaskEvent { event, handled: Some(handled) }).await.is_ok() {
+            let _ = is_handled.await;
         }
     }
 
-    /// Runs something until it ends or everything does.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    /// Runs a task until it ends or the network closes.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        postern_env::task::spawn(self.tasks.track_future(async move {
             stop.run_until_cancelled(task).await;
-        })
+        }))
     }
 
-    /// Lets news come through a channel that we have opened.
-    pub(crate) fn hear_news_from(&self, channel: &SecureChannel) {
-        if let Err(error) = self.node.expose(NEWS, channel) {
-            tracing::warn!(%error, "news cannot be heard");
+    /// Waits until every task has ended; they are cancelled.
+    pub(super) async fn end_tasks(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Lets notifications arrive through a channel that we have opened.
+    pub(super) fn accept_notifications(&self, channel: &SecureChannel) {
+        if let Err(error) = self.node.expose(NOTIFICATIONS, channel) {
+            tracing::warn!(%error, "notifications cannot be received over a channel; the peer's mail and answers remain");
         }
     }
 
-    /// Tells the heart how long somebody's history is, whenever that is not what it was told last.
-    pub(crate) fn met(&self, history: &ChangeHistory) {
-        let who = history.identifier();
+    /// Reports to the core how long a peer's key history is, unless that is what was reported last: a longer one means that
+    /// the peer has a new key.
+    pub(super) fn report_history(&self, history: &ChangeHistory) {
+        let peer = history.identifier();
         let Ok(Some(changes)) = Decoder::new(&history.export()).array() else { return };
         let changes = u32::try_from(changes).unwrap_or(u32::MAX);
         {
-            let mut met = self.0.met.lock().unwrap_or_else(PoisonError::into_inner);
-            if met.get(&who) == Some(&changes) {
+            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+            if reported.get(&peer) == Some(&changes) {
                 return;
             }
-            if met.len() >= MAX_MET {
-                met.clear();
+            if reported.len() >= MAX_REPORTED {
+                reported.clear();
             }
-            met.insert(who, changes);
+            reported.insert(peer, changes);
         }
-        let net = self.clone();
-        self.spawn(async move { net.tell(Event::PeerIdentified(who, changes)).await });
+        let context = self.clone();
+        self.spawn(async move { context.emit(Event::PeerIdentified(peer, changes)).await });
     }
 
-    /// The same, for somebody whose history the node knows.
-    pub(crate) fn met_again(&self, who: &Identifier) {
-        if let Some(history) = self.node.known_identities().get(who) {
-            self.met(&history);
+    /// [`report_history`](Self::report_history) of a peer whose history the node knows.
+    pub(super) fn report_known_history(&self, peer: &Identifier) {
+        if let Some(history) = self.node.known_identities().get(peer) {
+            self.report_history(&history);
         }
     }
 
-    /// A session with a node that is none of our hubs, shared by all who need it and gone with the last of them.
-    pub(crate) fn pooled(&self, address: &str) -> Arc<HubSession> {
+    /// A session with a node that is none of our hubs, shared by all who need it; it ends with the last of them.
+    pub(super) fn shared_session(&self, address: &str) -> Arc<HubSession> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.strong_count() > 0);
         if let Some(session) = sessions.get(address).and_then(Weak::upgrade) {
@@ -155,29 +158,14 @@ impl NodeContext {
         session
     }
 
-    /// Makes everything that waits for its next attempt try now.
-    pub(crate) fn nudge(&self) {
-        self.nudge.notify_waiters();
-        self.hubs.doubt(self);
+    /// Ends every wait of [`retry_requested`](Self::retry_requested).
+    pub(super) fn request_retry(&self) {
+        self.retry.notify_waiters();
     }
 
-    /// Waits for the next [`nudge`](Self::nudge).
-    pub(crate) async fn nudged(&self) {
-        self.nudge.notified().await;
-    }
-
-    /// Ends everything: says goodbye first.
-    pub(crate) async fn close(&self) {
-        // Nobody comes back before we have left.
-        self.listener.close();
-        let told = self.calls.push_to_all(self, &PeerNotification::GoingOffline);
-        let _ = tokio::time::timeout(GOODBYE_WITHIN, told).await;
-        // The node first: it says goodbye over connections that the tasks would end.
-        self.node.shutdown().await;
-        self.stop.cancel();
-        self.tasks.close();
-        self.hubs.clear();
-        self.calls.clear();
-        self.tasks.wait().await;
+    /// Waits until something suggests that a failed attempt may succeed now: the network changed, the machine woke up, or
+    /// the user asked for it. Used beside the wait of a backoff.
+    pub(super) async fn retry_requested(&self) {
+        self.retry.notified().await;
     }
 }

@@ -1,58 +1,55 @@
-//! Requests of faces: most are the heart's; what only looks at this machine is answered beside it.
+//! Requests of frontends: the core answers most; what only concerns this machine is answered beside it.
+//!
+//! In: requests, with the channel for the answer. Out: an event for the core, or a task that answers without delaying anybody
+//! else. Every request is answered exactly once.
 
-use super::{Runner, clock};
+use super::frontend::{MAX_REQUESTS, ResponseSender};
+use super::{Driver, clock};
 use crate::api::{Answer, Code, CoreRequest, Fault, LocalRequest, Request, RequestTarget};
 use crate::core::{Event, Now, RequestId};
-use crate::engine::MAX_REQUESTS;
 use crate::store::{FILE, audit_log};
 use crate::{backup, doctor, listening_ports};
-use tokio::sync::oneshot;
+use postern_env::task;
 
-/// A frontend that waits for its answer.
-pub(super) struct Waiting {
-    answer: oneshot::Sender<Result<Answer, Fault>>,
-}
-
-impl Waiting {
-    pub(super) fn answer(self, answer: Result<Answer, Fault>) {
-        let _ = self.answer.send(answer);
-    }
-}
-
-impl Runner {
-    pub(super) async fn asked(
+impl Driver {
+    /// Handles a request.
+    ///
+    /// # Errors
+    /// Something cannot be saved; the engine must stop.
+    pub(super) async fn on_request(
         &mut self,
         request: Request,
-        answer: oneshot::Sender<Result<Answer, Fault>>,
+        response: ResponseSender,
         now: Now,
     ) -> Result<(), Fault> {
         match request.target() {
-            RequestTarget::Local(request) => self.answer_locally(request, answer, now).await,
-            RequestTarget::Core(request) => self.hand_to_core(request, answer, now).await,
+            RequestTarget::Local(request) => self.handle_local_request(request, response, now).await,
+            RequestTarget::Core(request) => self.handle_core_request(request, response, now).await,
         }
     }
 
-    /// Answers what changes nothing in the core.
-    async fn answer_locally(
+    /// Answers a request that changes nothing in the core.
+    async fn handle_local_request(
         &mut self,
         request: LocalRequest,
-        answer: oneshot::Sender<Result<Answer, Fault>>,
+        response: ResponseSender,
         now: Now,
     ) -> Result<(), Fault> {
         match request {
             LocalRequest::Preview { link } => {
                 let preview = self.state.preview(&link, now);
-                let _ = answer.send(preview.map(|preview| Answer::Preview { preview }));
+                // Nobody may be waiting any more.
+                let _ = response.send(preview.map(|preview| Answer::Preview { preview }));
             }
-            LocalRequest::Ports => beside(answer, async {
-                let listening = tokio::task::spawn_blocking(listening_ports::listening).await;
+            LocalRequest::Ports => spawn_response(response, async {
+                let listening = task::spawn_blocking(listening_ports::listening).await;
                 let ports = listening.unwrap_or_else(|_| Err(stopped()))?;
                 Ok(Answer::Ports { ports })
             }),
             LocalRequest::Log { before, limit } => {
-                self.write().await?;
+                self.flush_audit().await?;
                 let path = self.data_dir.join(FILE);
-                beside(answer, async move {
+                spawn_response(response, async move {
                     let read = audit_log::read(&path, before, limit).await;
                     let (receipts, intact) = read.map_err(|error| error.fault(&path))?;
                     Ok(Answer::Receipts { receipts, intact })
@@ -60,19 +57,19 @@ impl Runner {
             }
             LocalRequest::Doctor => {
                 let mut findings = self.state.findings(now);
-                let (home, path) = (self.home.clone(), self.data_dir.join(FILE));
-                beside(answer, async move {
-                    findings.extend(doctor::examine(&home, &path, clock::wall()).await);
+                let (store, path) = (self.identity_store.clone(), self.data_dir.join(FILE));
+                spawn_response(response, async move {
+                    findings.extend(doctor::examine(&store, &path, clock::wall()).await);
                     findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
                     Ok(Answer::Findings { findings })
                 });
             }
             LocalRequest::Backup { path, passphrase } => {
-                self.write().await?;
-                let made = backup::copy(&mut self.store, &self.data_dir).await;
-                let home = self.home.clone();
-                beside(answer, async move {
-                    backup::write(&home, made?, path.into(), passphrase).await?;
+                self.flush_audit().await?;
+                let copied = backup::copy(&mut self.store, &self.data_dir).await;
+                let store = self.identity_store.clone();
+                spawn_response(response, async move {
+                    backup::write(&store, copied?, path.into(), passphrase).await?;
                     Ok(Answer::Done)
                 });
             }
@@ -80,42 +77,42 @@ impl Runner {
         Ok(())
     }
 
-    /// Hands a request to the core, once the identity is there if it needs one.
-    pub(super) async fn hand_to_core(
+    /// Lets the core handle a request; one that needs the identity's keys waits while they are being loaded.
+    pub(super) async fn handle_core_request(
         &mut self,
         request: CoreRequest,
-        answer: oneshot::Sender<Result<Answer, Fault>>,
+        response: ResponseSender,
         now: Now,
     ) -> Result<(), Fault> {
-        // The secrets of tickets are sealed with a key that is about to be loaded.
+        // The secrets of tickets are encrypted with one of the keys.
         let needs_identity = matches!(
             request,
             CoreRequest::Invite { .. } | CoreRequest::InvitationLink { .. } | CoreRequest::Open { .. }
         );
-        if needs_identity && self.finding_identity && self.early.len() < MAX_REQUESTS {
-            self.early.push((request, answer));
+        if needs_identity && self.loading_identity && self.deferred_requests.len() < MAX_REQUESTS {
+            self.deferred_requests.push((request, response));
             return Ok(());
         }
         self.last_request += 1;
         let id = RequestId(self.last_request);
-        self.waiting.insert(id, Waiting { answer });
-        self.hear(Event::Request(id, request), now).await
+        self.pending_requests.insert(id, response);
+        self.handle(Event::Request(id, request), now).await
     }
 
-    pub(super) fn answer(&mut self, request: RequestId, answer: Result<Answer, Fault>) {
-        if let Some(waiting) = self.waiting.remove(&request) {
-            waiting.answer(answer);
+    /// Sends the core's answer to a request.
+    pub(super) fn send_answer(&mut self, request: RequestId, answer: Result<Answer, Fault>) {
+        if let Some(response) = self.pending_requests.remove(&request) {
+            // Nobody may be waiting any more.
+            let _ = response.send(answer);
         }
     }
 }
 
-/// Answers when it is done, without holding up anybody else.
-fn beside(
-    answer: oneshot::Sender<Result<Answer, Fault>>,
-    work: impl Future<Output = Result<Answer, Fault>> + Send + 'static,
-) {
-    tokio::spawn(async move {
-        let _ = answer.send(work.await);
+/// Answers from a task of its own.
+fn spawn_response(response: ResponseSender, work: impl Future<Output = Result<Answer, Fault>> + Send + 'static) {
+    task::spawn(async move {
+        // Nobody may be waiting any more.
+        let _ = response.send(work.await);
     });
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a keychain, and what to do next.
+//! Errors of keychains. Each has a stable code, and a sentence that says what to do next.
 
 use std::{io, path::PathBuf};
 

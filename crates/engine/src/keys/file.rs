@@ -4,23 +4,24 @@
 //! put ─► secrets + 1 ─► encrypt ─► temporary file beside it ─► fsync ─► still the file we read? ─► rename ─► fsync directory
 //! ```
 //!
-//! The decrypted secrets stay in memory, wiped on drop, so that reading costs nothing. The file is replaced as a whole or not at
-//! all; a file that cannot be opened, or is no longer the one that was opened, is never replaced.
+//! The decrypted secrets stay in memory, wiped on drop, so that reading is cheap. The file is replaced atomically; one that cannot
+//! be opened, or was changed since it was opened, is never replaced.
 
 use std::{
-    fs, io,
+    io,
     io::{Read, Write},
     path::{Path, PathBuf},
 };
 
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
+use postern_env::fs::{self, NamedTempFile};
+use postern_env::task;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::{KeychainError, Passphrase, secrets::Secrets};
 
-/// The longest file that is read, in bytes; it holds several hundred of the longest secrets.
+/// The longest file that is read, in bytes. Chosen: room for several hundred of the longest secrets.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// log2 of scrypt's N, from OWASP's password storage recommendations (N = 2^17, r = 8: 128 MiB). Fixed rather than measured:
@@ -40,17 +41,17 @@ pub(super) struct SecretFile {
     on_disk: [u8; 32],
 }
 
-/// Runs blocking work on the runtime's threads for it.
-pub(super) async fn off_thread<T: Send + 'static>(
+/// Runs blocking work on the runtime's blocking threads.
+pub(super) async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KeychainError> + Send + 'static,
 ) -> Result<T, KeychainError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(KeychainError::failed(error)))
+    task::spawn_blocking(work).await.unwrap_or_else(|error| Err(KeychainError::failed(error)))
 }
 
 impl SecretFile {
     pub(super) fn open(path: &Path, passphrase: Passphrase) -> Result<Self, KeychainError> {
         // Through a symbolic link, the file is replaced and not the link.
-        let path = path.canonicalize().map_err(|error| missing_or_failed(path, error))?;
+        let path = fs::canonicalize(path).map_err(|error| missing_or_failed(path, error))?;
         let sealed = read(&path)?;
         let secrets = unseal(&sealed, &passphrase).map_err(|unsealing| match unsealing {
             Unsealing::WrongPassphrase => KeychainError::WrongPassphrase,
@@ -65,7 +66,7 @@ impl SecretFile {
 
     fn create_with(path: &Path, passphrase: Passphrase, work_factor: u8) -> Result<Self, KeychainError> {
         // Checked before the slow part for a quick answer, and once more by the rename itself.
-        if path.symlink_metadata().is_ok() {
+        if fs::symlink_metadata(path).is_ok() {
             return Err(KeychainError::FileExists { path: path.to_owned() });
         }
         let secrets = Secrets::default();
@@ -76,7 +77,7 @@ impl SecretFile {
             _ => failed(path, refused.error),
         })?;
         sync_directory(path)?;
-        let path = path.canonicalize().map_err(|error| failed(path, error))?;
+        let path = fs::canonicalize(path).map_err(|error| failed(path, error))?;
         Ok(Self { path, passphrase, work_factor, secrets, on_disk: Sha256::digest(&sealed).into() })
     }
 
@@ -106,13 +107,13 @@ impl SecretFile {
         let staged = stage(&self.path, &sealed)?;
         self.check_unchanged()?;
         staged.persist(&self.path).map_err(|refused| failed(&self.path, refused.error))?;
-        // From here the new file is the file, whatever becomes of the directory's fsync.
+        // The new file is in place now, even if syncing the directory fails.
         self.secrets = secrets;
         self.on_disk = Sha256::digest(&sealed).into();
         sync_directory(&self.path)
     }
 
-    /// Guards what another program, or a failing disk, left there since we read it.
+    /// Fails if another program, or a failing disk, has changed the file since it was read: what is there now is not overwritten.
     fn check_unchanged(&self) -> Result<(), KeychainError> {
         let changed = || KeychainError::FileChanged { path: self.path.clone() };
         match read(&self.path) {
@@ -150,7 +151,7 @@ fn unseal(sealed: &[u8], passphrase: &Passphrase) -> Result<Secrets, Unsealing> 
             DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed => Unsealing::WrongPassphrase,
             _ => Unsealing::Damaged,
         })?;
-    // The plaintext is shorter than the sealed bytes, so the buffer never grows and leaves no copies behind.
+    // The plaintext is shorter than the ciphertext, so the buffer never grows and leaves no copies in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(sealed.len()));
     reader.read_to_end(&mut bytes).map_err(|_| Unsealing::Damaged)?;
     Secrets::decode(&bytes).map_err(|_| Unsealing::Damaged)
@@ -158,7 +159,7 @@ fn unseal(sealed: &[u8], passphrase: &Passphrase) -> Result<Secrets, Unsealing> 
 
 fn read(path: &Path) -> Result<Vec<u8>, KeychainError> {
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| missing_or_failed(path, error))?;
+    let file = fs::open(path).map_err(|error| missing_or_failed(path, error))?;
     file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(KeychainError::FileDamaged { path: path.to_owned() });
@@ -166,12 +167,11 @@ fn read(path: &Path) -> Result<Vec<u8>, KeychainError> {
     Ok(bytes)
 }
 
-/// Writes `bytes` safely to disk in a file of their own beside `path`, readable by its owner only and removed on drop.
+/// Writes and syncs a temporary file beside `path`, readable by its owner only and removed on drop.
 fn stage(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, KeychainError> {
     let written = || {
-        // tempfile creates with mode 0600 on Unix and inherits the profile's access list on Windows.
-        let mut staged =
-            tempfile::Builder::new().prefix(".postern-keys-").suffix(".tmp").tempfile_in(directory(path))?;
+        // Created with mode 0600 on Unix; on Windows it inherits the access control list of the user's profile.
+        let mut staged = fs::temporary_file_in(directory(path), ".postern-keys-", ".tmp")?;
         staged.write_all(bytes)?;
         staged.as_file().sync_all()?;
         Ok(staged)
@@ -186,10 +186,10 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-/// Makes a rename survive a power cut.
+/// Syncs the directory, so that a rename survives a power cut.
 fn sync_directory(path: &Path) -> Result<(), KeychainError> {
     if cfg!(unix) {
-        let synced = fs::File::open(directory(path)).and_then(|directory| directory.sync_all());
+        let synced = fs::open(directory(path)).and_then(|directory| directory.sync_all());
         synced.map_err(|error| failed(path, error))?;
     }
     Ok(())

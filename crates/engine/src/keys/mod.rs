@@ -1,4 +1,4 @@
-//! Where a person's secrets rest.
+//! Keychains: where the secrets of this person are stored.
 //!
 //! ```text
 //!                        ┌─ os      the desktop's keychain: Secret Service, Apple keychain, Windows credentials
@@ -7,11 +7,11 @@
 //! ```
 //!
 //! A secret has a short name and at most [`MAX_SECRET`] bytes. `Ok(None)` means that the keychain was open and holds no such
-//! secret; only then may a caller make a new one. A keychain that is locked, missing or failing is always an error, so that
-//! nobody gets a new identity because an old one could not be read.
+//! secret; only then may a caller create a new one. A keychain that is locked, missing or failing is always an error, so that
+//! no identity is ever replaced because it could not be read.
 //!
-//! All work that may block (D-Bus, a password window, scrypt, the disk) runs off the async threads, one operation at a time
-//! for each keychain. An operation that has started is carried through even if its future is dropped.
+//! All work that may block (D-Bus, a password prompt, scrypt, the disk) runs outside the runtime's async threads, one operation
+//! at a time for each keychain. An operation that has started is completed even if its future is dropped.
 
 mod error;
 mod file;
@@ -29,10 +29,10 @@ use zeroize::Zeroizing;
 pub use self::{error::KeychainError, passphrase::Passphrase, profile::Profile};
 use self::{file::SecretFile, os::OsKeychain, secrets::Secrets};
 
-/// The longest secret a keychain takes, in bytes: Windows allows 2560 and we store two characters for each byte.
+/// The longest secret, in bytes: Windows allows 2560 (`CRED_MAX_CREDENTIAL_BLOB_SIZE`), and two hex digits are stored for each.
 pub const MAX_SECRET: usize = 1024;
 
-/// The longest name of a secret, in bytes.
+/// The longest name of a secret, in bytes. Chosen: an account name on every system, with the profile before it.
 pub const MAX_NAME: usize = 64;
 
 /// A person's keychain; clones share it.
@@ -40,27 +40,27 @@ pub const MAX_NAME: usize = 64;
 /// Its `Debug` form shows the kind of keychain and never a secret.
 #[derive(Clone)]
 pub struct Keychain {
-    place: Place,
+    backend: Backend,
 }
 
 #[derive(Clone)]
-enum Place {
+enum Backend {
     Os(Arc<Mutex<OsKeychain>>),
     File(Arc<Mutex<SecretFile>>),
     Memory(Arc<Mutex<Secrets>>),
 }
 
 impl Keychain {
-    /// The desktop's keychain, holding the secrets of `profile`; it is first touched by the first operation.
+    /// The desktop's keychain, with the secrets of `profile`; it is opened by the first operation.
     #[must_use]
     pub fn os(profile: Profile) -> Self {
-        Self { place: Place::Os(shared(OsKeychain::new(profile))) }
+        Self { backend: Backend::Os(shared(OsKeychain::new(profile))) }
     }
 
     /// A keychain that forgets everything when its last clone is dropped.
     #[must_use]
     pub fn memory() -> Self {
-        Self { place: Place::Memory(shared(Secrets::default())) }
+        Self { backend: Backend::Memory(shared(Secrets::default())) }
     }
 
     /// Opens the encrypted file at `path` (about half a second of work, 128 MiB of memory).
@@ -70,8 +70,8 @@ impl Keychain {
     /// [`KeychainError::FileFailed`]; the file is untouched in each case.
     pub async fn open_file(path: impl Into<PathBuf>, passphrase: Passphrase) -> Result<Self, KeychainError> {
         let path = path.into();
-        let file = file::off_thread(move || SecretFile::open(&path, passphrase)).await?;
-        Ok(Self { place: Place::File(shared(file)) })
+        let file = file::run_blocking(move || SecretFile::open(&path, passphrase)).await?;
+        Ok(Self { backend: Backend::File(shared(file)) })
     }
 
     /// Creates an encrypted file at `path`, readable by its owner only, in a directory that exists.
@@ -80,22 +80,22 @@ impl Keychain {
     /// [`KeychainError::FileExists`] if anything is there already, which is then untouched; [`KeychainError::FileFailed`].
     pub async fn create_file(path: impl Into<PathBuf>, passphrase: Passphrase) -> Result<Self, KeychainError> {
         let path = path.into();
-        let file = file::off_thread(move || SecretFile::create(&path, passphrase)).await?;
-        Ok(Self { place: Place::File(shared(file)) })
+        let file = file::run_blocking(move || SecretFile::create(&path, passphrase)).await?;
+        Ok(Self { backend: Backend::File(shared(file)) })
     }
 
     /// The secret called `name`, or `None` if the keychain was open and holds none.
     ///
-    /// The desktop may ask the person to unlock the keychain first, for as long as they take to answer.
+    /// The desktop may ask the user to unlock the keychain first, for as long as that takes.
     ///
     /// # Errors
     /// Every [`KeychainError`] that says why the keychain could not tell; none of them means "absent".
     pub async fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeychainError> {
         let name = checked(name)?;
-        match &self.place {
-            Place::Os(os) => os::off_thread(lock(os).await, move |os| os.get(&name)).await,
-            Place::File(file) => Ok(file.lock().await.get(&name)),
-            Place::Memory(secrets) => Ok(secrets.lock().await.get(&name)),
+        match &self.backend {
+            Backend::Os(os) => os::run_blocking(lock(os).await, move |os| os.get(&name)).await,
+            Backend::File(file) => Ok(file.lock().await.get(&name)),
+            Backend::Memory(secrets) => Ok(secrets.lock().await.get(&name)),
         }
     }
 
@@ -109,13 +109,13 @@ impl Keychain {
             return Err(KeychainError::TooLong);
         }
         let secret = Zeroizing::new(secret.to_vec());
-        match &self.place {
-            Place::Os(os) => os::off_thread(lock(os).await, move |os| os.put(&name, &secret)).await,
-            Place::File(file) => {
+        match &self.backend {
+            Backend::Os(os) => os::run_blocking(lock(os).await, move |os| os.put(&name, &secret)).await,
+            Backend::File(file) => {
                 let mut file = lock(file).await;
-                file::off_thread(move || file.put(&name, secret)).await
+                file::run_blocking(move || file.put(&name, secret)).await
             }
-            Place::Memory(secrets) => {
+            Backend::Memory(secrets) => {
                 secrets.lock().await.put(&name, secret);
                 Ok(())
             }
@@ -128,13 +128,13 @@ impl Keychain {
     /// Every [`KeychainError`] that says why the secret may still be there.
     pub async fn delete(&self, name: &str) -> Result<(), KeychainError> {
         let name = checked(name)?;
-        match &self.place {
-            Place::Os(os) => os::off_thread(lock(os).await, move |os| os.delete(&name)).await,
-            Place::File(file) => {
+        match &self.backend {
+            Backend::Os(os) => os::run_blocking(lock(os).await, move |os| os.delete(&name)).await,
+            Backend::File(file) => {
                 let mut file = lock(file).await;
-                file::off_thread(move || file.delete(&name)).await
+                file::run_blocking(move || file.delete(&name)).await
             }
-            Place::Memory(secrets) => {
+            Backend::Memory(secrets) => {
                 secrets.lock().await.delete(&name);
                 Ok(())
             }
@@ -144,24 +144,25 @@ impl Keychain {
 
 impl std::fmt::Debug for Keychain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self.place {
-            Place::Os(_) => "Keychain(os)",
-            Place::File(_) => "Keychain(file)",
-            Place::Memory(_) => "Keychain(memory)",
+        f.write_str(match self.backend {
+            Backend::Os(_) => "Keychain(os)",
+            Backend::File(_) => "Keychain(file)",
+            Backend::Memory(_) => "Keychain(memory)",
         })
     }
 }
 
-fn shared<T>(place: T) -> Arc<Mutex<T>> {
-    Arc::new(Mutex::new(place))
+fn shared<T>(backend: T) -> Arc<Mutex<T>> {
+    Arc::new(Mutex::new(backend))
 }
 
-/// A lock that travels with the work, so that an abandoned operation still keeps the next one waiting.
-async fn lock<T>(place: &Arc<Mutex<T>>) -> OwnedMutexGuard<T> {
-    Arc::clone(place).lock_owned().await
+/// A lock that moves into the work, so that the next operation waits even if the future of this one is dropped.
+async fn lock<T>(backend: &Arc<Mutex<T>>) -> OwnedMutexGuard<T> {
+    Arc::clone(backend).lock_owned().await
 }
 
-/// Names end up in attributes, labels and account names on three systems: keep to what all of them carry unchanged.
+/// A valid name. Names become attributes, labels and account names on three systems: only characters that all of them keep
+/// unchanged are allowed.
 fn checked(name: &str) -> Result<String, KeychainError> {
     let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.' | b'/');
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(plain) {

@@ -4,9 +4,9 @@
 //! service "postern", user "<profile>/<name>"  ─►  Secret Service (Linux) · Apple keychain · Windows credentials
 //! ```
 //!
-//! Secrets are stored as hexadecimal text: KDE Wallet behind the Secret Service keeps only UTF-8. The keychain is opened anew for
-//! each operation (tens of milliseconds, a few times in a program's life), so that a keychain program that was restarted
-//! meanwhile is no special case.
+//! Secrets are stored as hexadecimal text: KDE Wallet behind the Secret Service keeps only UTF-8. The keychain is opened for each
+//! operation (tens of milliseconds, a few times in a program's life), so that a keychain program that was restarted meanwhile
+//! is no special case.
 
 use keyring_core::{Entry, Error};
 use tokio::sync::{OwnedMutexGuard, oneshot};
@@ -29,8 +29,8 @@ pub(super) struct OsKeychain {
 
 /// Runs `work` on a thread of its own.
 ///
-/// Not on the runtime's blocking threads: those hold up its shutdown, and a password window may stay open for hours.
-pub(super) async fn off_thread<T: Send + 'static>(
+/// Not on the runtime's blocking threads: its shutdown waits for those, and a password prompt may stay open for hours.
+pub(super) async fn run_blocking<T: Send + 'static>(
     keychain: OwnedMutexGuard<OsKeychain>,
     work: impl FnOnce(&OsKeychain) -> Result<T, KeychainError> + Send + 'static,
 ) -> Result<T, KeychainError> {
@@ -38,7 +38,7 @@ pub(super) async fn off_thread<T: Send + 'static>(
     std::thread::Builder::new()
         .name("postern-keychain".to_owned())
         .spawn(move || {
-            // Nobody listens any more if the caller's future was dropped.
+            // The caller's future may have been dropped.
             let _ = answer.send(work(&keychain));
         })
         .map_err(KeychainError::failed)?;
@@ -76,7 +76,7 @@ impl OsKeychain {
     ) -> Result<Option<T>, KeychainError> {
         let entry = self.entry(name)?;
         match operation(&entry) {
-            // Some keychain programs hide what they hold while they are locked: unlock, then look again.
+            // Some keychain programs hide their entries while they are locked: unlock, then try again.
             Err(Error::NoEntry) if platform::unlock()? => {}
             other => return present(other),
         }
@@ -96,7 +96,8 @@ fn present<T>(answer: keyring_core::Result<T>) -> Result<Option<T>, KeychainErro
     }
 }
 
-/// Errors that carry the secret's bytes (`BadEncoding`, `BadDataFormat`) are reduced to their kind here.
+/// Our error for one of the keychain. Those that contain the secret's bytes (`BadEncoding`, `BadDataFormat`) are reduced to
+/// their kind.
 fn classify(error: Error) -> KeychainError {
     match error {
         Error::PlatformFailure(cause) => {
@@ -107,7 +108,7 @@ fn classify(error: Error) -> KeychainError {
         Error::TooLong(..) => KeychainError::TooLong,
         Error::Ambiguous(_) => KeychainError::Ambiguous,
         Error::NoDefaultStore => KeychainError::NoService,
-        // Never "absent" by accident: whoever expects a missing entry asks through `present`.
+        // Never "absent" by accident: where an entry may be missing, `present` handles it.
         Error::NoEntry => KeychainError::failed("the entry is gone"),
         Error::Invalid(what, why) => KeychainError::failed(format!("{what} {why}")),
         Error::NotSupportedByStore(what) => KeychainError::failed(what),

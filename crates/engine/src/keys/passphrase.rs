@@ -2,12 +2,13 @@
 //!
 //! Never from the command line or an environment variable, which other programs can read.
 
-use std::{fmt, fs, io, io::Read};
+use std::{fmt, io, io::Read};
 
 use age::secrecy::SecretString;
+use postern_env::fs;
 use zeroize::Zeroizing;
 
-/// The longest passphrase, in bytes.
+/// The longest passphrase, in bytes. Chosen: longer than anybody types, and bounded because it comes from outside.
 pub const MAX_PASSPHRASE: usize = 4096;
 
 /// A passphrase: UTF-8, 1 to [`MAX_PASSPHRASE`] bytes, wiped from memory when dropped and never shown by `Debug`.
@@ -63,12 +64,12 @@ impl PassphraseError {
     }
 }
 
-/// How often to ask on the terminal.
+/// How often the terminal asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// Once, to open a file.
     Once,
-    /// Twice, to create one: a slip of the finger would lock the person out for good.
+    /// Twice, to create one: with a typing error nobody could open it.
     Twice,
 }
 
@@ -93,9 +94,9 @@ impl Passphrase {
     /// # Errors
     /// [`PassphraseError::Descriptor`] if it is not open, and on Windows always; `Empty`, `TooLong`, `NotText`.
     pub fn from_descriptor(descriptor: u32) -> Result<Self, PassphraseError> {
-        // Adopting the number itself would need unsafe code; opening it by its name does not.
+        // Using the number itself would need unsafe code; opening it by its path does not.
         let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
-        fs::File::open(format!("{folder}/{descriptor}"))
+        fs::open(format!("{folder}/{descriptor}"))
             .and_then(read_bounded)
             .map_err(|source| PassphraseError::Descriptor { descriptor, source })
             .and_then(from_bytes)
@@ -109,7 +110,7 @@ impl Passphrase {
         Self::asked(ask, prompt, |prompt| rpassword::prompt_password(prompt).map(Zeroizing::new))
     }
 
-    /// The text, for whoever must pass it on.
+    /// The text, to be passed on.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -141,7 +142,7 @@ impl fmt::Debug for Passphrase {
 /// Reads one byte more than the longest passphrase with its newline, so that a longer one is noticed.
 fn read_bounded(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     const LIMIT: usize = MAX_PASSPHRASE + "\r\n".len() + 1;
-    // With room to spare the buffer never grows and leaves no copies behind.
+    // With spare capacity the buffer never grows and leaves no copies in freed memory.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 64));
     source.take(LIMIT as u64).read_to_end(&mut bytes)?;
     Ok(bytes)

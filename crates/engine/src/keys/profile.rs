@@ -1,12 +1,13 @@
-//! Whose secrets these are: one name for each data directory.
+//! The profile: the name of one data directory in the desktop's keychain.
 
 use std::{fmt, io, path::Path};
 
+use postern_env::fs;
 use sha2::{Digest, Sha256};
 
-/// The name under which one data directory's secrets rest in the desktop's keychain.
+/// The name under which the secrets of one data directory are stored in the desktop's keychain.
 ///
-/// Two data directories on one machine are two people; one directory is the same person by whatever path it is reached.
+/// Each data directory has its own identity; a directory has the same profile by whatever path it is reached.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Profile(String);
 
@@ -16,7 +17,7 @@ impl Profile {
     /// # Errors
     /// When the directory cannot be found or reached.
     pub fn of(data_dir: &Path) -> io::Result<Self> {
-        let path = data_dir.canonicalize()?;
+        let path = fs::canonicalize(data_dir)?;
         let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
         Ok(Self(hex::encode(&digest[..16])))
     }
@@ -39,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_directory_is_one_person() {
+    fn one_directory_has_one_profile() {
         let home = tempfile::tempdir().unwrap();
         let (ann, ben) = (home.path().join("ann"), home.path().join("ben"));
-        assert!(Profile::of(&ann).is_err(), "a directory that is not there belongs to nobody");
+        assert!(Profile::of(&ann).is_err(), "a directory that does not exist has no profile");
         std::fs::create_dir(&ann).unwrap();
         std::fs::create_dir(&ben).unwrap();
         let profile = Profile::of(&ann).unwrap();

@@ -1,7 +1,7 @@
-//! Named secrets in memory, and their plaintext form inside the encrypted file.
+//! Named secrets in memory, and their encoding inside the encrypted file.
 //!
 //! ```text
-//! CBOR: [1, { name: bytes, … }]      1 is the version of this form
+//! CBOR: [1, { name: bytes, … }]      1 is the version of the encoding
 //! ```
 
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 const VERSION: u32 = 1;
 
-/// Room for CBOR's headers: ten bytes around the map, and at most nine for each name and for each secret.
-const HEADER_ROOM: usize = 18;
+/// Space for CBOR headers, in bytes: at most ten for array, version and map; at most nine each for a name and a secret.
+const HEADER_BYTES: usize = 18;
 
 /// Secrets by name, wiped from memory when dropped.
 #[derive(Clone, Default)]
@@ -31,15 +31,15 @@ impl Secrets {
         self.0.insert(name.to_owned(), secret);
     }
 
-    /// Whether there was such a secret.
+    /// Removes a secret; whether there was one.
     pub(super) fn delete(&mut self, name: &str) -> bool {
         self.0.remove(name).is_some()
     }
 
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let contents: usize = self.0.iter().map(|(name, secret)| name.len() + secret.len() + HEADER_ROOM).sum();
-        // The buffer never grows: a growing one would leave copies of the secrets behind in freed memory.
-        let mut buffer = Zeroizing::new(vec![0; HEADER_ROOM + contents]);
+        let contents: usize = self.0.iter().map(|(name, secret)| name.len() + secret.len() + HEADER_BYTES).sum();
+        // The buffer never grows: a growing one would leave copies of the secrets in freed memory.
+        let mut buffer = Zeroizing::new(vec![0; HEADER_BYTES + contents]);
         let mut encoder = Encoder::new(Cursor::new(buffer.as_mut_slice()));
         let written: Result<(), minicbor::encode::Error<_>> = (|| {
             encoder.array(2)?.u32(VERSION)?.map(self.0.len() as u64)?;
@@ -48,7 +48,7 @@ impl Secrets {
             }
             Ok(())
         })();
-        written.expect("the buffer has room for every header");
+        written.expect("the buffer is large enough for every header");
         let length = encoder.into_writer().position();
         buffer.truncate(length);
         buffer

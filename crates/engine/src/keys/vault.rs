@@ -1,4 +1,4 @@
-//! A keychain as the place where a node's vault keeps its keys.
+//! A keychain as the storage of a node's vault.
 
 use super::Keychain;
 use postern_node::vault::{SecretStore, StoreError};

@@ -1,11 +1,12 @@
-//! Receipts: what happened, each line chained to the one before.
+//! The audit log: a hash chain, in which every entry contains the hash of the one before.
 //!
 //! ```text
-//! anchor ─hash─► receipt n ─hash─► receipt n+1 ─ …        hash = SHA-256(hash before ‖ number ‖ at ‖ deed)
+//! anchor ─hash─► entry n ─hash─► entry n+1 ─ …        hash = SHA-256(previous hash ‖ number ‖ at ‖ event)
 //! ```
 //!
-//! Numbers are 8 bytes each, big-endian; the deed is its JSON. The first receipt follows 32 zero bytes. Retention removes the oldest receipts in a row and keeps
-//! the last hash as the anchor, so what is left can still be checked.
+//! Number and time are 8 bytes each, big-endian; the event is its JSON. The first entry follows 32 zero bytes. Retention
+//! deletes the oldest entries in a row and keeps the last hash as the anchor, so the rest can still be verified. An edit, or an
+//! entry deleted from the middle, breaks the chain; the deletion of the newest entries does not show.
 
 use super::StoreError;
 use crate::api::{AuditEntry, AuditEvent, UnixMillis};
@@ -14,12 +15,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::path::Path;
 
-/// Most receipts that are read at once.
+/// Most entries of one page. Chosen: a page must fit into a line of the control socket.
 pub(crate) const MAX_PAGE: u32 = 1_000;
-/// Receipts whose hashes are checked at once.
+/// Entries that are read at once while the chain is verified. Chosen: bounds memory.
 const CHECKED_AT_ONCE: i64 = 1_000;
 
-/// A place in the chain: a receipt's number and hash.
+/// The position of an entry in the chain: its number and hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChainEntry {
     number: u64,
@@ -27,20 +28,20 @@ pub(super) struct ChainEntry {
 }
 
 impl ChainEntry {
-    fn next(&self, at: u64, deed: &str) -> Self {
+    fn next(&self, at: u64, event: &str) -> Self {
         let number = self.number + 1;
         let mut digest = Sha256::new();
         digest.update(&self.hash);
         digest.update(number.to_be_bytes());
         digest.update(at.to_be_bytes());
-        digest.update(deed);
+        digest.update(event);
         Self { number, hash: digest.finalize().to_vec() }
     }
 }
 
 type Row = (i64, i64, String, Vec<u8>);
 
-/// Where the chain ends now.
+/// The end of the chain.
 pub(super) async fn last(connection: &mut SqliteConnection) -> Result<ChainEntry, StoreError> {
     let last =
         "SELECT number, hash FROM receipt UNION ALL SELECT number, hash FROM anchor ORDER BY number DESC LIMIT 1";
@@ -48,27 +49,27 @@ pub(super) async fn last(connection: &mut SqliteConnection) -> Result<ChainEntry
     Ok(ChainEntry { number: number.cast_unsigned(), hash })
 }
 
-/// Adds a receipt behind `last`; the new end of the chain.
+/// Appends an entry to the chain that ends with `last`; the new end.
 pub(super) async fn append(
     connection: &mut SqliteConnection,
     last: &ChainEntry,
     at: UnixMillis,
-    deed: &AuditEvent,
+    event: &AuditEvent,
 ) -> Result<ChainEntry, StoreError> {
-    let deed = serde_json::to_string(deed)?;
-    let link = last.next(at.0, &deed);
+    let event = serde_json::to_string(event)?;
+    let entry = last.next(at.0, &event);
     sqlx::query("INSERT INTO receipt (number, at, deed, hash) VALUES (?, ?, ?, ?)")
-        .bind(link.number.cast_signed())
+        .bind(entry.number.cast_signed())
         .bind(at.0.cast_signed())
-        .bind(deed)
-        .bind(link.hash.as_slice())
+        .bind(event)
+        .bind(entry.hash.as_slice())
         .execute(connection)
         .await?;
-    Ok(link)
+    Ok(entry)
 }
 
-/// Removes the oldest receipts in a row that are older than `before`.
-pub(super) async fn forget(connection: &mut SqliteConnection, before: UnixMillis) -> Result<(), StoreError> {
+/// Deletes the oldest entries in a row that are older than `before`; the chain goes on from the last of them.
+pub(super) async fn delete_before(connection: &mut SqliteConnection, before: UnixMillis) -> Result<(), StoreError> {
     let oldest_kept = "SELECT MIN(number) FROM receipt WHERE at >= ?";
     let (kept,): (Option<i64>,) =
         sqlx::query_as(oldest_kept).bind(before.0.cast_signed()).fetch_one(&mut *connection).await?;
@@ -81,9 +82,9 @@ pub(super) async fn forget(connection: &mut SqliteConnection, before: UnixMillis
     Ok(())
 }
 
-/// The newest receipts below a number, newest first, and whether every hash of the whole log holds.
+/// The newest entries below a number, newest first, and whether every hash of the whole log is right.
 ///
-/// It reads beside the store, at its own pace.
+/// Reads over a connection of its own, so that a long log does not delay the store.
 pub(crate) async fn read(path: &Path, before: Option<u64>, limit: u32) -> Result<(Vec<AuditEntry>, bool), StoreError> {
     let options = SqliteConnectOptions::new().filename(path).read_only(true).disable_statement_logging();
     let mut connection = SqliteConnection::connect_with(&options).await?;
@@ -94,24 +95,25 @@ pub(crate) async fn read(path: &Path, before: Option<u64>, limit: u32) -> Result
         .fetch_all(&mut connection)
         .await?;
     let all = rows.len();
-    let receipts: Vec<AuditEntry> = rows.into_iter().filter_map(receipt).collect();
-    let intact = receipts.len() == all && is_intact(&mut connection).await?;
+    let entries: Vec<AuditEntry> = rows.into_iter().filter_map(entry).collect();
+    let intact = entries.len() == all && is_intact(&mut connection).await?;
     connection.close().await?;
-    Ok((receipts, intact))
+    Ok((entries, intact))
 }
 
-fn receipt((number, at, deed, hash): Row) -> Option<AuditEntry> {
-    let deed = serde_json::from_str(&deed).ok()?;
+fn entry((number, at, event, hash): Row) -> Option<AuditEntry> {
+    let event = serde_json::from_str(&event).ok()?;
     Some(AuditEntry {
         number: number.cast_unsigned(),
         at: UnixMillis(at.cast_unsigned()),
-        deed,
+        deed: event,
         hash: hex::encode(hash),
     })
 }
 
+/// Verifies the whole hash chain.
 async fn is_intact(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
-    // One view of the file, whatever is appended or removed meanwhile.
+    // One transaction, so that entries that are appended or deleted meanwhile do not matter.
     let mut view = connection.begin().await?;
     let (number, hash): (i64, Vec<u8>) =
         sqlx::query_as("SELECT number, hash FROM anchor").fetch_one(&mut *view).await?;
@@ -123,8 +125,8 @@ async fn is_intact(connection: &mut SqliteConnection) -> Result<bool, StoreError
         if rows.is_empty() {
             return Ok(true);
         }
-        for (number, at, deed, hash) in rows {
-            let expected = last.next(at.cast_unsigned(), &deed);
+        for (number, at, event, hash) in rows {
+            let expected = last.next(at.cast_unsigned(), &event);
             if expected != (ChainEntry { number: number.cast_unsigned(), hash }) {
                 return Ok(false);
             }

@@ -1,12 +1,12 @@
-//! What is remembered for good: one SQLite file in the data directory.
+//! The store: one SQLite database in the data directory, with records, the audit log and settings.
 //!
 //! ```text
-//! Change ─► save ───┐ one transaction, on disk when it returns          ┌─► load ─► State
-//! AuditEvent ───► append ─┴─► postern.db (records, hash-chained receipts) ────┴─► audit_log::read ─► faces
+//! Change ────────► save ──┐ one transaction, on disk when it returns        ┌─► load ─► State
+//! AuditEvent ─► append ───┴─► postern.db (records, audit log: a hash chain) ┴─► audit_log::read ─► frontends
 //! ```
 //!
-//! A file of a newer Postern is refused and left as it is. A file that is damaged is set aside under another name,
-//! never deleted and never written to again. The file is readable by its owner only.
+//! A database of a newer version is refused and left as it is. A damaged one is renamed, never deleted and never written to
+//! again. Only its owner can read the file.
 
 pub(crate) mod audit_log;
 mod records;
@@ -14,27 +14,29 @@ mod records;
 use crate::api::{AuditEvent, Code, Fault, UnixMillis};
 use crate::core::{Change, Record, RecordKey, TicketSecret};
 use audit_log::ChainEntry;
+use postern_env::fs;
 use postern_node::sealed::{SealedError, SelfSealingKey};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
 
-/// The file, in the data directory.
+/// The database file, in the data directory.
 pub(crate) const FILE: &str = "postern.db";
-/// What else SQLite keeps beside it.
+/// Suffixes of the files that SQLite keeps: the database, its write-ahead log and its shared memory.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 /// One script for each version of the schema; `PRAGMA user_version` says how many have run.
 const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("sealed.sql")];
-/// The name under which it is remembered that no secret stands in clear.
+/// The setting that says that no secret is stored in plaintext any more.
 const SEALED: &str = "secrets-sealed";
-/// SQLite's codes for a file that is not what it should be.
+/// SQLite's primary result codes for a damaged file: `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
 const CORRUPT: [&str; 2] = ["11", "26"];
 
-/// The open file. There is one in the process, and nobody else writes.
+/// The open database. There is one in the process, and nothing else writes to the file.
 pub(crate) struct Store {
     connection: SqliteConnection,
-    /// What secrets are sealed with; nothing before the keychain has given it.
+    /// The key that encrypts secrets; nothing before the identity is loaded.
     key: Option<SelfSealingKey>,
+    /// The end of the audit log's hash chain.
     last: ChainEntry,
 }
 
@@ -42,11 +44,11 @@ pub(crate) struct Store {
 pub(crate) struct OpenedStore {
     pub(crate) store: Store,
     pub(crate) records: Vec<Record>,
-    /// What was damaged, for people.
+    /// What was found damaged, for the user.
     pub(crate) damage: Option<Fault>,
 }
 
-/// Why the file cannot be used.
+/// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("it was written by a newer Postern")]
@@ -69,7 +71,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code());
         match code {
-            // Extended codes have the plain one in their lowest byte.
+            // Extended result codes contain the primary one in their lowest byte.
             Some(code) if code.parse().is_ok_and(|code: u32| CORRUPT.contains(&(code & 0xff).to_string().as_str())) => {
                 Self::Damaged
             }
@@ -98,7 +100,7 @@ impl StoreError {
 }
 
 impl Store {
-    /// Opens the file in a data directory that exists, or makes it.
+    /// Opens the database in a data directory that exists, or creates it.
     pub(crate) async fn open(data_dir: &Path, now: UnixMillis) -> Result<OpenedStore, Fault> {
         let path = data_dir.join(FILE);
         match Self::open_file(&path).await {
@@ -146,33 +148,33 @@ impl Store {
         Ok(OpenedStore { store: Self { connection, key: None, last }, records, damage })
     }
 
-    /// Writes changes and receipts in one transaction; when this returns they are on disk.
+    /// Writes changes and audit entries in one transaction; when this returns they are on disk.
     pub(crate) async fn save(
         &mut self,
         changes: &[Change],
-        deeds: &[(UnixMillis, AuditEvent)],
+        audit: &[(UnixMillis, AuditEvent)],
     ) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in changes {
             records::apply(&mut transaction, self.key.as_ref(), change).await?;
         }
         let mut last = self.last.clone();
-        for (at, deed) in deeds {
-            last = audit_log::append(&mut transaction, &last, *at, deed).await?;
+        for (at, event) in audit {
+            last = audit_log::append(&mut transaction, &last, *at, event).await?;
         }
         transaction.commit().await?;
         self.last = last;
         Ok(())
     }
 
-    /// Takes the key that secrets are sealed with, and opens those that are stored. What stood in clear is sealed first, and
-    /// wiped from the file.
+    /// Sets the key that encrypts secrets, and decrypts those that are stored. Plaintext of an older version is encrypted first,
+    /// and wiped from the file.
     pub(crate) async fn unlock(&mut self, key: SelfSealingKey) -> Result<Vec<(RecordKey, TicketSecret)>, StoreError> {
         if self.setting(SEALED).await?.is_none() {
             let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
             records::seal(&mut transaction, &key).await?;
             transaction.commit().await?;
-            // Free pages and the log would go on holding what stood there.
+            // Free pages and the write-ahead log would still contain the plaintext.
             sqlx::raw_sql("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection).await?;
             self.set(SEALED, "1").await?;
         }
@@ -181,29 +183,29 @@ impl Store {
         Ok(secrets)
     }
 
-    /// Removes the receipts that are older, as far as they are the oldest in a row.
-    pub(crate) async fn forget_receipts_before(&mut self, before: UnixMillis) -> Result<(), StoreError> {
+    /// Deletes the audit entries that are older, as far as they are the oldest in a row.
+    pub(crate) async fn delete_audit_entries_before(&mut self, before: UnixMillis) -> Result<(), StoreError> {
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        audit_log::forget(&mut transaction, before).await?;
+        audit_log::delete_before(&mut transaction, before).await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    /// What is remembered under a name.
+    /// The value of a setting.
     pub(crate) async fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError> {
         let value = "SELECT value FROM setting WHERE name = ?";
         let row: Option<(String,)> = sqlx::query_as(value).bind(name).fetch_optional(&mut self.connection).await?;
         Ok(row.map(|(value,)| value))
     }
 
-    /// Remembers something under a name.
+    /// Stores a setting.
     pub(crate) async fn set(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
         let set = "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value";
         sqlx::query(set).bind(name).bind(value).execute(&mut self.connection).await?;
         Ok(())
     }
 
-    /// Writes a copy of the whole file to a path where nothing is yet.
+    /// Writes a copy of the whole database to a path where no file exists yet.
     pub(crate) async fn copy_to(&mut self, path: &Path) -> Result<(), StoreError> {
         let path = path.to_string_lossy().into_owned();
         sqlx::query("VACUUM INTO ?").bind(path).execute(&mut self.connection).await?;
@@ -212,18 +214,18 @@ impl Store {
 
     pub(crate) async fn close(self) {
         if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "the store was not closed cleanly");
+            tracing::warn!(%error, "the database was not closed cleanly; SQLite recovers it at the next start");
         }
     }
 }
 
-/// Makes the file before SQLite does, for its owner only; SQLite gives its companions the same permissions.
+/// Creates the file before SQLite does, readable by its owner only; SQLite gives its other files the same permissions.
 fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
+    let mut options = fs::options();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
+    fs::open_with(&options, path)?;
     Ok(())
 }
 
@@ -243,7 +245,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Gives a damaged file, and what SQLite keeps beside it, another name.
+/// Renames a damaged database and SQLite's other files.
 fn set_aside(path: &Path, now: UnixMillis) -> std::io::Result<PathBuf> {
     let seconds = now.0 / 1000;
     let free = |number: u64| {
@@ -252,7 +254,7 @@ fn set_aside(path: &Path, now: UnixMillis) -> std::io::Result<PathBuf> {
         } else {
             format!("{FILE}.damaged-{seconds}-{number}")
         };
-        Some(path.with_file_name(name)).filter(|aside| !aside.exists())
+        Some(path.with_file_name(name)).filter(|aside| fs::metadata(aside).is_err())
     };
     let aside = (0..).find_map(free).unwrap_or_else(|| path.to_owned());
     for companion in COMPANIONS {
@@ -261,7 +263,7 @@ fn set_aside(path: &Path, now: UnixMillis) -> std::io::Result<PathBuf> {
             name.push(companion);
             PathBuf::from(name)
         });
-        match std::fs::rename(from, to) {
+        match fs::rename(from, to) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

@@ -1,6 +1,6 @@
-//! Records: one row each, its body as JSON; the secret of a ticket beside it, sealed.
+//! Records: one row each, with its body as JSON, and the secret of its ticket in a column of its own, encrypted.
 //!
-//! The body never holds the secret. Writing a record that does not know its secret leaves the one that is stored.
+//! The body never contains the secret. Writing a record that does not know its secret keeps the stored one.
 
 use super::StoreError;
 use crate::core::{Change, Record, RecordKey, TicketSecret};
@@ -13,22 +13,22 @@ pub(super) async fn load(connection: &mut SqliteConnection) -> Result<(Vec<Recor
     let rows: Vec<(String, String)> =
         sqlx::query_as("SELECT kind, body FROM record ORDER BY kind, id").fetch_all(connection).await?;
     let all = rows.len();
-    let read = rows.into_iter().filter_map(|(kind, body)| {
+    let decoded = rows.into_iter().filter_map(|(kind, body)| {
         let record = decode(&kind, &body);
         if record.is_none() {
-            tracing::error!(%kind, "a stored record cannot be read");
+            tracing::error!(%kind, "a stored record cannot be decoded; it is left as it is");
         }
         record
     });
-    let records: Vec<Record> = read.collect();
+    let records: Vec<Record> = decoded.collect();
     let unreadable = all - records.len();
     Ok((records, unreadable))
 }
 
-/// Seals the secrets that stand in clear, as they did once.
+/// Encrypts the secrets that an older version stored in plaintext.
 pub(super) async fn seal(connection: &mut SqliteConnection, key: &SelfSealingKey) -> Result<(), StoreError> {
-    let in_clear = "SELECT kind, id, secret FROM record WHERE length(secret) = 32";
-    let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(in_clear).fetch_all(&mut *connection).await?;
+    let plaintext = "SELECT kind, id, secret FROM record WHERE length(secret) = 32";
+    let rows: Vec<(String, String, Vec<u8>)> = sqlx::query_as(plaintext).fetch_all(&mut *connection).await?;
     for (kind, id, secret) in rows {
         let secret = Zeroizing::new(secret);
         let sealed = key.seal(&context(&kind, &id), &secret)?;
@@ -38,7 +38,7 @@ pub(super) async fn seal(connection: &mut SqliteConnection, key: &SelfSealingKey
     Ok(())
 }
 
-/// All sealed secrets. Those that another key has sealed are left.
+/// All secrets, decrypted. Those that were encrypted with another key are left out.
 pub(super) async fn secrets(
     connection: &mut SqliteConnection,
     key: &SelfSealingKey,
@@ -60,16 +60,20 @@ pub(super) async fn secrets(
         })
         .collect();
     if opened.len() < all {
-        tracing::error!(count = all - opened.len(), "secrets of invitations cannot be opened with this identity's key");
+        tracing::error!(
+            count = all - opened.len(),
+            "secrets of invitations cannot be decrypted with this identity's key; their links cannot be shown"
+        );
     }
     Ok(opened)
 }
 
-/// What a secret is bound to: it opens in no other record.
+/// The associated data of a secret: it can be decrypted only as that of its record.
 fn context(kind: &str, id: &str) -> Vec<u8> {
     format!("{kind}/{id}").into_bytes()
 }
 
+/// Writes or deletes one record.
 pub(super) async fn apply(
     connection: &mut SqliteConnection,
     key: Option<&SelfSealingKey>,

@@ -12,7 +12,7 @@ CREATE TABLE receipt (
     hash   BLOB NOT NULL
 ) STRICT;
 
--- The last receipt that was removed: the chain goes on from its hash.
+-- The last audit entry that retention has deleted: the hash chain goes on from its hash.
 CREATE TABLE anchor (
     one    INTEGER PRIMARY KEY CHECK (one = 1),
     number INTEGER NOT NULL,
@@ -21,7 +21,7 @@ CREATE TABLE anchor (
 
 INSERT INTO anchor VALUES (1, 0, zeroblob(32));
 
--- What the runner remembers for itself.
+-- Settings of the driver.
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL

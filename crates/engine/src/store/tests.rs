@@ -21,7 +21,7 @@ fn service(number: u8) -> Service {
     }
 }
 
-fn deed(what: &str) -> AuditEvent {
+fn event(what: &str) -> AuditEvent {
     AuditEvent::Service { service: "wiki".into(), what: what.into() }
 }
 
@@ -76,26 +76,26 @@ async fn a_transaction_that_did_not_end_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn receipts_are_chained_and_read_newest_first() {
+async fn audit_entries_are_chained_and_read_newest_first() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(FILE);
     let mut store = open(home.path()).await.store;
-    store.save(&[], &[(NOW, deed("shared")), (NOW.plus(1), deed("paused"))]).await.unwrap();
+    store.save(&[], &[(NOW, event("shared")), (NOW.plus(1), event("paused"))]).await.unwrap();
     drop(store);
     let mut store = open(home.path()).await.store;
-    store.save(&[], &[(NOW.plus(2), deed("closed"))]).await.unwrap();
+    store.save(&[], &[(NOW.plus(2), event("closed"))]).await.unwrap();
 
     let (receipts, intact) = audit_log::read(&path, None, 2).await.unwrap();
     assert!(intact);
     let seen: Vec<_> = receipts.iter().map(|it| (it.number, it.deed.clone())).collect();
-    assert_eq!(seen, [(3, deed("closed")), (2, deed("paused"))]);
+    assert_eq!(seen, [(3, event("closed")), (2, event("paused"))]);
     let (receipts, _) = audit_log::read(&path, Some(2), 10).await.unwrap();
     assert_eq!(receipts.len(), 1);
     assert_eq!(receipts[0].hash, "007e185bdfd7bd5a633ed205558830de5fc981c6670a7ca0ede5308b0aa7f942");
 }
 
 #[tokio::test]
-async fn a_changed_or_missing_receipt_is_noticed() {
+async fn a_changed_or_missing_audit_entry_is_noticed() {
     for tampering in [
         "UPDATE receipt SET deed = replace(deed, 'wiki', 'mail') WHERE number = 2",
         "UPDATE receipt SET at = at + 1 WHERE number = 1",
@@ -104,7 +104,7 @@ async fn a_changed_or_missing_receipt_is_noticed() {
     ] {
         let home = tempfile::tempdir().unwrap();
         let mut store = open(home.path()).await.store;
-        store.save(&[], &["a", "b", "c"].map(|what| (NOW, deed(what)))).await.unwrap();
+        store.save(&[], &["a", "b", "c"].map(|what| (NOW, event(what)))).await.unwrap();
         sqlx::raw_sql(tampering).execute(&mut store.connection).await.unwrap();
         let (_, intact) = audit_log::read(&home.path().join(FILE), None, 10).await.unwrap();
         assert!(!intact, "{tampering}");
@@ -116,18 +116,18 @@ async fn retention_removes_the_oldest_in_a_row_and_the_chain_holds() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join(FILE);
     let mut store = open(home.path()).await.store;
-    // The third was written while the clock was wrong: it protects what stands behind it.
+    // The third was written while the clock was wrong: it protects what follows it.
     let times = [0, 10, 5_000, 20, 6_000];
-    store.save(&[], &times.map(|after| (NOW.plus(after), deed("x")))).await.unwrap();
-    store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
-    store.forget_receipts_before(NOW.plus(1_000)).await.unwrap();
+    store.save(&[], &times.map(|after| (NOW.plus(after), event("x")))).await.unwrap();
+    store.delete_audit_entries_before(NOW.plus(1_000)).await.unwrap();
+    store.delete_audit_entries_before(NOW.plus(1_000)).await.unwrap();
     let numbers = |receipts: Vec<crate::api::AuditEntry>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
     let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![5, 4, 3], true));
-    store.forget_receipts_before(NOW.plus(10_000)).await.unwrap();
+    store.delete_audit_entries_before(NOW.plus(10_000)).await.unwrap();
     drop(store);
     let mut store = open(home.path()).await.store;
-    store.save(&[], &[(NOW, deed("y"))]).await.unwrap();
+    store.save(&[], &[(NOW, event("y"))]).await.unwrap();
     let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![6], true));
 }
@@ -151,7 +151,7 @@ async fn a_damaged_file_is_kept_under_another_name() {
     let path = home.path().join(FILE);
     let mut store = open(home.path()).await.store;
     for number in 0..100 {
-        store.save(&[Change::Put(Record::Service(service(number)))], &[(NOW, deed("shared"))]).await.unwrap();
+        store.save(&[Change::Put(Record::Service(service(number)))], &[(NOW, event("shared"))]).await.unwrap();
     }
     store.close().await;
     let whole = std::fs::read(&path).unwrap();
@@ -173,7 +173,7 @@ async fn a_damaged_file_is_kept_under_another_name() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_is_left_and_said() {
+async fn a_record_that_cannot_be_decoded_is_left_and_reported() {
     let home = tempfile::tempdir().unwrap();
     let mut store = open(home.path()).await.store;
     store.save(&[Change::Put(Record::Service(service(1)))], &[]).await.unwrap();
@@ -226,7 +226,7 @@ fn invitation(number: u8, secret: Option<[u8; 32]>) -> Invitation {
 }
 
 /// Whether any file of a directory holds a secret, in any form it ever had.
-fn rests_in_clear(home: &Path, secret: [u8; 32]) -> bool {
+fn is_stored_in_plaintext(home: &Path, secret: [u8; 32]) -> bool {
     let holds = |bytes: &[u8], piece: &[u8]| bytes.windows(piece.len()).any(|it| it == piece);
     std::fs::read_dir(home).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -235,7 +235,7 @@ fn rests_in_clear(home: &Path, secret: [u8; 32]) -> bool {
 }
 
 #[tokio::test]
-async fn secrets_rest_sealed_and_only_their_key_opens_them() {
+async fn secrets_are_stored_encrypted_and_only_their_key_decrypts_them() {
     let home = tempfile::tempdir().unwrap();
     let key = key().await;
     let (one, two) = ([0xa1; 32], [0xb2; 32]);
@@ -246,7 +246,7 @@ async fn secrets_rest_sealed_and_only_their_key_opens_them() {
     assert_eq!(store.unlock(key.clone()).await.unwrap(), []);
     store.save(&put(1, Some(one)), &[]).await.unwrap();
     store.save(&put(2, Some(two)), &[]).await.unwrap();
-    assert!(!rests_in_clear(home.path(), one) && !rests_in_clear(home.path(), two));
+    assert!(!is_stored_in_plaintext(home.path(), one) && !is_stored_in_plaintext(home.path(), two));
     drop(store);
 
     // Without the key nothing is known, and nothing is lost by writing.
@@ -265,7 +265,7 @@ async fn secrets_rest_sealed_and_only_their_key_opens_them() {
 }
 
 #[tokio::test]
-async fn secrets_that_stood_in_clear_are_sealed_and_wiped() {
+async fn secrets_in_plaintext_are_encrypted_and_wiped() {
     let home = tempfile::tempdir().unwrap();
     let secret = [0xc3; 32];
     let path = home.path().join(FILE);
@@ -282,7 +282,7 @@ async fn secrets_that_stood_in_clear_are_sealed_and_wiped() {
     }
     sqlx::raw_sql("DELETE FROM record WHERE kind = 'received'").execute(&mut old).await.unwrap();
     old.close().await.unwrap();
-    assert!(rests_in_clear(home.path(), secret));
+    assert!(is_stored_in_plaintext(home.path(), secret));
 
     let opened = open(home.path()).await;
     assert_eq!(opened.records, [Record::Invitation(invitation(1, None))]);
@@ -293,7 +293,7 @@ async fn secrets_that_stood_in_clear_are_sealed_and_wiped() {
     let key = key().await;
     let secrets = store.unlock(key.clone()).await.unwrap();
     assert_eq!(secrets, [(RecordKey::Invitation(InvitationId([1; 16])), TicketSecret::new(secret))]);
-    assert!(!rests_in_clear(home.path(), secret));
+    assert!(!is_stored_in_plaintext(home.path(), secret));
     drop(store);
     assert_eq!(open(home.path()).await.store.unlock(key).await.unwrap(), secrets);
 }

@@ -1,7 +1,7 @@
 //! From computer to computer, without a hub.
 
 use super::test_engine::{TestEngine, assert_echo, echo, endless, is_refused};
-use postern_engine::api::{Code, GrantState, InletLink, PathKind, Request, Secret};
+use postern_engine::api::{Code, EngineApi, GrantState, InletLink, PathKind, Request, Secret};
 use postern_testkit::TIMEOUT;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;

@@ -1,7 +1,7 @@
 //! Through a hub.
 
 use super::test_engine::{TestEngine, assert_echo, echo, endless, hub, is_refused};
-use postern_engine::api::{Code, InletLink, InviteTo, PathKind, Request};
+use postern_engine::api::{Code, EngineApi, InletLink, InviteTo, PathKind, Request};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::{Node, Origin};
 use postern_testkit::TIMEOUT;

@@ -1,7 +1,7 @@
 //! One engine by itself.
 
 use super::test_engine::TestEngine;
-use postern_engine::api::{Answer, AuditEvent, Code, InviteTo, Request, Secret, Severity};
+use postern_engine::api::{Answer, AuditEvent, Code, EngineApi, InviteTo, Request, Secret, Severity};
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice, backup};
 

@@ -1,8 +1,8 @@
 //! Engines, a hub and services in this process.
 
 use postern_engine::api::{
-    Answer, Code, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind,
-    Snapshot, Terms,
+    Answer, Code, EngineApi, Fault, InletLink, InletView, InvitationId, InviteTo, Request, Secret, ServiceId,
+    ServiceKind, Snapshot, Terms,
 };
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};

@@ -20,7 +20,7 @@ fn services_and_hubs_are_bounded() {
     }
     // A snapshot has to fit through the control socket, with room for people, invitations and portals.
     let snapshot = serde_json::to_vec(&sim.snapshot(ADA)).unwrap();
-    assert!(snapshot.len() < crate::control::MAX_SAID / 8, "{}", snapshot.len());
+    assert!(snapshot.len() < crate::control::MAX_MESSAGE / 8, "{}", snapshot.len());
     let one_more = CoreRequest::Share {
         name: "X".into(),
         kind: ServiceKind::Tcp,

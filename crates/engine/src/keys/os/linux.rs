@@ -10,16 +10,16 @@ use zbus_secret_service_keyring_store::Store;
 use crate::keys::KeychainError;
 
 pub(super) fn entry(service: &str, user: &str) -> keyring_core::Result<Entry> {
-    // The label is what the keychain's own window shows.
+    // The label is shown by the keychain's own window.
     let label = format!("Postern ({user})");
     Store::new()?.build(service, user, Some(&HashMap::from([("label", label.as_str())])))
 }
 
-/// Unlocks the default keyring, asking the person if it must; `true` if it was locked until now.
+/// Unlocks the default keyring, which may ask the user; `true` if it was locked until now.
 pub(super) fn unlock() -> Result<bool, KeychainError> {
     let service = SecretService::connect(EncryptionType::Plain).map_err(known_or_failed)?;
     let keyring = match service.get_default_collection() {
-        // No keyring at all: nothing is locked, nothing is stored.
+        // No keyring: nothing is locked, and nothing is stored.
         Err(Error::NoResult) => return Ok(false),
         other => other.map_err(known_or_failed)?,
     };

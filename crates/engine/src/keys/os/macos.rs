@@ -12,7 +12,7 @@ pub(super) fn entry(service: &str, user: &str) -> keyring_core::Result<Entry> {
     Store::new()?.build(service, user, None)
 }
 
-/// A locked keychain says so itself, and asks by itself: nothing to do.
+/// Does nothing: macOS itself asks the user to unlock a keychain.
 pub(super) fn unlock() -> Result<bool, KeychainError> {
     Ok(false)
 }

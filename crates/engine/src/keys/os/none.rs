@@ -1,4 +1,4 @@
-//! Systems whose keychain we do not know: every operation says so.
+//! Systems without a supported keychain: every operation fails and says so.
 
 use std::error::Error as StdError;
 

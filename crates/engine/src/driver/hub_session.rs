@@ -1,0 +1,147 @@
+//! Keeping a hub connected: a session with it, our relay there, and our mailbox.
+//!
+//! ```text
+//! keep ─► session with our identity ─► Up ─► HubUp    a hub without an identity does not answer the handshake:
+//!                │                                     then a session without, with a relay of the same name
+//!                └─► Down ─► HubDown; the session goes on with exponential backoff
+//! ```
+
+use super::hubs::Hubs;
+use super::mail_transport::MailTransport;
+use super::node_context::{LISTENER, NodeContext};
+use crate::api::{Code, Fault};
+use crate::core::Event;
+use crate::peer::relay_name;
+use postern_node::Error;
+use postern_node::identity::TrustPolicy;
+use postern_node::relay::RelayError;
+use postern_node::secure_channel::ChannelError;
+use postern_node::session::{HubOptions, HubSession, SessionError, State};
+
+/// Connects to a hub and stays connected until it is removed from the table, unless it is in the table already.
+pub(super) fn keep(context: &NodeContext, hubs: &Hubs, mail: &MailTransport, address: String) {
+    let stop = context.stop.child_token();
+    if !hubs.add(&address, stop.clone()) {
+        return;
+    }
+    let task = HubTask { context: context.clone(), hubs: hubs.clone(), mail: mail.clone(), address };
+    context.spawn(async move {
+        stop.run_until_cancelled(task.run()).await;
+    });
+}
+
+struct HubTask {
+    context: NodeContext,
+    hubs: Hubs,
+    mail: MailTransport,
+    address: String,
+}
+
+/// Why a session is not followed any more.
+#[derive(PartialEq)]
+enum SessionEnd {
+    /// The hub does not answer a handshake: it has no identity.
+    NoIdentity,
+    /// The session is over, or the hub was removed.
+    Over,
+}
+
+impl HubTask {
+    async fn run(&self) {
+        let context = &self.context;
+        let relay = relay_name(&context.identity.identifier());
+        let options = HubOptions { relay: Some(relay.clone()), trust: TrustPolicy::Anyone };
+        match context.node.keep_connected_as(&context.identity, self.address.as_str(), options).await {
+            Ok(session) => {
+                if self.follow(session, true).await == SessionEnd::NoIdentity {
+                    let session = context.node.keep_connected(self.address.as_str(), Some(relay));
+                    self.follow(session, false).await;
+                }
+            }
+            Err(error) => {
+                let fault = match error {
+                    Error::Channel(error) => self.fault(&error.into()),
+                    _ => self.unreachable(),
+                };
+                context.emit(Event::HubDown(self.address.clone(), fault)).await;
+            }
+        }
+    }
+
+    /// Reports the states of a session, until it turns out that the hub has no identity.
+    async fn follow(&self, session: HubSession, as_identity: bool) -> SessionEnd {
+        let context = &self.context;
+        if let Err(error) = context.node.expose(LISTENER, &session) {
+            tracing::warn!(%error, "peers cannot reach this node through a hub; other hubs remain");
+        }
+        if as_identity {
+            self.mail.collect(&session);
+        }
+        let mut states = session.watch();
+        if !self.hubs.set_session(&self.address, session) {
+            return SessionEnd::Over;
+        }
+        let (mut was_up, mut reported) = (false, None);
+        loop {
+            let state = states.borrow_and_update().clone();
+            match state {
+                State::Connecting => {}
+                State::Up(up) => {
+                    (was_up, reported) = (true, None);
+                    context.emit(Event::HubUp(self.address.clone(), up.hub())).await;
+                }
+                State::Down(error) => {
+                    let unanswered = matches!(
+                        &*error,
+                        SessionError::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_))
+                    );
+                    if as_identity && !was_up && unanswered {
+                        return SessionEnd::NoIdentity;
+                    }
+                    let fault = self.fault(&error);
+                    if reported.as_ref() != Some(&fault) {
+                        reported = Some(fault.clone());
+                        context.emit(Event::HubDown(self.address.clone(), fault)).await;
+                    }
+                }
+            }
+            if states.changed().await.is_err() {
+                return SessionEnd::Over;
+            }
+        }
+    }
+
+    fn fault(&self, error: &SessionError) -> Fault {
+        let address = &self.address;
+        match error {
+            SessionError::Relay(RelayError::NameTaken(_)) => Fault::new(
+                Code::RelayTaken,
+                format!(
+                    "The hub {address} reserves the name of our relay for another identity. Use another hub, or ask who runs it."
+                ),
+            ),
+            SessionError::Relay(RelayError::Full) => Fault::new(
+                Code::TooMany,
+                format!("The hub {address} accepts no more relays. Use another hub, or ask who runs it."),
+            ),
+            SessionError::Relay(RelayError::NotConfirmed) => Fault::new(
+                Code::HubUnreachable,
+                format!(
+                    "The hub {address} does not confirm our relay: it may be no Postern hub, or reserve the name for another identity."
+                ),
+            ),
+            SessionError::Channel(ChannelError::Identity(_)) => {
+                Fault::new(Code::NotTrusted, format!("The identity of the hub {address} has changed."))
+            }
+            _ => self.unreachable(),
+        }
+    }
+
+    fn unreachable(&self) -> Fault {
+        let address = &self.address;
+        Fault::new(
+            Code::HubUnreachable,
+            format!("The hub {address} cannot be reached. Check the network and the address; Postern goes on trying."),
+        )
+    }
+}

@@ -1,0 +1,100 @@
+//! The path of a portal: an inlet on the local port, and a channel session over one of the owner's addresses.
+
+use super::dialer::{self, Dialer};
+use super::node_context::LISTENER;
+use crate::api::{Fault, InletId};
+use crate::peer::PeerAddress;
+use postern_node::identity::Identifier;
+use postern_node::portal::{Inlet, InletRoute};
+use postern_node::relay::RelayError;
+use postern_node::session::{HubSession, HubUp, SessionError, State};
+use postern_node::{Address, SecureChannel, SecureChannelOptions, route};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What a portal is opened with.
+#[derive(Clone, PartialEq)]
+pub(super) struct InletSpec {
+    pub(super) inlet: InletId,
+    /// The only identity it connects to.
+    pub(super) owner: Identifier,
+    /// Where the owner can be reached; preferred ones first.
+    pub(super) addresses: Vec<PeerAddress>,
+    /// The address of the owner's outlet.
+    pub(super) outlet: String,
+    /// The local port.
+    pub(super) port: u16,
+}
+
+/// A path that is open, or reconnecting. Everything closes when it is dropped.
+pub(super) struct InletPath {
+    /// Which of the owner's addresses it uses, as an index.
+    pub(super) index: usize,
+    pub(super) inlet: Inlet,
+    pub(super) states: watch::Receiver<State<SecureChannel>>,
+    /// Holds the session that carries the channel, unless it is one of our hubs': those end when the hub is removed.
+    _shared: Option<Arc<HubSession>>,
+    carrier: watch::Receiver<State<HubUp>>,
+}
+
+impl InletPath {
+    /// Listens on the portal's port, with a channel over the address of this index; nothing if that is impossible now.
+    pub(super) async fn open(dialer: &Dialer, spec: &InletSpec, index: usize) -> Option<Self> {
+        let context = &dialer.context;
+        let (session, is_shared, onward) = match spec.addresses.get(index)? {
+            PeerAddress::Direct { address } => (context.shared_session(address), true, route![LISTENER]),
+            PeerAddress::Hub { address, relay } => {
+                let onward = route![relay.as_str(), LISTENER];
+                match dialer.hubs.session(address).await {
+                    Some(session) => (session, false, onward),
+                    None => (context.shared_session(address), true, onward),
+                }
+            }
+        };
+        let options = SecureChannelOptions::trust_only([spec.owner]);
+        let opened = context.node.keep_channel(&session, &context.identity, onward, options).await;
+        let channel = opened
+            .inspect_err(|error| tracing::error!(%error, "the channel of a portal cannot be opened; it is tried again"))
+            .ok()?;
+        let states = channel.watch();
+        let route = InletRoute::Kept(channel, Address::from(spec.outlet.as_str()));
+        let address = format!("{}:{}", Ipv4Addr::LOCALHOST, spec.port);
+        let inlet = context.node.create_inlet(address, route).await;
+        let inlet = inlet
+            .inspect_err(|error| tracing::debug!(%error, "a portal cannot listen on its port; it is tried again"))
+            .ok()?;
+        let carrier = session.watch();
+        Some(Self { index, inlet, states, _shared: is_shared.then_some(session), carrier })
+    }
+
+    /// The state of the path, to be looked at by a search that runs beside it.
+    pub(super) fn state(&self) -> PathState {
+        PathState { index: self.index, states: self.states.clone(), carrier: self.carrier.clone() }
+    }
+}
+
+/// The state of a path, without the path itself.
+pub(super) struct PathState {
+    pub(super) index: usize,
+    states: watch::Receiver<State<SecureChannel>>,
+    carrier: watch::Receiver<State<HubUp>>,
+}
+
+impl PathState {
+    /// Why the channel is down, if it is.
+    pub(super) fn fault(&self, addresses: &[PeerAddress]) -> Option<Fault> {
+        match &*self.states.borrow() {
+            State::Down(error) => Some(self.fault_of(addresses, error)),
+            _ => None,
+        }
+    }
+
+    fn fault_of(&self, addresses: &[PeerAddress], error: &SessionError) -> Fault {
+        let carrier_is_up = self.carrier.borrow().up().is_some_and(|up| !up.connection.is_closed());
+        match error {
+            SessionError::Relay(RelayError::Disconnected) if carrier_is_up => dialer::owner_offline(),
+            error => dialer::session_fault(&addresses[self.index], error),
+        }
+    }
+}
