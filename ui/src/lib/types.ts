@@ -890,11 +890,7 @@ on: boolean, } | { "request": "revoke-grant",
 /**
  * Which.
  */
-grant: GrantId, } | { "request": "preview", 
-/**
- * The link.
- */
-link: Secret, } | { "request": "open", 
+grant: GrantId, } | { "request": "open", 
 /**
  * The link.
  */
@@ -962,7 +958,11 @@ on: boolean, } | { "request": "forget",
 /**
  * Who.
  */
-person: string, } | { "request": "ports" } | { "request": "log", 
+person: string, } | { "request": "preview", 
+/**
+ * The link.
+ */
+link: Secret, } | { "request": "ports" } | { "request": "log", 
 /**
  * Only those below this number, for the next page.
  */

@@ -24,7 +24,8 @@ pub use fault::{Code, Fault};
 pub use ids::{GrantId, InletId, InvitationId, ServiceId, UnixMillis};
 pub use notice::Notice;
 pub use request::{
-    Answer, Finding, InvitationPreview, InviteTo, KnockAnswer, ListeningPort, Request, ServicePatch, Severity, Terms,
+    Answer, CoreRequest, Finding, InvitationPreview, InviteTo, KnockAnswer, ListeningPort, LocalRequest, Request,
+    RequestTarget, ServicePatch, Severity, Terms,
 };
 pub use secret::Secret;
 pub use snapshot::{

@@ -5,238 +5,296 @@ use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// One thing that a face, or the command line, asks of the engine.
-///
-/// When it is answered with anything but a [`Fault`], what it changed is on disk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-#[serde(tag = "request", rename_all = "kebab-case")]
-pub enum Request {
-    /// Makes the identity, with a name for others to see, and where to be reached.
-    SetUp {
-        /// What this person calls themselves.
-        name: String,
-        /// Hubs, as `host:port`.
-        hubs: Vec<String>,
+/// Declares [`Request`], the serialized form, together with its two halves: [`CoreRequest`] and [`LocalRequest`]. Each
+/// half is matched exhaustively by its handler, so a request without a handler does not compile.
+macro_rules! requests {
+    (
+        core { $( $(#[doc = $core_doc:literal])+ $core:ident $({ $(
+            $(#[doc = $core_field_doc:literal])+ $(#[ts($($core_ts:tt)+)])? $core_field:ident: $core_type:ty,
+        )+ })?, )+ }
+        local { $( $(#[doc = $local_doc:literal])+ $local:ident $({ $(
+            $(#[doc = $local_field_doc:literal])+ $(#[ts($($local_ts:tt)+)])? $local_field:ident: $local_type:ty,
+        )+ })?, )+ }
+    ) => {
+        /// A request to the engine. When it is answered with anything but a [`Fault`], what it changed is on disk.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+        #[serde(tag = "request", rename_all = "kebab-case")]
+        pub enum Request {
+            $( $(#[doc = $core_doc])+ $core $({ $(
+                $(#[doc = $core_field_doc])+ $(#[ts($($core_ts)+)])? $core_field: $core_type,
+            )+ })?, )+
+            $( $(#[doc = $local_doc])+ $local $({ $(
+                $(#[doc = $local_field_doc])+ $(#[ts($($local_ts)+)])? $local_field: $local_type,
+            )+ })?, )+
+        }
+
+        /// A request that the core carries out.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum CoreRequest {
+            $( $(#[doc = $core_doc])+ $core $({ $( $(#[doc = $core_field_doc])+ $core_field: $core_type, )+ })?, )+
+        }
+
+        /// A request that changes nothing in the core: the driver answers it.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum LocalRequest {
+            $( $(#[doc = $local_doc])+ $local $({ $( $(#[doc = $local_field_doc])+ $local_field: $local_type, )+ })?, )+
+        }
+
+        impl Request {
+            /// The half that the request belongs to.
+            pub fn target(self) -> RequestTarget {
+                match self {
+                    $( Self::$core $({ $($core_field),+ })? => {
+                        RequestTarget::Core(CoreRequest::$core $({ $($core_field),+ })?)
+                    } )+
+                    $( Self::$local $({ $($local_field),+ })? => {
+                        RequestTarget::Local(LocalRequest::$local $({ $($local_field),+ })?)
+                    } )+
+                }
+            }
+        }
+    };
+}
+
+/// Who carries out a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RequestTarget {
+    /// The core.
+    Core(CoreRequest),
+    /// The driver.
+    Local(LocalRequest),
+}
+
+requests! {
+    core {
+        /// Makes the identity, with a name for others to see, and where to be reached.
+        SetUp {
+            /// What this person calls themselves.
+            name: String,
+            /// Hubs, as `host:port`.
+            hubs: Vec<String>,
+            /// Whether this computer can be reached directly in its network.
+            this_computer: bool,
+        },
+        /// Changes what this person calls themselves.
+        Rename {
+            /// The new name.
+            name: String,
+        },
+        /// Adds a hub.
+        AddHub {
+            /// `host:port`.
+            address: String,
+        },
+        /// Leaves a hub.
+        RemoveHub {
+            /// `host:port`.
+            address: String,
+        },
         /// Whether this computer can be reached directly in its network.
-        this_computer: bool,
-    },
-    /// Changes what this person calls themselves.
-    Rename {
-        /// The new name.
-        name: String,
-    },
-    /// Adds a hub.
-    AddHub {
-        /// `host:port`.
-        address: String,
-    },
-    /// Leaves a hub.
-    RemoveHub {
-        /// `host:port`.
-        address: String,
-    },
-    /// Whether this computer can be reached directly in its network.
-    SetThisComputer {
-        /// Whether.
-        on: bool,
-    },
-    /// How long receipts are kept.
-    SetRetention {
-        /// In days; 0 for ever.
-        days: u32,
-    },
-    /// Pauses or resumes everything, both ways.
-    PauseAll {
-        /// Whether to pause.
-        on: bool,
-    },
-    /// Tries again at once whatever waits: after a wake, or when the network changed.
-    Retry,
+        SetThisComputer {
+            /// Whether.
+            on: bool,
+        },
+        /// How long receipts are kept.
+        SetRetention {
+            /// In days; 0 for ever.
+            days: u32,
+        },
+        /// Pauses or resumes everything, both ways.
+        PauseAll {
+            /// Whether to pause.
+            on: bool,
+        },
+        /// Tries again at once whatever waits: after a wake, or when the network changed.
+        Retry,
 
-    /// Shares a service. Answered with [`Answer::Service`].
-    Share {
-        /// Its name, as friends see it.
-        name: String,
-        /// What it speaks.
-        kind: ServiceKind,
-        /// `host:port`, or a port of this machine.
-        target: String,
-        /// What a browser opens behind the address.
-        path: Option<String>,
-        /// What friends read about it.
-        description: Option<String>,
-    },
-    /// Changes a service.
-    ChangeService {
-        /// Which.
-        service: ServiceId,
-        /// What.
-        patch: ServicePatch,
-    },
-    /// Switches a service on or off for everybody.
-    SetService {
-        /// Which.
-        service: ServiceId,
-        /// On or off.
-        on: bool,
-    },
-    /// Closes a service: revokes every grant and invitation, and tells the friends.
-    CloseService {
-        /// Which.
-        service: ServiceId,
-    },
+        /// Shares a service. Answered with [`Answer::Service`].
+        Share {
+            /// Its name, as friends see it.
+            name: String,
+            /// What it speaks.
+            kind: ServiceKind,
+            /// `host:port`, or a port of this machine.
+            target: String,
+            /// What a browser opens behind the address.
+            path: Option<String>,
+            /// What friends read about it.
+            description: Option<String>,
+        },
+        /// Changes a service.
+        ChangeService {
+            /// Which.
+            service: ServiceId,
+            /// What.
+            patch: ServicePatch,
+        },
+        /// Switches a service on or off for everybody.
+        SetService {
+            /// Which.
+            service: ServiceId,
+            /// On or off.
+            on: bool,
+        },
+        /// Closes a service: revokes every grant and invitation, and tells the friends.
+        CloseService {
+            /// Which.
+            service: ServiceId,
+        },
 
-    /// Invites somebody. Answered with [`Answer::Invitation`].
-    Invite {
-        /// To which service.
-        service: ServiceId,
-        /// Whom.
-        to: InviteTo,
-        /// Ask the owner before the friend is let in.
-        ask_first: bool,
-        /// How long it can be accepted, in seconds; 7 days if absent.
-        #[ts(type = "number | null")]
-        valid_for: Option<u64>,
-        /// What it grants.
-        terms: Terms,
-    },
-    /// The link of an invitation again. Answered with [`Answer::Invitation`].
-    InvitationLink {
-        /// Which.
-        invitation: InvitationId,
-    },
-    /// Sends an invitation again, valid anew.
-    Resend {
-        /// Which.
-        invitation: InvitationId,
-    },
-    /// Takes an invitation back.
-    RevokeInvitation {
-        /// Which.
-        invitation: InvitationId,
-    },
-    /// Answers somebody who asks to be let in.
-    AnswerKnock {
-        /// The invitation they hold.
-        invitation: InvitationId,
-        /// The answer.
-        answer: KnockAnswer,
-    },
-    /// Changes a grant's terms.
-    ChangeGrant {
-        /// Which.
-        grant: GrantId,
-        /// The new terms.
-        terms: Terms,
-    },
-    /// Pauses or resumes a grant. Pausing cuts its connections.
-    PauseGrant {
-        /// Which.
-        grant: GrantId,
-        /// Whether to pause.
-        on: bool,
-    },
-    /// Takes a grant back, and cuts its connections.
-    RevokeGrant {
-        /// Which.
-        grant: GrantId,
-    },
+        /// Invites somebody. Answered with [`Answer::Invitation`].
+        Invite {
+            /// To which service.
+            service: ServiceId,
+            /// Whom.
+            to: InviteTo,
+            /// Ask the owner before the friend is let in.
+            ask_first: bool,
+            /// How long it can be accepted, in seconds; 7 days if absent.
+            #[ts(type = "number | null")]
+            valid_for: Option<u64>,
+            /// What it grants.
+            terms: Terms,
+        },
+        /// The link of an invitation again. Answered with [`Answer::Invitation`].
+        InvitationLink {
+            /// Which.
+            invitation: InvitationId,
+        },
+        /// Sends an invitation again, valid anew.
+        Resend {
+            /// Which.
+            invitation: InvitationId,
+        },
+        /// Takes an invitation back.
+        RevokeInvitation {
+            /// Which.
+            invitation: InvitationId,
+        },
+        /// Answers somebody who asks to be let in.
+        AnswerKnock {
+            /// The invitation they hold.
+            invitation: InvitationId,
+            /// The answer.
+            answer: KnockAnswer,
+        },
+        /// Changes a grant's terms.
+        ChangeGrant {
+            /// Which.
+            grant: GrantId,
+            /// The new terms.
+            terms: Terms,
+        },
+        /// Pauses or resumes a grant. Pausing cuts its connections.
+        PauseGrant {
+            /// Which.
+            grant: GrantId,
+            /// Whether to pause.
+            on: bool,
+        },
+        /// Takes a grant back, and cuts its connections.
+        RevokeGrant {
+            /// Which.
+            grant: GrantId,
+        },
 
-    /// Tells what a link offers, without accepting it. Answered with [`Answer::Preview`].
-    Preview {
-        /// The link.
-        link: Secret,
-    },
-    /// Puts the invitation of a link among those to answer. Answered with [`Answer::Preview`].
-    Open {
-        /// The link.
-        link: Secret,
-    },
-    /// Accepts an invitation. Answered with [`Answer::Done`] at once; the portal follows.
-    Accept {
-        /// Which.
-        invitation: InvitationId,
-        /// The local port; the proposed one if absent.
-        port: Option<u16>,
-    },
-    /// Declines an invitation, and tells its owner.
-    Decline {
-        /// Which.
-        invitation: InvitationId,
-    },
+        /// Puts the invitation of a link among those to answer. Answered with [`Answer::Preview`].
+        Open {
+            /// The link.
+            link: Secret,
+        },
+        /// Accepts an invitation. Answered with [`Answer::Done`] at once; the portal follows.
+        Accept {
+            /// Which.
+            invitation: InvitationId,
+            /// The local port; the proposed one if absent.
+            port: Option<u16>,
+        },
+        /// Declines an invitation, and tells its owner.
+        Decline {
+            /// Which.
+            invitation: InvitationId,
+        },
 
-    /// Changes a portal's name or port.
-    ChangeInlet {
-        /// Which.
-        inlet: InletId,
-        /// Its new name.
-        name: Option<String>,
-        /// Its new port.
-        port: Option<u16>,
-    },
-    /// Switches a portal on or off.
-    SetInlet {
-        /// Which.
-        inlet: InletId,
-        /// On or off.
-        on: bool,
-    },
-    /// Removes a portal and gives the grant back.
-    RemoveInlet {
-        /// Which.
-        inlet: InletId,
-    },
+        /// Changes a portal's name or port.
+        ChangeInlet {
+            /// Which.
+            inlet: InletId,
+            /// Its new name.
+            name: Option<String>,
+            /// Its new port.
+            port: Option<u16>,
+        },
+        /// Switches a portal on or off.
+        SetInlet {
+            /// Which.
+            inlet: InletId,
+            /// On or off.
+            on: bool,
+        },
+        /// Removes a portal and gives the grant back.
+        RemoveInlet {
+            /// Which.
+            inlet: InletId,
+        },
 
-    /// Gives a contact a petname.
-    RenameContact {
-        /// Who.
-        #[ts(type = "string")]
-        person: Identifier,
-        /// The petname.
-        name: String,
-    },
-    /// Says that the words were compared, or that they are not to count.
-    Verify {
-        /// Who.
-        #[ts(type = "string")]
-        person: Identifier,
-        /// Whether they are verified.
-        verified: bool,
-    },
-    /// Keeps somebody out of everything, or no longer. Blocking cuts their connections and drops their invitations.
-    Block {
-        /// Who.
-        #[ts(type = "string")]
-        person: Identifier,
-        /// Whether to block.
-        on: bool,
-    },
-    /// Forgets a contact who has no access and grants none.
-    Forget {
-        /// Who.
-        #[ts(type = "string")]
-        person: Identifier,
-    },
-
-    /// This machine's listening TCP ports. Answered with [`Answer::Ports`].
-    Ports,
-    /// Receipts, newest first. Answered with [`Answer::Receipts`].
-    Log {
-        /// Only those below this number, for the next page.
-        #[ts(type = "number | null")]
-        before: Option<u64>,
-        /// At most this many, and never more than 1,000.
-        limit: u32,
-    },
-    /// Looks for what is wrong. Answered with [`Answer::Findings`].
-    Doctor,
-    /// Writes the identity and everything else to a file encrypted with a passphrase.
-    Backup {
-        /// A file that does not exist yet.
-        path: String,
-        /// The passphrase.
-        passphrase: Secret,
-    },
+        /// Gives a contact a petname.
+        RenameContact {
+            /// Who.
+            #[ts(type = "string")]
+            person: Identifier,
+            /// The petname.
+            name: String,
+        },
+        /// Says that the words were compared, or that they are not to count.
+        Verify {
+            /// Who.
+            #[ts(type = "string")]
+            person: Identifier,
+            /// Whether they are verified.
+            verified: bool,
+        },
+        /// Keeps somebody out of everything, or no longer. Blocking cuts their connections and drops their invitations.
+        Block {
+            /// Who.
+            #[ts(type = "string")]
+            person: Identifier,
+            /// Whether to block.
+            on: bool,
+        },
+        /// Forgets a contact who has no access and grants none.
+        Forget {
+            /// Who.
+            #[ts(type = "string")]
+            person: Identifier,
+        },
+    }
+    local {
+        /// Tells what a link offers, without accepting it. Answered with [`Answer::Preview`].
+        Preview {
+            /// The link.
+            link: Secret,
+        },
+        /// This machine's listening TCP ports. Answered with [`Answer::Ports`].
+        Ports,
+        /// Receipts, newest first. Answered with [`Answer::Receipts`].
+        Log {
+            /// Only those below this number, for the next page.
+            #[ts(type = "number | null")]
+            before: Option<u64>,
+            /// At most this many, and never more than 1,000.
+            limit: u32,
+        },
+        /// Looks for what is wrong. Answered with [`Answer::Findings`].
+        Doctor,
+        /// Writes the identity and everything else to a file encrypted with a passphrase.
+        Backup {
+            /// A file that does not exist yet.
+            path: String,
+            /// The passphrase.
+            passphrase: Secret,
+        },
+    }
 }
 
 /// To whom an invitation goes.

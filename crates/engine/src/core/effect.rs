@@ -1,116 +1,115 @@
-//! What the heart wants done.
+//! What the core wants done.
 
 use crate::api::{Answer, AuditEvent, Fault, GrantId, InletId, Notice, ServiceId, UnixMillis};
-use crate::core::event::{CallId, MailId, RequestId};
-use crate::core::records::Change;
-use crate::peer::PeerAddress;
-use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
+use crate::core::event::{CallId, MailId, Refusal, RequestId};
+use crate::core::schema::Change;
+use crate::peer::{PeerAddress, PeerNotification, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 
 /// One thing to do. Effects are carried out in order.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Saves, in one transaction, before anything that follows. If it fails, what follows is not done, and the
-    /// runner stops with a fault.
+    /// Saves changes in one transaction, before anything that follows. If that fails, what follows is not done, and the
+    /// engine stops with a fault.
     Save(Vec<Change>),
-    /// Appends to the receipts.
+    /// Appends to the audit log.
     Audit(AuditEvent),
-    /// Answers a face.
+    /// Answers a request.
     Answer(RequestId, Result<Answer, Fault>),
-    /// Tells a person.
+    /// Notifies the user.
     Notify(Notice),
-    /// Makes an identity in the keychain, or loads the one that is there; answered by `Event::Identity`.
+    /// Creates an identity in the keychain, or loads the one that is there; answered by `Event::Identity`.
     CreateIdentity,
-    /// Loads the identity that is in the keychain, and makes none; answered by `Event::Identity`.
+    /// Loads the identity from the keychain, and creates none; answered by `Event::Identity`.
     LoadIdentity,
 
-    /// Listens in this computer's network, or no longer; answered by `Event::Listening`.
+    /// Starts or stops listening in this computer's network; answered by `Event::Listening`.
     Listen(bool),
-    /// Keeps a hub connected, with our relay and mailbox there.
+    /// Keeps a hub connected, with the user's relay and mailbox there.
     KeepHub(String),
     /// Leaves a hub.
     DropHub(String),
 
-    /// Opens a service's outlet at an address, or points the one that is open at another target.
+    /// Opens a service's outlet, or points the open one at another target.
     KeepOutlet {
-        /// Which.
+        /// The service.
         service: ServiceId,
         /// `host:port`.
         target: String,
     },
     /// Closes a service's outlet and cuts its streams.
     DropOutlet(ServiceId),
-    /// Who may use a service, from now on. Streams of grants that are no longer active are cut at once.
+    /// Replaces the admission rules of a service. Streams of grants that are no longer admitted are cut at once.
     SetAdmission {
-        /// Which.
+        /// The service.
         service: ServiceId,
-        /// By grant.
-        permitted: Vec<AdmissionRule>,
+        /// One rule for each grant.
+        rules: Vec<AdmissionRule>,
     },
-    /// Connects to a service's target and tells whether it answered, by `Event::Health`.
+    /// Checks whether a service's target accepts connections; answered by `Event::Health`.
     CheckTarget(ServiceId, String),
 
     /// Keeps an inlet open, and its channel to the owner.
     KeepInlet {
-        /// Which.
+        /// The inlet.
         inlet: InletId,
-        /// The only one it talks to.
+        /// The only peer that the channel accepts.
         owner: Identifier,
-        /// Where they can be reached; the first that works is used.
+        /// Where the owner can be reached; the first address that works is used.
         reach: Vec<PeerAddress>,
         /// The address of the owner's outlet.
         outlet: String,
         /// The local port.
         port: u16,
     },
-    /// Closes an inlet's channel and opens another one, as soon as its owner is there again.
+    /// Closes an inlet's channel, and opens another one as soon as the owner is online again.
     ReopenInlet(InletId),
     /// Closes an inlet.
     DropInlet(InletId),
 
-    /// Asks another engine; answered by `Event::CallAnswered`.
+    /// Calls another engine; answered by `Event::CallAnswered`.
     Call {
-        /// The question's number.
+        /// The call's number.
         call: CallId,
-        /// Whom.
+        /// The peer.
         to: Identifier,
-        /// Where they can be reached.
+        /// Where it can be reached.
         reach: Vec<PeerAddress>,
-        /// What.
+        /// The request.
         message: PeerRequest,
     },
     /// Answers another engine.
     Reply(CallId, PeerResponse),
-    /// Tells another engine something, if a channel with it is open.
+    /// Notifies another engine if a channel with it is open.
     NotifyPeer(Identifier, PeerNotification),
-    /// Tells another engine something through a mailbox, sealed; answered by `Event::MailPosted`.
+    /// Puts a sealed notification into a mailbox; answered by `Event::MailPosted`.
     SendMail {
         /// The mail's number.
         mail: MailId,
         /// The encoded postal address.
         to: Vec<u8>,
-        /// The hubs to try, all of them until one takes it.
+        /// The hubs to try until one takes it.
         hubs: Vec<String>,
-        /// What.
+        /// The notification.
         news: PeerNotification,
     },
-    /// Ends the channels that we have opened with somebody.
+    /// Closes the channels that were opened to a peer.
     CloseChannels(Identifier),
-    /// Tries again at once whatever waits for its next attempt.
+    /// Retries everything at once that waits for its next attempt.
     RetryNow,
 }
 
-/// A grant as the gate in front of a service needs it.
+/// What the admission control in front of a service must know about one grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdmissionRule {
-    /// Which.
+    /// The grant.
     pub grant: GrantId,
-    /// Whose.
+    /// Its person.
     pub person: Identifier,
-    /// Nothing while it lets its person in, else what they are told.
-    pub refusal: Option<crate::core::Refusal>,
-    /// Until when.
+    /// Why its streams are refused; nothing while they are admitted.
+    pub refusal: Option<Refusal>,
+    /// When it expires.
     pub until: Option<UnixMillis>,
-    /// Connections at once.
+    /// Connections at once; as many as the service accepts if absent.
     pub connections: Option<u32>,
 }

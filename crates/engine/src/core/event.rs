@@ -1,43 +1,57 @@
-//! What the heart hears.
+//! What the core is told: requests, reports of the driver, messages of other engines, and the time.
 
-use crate::api::{Fault, GrantId, InletId, PathKind, Request, ServiceId, UnixMillis};
-use crate::core::ByteCounts;
-use crate::core::records::{RecordKey, TicketSecret};
+use crate::api::{CoreRequest, Fault, GrantId, InletId, KeychainPlace, PathKind, ServiceId, UnixMillis};
+use crate::core::schema::{RecordKey, TicketSecret};
 use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 
-/// An instant: what the wall says, and a clock that only goes forward.
+/// An instant, by two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// By this machine's clock, which may jump. Expiry is judged by it.
+    /// The wall clock of this machine, which may jump. Expiry is judged by it.
     pub wall: UnixMillis,
-    /// Milliseconds since the engine started. Waits are measured by it.
+    /// Milliseconds since the engine started, which only grow. Delays are measured by it.
     pub ticks: u64,
+}
+
+/// What the core is told once, when it is loaded.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// The directory of everything that is stored outside the keychain.
+    pub data_dir: String,
+    /// The kind of keychain that holds the keys.
+    pub keychain: KeychainPlace,
+    /// The program's version.
+    pub version: String,
 }
 
 /// A request, until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// A question to or from another engine, until it is answered.
+/// A call to or from another engine, until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// A piece of sealed mail under way.
+/// A piece of mail that is being sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailId(pub u64);
 
-/// Why a stream was not let in, or ended early.
+/// Why a stream was not admitted, or ended early.
 pub type Refusal = postern_node::portal::EndReason;
+
+/// Bytes towards the service, and from it.
+pub type ByteCounts = (u64, u64);
 
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A face asks. Answered exactly once, by [`Effect::Answer`](crate::core::Effect::Answer).
-    Request(RequestId, Request),
-    /// The runner has made or loaded this person's identity and postal key, as [`Effect::CreateIdentity`] asked.
+    /// A frontend's request. Answered exactly once, by [`Effect::Answer`](crate::core::Effect::Answer).
+    Request(RequestId, CoreRequest),
+    /// The driver has created or loaded the identity, as [`Effect::CreateIdentity`] or [`Effect::LoadIdentity`] asked.
     ///
     /// [`Effect::CreateIdentity`]: crate::core::Effect::CreateIdentity
+    /// [`Effect::LoadIdentity`]: crate::core::Effect::LoadIdentity
     Identity(Result<OwnIdentity, Fault>),
     /// The time that [`State::next_wake`] named has come, or the wall clock has jumped.
     ///
@@ -46,74 +60,88 @@ pub enum Event {
     /// The machine woke from sleep, or its network changed.
     Resumed,
 
-    /// This computer listens for others, or cannot.
+    /// The addresses at which this computer listens, or why it cannot.
     Listening(Result<Vec<String>, Fault>),
-    /// A hub is connected; with its identifier when it has one.
+    /// A hub is connected; with its identifier if it has one.
     HubUp(String, Option<Identifier>),
-    /// A hub is not, or no longer.
+    /// A hub is not connected.
     HubDown(String, Fault),
 
-    /// What a service's target said.
+    /// The result of a health check.
     Health(ServiceId, Result<(), Fault>),
     /// A stream through a service opened.
     StreamOpened(GrantId),
-    /// It ended.
+    /// A stream through a service ended.
     StreamEnded {
-        /// Whose it was.
+        /// Its grant.
         grant: GrantId,
-        /// Towards the service.
+        /// Bytes towards the service.
         up_bytes: u64,
-        /// From the service.
+        /// Bytes from the service.
         down_bytes: u64,
-        /// How long it was open.
+        /// How long it was open, in milliseconds.
         lasted_ms: u64,
         /// Why it ended early.
         reason: Option<Refusal>,
     },
-    /// What the meters of this run have carried, of those that have moved.
+    /// The readings of this run's meters that have changed.
     TrafficCarried {
         /// Of grants.
         grants: Vec<(GrantId, ByteCounts)>,
         /// Of portals.
         inlets: Vec<(InletId, ByteCounts)>,
     },
-    /// Somebody was not let in.
+    /// Somebody was not admitted.
     StreamRefused(ServiceId, Option<Identifier>, Refusal),
 
-    /// An inlet listens, or cannot.
+    /// An inlet's port listens, or cannot.
     InletListening(InletId, Result<u16, Fault>),
-    /// Its channel to the owner is up.
+    /// An inlet's channel to the owner is up.
     InletUp(InletId, PathKind),
-    /// It is not, and about to be again.
+    /// An inlet's channel is gone and being opened again.
     InletConnecting(InletId),
-    /// It is not, or no longer.
+    /// An inlet's channel cannot be opened.
     InletDown(InletId, Fault),
-    /// How long there and back takes.
+    /// The round-trip time of an inlet's channel, in milliseconds.
     InletRoundTrip(InletId, u32),
-    /// The owner refused its last stream, or (`None`) took it again.
+    /// The owner refused an inlet's last stream, or (`None`) accepted one again.
     InletRefused(InletId, Option<Refusal>),
-    /// How many streams run through it.
+    /// How many streams run through an inlet.
     InletLive(InletId, u32),
 
-    /// Another engine asks. Answered exactly once, by [`Effect::Reply`](crate::core::Effect::Reply).
+    /// Another engine's request. Answered exactly once, by [`Effect::Reply`](crate::core::Effect::Reply).
     PeerRequest(CallId, Identifier, PeerRequest),
-    /// Our question was answered, or could not be.
+    /// The answer to our call, or why there is none.
     CallAnswered(CallId, Result<PeerResponse, Fault>),
-    /// An owner tells us something: over an open channel, or sealed in our mailbox.
+    /// An owner's notification, over an open channel or by mail.
     PeerNotification(Identifier, PeerNotification),
-    /// Mail was put into a mailbox, or could not be.
+    /// A hub has taken a piece of mail, or none has.
     MailPosted(MailId, Result<(), Fault>),
-    /// Somebody was met whose history is this long, in changes: more than before means a new key.
+    /// The length of somebody's key history, in changes; more than before means a new key.
     PeerIdentified(Identifier, u32),
 }
 
-/// What the runner tells of this person's identity; its keys stay in the keychain.
+impl Event {
+    /// Whether the event only updates counters, so that nothing needs to be reconciled unless a record changes.
+    pub(crate) fn only_counts(&self) -> bool {
+        matches!(
+            self,
+            Self::StreamOpened(_)
+                | Self::StreamEnded { .. }
+                | Self::TrafficCarried { .. }
+                | Self::InletLive(..)
+                | Self::InletRoundTrip(..)
+        )
+    }
+}
+
+/// The user's identity as the driver has loaded it; its keys stay in the keychain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnIdentity {
-    /// Who.
+    /// Its identifier.
     pub identifier: Identifier,
     /// The encoded postal address that others seal mail to.
     pub postal: Vec<u8>,
-    /// The secrets of records, which only the identity's keys open.
+    /// The secrets of tickets, which only the identity's keys open, by record.
     pub secrets: Vec<(RecordKey, TicketSecret)>,
 }

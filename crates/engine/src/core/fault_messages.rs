@@ -1,8 +1,22 @@
-//! The sentences of what cannot be had from others, by code.
+//! The sentences of faults that several modules report.
 
 use crate::api::{Code, Fault};
 
-/// Why an invitation leads nowhere.
+/// Nobody can reach the user.
+pub(crate) fn no_way_in() -> Fault {
+    Fault::new(Code::NoWayIn, "Nobody can reach you yet: add a hub, or let others reach this computer.")
+}
+
+/// A hub has another identifier than the pinned one.
+pub(crate) fn hub_changed(address: &str) -> Fault {
+    let sentence = format!(
+        "The hub {address} is not the one it was: it was set up anew, or somebody else answers there. It can read nothing \
+         either way. Add it again if you know why, or remove it."
+    );
+    Fault::new(Code::HubChanged, sentence)
+}
+
+/// Why an invitation cannot become a portal.
 pub(crate) fn invitation(code: Code, owner: &str) -> Fault {
     let sentence = match code {
         Code::BadTicket => format!("{owner} does not know this invitation: ask for a new one."),
@@ -19,7 +33,7 @@ pub(crate) fn invitation(code: Code, owner: &str) -> Fault {
     Fault::new(code, sentence)
 }
 
-/// Why a portal is not up although its owner is there.
+/// Why a portal is not up although its owner is online.
 pub(crate) fn portal(code: Code, owner: &str) -> Fault {
     let sentence = match code {
         Code::PausedByOwner => format!("{owner} has paused it."),

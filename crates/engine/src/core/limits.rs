@@ -1,30 +1,32 @@
-//! How much the heart holds, and how long it waits.
+//! The limits of the core: how much it holds, and how long it waits.
 
-/// Services that one person shares.
+/// Services that the user shares. With every description at its longest, a snapshot of this many stays an eighth of
+/// what the control socket carries.
 pub const MAX_SERVICES: usize = 512;
-/// Invitations sent, the finished ones included; the oldest finished make room.
+/// Invitations sent, finished ones included; the oldest finished ones make room.
 pub const MAX_INVITATIONS: usize = 1024;
-/// Grants, the ended ones included; the oldest ended make room.
+/// Grants, ended ones included; the oldest ended ones make room.
 pub const MAX_GRANTS: usize = 2048;
-/// Invitations received, with those that were answered; the oldest answered make room.
+/// Invitations received, answered ones included; the oldest finished ones make room.
 pub const MAX_RECEIVED: usize = 256;
 /// Portals.
 pub const MAX_INLETS: usize = 256;
-/// People known.
+/// Contacts.
 pub const MAX_CONTACTS: usize = 1024;
 /// Hubs.
 pub const MAX_HUBS: usize = 8;
-/// Ways to one person.
+/// Addresses of one person.
 pub const MAX_REACH: usize = crate::peer::ticket::MAX_REACH;
-/// Mail waiting to be taken by a hub.
+/// Pieces of mail that no hub has taken yet.
 pub const MAX_MAIL: usize = 512;
-/// Grants asked about in one question.
+/// Grants in one sync.
 pub const MAX_SYNC: usize = MAX_INLETS;
-/// Questions to others under way at once.
+/// Calls to other engines under way at once.
 pub const MAX_CALLS: usize = 32;
-/// Lengths of histories remembered of people who are no contacts.
+/// Key histories remembered of people who are not contacts.
 pub const MAX_MET: usize = 1024;
-/// Refusals written to the receipts in a minute; more are only refused.
+/// Rate limit of refusals in the audit log, per minute; more are refused without an entry. One a second is more than
+/// honest friends cause, and fills at most some MB a day.
 pub const MAX_REFUSALS: u32 = 60;
 
 /// Longest `host:port`, in bytes.
@@ -36,32 +38,34 @@ pub const MAX_PATH: usize = 512;
 /// Longest encoded postal address, in bytes.
 pub const MAX_POSTAL: usize = 4096;
 
-/// How long an invitation can be accepted if nothing else is said, and at most; in milliseconds.
+/// How long an invitation can be accepted unless the user chooses otherwise, in milliseconds: a week outlasts a weekend.
 pub const VALID_FOR: u64 = 7 * DAY;
-/// See [`VALID_FOR`].
+/// The longest time an invitation can be accepted, in milliseconds.
 pub const MAX_VALID_FOR: u64 = 365 * DAY;
 /// The shortest time an invitation can be accepted, in milliseconds.
 pub const MIN_VALID_FOR: u64 = MINUTE;
 
-/// First and longest wait before a question or a piece of mail is tried again, in milliseconds.
+/// The first delay of the exponential backoff of calls and mail, in milliseconds: a short interruption is over by then.
 pub const FIRST_RETRY: u64 = SECOND;
-/// See [`FIRST_RETRY`].
+/// The longest delay of that backoff, in milliseconds: what waits for somebody for days costs a packet a minute.
 pub const LAST_RETRY: u64 = MINUTE;
-/// Before an owner who is being asked is asked again, in milliseconds.
+/// How often an owner who has not answered a knock is polled, in milliseconds. The notification of the answer is the
+/// rule; polling covers one that was lost.
 pub const ASK_AGAIN: u64 = 30 * SECOND;
-/// After this a question or a piece of mail without an answer is taken for lost, in milliseconds.
+/// After this a call, a piece of mail or a health check that was never reported is given up, in milliseconds. The driver
+/// reports within seconds; this covers a report that was lost.
 pub const ANSWER_WITHIN: u64 = 2 * MINUTE;
-/// Tries of what is worth telling but not worth waiting for.
+/// Attempts of calls and mail that are not required: ten minutes of backoff.
 pub const MAX_TRIES: u32 = 12;
 
-/// Between two looks at a target that answers, in milliseconds.
+/// Between two health checks of a target that is up, in milliseconds.
 pub const CHECK_EVERY: u64 = 30 * SECOND;
-/// Between two looks at a target that does not, in milliseconds.
+/// Between two health checks of a target that is down, in milliseconds: soon after it is started, friends see it.
 pub const CHECK_DOWN_EVERY: u64 = 5 * SECOND;
 
-/// Between two notices that the hubs, or one portal, were lost, in milliseconds.
+/// Between two notices that the hubs, or one portal, went down, in milliseconds: a flapping link must not fill the screen.
 pub const NOTICE_EVERY: u64 = MINUTE;
-/// Between two notes on disk of when a grant was last used, in milliseconds.
+/// Between two writes of when a grant was last used, in milliseconds: the precision in which it is shown.
 pub const NOTE_USE_EVERY: u64 = MINUTE;
 
 pub(crate) const SECOND: u64 = 1000;

@@ -1,315 +1,223 @@
-//! The heart: a pure state machine that owns everything the engine knows.
+//! The core: a deterministic state machine that decides everything, without input or output.
 //!
 //! ```text
 //! (Event, Now, seed) ──► handle(&mut State) ──► [Effect]
 //!
-//!   1. due        what is over by the wall clock is marked as over
-//!   2. a room     hears the event and changes records: services, invitations, grants, received, inlets, contacts, …
-//!   3. keep       compares what should be kept (hubs, outlets, who may use them, inlets, standings told) with what is
-//!   4. errands    asks others what is due: redeem, decline, give back, how grants are; mail; looks at targets
-//!   5. Transaction       puts it in order: Save first, then what is kept, then receipts, notices, answers and questions
+//!   1. expiry      ends what has expired by the wall clock
+//!   2. command     the event changes records: services, invitations, grants, portals, contacts, hubs, …
+//!   3. reconcile   the desired state is derived from the records; where it differs from what was applied, effects go out
+//!   4. tasks       calls to owners, mail and health checks that are due
+//!   5. Transaction orders the effects: saved first, then what is kept up, then audit, notices, answers, messages
 //! ```
 //!
-//! There is no clock, no randomness and no I/O in here: time and a seed come in with the event, and what is to be
-//! done goes out as effects, in order. A [`Save`](Effect::Save) stands before every effect that relies on what it
-//! saves, so what was answered is on disk. What should be kept is computed from the records and never remembered
-//! beside them, so a restart, a pause or a block cannot leave a gate open that the records close.
+//! There is no clock, no randomness and no input or output in here: time and a seed come with the event, and what is to
+//! be done goes out as effects, in order. A [`Save`](Effect::Save) comes before every effect that relies on what it
+//! saves, so whatever was answered is on disk.
+//!
+//! The layers, each of which knows only those above it in this list:
+//!
+//! * `limits`, `schema` (the saved form of the records), `event`, `effect`, `validation`
+//! * `records`: all facts, and every function that changes them, each within a `transaction`
+//! * `derive`: access control, the reconcile loop, portals' status, the snapshot; reads records only
+//! * `commands`: what the user and other engines ask for; `tasks`: what is retried
+//! * this file: dispatches events to them
 
-mod audit;
 mod commands;
 mod derive;
 mod effect;
 mod event;
 mod fault_messages;
 pub mod limits;
+mod observed;
 mod records;
-mod table;
+mod schema;
+mod task_request;
 mod tasks;
 mod transaction;
-mod usage;
 mod validation;
 
 pub use effect::{AdmissionRule, Effect};
-pub use event::{CallId, Event, MailId, Now, OwnIdentity, Refusal, RequestId};
-pub use records::{
+pub use event::{ByteCounts, CallId, Environment, Event, MailId, Now, OwnIdentity, Refusal, RequestId};
+pub use schema::{
     Change, Contact, Grant, Inlet, Invitation, Profile, Received, Record, RecordKey, Service, TicketSecret,
     outlet_address,
 };
-pub use usage::ByteCounts;
 
-use crate::api::{Answer, Code, Fault, KeychainPlace, Request};
-use crate::core::commands::{
-    contacts, grants, hubs, incoming_invitations, inlets, invitations, profile, redemption, services,
-};
-use crate::core::derive::{access, portal_status, reconcile, view};
-use crate::core::tasks::{expiry, mail, outbound_calls};
-use crate::peer::{PeerRequest, PeerResponse};
+use crate::api::{Fault, Finding, GrantId, InletId, InvitationPreview, Secret, Snapshot};
+use derive::portal_status::PortalHistory;
+use derive::reconcile::{AppliedState, Outdated};
+use derive::view::View;
+use derive::{findings, reconcile};
 use postern_node::identity::Identifier;
-use std::collections::BTreeMap;
-use table::Table;
+use records::usage::StreamEnd;
+use records::{Records, contact, hub, portal, usage};
+use tasks::{Tasks, expiry};
 use transaction::Transaction;
-
-/// What the machine is told once, when it is loaded.
-#[derive(Debug, Clone, Default)]
-pub struct Environment {
-    /// Where everything that is no secret rests.
-    pub data_dir: String,
-    /// Where the key rests.
-    pub keychain: KeychainPlace,
-    /// The program's version.
-    pub version: String,
-}
 
 /// Everything the engine knows.
 #[derive(Default)]
 pub struct State {
-    launch: Environment,
-    profile: Option<Profile>,
-    key: profile::Key,
-    services: Table<Service>,
-    invitations: Table<Invitation>,
-    grants: Table<Grant>,
-    received: Table<Received>,
-    inlets: Table<Inlet>,
-    contacts: Table<Contact>,
-
-    this_computer: hubs::Listening,
-    hubs: BTreeMap<String, hubs::HubState>,
-    hub_notices: hubs::Notices,
-    watches: BTreeMap<crate::api::ServiceId, services::HealthCheck>,
-    uses: BTreeMap<crate::api::GrantId, grants::GrantUsage>,
-    knocks: BTreeMap<crate::api::InvitationId, redemption::PendingKnock>,
-    lines: BTreeMap<crate::api::InletId, portal_status::PortalRuntime>,
-    tallies: usage::UsageBaselines,
-    met: BTreeMap<Identifier, u32>,
-    errands: outbound_calls::OutboundCalls,
-    mail: mail::Mail,
-    kept: reconcile::AppliedState,
-    refusals: audit::Refusals,
+    environment: Environment,
+    records: Records,
+    applied: AppliedState,
+    portals: PortalHistory,
+    tasks: Tasks,
 }
 
 impl std::fmt::Debug for State {
     /// Without records: some hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("State")
-            .field("launch", &self.launch)
-            .field("services", &self.services.len())
+            .field("environment", &self.environment)
+            .field("services", &self.records.services.len())
             .finish_non_exhaustive()
     }
 }
 
 impl State {
     /// The state as it was saved. [`start`] brings it up.
-    pub fn load(records: Vec<Record>, launch: Environment) -> Self {
-        let mut state = Self { launch, ..Self::default() };
-        for record in records {
-            match record {
-                Record::Profile(profile) => state.profile = Some(profile),
-                Record::Service(service) => state.services.load(service),
-                Record::Invitation(invitation) => state.invitations.load(invitation),
-                Record::Grant(grant) => state.grants.load(grant),
-                Record::Received(received) => state.received.load(received),
-                Record::Inlet(inlet) => state.inlets.load(inlet),
-                Record::Contact(contact) => state.contacts.load(contact),
-            }
-        }
-        state
+    pub fn load(saved: Vec<Record>, environment: Environment) -> Self {
+        Self { environment, records: Records::load(saved), ..Self::default() }
     }
 
-    /// Every record, as it should be on disk.
-    #[cfg(test)]
-    fn records(&self) -> BTreeMap<RecordKey, Record> {
-        let mut records = BTreeMap::new();
-        records.extend(self.profile.iter().map(|it| (RecordKey::Profile, Record::Profile(it.clone()))));
-        records.extend(self.services.records());
-        records.extend(self.invitations.records());
-        records.extend(self.grants.records());
-        records.extend(self.received.records());
-        records.extend(self.inlets.records());
-        records.extend(self.contacts.records());
-        records
-    }
-
-    /// When the machine wants an [`Event::Tick`], in ticks; nothing if it waits for nothing. Never before `now.ticks`.
-    pub fn next_wake(&self, now: Now) -> Option<u64> {
-        let waits = if self.is_running() {
-            [self.errands.next(), self.mail.next(), services::next_check(self)].into_iter().flatten().min()
-        } else {
-            None
+    /// Everything visible at this instant. Equal states give equal snapshots.
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        let view = View {
+            records: &self.records,
+            portals: &self.portals,
+            environment: &self.environment,
+            redeem_faults: &|id| self.tasks.calls.redeem_fault(id),
+            wall: now.wall,
         };
-        let expiry = expiry::next(self, now.wall).map(|at| now.ticks.saturating_add(at.0.saturating_sub(now.wall.0)));
-        [waits, expiry].into_iter().flatten().min().map(|at| at.max(now.ticks))
+        view.snapshot()
+    }
+
+    /// What the state itself says about what is wrong, worst first.
+    pub fn findings(&self, now: Now) -> Vec<Finding> {
+        findings::findings(&self.snapshot(now))
+    }
+
+    /// What a link offers. Asks nobody and changes nothing.
+    ///
+    /// # Errors
+    /// The link is not one of Postern's.
+    pub fn preview(&self, link: &Secret, now: Now) -> Result<InvitationPreview, Fault> {
+        commands::preview(&self.records, link, now.wall)
+    }
+
+    /// When an [`Event::Tick`] is needed, in ticks; nothing if nothing waits. Never before `now.ticks`.
+    pub fn next_wake(&self, now: Now) -> Option<u64> {
+        let tasks = if self.records.is_running() { self.tasks.next() } else { None };
+        let expiry = expiry::next(&self.records, now.wall);
+        let expiry = expiry.map(|at| now.ticks.saturating_add(at.0.saturating_sub(now.wall.0)));
+        [tasks, expiry].into_iter().flatten().min().map(|at| at.max(now.ticks))
+    }
+
+    /// Whether the records belong to this identity, or to none yet.
+    pub(crate) fn is_of(&self, person: Identifier) -> bool {
+        self.records.belong_to(person)
+    }
+
+    /// The bytes of a grant from before its meter started, which says this now.
+    pub(crate) fn carried_by_grant(&self, id: GrantId, now: ByteCounts) -> ByteCounts {
+        self.records.grant_bytes_before(id, now)
+    }
+
+    /// The bytes of a portal from before its meter started, which says this now.
+    pub(crate) fn carried_by_inlet(&self, id: InletId, now: ByteCounts) -> ByteCounts {
+        self.records.inlet_bytes_before(id, now)
     }
 }
 
-/// Brings everything up after [`State::load`], or asks for the key first.
+/// Brings everything up after [`State::load`]: ends what the last run left, and loads the identity.
 pub fn start(state: &mut State, now: Now, seed: [u8; 32]) -> Vec<Effect> {
-    let mut turn = Transaction::new(now, seed);
-    profile::start(state, &mut turn);
-    settle(state, &mut turn);
-    turn.finish(state)
+    let mut tx = Transaction::new(now, seed);
+    if state.records.profile.is_some() {
+        // Friends were told the present statuses in the last run; what ends now is told anew.
+        state.applied.assume_applied(&state.records, now.wall);
+        records::grant::end_until_quit(&mut state.records, &mut tx);
+        expiry::run(&mut state.records, &mut tx);
+        commands::profile::load(&mut state.records, &mut tx);
+    }
+    settle(state, &mut tx);
+    tx.finish(state.records.is_running())
 }
 
-/// Hears an event and says what is to be done, in order.
+/// Applies an event; the effects are to be carried out in order.
 ///
 /// The seed must be fresh randomness for each event: ids and tickets' secrets are made of it.
 pub fn handle(state: &mut State, event: Event, now: Now, seed: [u8; 32]) -> Vec<Effect> {
-    let mut turn = Transaction::new(now, seed);
-    match event {
-        Event::StreamOpened(grant) => grants::stream_opened(state, &mut turn, grant),
-        Event::StreamEnded { grant, up_bytes, down_bytes, lasted_ms, reason } => {
-            let ended = grants::StreamEnd { grant, up_bytes, down_bytes, lasted_ms, reason };
-            grants::stream_ended(state, &mut turn, ended);
-        }
-        Event::TrafficCarried { grants, inlets } => usage::carried(state, &mut turn, grants, inlets),
-        Event::InletLive(inlet, live) => portal_status::live(state, &mut turn, inlet, live),
-        Event::InletRoundTrip(inlet, milliseconds) => portal_status::round_trip(state, &mut turn, inlet, milliseconds),
-        event => {
-            expiry::mark(state, &mut turn);
-            hear(state, &mut turn, event);
-        }
+    let mut tx = Transaction::new(now, seed);
+    if event.only_counts() {
+        tx.only_counts();
+    } else {
+        expiry::run(&mut state.records, &mut tx);
     }
-    if turn.settle || turn.has_changes() {
-        settle(state, &mut turn);
+    dispatch(state, &mut tx, event);
+    if tx.needs_reconcile() {
+        settle(state, &mut tx);
     }
-    turn.finish(state)
+    tx.finish(state.records.is_running())
 }
 
-fn settle(state: &mut State, turn: &mut Transaction) {
-    reconcile::settle(state, turn);
-    portal_status::settle(state, turn);
-    if state.is_running() {
-        outbound_calls::settle(state, turn);
-        mail::settle(state, turn);
-        services::settle(state, turn);
+/// Brings what follows from the records up to date.
+fn settle(state: &mut State, tx: &mut Transaction) {
+    state.records.prune();
+    for outdated in reconcile::run(&mut state.applied, &state.records, tx) {
+        match outdated {
+            Outdated::DirectListening => hub::listening(&mut state.records, Ok(Vec::new())),
+            Outdated::Portal { inlet, keeps_channel } => portal::reset(&mut state.records, inlet, keeps_channel),
+        }
     }
+    state.portals.update(&state.records, tx);
+    state.tasks.run(&mut state.records, tx);
 }
 
-fn hear(state: &mut State, turn: &mut Transaction, event: Event) {
+fn dispatch(state: &mut State, tx: &mut Transaction, event: Event) {
+    let State { records, applied, tasks, .. } = state;
     match event {
-        Event::Request(id, request) => request_made(state, turn, id, request),
-        Event::Identity(identity) => profile::identity(state, turn, identity),
+        Event::Request(id, request) => commands::request(records, tx, id, request),
+        Event::Identity(identity) => commands::profile::identity(records, tx, identity),
         Event::Tick => {}
-        Event::Resumed => retry(state, turn),
-        Event::Listening(result) => hubs::listening(state, result),
-        Event::HubUp(address, identifier) => hubs::up(state, turn, address, identifier),
-        Event::HubDown(address, fault) => hubs::down(state, turn, address, fault),
-        Event::Health(service, result) => services::health(state, turn, service, result),
-        Event::StreamRefused(service, person, refusal) => access::refused(state, turn, service, person, refusal),
-        Event::InletListening(inlet, result) => portal_status::listening(state, inlet, result),
-        Event::InletUp(inlet, way) => portal_status::up(state, turn, inlet, way),
-        Event::InletConnecting(inlet) => portal_status::connecting(state, inlet),
-        Event::InletDown(inlet, fault) => portal_status::down(state, inlet, fault),
-        Event::InletRefused(inlet, refusal) => portal_status::refused(state, turn, inlet, refusal),
-        Event::PeerRequest(call, person, message) => {
-            let answer = asked(state, turn, person, message);
-            turn.effect(Effect::Reply(call, answer));
+        Event::Resumed => commands::retry(records, tx),
+        Event::Listening(result) => hub::listening(records, result),
+        Event::HubUp(address, identifier) => hub::up(records, tx, address, identifier),
+        Event::HubDown(address, fault) => hub::down(records, tx, address, fault),
+        Event::Health(service, result) => tasks.checks.checked(records, applied, tx, service, result),
+        Event::StreamOpened(grant) => usage::stream_opened(records, tx, grant),
+        Event::StreamEnded { grant, up_bytes, down_bytes, lasted_ms, reason } => {
+            let end = StreamEnd { up_bytes, down_bytes, lasted_ms, ended: reason.map(|it| it.to_string()) };
+            commands::streams::ended(records, tx, grant, end, reason);
         }
-        Event::CallAnswered(call, result) => outbound_calls::answered(state, turn, call, result),
-        Event::PeerNotification(person, news) => incoming_invitations::told(state, turn, person, news),
-        Event::MailPosted(mail, result) => mail::posted(state, turn, mail, result),
-        Event::PeerIdentified(person, changes) => contacts::met(state, turn, person, changes),
-        // Heard above, before anything that is not about counters.
-        Event::StreamOpened(_)
-        | Event::StreamEnded { .. }
-        | Event::TrafficCarried { .. }
-        | Event::InletLive(..)
-        | Event::InletRoundTrip(..) => {}
-    }
-}
-
-/// Tries everything that waits, now.
-fn retry(state: &mut State, turn: &mut Transaction) {
-    profile::retry(state, turn);
-    state.errands.hurry(turn.now.ticks);
-    state.mail.hurry(turn.now.ticks);
-    services::hurry(state, turn.now.ticks);
-    outbound_calls::sync_the_refused(state, turn);
-    turn.effect(Effect::RetryNow);
-}
-
-/// Another engine asks: one answer to each.
-fn asked(state: &mut State, turn: &mut Transaction, person: Identifier, message: PeerRequest) -> PeerResponse {
-    match message {
-        PeerRequest::Redeem { ticket, secret, card } => redemption::redeem(state, turn, person, ticket, &secret, card),
-        PeerRequest::Seen { ticket, secret } => redemption::seen(state, turn, person, ticket, &secret),
-        PeerRequest::Decline { ticket, secret } => redemption::decline(state, turn, person, ticket, &secret),
-        PeerRequest::Sync { grants, card } => grants::sync(state, turn, person, grants, card),
-        PeerRequest::GiveBack { grant } => grants::give_back(state, turn, person, grant),
-    }
-}
-
-/// A face asks: one answer to each, at once, except that setting up is answered when the identity is there.
-fn request_made(state: &mut State, turn: &mut Transaction, id: RequestId, request: Request) {
-    let answer = match request {
-        Request::SetUp { name, hubs, this_computer } => {
-            match profile::set_up(state, turn, id, &name, &hubs, this_computer) {
-                Ok(()) => return,
-                Err(fault) => Err(fault),
-            }
+        Event::StreamRefused(service, person, refusal) => {
+            commands::streams::refused(records, tx, service, person, refusal);
         }
-        request => answer(state, turn, request),
-    };
-    turn.answer(id, answer);
-}
-
-fn answer(state: &mut State, turn: &mut Transaction, request: Request) -> Result<Answer, Fault> {
-    match request {
-        Request::Preview { link } => return incoming_invitations::preview(state, turn, &link),
-        Request::Doctor => return Ok(view::findings(state, turn.now)),
-        Request::Ports | Request::Log { .. } | Request::Backup { .. } => {
-            return Err(Fault::new(Code::Failed, "This is not known here."));
+        Event::TrafficCarried { grants, inlets } => usage::carried(records, tx, grants, inlets),
+        Event::PeerRequest(call, person, request) => {
+            let response = commands::peer_request(records, tx, person, request);
+            tx.effect(Effect::Reply(call, response));
         }
-        _ if state.profile.is_none() => {
-            return Err(Fault::new(Code::NotSetUp, "Postern is not set up yet: choose a name first."));
+        Event::CallAnswered(call, result) => tasks.calls.answered(records, tx, call, result),
+        Event::PeerNotification(person, notification) => commands::notified(records, tx, person, notification),
+        Event::MailPosted(mail, result) => tasks.mail.sent(records, tx, mail, result),
+        Event::PeerIdentified(person, changes) => contact::history_seen(records, tx, person, changes),
+        Event::InletListening(id, result) if applied.keeps_inlet(id) => portal::listening(records, id, result),
+        Event::InletUp(id, path) if applied.keeps_inlet(id) => portal::up(records, tx, id, path),
+        Event::InletConnecting(id) if applied.keeps_inlet(id) => portal::connecting(records, id),
+        Event::InletDown(id, fault) if applied.keeps_inlet(id) => portal::down(records, id, fault),
+        Event::InletRoundTrip(id, milliseconds) if applied.keeps_inlet(id) => {
+            portal::round_trip(records, id, milliseconds);
         }
-        _ => {}
-    }
-    match request {
-        Request::Share { name, kind, target, path, description } => {
-            services::share(state, turn, &services::ServiceSpec { name, kind, target, path, description })
-        }
-        Request::Invite { service, to, ask_first, valid_for, terms } => {
-            invitations::invite(state, turn, service, to, invitations::Offering { ask_first, valid_for, terms })
-        }
-        Request::InvitationLink { invitation } => invitations::link(state, turn, invitation),
-        Request::Open { link } => incoming_invitations::open(state, turn, &link),
-        request => change(state, turn, request).map(|()| Answer::Done),
-    }
-}
-
-/// The requests that are answered with "done".
-fn change(state: &mut State, turn: &mut Transaction, request: Request) -> Result<(), Fault> {
-    match request {
-        Request::Rename { name } => profile::rename(state, turn, &name),
-        Request::AddHub { address } => hubs::add(state, turn, &address),
-        Request::RemoveHub { address } => hubs::remove(state, turn, &address),
-        Request::SetThisComputer { on } => profile::change(state, turn, |it| it.this_computer = on),
-        Request::SetRetention { days } => profile::change(state, turn, |it| it.retention_days = days),
-        Request::PauseAll { on } => profile::change(state, turn, |it| it.paused = on),
-        Request::Retry => {
-            retry(state, turn);
-            Ok(())
-        }
-        Request::ChangeService { service, patch } => services::change(state, turn, service, patch),
-        Request::SetService { service, on } => services::set(state, turn, service, on),
-        Request::CloseService { service } => services::close(state, turn, service),
-        Request::Resend { invitation } => invitations::resend(state, turn, invitation),
-        Request::RevokeInvitation { invitation } => invitations::revoke(state, turn, invitation),
-        Request::AnswerKnock { invitation, answer } => redemption::answer_knock(state, turn, invitation, answer),
-        Request::ChangeGrant { grant, terms } => grants::change(state, turn, grant, terms),
-        Request::PauseGrant { grant, on } => grants::pause(state, turn, grant, on),
-        Request::RevokeGrant { grant } => grants::revoke(state, turn, grant),
-        Request::Accept { invitation, port } => incoming_invitations::accept(state, turn, invitation, port),
-        Request::Decline { invitation } => incoming_invitations::decline(state, turn, invitation),
-        Request::ChangeInlet { inlet, name, port } => inlets::change(state, turn, inlet, name, port),
-        Request::SetInlet { inlet, on } => inlets::set(state, turn, inlet, on),
-        Request::RemoveInlet { inlet } => inlets::remove(state, turn, inlet),
-        Request::RenameContact { person, name } => contacts::rename(state, turn, person, &name),
-        Request::Verify { person, verified } => contacts::verify(state, turn, person, verified),
-        Request::Block { person, on } => contacts::block(state, turn, person, on),
-        Request::Forget { person } => contacts::forget(state, turn, person),
-        _ => Err(Fault::new(Code::Failed, "This is not known here.")),
+        Event::InletRefused(id, refusal) if applied.keeps_inlet(id) => portal::refused(records, tx, id, refusal),
+        Event::InletLive(id, live) if applied.keeps_inlet(id) => portal::live(records, id, live),
+        // Late: the inlet is not kept up any more.
+        Event::InletListening(..)
+        | Event::InletUp(..)
+        | Event::InletConnecting(_)
+        | Event::InletDown(..)
+        | Event::InletRoundTrip(..)
+        | Event::InletRefused(..)
+        | Event::InletLive(..) => {}
     }
 }
 

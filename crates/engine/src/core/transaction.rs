@@ -1,32 +1,40 @@
-//! One event's work: the instant, the randomness, and what has been decided so far.
+//! One event's work: its time and randomness, and what it has led to so far.
 
-use crate::api::{Answer, AuditEvent, Fault, Notice};
+use crate::api::{Answer, AuditEvent, Fault, GrantId, Notice};
+use crate::core::effect::Effect;
 use crate::core::event::{Now, RequestId};
-use crate::core::records::{Change, Record, RecordKey};
-use crate::core::{Effect, State};
+use crate::core::schema::{Change, Record, RecordKey};
+use crate::core::task_request::{MailSubject, TaskRequest};
+use crate::peer::PeerNotification;
+use postern_node::identity::Identifier;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
 
-/// Gathers what one event leads to, and puts it in order: saved first, then gates and portals, then words.
+/// Collects what one event leads to, and orders it: changes are saved first, then hubs, outlets and inlets follow the
+/// records, then audit entries, notices, answers and messages go out.
 pub(crate) struct Transaction {
     pub(crate) now: Now,
     rng: StdRng,
     changes: BTreeMap<RecordKey, Change>,
-    keeps: Vec<Effect>,
+    reconciled: Vec<Effect>,
     effects: Vec<Effect>,
-    /// Whether anything but counters may have changed, so that what is kept must be looked at again.
-    pub(crate) settle: bool,
+    task_requests: Vec<TaskRequest>,
+    informed: Vec<GrantId>,
+    reconciles: bool,
 }
 
 impl Transaction {
+    /// A transaction at an instant, with fresh randomness.
     pub(crate) fn new(now: Now, seed: [u8; 32]) -> Self {
         Self {
             now,
             rng: StdRng::from_seed(seed),
             changes: BTreeMap::new(),
-            keeps: Vec::new(),
+            reconciled: Vec::new(),
             effects: Vec::new(),
-            settle: true,
+            task_requests: Vec::new(),
+            informed: Vec::new(),
+            reconciles: true,
         }
     }
 
@@ -36,8 +44,13 @@ impl Transaction {
         bytes
     }
 
-    /// About this long: between three and five quarters of it.
-    pub(crate) fn about(&mut self, milliseconds: u64) -> u64 {
+    /// A random fraction from 0 to 1, for the jitter of a backoff.
+    pub(crate) fn random_fraction(&mut self) -> f32 {
+        self.rng.random()
+    }
+
+    /// A delay with jitter: between three and five quarters of it.
+    pub(crate) fn with_jitter(&mut self, milliseconds: u64) -> u64 {
         let quarter = milliseconds / 4;
         self.rng.random_range(milliseconds - quarter..=milliseconds + quarter)
     }
@@ -50,21 +63,28 @@ impl Transaction {
         self.changes.insert(key.clone(), Change::Delete(key));
     }
 
-    pub(crate) fn has_changes(&self) -> bool {
-        !self.changes.is_empty()
+    /// Skips reconcile unless a record changes or a task is asked for: the event only updates counters.
+    pub(crate) fn only_counts(&mut self) {
+        self.reconciles = false;
     }
 
-    /// Something about hubs, outlets and inlets: done before anybody is answered.
-    pub(crate) fn keep(&mut self, effect: Effect) {
-        self.keeps.push(effect);
+    /// Whether anything but counters may have changed, so that reconcile and the tasks must run.
+    pub(crate) fn needs_reconcile(&self) -> bool {
+        self.reconciles || !self.changes.is_empty() || !self.task_requests.is_empty()
+    }
+
+    /// An effect that brings a hub, outlet or inlet to its desired state: done before anything is answered.
+    pub(crate) fn reconciled(&mut self, effect: Effect) {
+        self.reconciled.push(effect);
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 
-    pub(crate) fn write(&mut self, deed: AuditEvent) {
-        self.effects.push(Effect::Audit(deed));
+    /// Appends to the audit log.
+    pub(crate) fn audit(&mut self, event: AuditEvent) {
+        self.effects.push(Effect::Audit(event));
     }
 
     pub(crate) fn notify(&mut self, notice: Notice) {
@@ -75,14 +95,41 @@ impl Transaction {
         self.effects.push(Effect::Answer(request, answer));
     }
 
-    pub(crate) fn finish(self, state: &State) -> Vec<Effect> {
-        let mut all = Vec::with_capacity(self.keeps.len() + self.effects.len() + 1);
+    /// Asks a task for something.
+    pub(crate) fn request(&mut self, request: TaskRequest) {
+        self.task_requests.push(request);
+    }
+
+    /// Sends a notification over a channel if one is open, and by mail.
+    pub(crate) fn send(&mut self, person: Identifier, subject: MailSubject, notification: PeerNotification) {
+        self.effect(Effect::NotifyPeer(person, notification.clone()));
+        self.request(TaskRequest::Mail { subject, person, notification });
+    }
+
+    /// Notes that a grant's person learns its status from the answer that they are given.
+    pub(crate) fn informs(&mut self, grant: GrantId) {
+        self.informed.push(grant);
+    }
+
+    /// The grants whose persons learn the status from an answer.
+    pub(crate) fn take_informed(&mut self) -> Vec<GrantId> {
+        std::mem::take(&mut self.informed)
+    }
+
+    /// What was asked of the tasks, in order.
+    pub(crate) fn take_task_requests(&mut self) -> Vec<TaskRequest> {
+        std::mem::take(&mut self.task_requests)
+    }
+
+    /// The effects, in order. Those that need a node are left out while none runs.
+    pub(crate) fn finish(self, is_running: bool) -> Vec<Effect> {
+        let mut all = Vec::with_capacity(self.reconciled.len() + self.effects.len() + 1);
         if !self.changes.is_empty() {
             all.push(Effect::Save(self.changes.into_values().collect()));
         }
-        all.extend(self.keeps);
+        all.extend(self.reconciled);
         all.extend(self.effects);
-        if !state.is_running() {
+        if !is_running {
             all.retain(needs_no_node);
         }
         all

@@ -1,19 +1,18 @@
-//! Texts from people and from other engines, made harmless.
+//! Validation of what the user types, and sanitizing of what other engines send.
 //!
-//! What a person types here and cannot be used is refused with a sentence. What another engine says is cut and cleaned
-//! instead: nobody here could mend it.
+//! What the user types and cannot be used is refused with a sentence. What another engine sends is shortened and
+//! cleaned instead: nobody here could correct it.
 
-use crate::api::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, UnixMillis};
-use crate::core::limits::{MAX_ADDRESS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH};
-use crate::peer::PeerAddress;
-use crate::peer::{ContactInfo, Offer};
+use crate::api::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, Terms, UnixMillis};
+use crate::core::limits::{MAX_ADDRESS, MAX_HUBS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH};
+use crate::peer::{ContactInfo, Offer, PeerAddress};
 use crate::text_sanitizer::{is_visible, visible_within};
 
 fn invalid(sentence: impl Into<String>) -> Fault {
     Fault::new(Code::Invalid, sentence)
 }
 
-/// A name that a person typed.
+/// A name that the user typed.
 pub(crate) fn name(text: &str) -> Result<String, Fault> {
     let text = text.trim();
     if text.is_empty() {
@@ -28,7 +27,7 @@ pub(crate) fn name(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-/// A description that a person typed; nothing if it is empty.
+/// A description that the user typed; nothing if it is empty.
 pub(crate) fn description(text: &str) -> Result<Option<String>, Fault> {
     let text = text.trim();
     if text.chars().count() > MAX_DESCRIPTION {
@@ -40,7 +39,7 @@ pub(crate) fn description(text: &str) -> Result<Option<String>, Fault> {
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
-/// What a browser opens behind an address; nothing if it is empty.
+/// The path that a browser opens; nothing if it is empty.
 pub(crate) fn path(text: &str) -> Result<Option<String>, Fault> {
     let text = text.trim();
     if text.is_empty() {
@@ -57,7 +56,7 @@ fn is_path(text: &str) -> bool {
     text.len() <= MAX_PATH && text.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte))
 }
 
-/// Where a service is: `host:port`, or a port of this machine.
+/// A service's target: `host:port`, or a port of this machine.
 pub(crate) fn target(text: &str) -> Result<String, Fault> {
     let text = text.trim();
     if let Ok(port) = text.parse::<u16>() {
@@ -71,11 +70,22 @@ pub(crate) fn target(text: &str) -> Result<String, Fault> {
     })
 }
 
-/// Where a hub is.
+/// A hub's address.
 pub(crate) fn hub(text: &str) -> Result<String, Fault> {
     address(text.trim()).map(|it| it.to_ascii_lowercase()).ok_or_else(|| {
         invalid(format!("`{}` is not a hub's address: it should look like hub.example:4000.", shown(text)))
     })
+}
+
+/// Terms that the user chose.
+pub(crate) fn terms(terms: &Terms, wall: UnixMillis) -> Result<(), Fault> {
+    if terms.until.is_some_and(|until| until <= wall) {
+        return Err(invalid("This time is over already."));
+    }
+    if terms.connections == Some(0) {
+        return Err(invalid("At least one connection is needed: pause instead."));
+    }
+    Ok(())
 }
 
 /// The port of an address that was checked.
@@ -104,36 +114,36 @@ fn is_host(host: &str) -> bool {
     host.len() <= MAX_ADDRESS - 6 && host.strip_suffix('.').unwrap_or(host).split('.').all(label)
 }
 
-/// The beginning of a text, for a sentence about it.
+/// The beginning of a text, to be quoted in a message.
 fn shown(text: &str) -> String {
     clean(text, 60).unwrap_or_default()
 }
 
-/// A text of somebody else without harmful characters, cut; nothing if nothing is left.
+/// Somebody else's text, sanitized and shortened; nothing if nothing is left.
 pub(crate) fn clean(text: &str, most: usize) -> Option<String> {
     let text = visible_within(text, most);
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Somebody's name for themselves.
+/// Somebody's own name.
 pub(crate) fn clean_name(text: &str) -> String {
     clean(text, MAX_NAME).unwrap_or_else(|| "Somebody".to_owned())
 }
 
-/// A service's name as its owner says it.
+/// A service's name as its owner sent it.
 pub(crate) fn clean_service(text: &str) -> String {
     clean(text, MAX_NAME).unwrap_or_else(|| "A service".to_owned())
 }
 
-/// A description as its owner says it.
+/// A description as its owner sent it.
 pub(crate) fn clean_description(text: Option<String>) -> Option<String> {
     clean(&text?, MAX_DESCRIPTION)
 }
 
-/// Only the ways that can be ways, and not too many.
-pub(crate) fn clean_reach(reach: Vec<PeerAddress>) -> Vec<PeerAddress> {
-    let good = |way: &PeerAddress| match way {
+/// The addresses that are well formed, and not too many.
+pub(crate) fn clean_addresses(reach: Vec<PeerAddress>) -> Vec<PeerAddress> {
+    let good = |it: &PeerAddress| match it {
         PeerAddress::Direct { address: at } => address(at).is_some(),
         PeerAddress::Hub { address: at, relay } => {
             address(at).is_some() && (1..=128).contains(&relay.len()) && is_visible(relay)
@@ -142,17 +152,17 @@ pub(crate) fn clean_reach(reach: Vec<PeerAddress>) -> Vec<PeerAddress> {
     reach.into_iter().filter(good).take(MAX_REACH).collect()
 }
 
-/// A card of somebody else.
-pub(crate) fn clean_card(card: ContactInfo) -> ContactInfo {
+/// The contact information of somebody else.
+pub(crate) fn clean_contact_info(info: ContactInfo) -> ContactInfo {
     ContactInfo {
-        name: clean_name(&card.name),
-        postal: if card.postal.len() <= MAX_POSTAL { card.postal } else { Vec::new() },
-        hubs: card.hubs.iter().filter_map(|it| hub(it).ok()).take(crate::core::limits::MAX_HUBS).collect(),
-        reach: clean_reach(card.reach),
+        name: clean_name(&info.name),
+        postal: if info.postal.len() <= MAX_POSTAL { info.postal } else { Vec::new() },
+        hubs: info.hubs.iter().filter_map(|it| hub(it).ok()).take(MAX_HUBS).collect(),
+        reach: clean_addresses(info.reach),
     }
 }
 
-/// An offer of somebody else; nothing if it leads nowhere.
+/// Somebody else's offer; nothing if its outlet cannot be addressed.
 pub(crate) fn clean_offer(offer: Offer) -> Option<Offer> {
     let good = (1..=MAX_OUTLET).contains(&offer.outlet.len()) && is_visible(&offer.outlet);
     good.then(|| Offer {

@@ -47,7 +47,7 @@ impl Runner {
             Effect::DropHub(address) => net.hubs.drop_hub(&address),
             Effect::KeepOutlet { service, target } => self.outlets.keep(&net, service, target),
             Effect::DropOutlet(service) => self.outlets.drop_outlet(service, now.wall),
-            Effect::SetAdmission { service, permitted } => self.outlets.permit(service, permitted, clock::wall()),
+            Effect::SetAdmission { service, rules } => self.outlets.permit(service, rules, clock::wall()),
             Effect::CheckTarget(service, target) => {
                 let told = net.clone();
                 net.spawn(async move { told.tell(outlets::check(service, target).await).await });
@@ -143,7 +143,7 @@ impl Runner {
         self.finding_identity = false;
         self.unread = true;
         for (request, answer) in std::mem::take(&mut self.early) {
-            self.asked(request, answer, now).await?;
+            self.hand_to_core(request, answer, now).await?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(crate) use node_context::NodeContext;
 use requests::Waiting;
 
 use crate::api::{
-    Answer, AuditEvent, Code, Fault, GrantId, InletId, KeychainPlace, Notice, Request, Snapshot, Status, Traffic,
+    Answer, AuditEvent, Code, CoreRequest, Fault, GrantId, InletId, KeychainPlace, Notice, Snapshot, Status, Traffic,
     UnixMillis,
 };
 use crate::core::{self, ByteCounts, Change, Effect, Environment, Event, Now, Record, RequestId, State};
@@ -95,7 +95,7 @@ pub(crate) struct Runner {
     waiting: HashMap<RequestId, Waiting>,
     /// The keychain is being asked, and these are requests that need its answer.
     finding_identity: bool,
-    early: Vec<(Request, oneshot::Sender<Result<Answer, Fault>>)>,
+    early: Vec<(CoreRequest, oneshot::Sender<Result<Answer, Fault>>)>,
     /// Answers that are given once the snapshot shows what they are about.
     answers: Vec<(RequestId, Result<Answer, Fault>)>,
     last_request: u64,

@@ -1,18 +1,16 @@
 //! Requests of faces: most are the heart's; what only looks at this machine is answered beside it.
 
 use super::{Runner, clock};
-use crate::api::{Answer, Code, Fault, Finding, Request};
+use crate::api::{Answer, Code, CoreRequest, Fault, LocalRequest, Request, RequestTarget};
 use crate::core::{Event, Now, RequestId};
 use crate::engine::MAX_REQUESTS;
 use crate::store::{FILE, audit_log};
 use crate::{backup, doctor, listening_ports};
 use tokio::sync::oneshot;
 
-/// A face that waits for its answer.
+/// A frontend that waits for its answer.
 pub(super) struct Waiting {
     answer: oneshot::Sender<Result<Answer, Fault>>,
-    /// What the machine finds is added to what the heart finds.
-    is_doctor: bool,
 }
 
 impl Waiting {
@@ -28,13 +26,30 @@ impl Runner {
         answer: oneshot::Sender<Result<Answer, Fault>>,
         now: Now,
     ) -> Result<(), Fault> {
+        match request.target() {
+            RequestTarget::Local(request) => self.answer_locally(request, answer, now).await,
+            RequestTarget::Core(request) => self.hand_to_core(request, answer, now).await,
+        }
+    }
+
+    /// Answers what changes nothing in the core.
+    async fn answer_locally(
+        &mut self,
+        request: LocalRequest,
+        answer: oneshot::Sender<Result<Answer, Fault>>,
+        now: Now,
+    ) -> Result<(), Fault> {
         match request {
-            Request::Ports => beside(answer, async {
+            LocalRequest::Preview { link } => {
+                let preview = self.state.preview(&link, now);
+                let _ = answer.send(preview.map(|preview| Answer::Preview { preview }));
+            }
+            LocalRequest::Ports => beside(answer, async {
                 let listening = tokio::task::spawn_blocking(listening_ports::listening).await;
                 let ports = listening.unwrap_or_else(|_| Err(stopped()))?;
                 Ok(Answer::Ports { ports })
             }),
-            Request::Log { before, limit } => {
+            LocalRequest::Log { before, limit } => {
                 self.write().await?;
                 let path = self.data_dir.join(FILE);
                 beside(answer, async move {
@@ -43,7 +58,16 @@ impl Runner {
                     Ok(Answer::Receipts { receipts, intact })
                 });
             }
-            Request::Backup { path, passphrase } => {
+            LocalRequest::Doctor => {
+                let mut findings = self.state.findings(now);
+                let (home, path) = (self.home.clone(), self.data_dir.join(FILE));
+                beside(answer, async move {
+                    findings.extend(doctor::examine(&home, &path, clock::wall()).await);
+                    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
+                    Ok(Answer::Findings { findings })
+                });
+            }
+            LocalRequest::Backup { path, passphrase } => {
                 self.write().await?;
                 let made = backup::copy(&mut self.store, &self.data_dir).await;
                 let home = self.home.clone();
@@ -52,36 +76,35 @@ impl Runner {
                     Ok(Answer::Done)
                 });
             }
-            // What stands in a ticket is sealed with a key that is about to be there.
-            Request::Invite { .. } | Request::InvitationLink { .. } | Request::Open { .. }
-                if self.finding_identity && self.early.len() < MAX_REQUESTS =>
-            {
-                self.early.push((request, answer));
-            }
-            request => {
-                self.last_request += 1;
-                let id = RequestId(self.last_request);
-                let is_doctor = matches!(request, Request::Doctor);
-                self.waiting.insert(id, Waiting { answer, is_doctor });
-                self.hear(Event::Request(id, request), now).await?;
-            }
         }
         Ok(())
     }
 
+    /// Hands a request to the core, once the identity is there if it needs one.
+    pub(super) async fn hand_to_core(
+        &mut self,
+        request: CoreRequest,
+        answer: oneshot::Sender<Result<Answer, Fault>>,
+        now: Now,
+    ) -> Result<(), Fault> {
+        // The secrets of tickets are sealed with a key that is about to be loaded.
+        let needs_identity = matches!(
+            request,
+            CoreRequest::Invite { .. } | CoreRequest::InvitationLink { .. } | CoreRequest::Open { .. }
+        );
+        if needs_identity && self.finding_identity && self.early.len() < MAX_REQUESTS {
+            self.early.push((request, answer));
+            return Ok(());
+        }
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.waiting.insert(id, Waiting { answer });
+        self.hear(Event::Request(id, request), now).await
+    }
+
     pub(super) fn answer(&mut self, request: RequestId, answer: Result<Answer, Fault>) {
-        let Some(waiting) = self.waiting.remove(&request) else { return };
-        match answer {
-            Ok(Answer::Findings { findings }) if waiting.is_doctor => {
-                let (home, path) = (self.home.clone(), self.data_dir.join(FILE));
-                beside(waiting.answer, async move {
-                    let mut all: Vec<Finding> = findings;
-                    all.extend(doctor::examine(&home, &path, clock::wall()).await);
-                    all.sort_by_key(|it| std::cmp::Reverse(it.severity));
-                    Ok(Answer::Findings { findings: all })
-                });
-            }
-            answer => waiting.answer(answer),
+        if let Some(waiting) = self.waiting.remove(&request) {
+            waiting.answer(answer);
         }
     }
 }

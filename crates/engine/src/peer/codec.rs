@@ -24,7 +24,7 @@ pub const MAX_MESSAGE: usize = 16 * 1024;
 pub const MAX_ANSWER: usize = 512 * 1024;
 /// Most grants that one message asks about.
 pub const MAX_GRANTS: usize = 256;
-/// Most hubs that a card names.
+/// Most hubs that a contact names.
 const MAX_HUBS: usize = 8;
 /// Longest encoded postal address, in bytes.
 const MAX_POSTAL: usize = 4 * 1024;
@@ -88,13 +88,13 @@ impl PeerRequest {
             encode(MAX_MESSAGE, kind, 2, |out| out.bytes(&ticket.0).bytes(secret))
         };
         match self {
-            Self::Redeem { ticket, secret, card } => {
-                encode(MAX_MESSAGE, 0, 3, |out| out.bytes(&ticket.0).bytes(secret).put(card))
+            Self::Redeem { ticket, secret, contact } => {
+                encode(MAX_MESSAGE, 0, 3, |out| out.bytes(&ticket.0).bytes(secret).put(contact))
             }
             Self::Seen { ticket: id, secret } => ticket(1, id, secret),
             Self::Decline { ticket: id, secret } => ticket(2, id, secret),
-            Self::Sync { grants, card } => {
-                encode(MAX_MESSAGE, 3, 2, |out| out.all(grants, |out, grant| out.bytes(&grant.0)).put(card))
+            Self::Sync { grants, contact } => {
+                encode(MAX_MESSAGE, 3, 2, |out| out.all(grants, |out, grant| out.bytes(&grant.0)).put(contact))
             }
             Self::GiveBack { grant } => encode(MAX_MESSAGE, 4, 1, |out| out.bytes(&grant.0)),
         }
@@ -107,10 +107,10 @@ impl PeerRequest {
     pub fn decode(bytes: &[u8]) -> Result<Self, NotAMessage> {
         decode(bytes, MAX_MESSAGE, |input, kind| {
             Ok(match kind {
-                0 => (Self::Redeem { ticket: invitation(input)?, secret: input.array()?, card: input.get()? }, 3),
+                0 => (Self::Redeem { ticket: invitation(input)?, secret: input.array()?, contact: input.get()? }, 3),
                 1 => (Self::Seen { ticket: invitation(input)?, secret: input.array()? }, 2),
                 2 => (Self::Decline { ticket: invitation(input)?, secret: input.array()? }, 2),
-                3 => (Self::Sync { grants: input.all(MAX_GRANTS, grant)?, card: input.get()? }, 2),
+                3 => (Self::Sync { grants: input.all(MAX_GRANTS, grant)?, contact: input.get()? }, 2),
                 4 => (Self::GiveBack { grant: grant(input)? }, 1),
                 _ => return Err(Malformed),
             })
@@ -125,11 +125,11 @@ impl PeerResponse {
     /// It is larger than [`MAX_ANSWER`].
     pub fn encode(&self) -> Result<Vec<u8>, NotAMessage> {
         match self {
-            Self::Granted(offer, card) => encode(MAX_ANSWER, 0, 2, |out| out.put(offer).put(card)),
+            Self::Granted(offer, contact) => encode(MAX_ANSWER, 0, 2, |out| out.put(offer).put(contact)),
             Self::Pending => encode(MAX_ANSWER, 1, 0, |out| out),
             Self::Refused(code) => encode(MAX_ANSWER, 2, 1, |out| out.put(code)),
-            Self::Grants(grants, card) => encode(MAX_ANSWER, 3, 2, |out| {
-                out.all(grants, |out, (grant, standing)| out.list(2).bytes(&grant.0).put(standing)).put(card)
+            Self::Grants(grants, contact) => encode(MAX_ANSWER, 3, 2, |out| {
+                out.all(grants, |out, (grant, status)| out.list(2).bytes(&grant.0).put(status)).put(contact)
             }),
             Self::Done => encode(MAX_ANSWER, 4, 0, |out| out),
         }
@@ -141,12 +141,12 @@ impl PeerResponse {
     /// The bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<Self, NotAMessage> {
         decode(bytes, MAX_ANSWER, |input, kind| {
-            let standing = |input: &mut Reader<'_>| input.fields(2, |input| Ok((grant(input)?, input.get()?)));
+            let status = |input: &mut Reader<'_>| input.fields(2, |input| Ok((grant(input)?, input.get()?)));
             Ok(match kind {
                 0 => (Self::Granted(input.get()?, input.get()?), 2),
                 1 => (Self::Pending, 0),
                 2 => (Self::Refused(input.get()?), 1),
-                3 => (Self::Grants(input.all(MAX_GRANTS, standing)?, input.get()?), 2),
+                3 => (Self::Grants(input.all(MAX_GRANTS, status)?, input.get()?), 2),
                 4 => (Self::Done, 0),
                 _ => return Err(Malformed),
             })
@@ -179,7 +179,7 @@ impl PeerNotification {
             }),
             Self::Withdrawn { ticket } => encode(MAX_MESSAGE, 1, 1, |out| out.bytes(&ticket.0)),
             Self::KnockDecided { ticket } => encode(MAX_MESSAGE, 2, 1, |out| out.bytes(&ticket.0)),
-            Self::Grant { grant, standing } => encode(MAX_MESSAGE, 3, 2, |out| out.bytes(&grant.0).put(standing)),
+            Self::Grant { grant, status } => encode(MAX_MESSAGE, 3, 2, |out| out.bytes(&grant.0).put(status)),
             Self::GoingOffline => encode(MAX_MESSAGE, 4, 0, |out| out),
         }
     }
@@ -207,7 +207,7 @@ impl PeerNotification {
                 ),
                 1 => (Self::Withdrawn { ticket: invitation(input)? }, 1),
                 2 => (Self::KnockDecided { ticket: invitation(input)? }, 1),
-                3 => (Self::Grant { grant: grant(input)?, standing: input.get()? }, 2),
+                3 => (Self::Grant { grant: grant(input)?, status: input.get()? }, 2),
                 4 => (Self::GoingOffline, 0),
                 _ => return Err(Malformed),
             })

@@ -29,7 +29,7 @@ pub enum PeerRequest {
         /// What only the invited know.
         secret: [u8; 32],
         /// How to reach whoever asks.
-        card: ContactInfo,
+        contact: ContactInfo,
     },
     /// Says that the invitation was shown to its person.
     Seen {
@@ -50,7 +50,7 @@ pub enum PeerRequest {
         /// Which grants.
         grants: Vec<GrantId>,
         /// How to reach whoever asks.
-        card: ContactInfo,
+        contact: ContactInfo,
     },
     /// Gives a grant back.
     GiveBack {
@@ -68,7 +68,7 @@ pub enum PeerResponse {
     Pending,
     /// No, and why.
     Refused(Code),
-    /// How the grants are; those that are not known are left out. With the owner's own card.
+    /// How the grants are; those that are not known are left out. With the owner's own contact.
     Grants(Vec<(GrantId, GrantStatus)>, ContactInfo),
     /// It is done.
     Done,
@@ -113,7 +113,7 @@ pub enum PeerNotification {
         /// Which.
         grant: GrantId,
         /// How it is now.
-        standing: GrantStatus,
+        status: GrantStatus,
     },
     /// The owner's Postern is about to end: channels with it lead nowhere from now on.
     GoingOffline,
@@ -182,7 +182,7 @@ impl std::fmt::Debug for PeerNotification {
             Self::Invitation { ticket, .. } => write!(f, "Invitation({ticket})"),
             Self::Withdrawn { ticket } => write!(f, "Withdrawn({ticket})"),
             Self::KnockDecided { ticket } => write!(f, "KnockDecided({ticket})"),
-            Self::Grant { grant, standing } => write!(f, "Grant({grant}, {standing:?})"),
+            Self::Grant { grant, status } => write!(f, "Grant({grant}, {status:?})"),
             Self::GoingOffline => f.write_str("GoingOffline"),
         }
     }

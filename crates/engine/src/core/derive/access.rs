@@ -1,61 +1,55 @@
-//! Who gets in: the one place that decides, from the records, and says it to outlets and to friends.
+//! Access control: the one place that decides who may use a service, for the outlet, for the friend and for the user.
 //!
 //! ```text
-//!            ┌─► Permit    to the gate in front of the service
-//! why_not ───┼─► GrantStatus  to the friend
-//!            └─► Snapshot
+//!            ┌─► AdmissionRule   to the admission control in front of the outlet
+//! why_not ───┼─► GrantStatus     to the friend
+//!            └─► Snapshot        to the user
 //! ```
 
 use crate::api::{Code, GrantState, ServiceId, UnixMillis};
-use crate::core::commands::services;
+use crate::core::effect::AdmissionRule;
 use crate::core::event::Refusal;
-use crate::core::records::{Grant, Service, outlet_address};
-use crate::core::transaction::Transaction;
-use crate::core::{AdmissionRule, State, audit, validation};
+use crate::core::records::Records;
+use crate::core::schema::{Grant, Service, outlet_address};
+use crate::core::validation;
 use crate::peer::{GrantStatus, Offer};
-use postern_node::identity::Identifier;
 
-impl State {
-    /// Why a grant does not let its person in; nothing while it does.
-    pub(crate) fn why_not(&self, grant: &Grant, wall: UnixMillis) -> Option<Code> {
-        let Some(service) = self.services.get(grant.service) else { return Some(Code::ServiceClosed) };
-        match grant.state {
-            GrantState::Revoked | GrantState::GivenBack => Some(Code::Revoked),
-            GrantState::Expired => Some(Code::Expired),
-            GrantState::Active | GrantState::Paused if is_over(grant, wall) => Some(Code::Expired),
-            _ if self.is_blocked(grant.person) => Some(Code::Blocked),
-            GrantState::Active if service.on && !self.is_paused() => None,
-            GrantState::Active | GrantState::Paused => Some(Code::PausedByOwner),
-        }
-    }
-
-    pub(crate) fn standing(&self, grant: &Grant, wall: UnixMillis) -> GrantStatus {
-        match (self.why_not(grant, wall), self.services.get(grant.service)) {
-            (None, Some(service)) if services::is_down(self, service.id) => GrantStatus::Inactive(Code::ServiceDown),
-            (None, Some(service)) => GrantStatus::Active(offer(grant, service)),
-            (why, _) => GrantStatus::Inactive(why.unwrap_or(Code::ServiceClosed)),
-        }
-    }
-
-    /// What the gate in front of a service must know.
-    pub(crate) fn permitted(&self, service: ServiceId, wall: UnixMillis) -> Vec<AdmissionRule> {
-        let grants = self.grants.all().filter(|it| it.service == service);
-        let permitted = grants.map(|it| AdmissionRule {
-            grant: it.id,
-            person: it.person,
-            refusal: self.why_not(it, wall).map(refusal),
-            until: it.terms.until,
-            connections: it.terms.connections,
-        });
-        permitted.collect()
+/// Why a grant does not admit its person; nothing while it does.
+pub(crate) fn why_not(records: &Records, grant: &Grant, wall: UnixMillis) -> Option<Code> {
+    let Some(service) = records.services.get(grant.service) else { return Some(Code::ServiceClosed) };
+    match grant.state {
+        GrantState::Revoked | GrantState::GivenBack => Some(Code::Revoked),
+        GrantState::Expired => Some(Code::Expired),
+        GrantState::Active | GrantState::Paused if grant.is_over(wall) => Some(Code::Expired),
+        _ if records.is_blocked(grant.person) => Some(Code::Blocked),
+        GrantState::Active if records.is_shared(service) => None,
+        GrantState::Active | GrantState::Paused => Some(Code::PausedByOwner),
     }
 }
 
-fn is_over(grant: &Grant, wall: UnixMillis) -> bool {
-    grant.terms.until.is_some_and(|until| until <= wall)
+/// A grant's status as its person is told.
+pub(crate) fn status(records: &Records, grant: &Grant, wall: UnixMillis) -> GrantStatus {
+    match (why_not(records, grant, wall), records.services.get(grant.service)) {
+        (None, Some(service)) if records.is_down(service.id) => GrantStatus::Inactive(Code::ServiceDown),
+        (None, Some(service)) => GrantStatus::Active(offer(grant, service)),
+        (why, _) => GrantStatus::Inactive(why.unwrap_or(Code::ServiceClosed)),
+    }
 }
 
-/// What a grant offers, whether or not it is good at the moment.
+/// The rules for the admission control in front of a service's outlet.
+pub(crate) fn rules(records: &Records, service: ServiceId, wall: UnixMillis) -> Vec<AdmissionRule> {
+    let grants = records.grants.all().filter(|it| it.service == service);
+    let rules = grants.map(|it| AdmissionRule {
+        grant: it.id,
+        person: it.person,
+        refusal: why_not(records, it, wall).map(refusal),
+        until: it.terms.until,
+        connections: it.terms.connections,
+    });
+    rules.collect()
+}
+
+/// What a grant offers, whether or not it can be used now.
 pub(crate) fn offer(grant: &Grant, service: &Service) -> Offer {
     Offer {
         grant: grant.id,
@@ -69,7 +63,7 @@ pub(crate) fn offer(grant: &Grant, service: &Service) -> Offer {
     }
 }
 
-/// What the outlet tells whoever it does not let in.
+/// The refusal that an outlet gives for a reason.
 fn refusal(why: Code) -> Refusal {
     match why {
         Code::PausedByOwner => Refusal::Paused,
@@ -79,7 +73,7 @@ fn refusal(why: Code) -> Refusal {
     }
 }
 
-/// What an outlet's refusal means to whoever was refused.
+/// The reason that an outlet's refusal gives.
 pub(crate) fn meaning(refusal: Refusal) -> Code {
     match refusal {
         Refusal::Paused => Code::PausedByOwner,
@@ -91,22 +85,4 @@ pub(crate) fn meaning(refusal: Refusal) -> Code {
         Refusal::Stopping | Refusal::Disconnected => Code::OwnerOffline,
         _ => Code::Failed,
     }
-}
-
-/// Somebody was not let in to a service.
-pub(crate) fn refused(
-    state: &mut State,
-    turn: &mut Transaction,
-    service: ServiceId,
-    person: Option<Identifier>,
-    refusal: Refusal,
-) {
-    if refusal.is_services_fault() {
-        services::doubt(state, turn, service);
-    }
-    let known = person.and_then(|person| {
-        let grant = state.grants.find(|it| it.service == service && it.person == person)?;
-        state.why_not(grant, turn.now.wall)
-    });
-    audit::refused(state, turn, Some(service), person, known.unwrap_or_else(|| meaning(refusal)));
 }

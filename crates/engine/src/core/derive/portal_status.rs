@@ -1,235 +1,144 @@
-//! What is known of portals in this run: whether they listen, whether their owner is there, and why one is not up.
-//!
-//! ```text
-//! InletListening ─┐
-//! InletUp, Down ──┼─► the first of these that says no is the reason, behind what the records say; else it is up
-//! InletRefused ───┘
-//! ```
+//! A portal's status: up, or the first reason why it is not; with the notices when that changes.
 
+use super::access;
 use crate::api::{Code, Fault, InletId, Notice, PathKind, UnixMillis};
-use crate::core::commands::inlets;
-use crate::core::derive::access;
-use crate::core::event::Refusal;
+use crate::core::fault_messages;
 use crate::core::limits::NOTICE_EVERY;
-use crate::core::records::Inlet;
-use crate::core::tasks::outbound_calls::OutboundCall;
+use crate::core::records::Records;
+use crate::core::schema::Inlet;
 use crate::core::transaction::Transaction;
-use crate::core::{State, fault_messages};
+use std::collections::BTreeMap;
 
-/// What is known of a portal in this run.
-#[derive(Default)]
-pub(crate) struct PortalRuntime {
-    listening: Option<Result<(), Fault>>,
-    channel: Option<Result<PathKind, Fault>>,
-    refusal: Option<Refusal>,
-    pub(crate) round_trip: Option<u32>,
-    pub(crate) live: u32,
-    shown: Option<PortalPhase>,
-    /// The same, but for moments of being connected.
-    lasting: Option<PortalPhase>,
-    pub(crate) since: UnixMillis,
-    /// It was made in this run: the first time it is up is worth a notice.
-    is_fresh: bool,
-    down_is_told: bool,
-    told_at: Option<u64>,
-}
-
-impl PortalRuntime {
-    /// Of a portal that was made in this run.
-    pub(crate) fn fresh(since: UnixMillis) -> Self {
-        Self { is_fresh: true, since, ..Self::default() }
-    }
-}
-
-/// How a portal is, without since when.
+/// A portal's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum PortalState {
+pub(crate) enum PortalStatus {
     Off,
     Connecting,
     Up(PathKind),
     Down(Fault),
 }
 
-/// What of it makes a difference to a person.
+/// A status without its details: a change between two of these is a change for the user.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum PortalPhase {
+enum Phase {
     Off,
     Connecting,
     Up,
     Down(Code),
 }
 
-impl PortalState {
-    fn shown(&self) -> PortalPhase {
+impl PortalStatus {
+    fn phase(&self) -> Phase {
         match self {
-            Self::Off => PortalPhase::Off,
-            Self::Connecting => PortalPhase::Connecting,
-            Self::Up(_) => PortalPhase::Up,
-            Self::Down(fault) => PortalPhase::Down(fault.code),
+            Self::Off => Phase::Off,
+            Self::Connecting => Phase::Connecting,
+            Self::Up(_) => Phase::Up,
+            Self::Down(fault) => Phase::Down(fault.code),
         }
     }
 }
 
-impl State {
-    /// How a portal is: up, or the first reason that it is not.
-    pub(crate) fn link(&self, inlet: &Inlet, wall: UnixMillis) -> PortalState {
-        let owner = || self.name(inlet.owner);
-        let told = |code| PortalState::Down(fault_messages::portal(code, &owner()));
-        if !inlet.on {
-            return PortalState::Off;
-        }
-        if self.is_paused() {
-            return PortalState::Down(Fault::new(Code::Paused, "Everything is paused here."));
-        }
-        if self.is_blocked(inlet.owner) {
-            let sentence = format!("You have blocked {}: unblock them to use it.", owner());
-            return PortalState::Down(Fault::new(Code::Blocked, sentence));
-        }
-        if let Some(code) = inlet.refused {
-            return told(code);
-        }
-        if inlets::is_over(inlet, wall) {
-            return told(Code::Expired);
-        }
-        if let Some(fault) = self.key_fault() {
-            return PortalState::Down(fault.clone());
-        }
-        let Some(line) = self.lines.get(&inlet.id) else { return PortalState::Connecting };
-        match (&line.listening, &line.channel, line.refusal) {
-            (Some(Err(fault)), _, _) | (_, Some(Err(fault)), _) => PortalState::Down(fault.clone()),
-            (Some(Ok(())), Some(Ok(_)), Some(refusal)) => told(access::meaning(refusal)),
-            (Some(Ok(())), Some(Ok(way)), None) => PortalState::Up(way.clone()),
-            _ => PortalState::Connecting,
+/// A portal's status now.
+pub(crate) fn status(records: &Records, inlet: &Inlet, wall: UnixMillis) -> PortalStatus {
+    let owner = || records.name(inlet.owner);
+    let down = |code| PortalStatus::Down(fault_messages::portal(code, &owner()));
+    if !inlet.on {
+        return PortalStatus::Off;
+    }
+    if records.is_paused() {
+        return PortalStatus::Down(Fault::new(Code::Paused, "Everything is paused here."));
+    }
+    if records.is_blocked(inlet.owner) {
+        let sentence = format!("You have blocked {}: unblock them to use it.", owner());
+        return PortalStatus::Down(Fault::new(Code::Blocked, sentence));
+    }
+    if let Some(code) = inlet.refused {
+        return down(code);
+    }
+    if inlet.is_over(wall) {
+        return down(Code::Expired);
+    }
+    if let Some(fault) = records.identity_fault() {
+        return PortalStatus::Down(fault.clone());
+    }
+    let Some(portal) = records.portals.get(&inlet.id) else { return PortalStatus::Connecting };
+    match (&portal.listening, &portal.channel, portal.refusal) {
+        (Some(Err(fault)), _, _) | (_, Some(Err(fault)), _) => PortalStatus::Down(fault.clone()),
+        (Some(Ok(())), Some(Ok(_)), Some(refusal)) => down(access::meaning(refusal)),
+        (Some(Ok(())), Some(Ok(path)), None) => PortalStatus::Up(path.clone()),
+        _ => PortalStatus::Connecting,
+    }
+}
+
+/// What was shown of each portal.
+#[derive(Default)]
+pub(crate) struct PortalHistory(BTreeMap<InletId, Shown>);
+
+/// What was shown of one portal.
+#[derive(Default)]
+struct Shown {
+    phase: Option<Phase>,
+    /// The last phase that was not `Connecting`, which is passing.
+    lasting: Option<Phase>,
+    since: UnixMillis,
+    /// The user was notified that it is up for the first time.
+    is_announced: bool,
+    /// The user was notified that it is down, and not yet that it is up again.
+    down_is_notified: bool,
+    /// When the user was last notified that it is down, in ticks.
+    notified_at: Option<u64>,
+}
+
+impl PortalHistory {
+    /// Since when a portal has its present phase.
+    pub(crate) fn since(&self, id: InletId) -> Option<UnixMillis> {
+        self.0.get(&id).map(|it| it.since)
+    }
+
+    /// Notes since when each portal has its phase, and notifies the user of those that came up or went down.
+    pub(crate) fn update(&mut self, records: &Records, tx: &mut Transaction) {
+        self.0.retain(|id, _| records.inlets.contains(*id));
+        for inlet in records.inlets.all().filter(|it| !it.giving_back) {
+            let status = status(records, inlet, tx.now.wall);
+            let is_new = records.portals.get(&inlet.id).is_some_and(|it| it.is_new);
+            self.0.entry(inlet.id).or_default().update(tx, inlet, status, is_new);
         }
     }
 }
 
-/// What the outlet refused before the owner said that all is well again.
-pub(crate) fn forget_refusal(state: &mut State, id: InletId) {
-    if let Some(line) = state.lines.get_mut(&id) {
-        line.refusal = None;
-    }
-}
-
-/// The owner says that a stream would be refused now, because the service does not answer.
-pub(crate) fn service_is_down(state: &mut State, id: InletId) {
-    if let Some(line) = line(state, id) {
-        line.refusal = Some(Refusal::Unreachable);
-    }
-}
-
-/// Whether news of an inlet are about one that is kept.
-fn line(state: &mut State, id: InletId) -> Option<&mut PortalRuntime> {
-    if state.kept.keeps_inlet(id) { Some(state.lines.entry(id).or_default()) } else { None }
-}
-
-pub(crate) fn listening(state: &mut State, id: InletId, result: Result<u16, Fault>) {
-    let port = state.inlets.get(id).map(|it| it.port);
-    let Some(line) = line(state, id) else { return };
-    match result {
-        // From before the port was changed.
-        Ok(listens) if Some(listens) != port => {}
-        result => line.listening = Some(result.map(drop)),
-    }
-}
-
-pub(crate) fn up(state: &mut State, turn: &mut Transaction, id: InletId, way: PathKind) {
-    let Some(line) = line(state, id) else { return };
-    line.channel = Some(Ok(way));
-    if let Some(inlet) = state.inlets.get(id) {
-        state.errands.begin(OutboundCall::Sync(inlet.owner), turn.now.ticks);
-        // Whatever else waits for this owner need not wait any longer.
-        let owner = inlet.owner;
-        let waits = state.received.all().filter(|it| it.owner == owner).map(|it| it.id).collect::<Vec<_>>();
-        for id in waits {
-            state.errands.hurry_one(OutboundCall::Redeem(id), turn.now.ticks);
+impl Shown {
+    fn update(&mut self, tx: &mut Transaction, inlet: &Inlet, status: PortalStatus, is_new: bool) {
+        let before = self.phase.replace(status.phase());
+        if before == self.phase {
+            return;
+        }
+        self.since = tx.now.wall;
+        if status == PortalStatus::Connecting {
+            return;
+        }
+        let before = self.lasting.replace(status.phase());
+        match status {
+            PortalStatus::Up(_) => self.came_up(tx, inlet, is_new),
+            PortalStatus::Down(fault) if before == Some(Phase::Up) => self.went_down(tx, inlet, fault),
+            PortalStatus::Down(_) | PortalStatus::Off | PortalStatus::Connecting => {}
         }
     }
-}
 
-/// The channel is gone, and another one on its way.
-pub(crate) fn connecting(state: &mut State, id: InletId) {
-    let Some(line) = line(state, id) else { return };
-    line.channel = None;
-}
-
-pub(crate) fn down(state: &mut State, id: InletId, fault: Fault) {
-    let Some(line) = line(state, id) else { return };
-    line.channel = Some(Err(fault));
-    line.round_trip = None;
-    line.live = 0;
-}
-
-pub(crate) fn refused(state: &mut State, turn: &mut Transaction, id: InletId, refusal: Option<Refusal>) {
-    let Some(line) = line(state, id) else { return };
-    line.refusal = refusal;
-    // The outlet says no: its owner says why. It says yes although we think it does not: ask as well.
-    let Some(inlet) = state.inlets.get(id) else { return };
-    if refusal.is_some_and(|it| !it.is_services_fault()) || (refusal.is_none() && inlet.refused.is_some()) {
-        state.errands.begin(OutboundCall::Sync(inlet.owner), turn.now.ticks);
-    }
-}
-
-pub(crate) fn live(state: &mut State, turn: &mut Transaction, id: InletId, live: u32) {
-    turn.settle = false;
-    if let Some(line) = line(state, id) {
-        line.live = live;
-    }
-}
-
-pub(crate) fn round_trip(state: &mut State, turn: &mut Transaction, id: InletId, milliseconds: u32) {
-    turn.settle = false;
-    if let Some(line) = line(state, id) {
-        line.round_trip = Some(milliseconds);
-    }
-}
-
-/// What was known of an inlet that is kept anew, or no longer, does not count any more.
-pub(crate) fn begin_anew(state: &mut State, id: InletId, keeps_channel: bool) {
-    let Some(line) = state.lines.get_mut(&id) else { return };
-    line.listening = None;
-    line.refusal = None;
-    if !keeps_channel {
-        line.channel = None;
-        line.round_trip = None;
-        line.live = 0;
-    }
-}
-
-/// Notes since when each portal is as it is, and tells of those that came up or went down.
-pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
-    let gone: Vec<InletId> = state.lines.keys().copied().filter(|id| !state.inlets.contains(*id)).collect();
-    for id in gone {
-        state.lines.remove(&id);
-    }
-    for id in state.inlets.keys_of(|it| !it.giving_back) {
-        let Some(inlet) = state.inlets.get(id) else { continue };
-        let link = state.link(inlet, turn.now.wall);
-        let (name, port) = (inlet.name.clone(), inlet.port);
-        let line = state.lines.entry(id).or_default();
-        let before = line.shown.replace(link.shown());
-        if before == line.shown {
-            continue;
+    fn came_up(&mut self, tx: &mut Transaction, inlet: &Inlet, is_new: bool) {
+        let is_first = is_new && !std::mem::replace(&mut self.is_announced, true);
+        if is_first | std::mem::take(&mut self.down_is_notified) {
+            let (name, address) = (inlet.name.clone(), format!("127.0.0.1:{}", inlet.port));
+            tx.notify(Notice::PortalUp { inlet: inlet.id, name, address });
         }
-        line.since = turn.now.wall;
-        if matches!(link, PortalState::Connecting) {
-            continue;
+    }
+
+    /// Notifies at most once in [`NOTICE_EVERY`], and not of what the user did.
+    fn went_down(&mut self, tx: &mut Transaction, inlet: &Inlet, fault: Fault) {
+        let quiet = self.notified_at.is_some_and(|at| tx.now.ticks < at.saturating_add(NOTICE_EVERY));
+        if quiet || fault.code == Code::Paused || fault.code == Code::Blocked {
+            return;
         }
-        let before = line.lasting.replace(link.shown());
-        match link {
-            PortalState::Up(_) if std::mem::take(&mut line.is_fresh) | std::mem::take(&mut line.down_is_told) => {
-                turn.notify(Notice::PortalUp { inlet: id, name, address: format!("127.0.0.1:{port}") });
-            }
-            PortalState::Down(fault)
-                if before == Some(PortalPhase::Up) && fault.code != Code::Paused && fault.code != Code::Blocked =>
-            {
-                let quiet = line.told_at.is_some_and(|at| turn.now.ticks < at.saturating_add(NOTICE_EVERY));
-                if !quiet {
-                    (line.told_at, line.down_is_told) = (Some(turn.now.ticks), true);
-                    turn.notify(Notice::PortalDown { inlet: id, name, fault });
-                }
-            }
-            _ => {}
-        }
+        (self.notified_at, self.down_is_notified) = (Some(tx.now.ticks), true);
+        tx.notify(Notice::PortalDown { inlet: inlet.id, name: inlet.name.clone(), fault });
     }
 }

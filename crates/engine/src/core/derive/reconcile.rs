@@ -1,28 +1,39 @@
-//! What is kept up: compared after every event with what the records say, and put right.
+//! The reconcile loop: after every event the desired state is computed from the records, compared with what was applied
+//! last, and the differences go out as effects.
+//!
+//! ```text
+//! records ─► desired: direct listener, hubs, outlets, admission rules, inlets, grant statuses told, blocked peers
+//!                │
+//!                └── differs from AppliedState? ─► Effect, and AppliedState is what was desired
+//! ```
+//!
+//! Nothing remembers that something is to be opened or closed: it follows from the records each time. So a crash, a
+//! pause or a block cannot leave anything open that the records close.
 
+use super::access;
 use crate::api::{Code, GrantId, InletId, ServiceId, UnixMillis};
-use crate::core::derive::portal_status;
-use crate::core::records::{Grant, Inlet};
-use crate::core::tasks::mail;
+use crate::core::effect::{AdmissionRule, Effect};
+use crate::core::records::Records;
+use crate::core::schema::Inlet;
+use crate::core::task_request::{MailSubject, TaskRequest};
 use crate::core::transaction::Transaction;
-use crate::core::{AdmissionRule, Effect, State};
-use crate::peer::PeerAddress;
-use crate::peer::{GrantStatus, PeerNotification};
+use crate::peer::{GrantStatus, PeerAddress, PeerNotification};
 use postern_node::identity::Identifier;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the runner was told to keep, and friends how their grants are.
+/// What the driver was told to keep up, and what peers were told.
 #[derive(Default)]
 pub(crate) struct AppliedState {
     listens: bool,
     hubs: BTreeSet<String>,
     outlets: BTreeMap<ServiceId, String>,
-    permits: BTreeMap<ServiceId, Vec<AdmissionRule>>,
+    rules: BTreeMap<ServiceId, Vec<AdmissionRule>>,
     inlets: BTreeMap<InletId, DesiredInlet>,
-    standings: BTreeMap<GrantId, GrantStatus>,
+    statuses: BTreeMap<GrantId, GrantStatus>,
+    blocked: BTreeSet<Identifier>,
 }
 
-/// An inlet as it is kept.
+/// An inlet's parameters.
 #[derive(Clone, PartialEq, Eq)]
 struct DesiredInlet {
     owner: Identifier,
@@ -37,124 +48,147 @@ impl DesiredInlet {
     }
 }
 
+/// What is no longer known after a difference was applied, because the driver starts it anew.
+pub(crate) enum Outdated {
+    DirectListening,
+    Portal { inlet: InletId, keeps_channel: bool },
+}
+
 impl AppliedState {
+    /// Whether the driver keeps an inlet up; reports about any other are late.
     pub(crate) fn keeps_inlet(&self, id: InletId) -> bool {
         self.inlets.contains_key(&id)
     }
-}
 
-/// Takes for told how every grant is.
-pub(crate) fn remember_standings(state: &mut State, wall: UnixMillis) {
-    let standings: BTreeMap<_, _> = state.grants.all().map(|it| (it.id, state.standing(it, wall))).collect();
-    state.kept.standings = standings;
-}
-
-/// Has friends told anew how their grants for a service are.
-pub(crate) fn tell_anew(state: &mut State, service: ServiceId) {
-    let grants = &state.grants;
-    state.kept.standings.retain(|id, _| grants.get(*id).is_none_or(|it| it.service != service));
-}
-
-/// Takes for told how a grant is: its person hears it with the answer.
-pub(crate) fn remember(state: &mut State, grant: &Grant, wall: UnixMillis) {
-    let standing = state.standing(grant, wall);
-    state.kept.standings.insert(grant.id, standing);
-}
-
-/// Puts right what is not kept as the records say.
-pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
-    if !state.is_running() {
-        return;
+    /// Takes the present grant statuses as told and blocked peers as cut off: those of the last run, when one starts.
+    pub(crate) fn assume_applied(&mut self, records: &Records, wall: UnixMillis) {
+        self.statuses = records.grants.all().map(|it| (it.id, access::status(records, it, wall))).collect();
+        self.blocked = blocked(records);
     }
-    keep_hubs(state, turn);
-    keep_outlets(state, turn);
-    keep_inlets(state, turn);
-    tell_standings(state, turn);
+
+    /// Has the status of a service's grants told again, whether or not it has changed.
+    pub(crate) fn invalidate_statuses(&mut self, records: &Records, service: ServiceId) {
+        self.statuses.retain(|id, _| records.grants.get(*id).is_none_or(|it| it.service != service));
+    }
 }
 
-fn keep_hubs(state: &mut State, turn: &mut Transaction) {
-    let Some(profile) = &state.profile else { return };
-    if state.kept.listens != profile.this_computer {
-        state.kept.listens = profile.this_computer;
-        state.this_computer = crate::core::commands::hubs::Listening::default();
-        turn.keep(Effect::Listen(state.kept.listens));
-    }
-    let wanted: BTreeSet<String> = profile.hubs.iter().cloned().collect();
-    for gone in state.kept.hubs.difference(&wanted) {
-        turn.keep(Effect::DropHub(gone.clone()));
-    }
-    for hub in profile.hubs.iter().filter(|it| !state.kept.hubs.contains(*it)) {
-        turn.keep(Effect::KeepHub(hub.clone()));
-    }
-    state.kept.hubs = wanted;
-}
-
-fn keep_outlets(state: &mut State, turn: &mut Transaction) {
-    let gone: Vec<ServiceId> = state.kept.outlets.keys().copied().filter(|id| !state.services.contains(*id)).collect();
-    for id in gone {
-        state.kept.outlets.remove(&id);
-        state.kept.permits.remove(&id);
-        turn.keep(Effect::DropOutlet(id));
-    }
-    let services: Vec<(ServiceId, String)> = state.services.all().map(|it| (it.id, it.target.clone())).collect();
-    for (id, target) in services {
-        let permitted = state.permitted(id, turn.now.wall);
-        // The gate is told first of a new outlet: it must not be open for an instant to whoever was let in before.
-        if state.kept.permits.get(&id) != Some(&permitted) {
-            turn.keep(Effect::SetAdmission { service: id, permitted: permitted.clone() });
-            state.kept.permits.insert(id, permitted);
-        }
-        if state.kept.outlets.get(&id) != Some(&target) {
-            turn.keep(Effect::KeepOutlet { service: id, target: target.clone() });
-            state.kept.outlets.insert(id, target);
+/// Applies the differences between the desired and the applied state. Returns what is outdated by that.
+pub(crate) fn run(applied: &mut AppliedState, records: &Records, tx: &mut Transaction) -> Vec<Outdated> {
+    let mut outdated = Vec::new();
+    for id in tx.take_informed() {
+        if let Some(grant) = records.grants.get(id) {
+            applied.statuses.insert(id, access::status(records, grant, tx.now.wall));
         }
     }
+    if records.is_running() {
+        reconcile_hubs(applied, records, tx, &mut outdated);
+        reconcile_outlets(applied, records, tx);
+        reconcile_inlets(applied, records, tx, &mut outdated);
+        tell_statuses(applied, records, tx);
+        cut_off_blocked(applied, records, tx);
+    }
+    outdated
 }
 
-fn keep_inlets(state: &mut State, turn: &mut Transaction) {
-    let wanted = state.inlets.all().filter(|it| state.is_wanted(it, turn.now.wall));
-    let wanted: BTreeMap<InletId, DesiredInlet> = wanted.map(|it| (it.id, DesiredInlet::of(it))).collect();
-    let gone: Vec<InletId> = state.kept.inlets.keys().copied().filter(|id| !wanted.contains_key(id)).collect();
-    for id in gone {
-        state.kept.inlets.remove(&id);
-        portal_status::begin_anew(state, id, false);
-        turn.keep(Effect::DropInlet(id));
+fn reconcile_hubs(applied: &mut AppliedState, records: &Records, tx: &mut Transaction, outdated: &mut Vec<Outdated>) {
+    let Some(profile) = &records.profile else { return };
+    if applied.listens != profile.this_computer {
+        applied.listens = profile.this_computer;
+        outdated.push(Outdated::DirectListening);
+        tx.reconciled(Effect::Listen(applied.listens));
     }
-    for (id, wish) in wanted {
-        let before = state.kept.inlets.insert(id, wish.clone());
-        if before.as_ref() == Some(&wish) {
+    let desired: BTreeSet<String> = profile.hubs.iter().cloned().collect();
+    for gone in applied.hubs.difference(&desired) {
+        tx.reconciled(Effect::DropHub(gone.clone()));
+    }
+    for hub in profile.hubs.iter().filter(|it| !applied.hubs.contains(*it)) {
+        tx.reconciled(Effect::KeepHub(hub.clone()));
+    }
+    applied.hubs = desired;
+}
+
+fn reconcile_outlets(applied: &mut AppliedState, records: &Records, tx: &mut Transaction) {
+    let gone: Vec<ServiceId> = applied.outlets.keys().copied().filter(|id| !records.services.contains(*id)).collect();
+    for id in gone {
+        applied.outlets.remove(&id);
+        applied.rules.remove(&id);
+        tx.reconciled(Effect::DropOutlet(id));
+    }
+    for service in records.services.all() {
+        let (id, target) = (service.id, &service.target);
+        let rules = access::rules(records, id, tx.now.wall);
+        // Admission first: a new outlet must not be open for an instant under the rules of an older one.
+        if applied.rules.get(&id) != Some(&rules) {
+            tx.reconciled(Effect::SetAdmission { service: id, rules: rules.clone() });
+            applied.rules.insert(id, rules);
+        }
+        if applied.outlets.get(&id) != Some(target) {
+            tx.reconciled(Effect::KeepOutlet { service: id, target: target.clone() });
+            applied.outlets.insert(id, target.clone());
+        }
+    }
+}
+
+fn reconcile_inlets(applied: &mut AppliedState, records: &Records, tx: &mut Transaction, outdated: &mut Vec<Outdated>) {
+    let desired = records.inlets.all().filter(|it| records.is_wanted(it, tx.now.wall));
+    let desired: BTreeMap<InletId, DesiredInlet> = desired.map(|it| (it.id, DesiredInlet::of(it))).collect();
+    let gone: Vec<InletId> = applied.inlets.keys().copied().filter(|id| !desired.contains_key(id)).collect();
+    for inlet in gone {
+        applied.inlets.remove(&inlet);
+        outdated.push(Outdated::Portal { inlet, keeps_channel: false });
+        tx.reconciled(Effect::DropInlet(inlet));
+    }
+    for (inlet, next) in desired {
+        let before = applied.inlets.insert(inlet, next.clone());
+        if before.as_ref() == Some(&next) {
             continue;
         }
-        if let Some(before) = before
-            && (before.port != wish.port || before.outlet != wish.outlet)
-        {
-            portal_status::begin_anew(state, id, true);
+        if before.is_some_and(|it| it.port != next.port || it.outlet != next.outlet) {
+            outdated.push(Outdated::Portal { inlet, keeps_channel: true });
         }
-        let DesiredInlet { owner, reach, outlet, port } = wish;
-        turn.keep(Effect::KeepInlet { inlet: id, owner, reach, outlet, port });
+        let DesiredInlet { owner, reach, outlet, port } = next;
+        tx.reconciled(Effect::KeepInlet { inlet, owner, reach, outlet, port });
     }
 }
 
-/// Tells friends whose grants are not as they were told last.
-pub(crate) fn tell_standings(state: &mut State, turn: &mut Transaction) {
-    let changed = state.grants.all().filter_map(|grant| {
-        let standing = state.standing(grant, turn.now.wall);
-        (state.kept.standings.get(&grant.id) != Some(&standing)).then_some((grant.id, grant.person, standing))
-    });
-    for (id, person, standing) in changed.collect::<Vec<_>>() {
-        let before = state.kept.standings.insert(id, standing.clone());
-        // How the service does concerns whoever is there now; mail would tell of it when it is long over.
-        let is_down = |it: &GrantStatus| *it == GrantStatus::Inactive(Code::ServiceDown);
-        let lets_in = |it: &GrantStatus| matches!(it, GrantStatus::Active(_)) || is_down(it);
-        let of_the_service = is_down(&standing) || before.as_ref().is_none_or(is_down);
-        if of_the_service && lets_in(&standing) && before.as_ref().is_none_or(lets_in) {
-            state.mail.forget(mail::Subject::Grant(id));
-            turn.effect(Effect::NotifyPeer(person, PeerNotification::Grant { grant: id, standing }));
+/// Tells friends whose grants have another status than they were told last.
+fn tell_statuses(applied: &mut AppliedState, records: &Records, tx: &mut Transaction) {
+    for grant in records.grants.all() {
+        let status = access::status(records, grant, tx.now.wall);
+        if applied.statuses.get(&grant.id) == Some(&status) {
+            continue;
+        }
+        let before = applied.statuses.insert(grant.id, status.clone());
+        let subject = MailSubject::Grant(grant.id);
+        let only_health = is_about_health(before.as_ref(), &status);
+        let notification = PeerNotification::Grant { grant: grant.id, status };
+        if only_health {
+            // Mail would arrive when the service's health is long another.
+            tx.request(TaskRequest::DropMail(subject));
+            tx.effect(Effect::NotifyPeer(grant.person, notification));
         } else {
-            mail::tell(state, turn, person, mail::Subject::Grant(id), PeerNotification::Grant { grant: id, standing });
+            tx.send(grant.person, subject, notification);
         }
     }
-    let grants = &state.grants;
-    state.kept.standings.retain(|id, _| grants.contains(*id));
-    state.uses.retain(|id, _| grants.contains(*id));
+    applied.statuses.retain(|id, _| records.grants.contains(*id));
+}
+
+/// Whether a status differs from the one before only by the service's health.
+fn is_about_health(before: Option<&GrantStatus>, now: &GrantStatus) -> bool {
+    let is_down = |it: &GrantStatus| *it == GrantStatus::Inactive(Code::ServiceDown);
+    let is_usable = |it: &GrantStatus| matches!(it, GrantStatus::Active(_)) || is_down(it);
+    (is_down(now) || before.is_none_or(is_down)) && is_usable(now) && before.is_none_or(is_usable)
+}
+
+fn blocked(records: &Records) -> BTreeSet<Identifier> {
+    records.contacts.all().filter(|it| it.blocked).map(|it| it.identifier).collect()
+}
+
+/// Closes the channels with contacts that were blocked, after they were told.
+fn cut_off_blocked(applied: &mut AppliedState, records: &Records, tx: &mut Transaction) {
+    let desired = blocked(records);
+    for person in desired.difference(&applied.blocked) {
+        tx.effect(Effect::CloseChannels(*person));
+    }
+    applied.blocked = desired;
 }

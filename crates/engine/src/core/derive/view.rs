@@ -1,30 +1,43 @@
-//! The state as faces see it.
+//! The snapshot: everything visible, computed from the records. Equal states give equal snapshots, in the same order.
 
+use super::portal_status::{self, PortalHistory, PortalStatus};
+use super::{access, contact_info};
 use crate::api::{
-    Answer, Code, ContactView, Fault, Finding, GrantState, Health, HubView, InletLink, InletView, KnockView, LinkState,
-    Me, PersonView, ReceivedState, ReceivedView, SentState, SentView, ServiceKind, ServiceView, Settings, Severity,
-    Snapshot, Status, ThisComputer, UnixMillis,
+    Code, ContactView, Fault, GrantState, HubView, InletLink, InletView, KnockView, LinkState, Me, PersonView,
+    ReceivedState, ReceivedView, SentState, SentView, ServiceKind, ServiceView, Settings, Snapshot, Status,
+    ThisComputer, UnixMillis,
 };
-use crate::core::State;
-use crate::core::commands::{contacts, grants, hubs, incoming_invitations, inlets, invitations};
-use crate::core::derive::portal_status::PortalState;
-use crate::core::event::Now;
-use crate::core::records::{Contact, Grant, Inlet, Invitation, Received, Service};
-use crate::core::tasks::mail;
-use crate::core::tasks::outbound_calls::OutboundCall;
+use crate::core::event::Environment;
+use crate::core::fault_messages;
+use crate::core::records::Records;
+use crate::core::schema::{Contact, Grant, Inlet, Invitation, RETENTION_DAYS, Received, Service};
 
-impl State {
-    /// Everything visible at this instant. Equal states give equal snapshots, in the same order.
-    pub fn snapshot(&self, now: Now) -> Snapshot {
+/// What a snapshot is made from.
+pub(crate) struct View<'a> {
+    pub(crate) records: &'a Records,
+    pub(crate) portals: &'a PortalHistory,
+    pub(crate) environment: &'a Environment,
+    /// Why an accepted invitation has not been redeemed yet: the last failure of the call to its owner.
+    pub(crate) redeem_faults: &'a dyn Fn(crate::api::InvitationId) -> Option<Fault>,
+    pub(crate) wall: UnixMillis,
+}
+
+impl View<'_> {
+    /// Everything visible at this instant.
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
-            me: self.profile.as_ref().and_then(|it| Some(Me { identifier: it.identity?, name: it.name.clone() })),
+            me: self
+                .records
+                .profile
+                .as_ref()
+                .and_then(|it| Some(Me { identifier: it.identity?, name: it.name.clone() })),
             status: Status::Idle,
-            paused: self.is_paused(),
+            paused: self.records.is_paused(),
             this_computer: self.this_computer_view(),
             hubs: self.hub_views(),
-            services: sorted(self.services.all(), |it| (it.created, it.id), |it| self.service_view(it, now.wall)),
-            inlets: self.inlet_views(now.wall),
-            invitations: self.received_views(now.wall),
+            services: sorted(self.records.services.all(), |it| (it.created, it.id), |it| self.service_view(it)),
+            inlets: self.inlet_views(),
+            invitations: self.received_views(),
             knocks: self.knock_views(),
             contacts: self.contact_views(),
             settings: self.settings(),
@@ -36,21 +49,21 @@ impl State {
 
     fn this_computer_view(&self) -> ThisComputer {
         ThisComputer {
-            on: self.profile.as_ref().is_some_and(|it| it.this_computer),
-            addresses: self.this_computer.addresses.clone(),
-            fault: self.this_computer.fault.clone(),
+            on: self.records.profile.as_ref().is_some_and(|it| it.this_computer),
+            addresses: self.records.listening.addresses.clone(),
+            fault: self.records.listening.fault.clone(),
         }
     }
 
     fn hub_views(&self) -> Vec<HubView> {
-        let hubs = self.profile.iter().flat_map(|it| &it.hubs);
+        let hubs = self.records.profile.iter().flat_map(|it| &it.hubs);
         let view = |address: &String| {
-            let link = self.hubs.get(address);
+            let link = self.records.hubs.get(address);
             HubView {
                 address: address.clone(),
                 link: match link {
-                    _ if !self.is_running() => LinkState::Off,
-                    Some(link) => link.state(),
+                    _ if !self.records.is_running() => LinkState::Off,
+                    Some(link) => link.link_state(),
                     None => LinkState::Connecting,
                 },
                 identifier: link.and_then(|it| it.identifier),
@@ -59,10 +72,11 @@ impl State {
         hubs.map(view).collect()
     }
 
-    fn service_view(&self, service: &Service, wall: UnixMillis) -> ServiceView {
-        let grants = self.grants.all().filter(|it| it.service == service.id);
-        let people = sorted(grants, |it| (it.created, it.id), |it| self.person_view(it, wall));
-        let sent = self.invitations.all().filter(|it| it.service == service.id && it.state != SentState::Accepted);
+    fn service_view(&self, service: &Service) -> ServiceView {
+        let grants = self.records.grants.all().filter(|it| it.service == service.id);
+        let people = sorted(grants, |it| (it.created, it.id), |it| self.person_view(it));
+        let sent =
+            self.records.invitations.all().filter(|it| it.service == service.id && it.state != SentState::Accepted);
         ServiceView {
             id: service.id,
             name: service.name.clone(),
@@ -71,22 +85,22 @@ impl State {
             path: service.path.clone(),
             description: service.description.clone(),
             on: service.on,
-            health: self.watches.get(&service.id).map(|it| it.health.clone()).unwrap_or_default(),
+            health: self.records.health.get(&service.id).cloned().unwrap_or_default(),
             live: people.iter().map(|it| it.live).sum(),
             people,
-            invitations: sorted(sent, |it| (it.created, it.id), |it| self.sent_view(it, wall)),
+            invitations: sorted(sent, |it| (it.created, it.id), |it| self.sent_view(it)),
             created: service.created,
         }
     }
 
-    fn person_view(&self, grant: &Grant, wall: UnixMillis) -> PersonView {
-        let used = self.uses.get(&grant.id);
-        let is_over = grants::is_live(grant.state) && self.why_not(grant, wall) == Some(Code::Expired);
+    fn person_view(&self, grant: &Grant) -> PersonView {
+        let used = self.records.usage.get(&grant.id);
+        let is_over = grant.is_live() && access::why_not(self.records, grant, self.wall) == Some(Code::Expired);
         PersonView {
             grant: grant.id,
             person: grant.person,
-            name: self.name(grant.person),
-            verified: self.contacts.get(grant.person).is_some_and(contacts::is_verified),
+            name: self.records.name(grant.person),
+            verified: self.records.contacts.get(grant.person).is_some_and(Contact::is_verified),
             state: if is_over { GrantState::Expired } else { grant.state },
             terms: grant.terms.clone(),
             last_used: used.and_then(|it| it.last).or(grant.last_used),
@@ -94,12 +108,12 @@ impl State {
         }
     }
 
-    fn sent_view(&self, invitation: &Invitation, wall: UnixMillis) -> SentView {
-        let is_over = invitations::is_open(invitation.state) && invitation.expires <= wall;
+    fn sent_view(&self, invitation: &Invitation) -> SentView {
+        let is_over = invitation.is_open() && invitation.expires <= self.wall;
         SentView {
             id: invitation.id,
             to: invitation.person,
-            name: self.invited_name(invitation),
+            name: self.records.invited_name(invitation),
             state: if is_over { SentState::Expired } else { invitation.state },
             ask_first: invitation.ask_first,
             terms: invitation.terms.clone(),
@@ -108,24 +122,26 @@ impl State {
         }
     }
 
-    fn inlet_views(&self, wall: UnixMillis) -> Vec<InletView> {
-        let inlets = self.inlets.all().filter(|it| !it.giving_back);
-        sorted(inlets, |it| (it.name.to_lowercase(), it.id), |it| self.inlet_view(it, wall))
+    fn inlet_views(&self) -> Vec<InletView> {
+        let inlets = self.records.inlets.all().filter(|it| !it.giving_back);
+        sorted(inlets, |it| (it.name.to_lowercase(), it.id), |it| self.inlet_view(it))
     }
 
-    fn inlet_view(&self, inlet: &Inlet, wall: UnixMillis) -> InletView {
-        let line = self.lines.get(&inlet.id);
-        let link = match self.link(inlet, wall) {
-            PortalState::Off => InletLink::Off,
-            PortalState::Connecting => InletLink::Connecting,
-            PortalState::Up(way) => InletLink::Up { way, round_trip_ms: line.and_then(|it| it.round_trip) },
-            PortalState::Down(fault) => InletLink::Down { fault, since: line.map_or(wall, |it| it.since) },
+    fn inlet_view(&self, inlet: &Inlet) -> InletView {
+        let runtime = self.records.portals.get(&inlet.id);
+        let link = match portal_status::status(self.records, inlet, self.wall) {
+            PortalStatus::Off => InletLink::Off,
+            PortalStatus::Connecting => InletLink::Connecting,
+            PortalStatus::Up(way) => InletLink::Up { way, round_trip_ms: runtime.and_then(|it| it.round_trip) },
+            PortalStatus::Down(fault) => {
+                InletLink::Down { fault, since: self.portals.since(inlet.id).unwrap_or(self.wall) }
+            }
         };
         InletView {
             id: inlet.id,
             owner: inlet.owner,
-            owner_name: self.name(inlet.owner),
-            owner_verified: self.contacts.get(inlet.owner).is_some_and(contacts::is_verified),
+            owner_name: self.records.name(inlet.owner),
+            owner_verified: self.records.contacts.get(inlet.owner).is_some_and(Contact::is_verified),
             name: inlet.name.clone(),
             service_name: inlet.service_name.clone(),
             kind: inlet.service_kind,
@@ -135,58 +151,58 @@ impl State {
             url: url(inlet),
             on: inlet.on,
             link,
-            live: line.map_or(0, |it| it.live),
+            live: runtime.map_or(0, |it| it.live),
             expires: inlet.until,
         }
     }
 
-    fn received_views(&self, wall: UnixMillis) -> Vec<ReceivedView> {
-        let is_visible = |it: &&Received| !incoming_invitations::is_answered(it) && !self.is_blocked(it.owner);
-        let visible = self.received.all().filter(is_visible);
-        sorted(visible, |it| (it.expires, it.id), |it| self.received_view(it, wall))
+    fn received_views(&self) -> Vec<ReceivedView> {
+        let is_visible = |it: &&Received| !it.is_answered() && !self.records.is_blocked(it.owner);
+        let visible = self.records.received.all().filter(is_visible);
+        sorted(visible, |it| (it.expires, it.id), |it| self.received_view(it))
     }
 
-    fn received_view(&self, received: &Received, wall: UnixMillis) -> ReceivedView {
-        let contact = self.contacts.get(received.owner);
+    fn received_view(&self, received: &Received) -> ReceivedView {
+        let contact = self.records.contacts.get(received.owner);
         let state = match &received.over {
             Some(fault) => ReceivedState::Over { fault: fault.clone() },
             None if received.accepted => {
-                let fault = self.key_fault().or_else(|| self.errands.fault(OutboundCall::Redeem(received.id)));
-                ReceivedState::Accepting { fault: fault.cloned() }
+                let fault = self.records.identity_fault().cloned();
+                ReceivedState::Accepting { fault: fault.or_else(|| (self.redeem_faults)(received.id)) }
             }
-            None if received.expires <= wall => ReceivedState::Over {
-                fault: crate::core::fault_messages::invitation(Code::Expired, &received.owner_name),
-            },
+            None if received.expires <= self.wall => {
+                ReceivedState::Over { fault: fault_messages::invitation(Code::Expired, &received.owner_name) }
+            }
             None => ReceivedState::New,
         };
         ReceivedView {
             id: received.id,
             owner: received.owner,
-            owner_name: contact.map_or_else(|| received.owner_name.clone(), contacts::name_of),
+            owner_name: contact.map_or_else(|| received.owner_name.clone(), Contact::display_name),
             owner_known: contact.is_some(),
-            owner_verified: contact.is_some_and(contacts::is_verified),
-            words: self.words_with(received.owner).unwrap_or_default(),
+            owner_verified: contact.is_some_and(Contact::is_verified),
+            words: self.records.words_with(received.owner).unwrap_or_default(),
             service_name: received.service_name.clone(),
             kind: received.service_kind,
             description: received.description.clone(),
-            port: received.chosen_port.unwrap_or_else(|| inlets::proposed_port(self, received.port)),
+            port: received.chosen_port.unwrap_or_else(|| self.records.proposed_port(received.port)),
             expires: received.expires,
             state,
         }
     }
 
     fn knock_views(&self) -> Vec<KnockView> {
-        let at = |it: &Invitation| self.knocks.get(&it.id).map_or(it.created, |knock| knock.at);
-        let knocking = self.invitations.all().filter(|it| it.state == SentState::Knocking);
+        let at = |it: &Invitation| self.records.knocks.get(&it.id).map_or(it.created, |knock| knock.at);
+        let knocking = self.records.invitations.all().filter(|it| it.state == SentState::Knocking);
         let view = |it: &Invitation| {
             let person = it.person?;
             Some(KnockView {
                 invitation: it.id,
                 person,
-                name: self.invited_name(it).unwrap_or_default(),
-                words: self.words_with(person).unwrap_or_default(),
+                name: self.records.invited_name(it).unwrap_or_default(),
+                words: self.records.words_with(person).unwrap_or_default(),
                 service: it.service,
-                service_name: self.service_name(it.service),
+                service_name: self.records.service_name(it.service),
                 at: at(it),
             })
         };
@@ -196,40 +212,44 @@ impl State {
     fn contact_views(&self) -> Vec<ContactView> {
         let view = |it: &Contact| ContactView {
             identifier: it.identifier,
-            name: contacts::name_of(it),
+            name: it.display_name(),
             own_name: it.own_name.clone(),
-            words: self.words_with(it.identifier).unwrap_or_default(),
-            verified: contacts::is_verified(it),
+            words: self.records.words_with(it.identifier).unwrap_or_default(),
+            verified: it.is_verified(),
             blocked: it.blocked,
-            key_changed: contacts::key_has_changed(it),
-            can_be_mailed: mail::can_be_mailed(it),
+            key_changed: it.key_has_changed(),
+            can_be_mailed: it.can_be_mailed(),
             since: it.since,
         };
-        sorted(self.contacts.all(), |it| (contacts::name_of(it).to_lowercase(), it.identifier), view)
+        sorted(self.records.contacts.all(), |it| (it.display_name().to_lowercase(), it.identifier), view)
     }
 
     fn settings(&self) -> Settings {
         Settings {
-            keychain: self.launch.keychain,
-            data_dir: self.launch.data_dir.clone(),
-            retention_days: self
-                .profile
-                .as_ref()
-                .map_or(crate::core::commands::profile::RETENTION_DAYS, |it| it.retention_days),
-            version: self.launch.version.clone(),
+            keychain: self.environment.keychain,
+            data_dir: self.environment.data_dir.clone(),
+            retention_days: self.records.profile.as_ref().map_or(RETENTION_DAYS, |it| it.retention_days),
+            version: self.environment.version.clone(),
         }
     }
 
     fn troubles(&self) -> Vec<Fault> {
-        let mut troubles: Vec<Fault> = self.key_fault().cloned().into_iter().collect();
-        let others = self.hubs.iter().filter(|(_, it)| it.is_other).map(|(address, _)| hubs::is_another(address));
+        let mut troubles: Vec<Fault> = self.records.identity_fault().cloned().into_iter().collect();
+        let others = self
+            .records
+            .hubs
+            .iter()
+            .filter(|(_, it)| it.is_other)
+            .map(|(address, _)| fault_messages::hub_changed(address));
         troubles.extend(others);
-        let has_no_way_in = self.is_running() && self.services.len() > 0 && self.reach().is_empty();
+        let has_no_way_in = self.records.is_running()
+            && self.records.services.len() > 0
+            && contact_info::addresses(self.records).is_empty();
         if has_no_way_in
-            && self.this_computer.fault.is_none()
-            && !self.profile.as_ref().is_some_and(|it| it.this_computer)
+            && self.records.listening.fault.is_none()
+            && !self.records.profile.as_ref().is_some_and(|it| it.this_computer)
         {
-            troubles.push(invitations::no_way_in());
+            troubles.push(fault_messages::no_way_in());
         }
         troubles
     }
@@ -281,55 +301,4 @@ fn status(snapshot: &Snapshot) -> Status {
     } else {
         Status::Offline
     }
-}
-
-/// What the state itself says about what is wrong, worst first.
-pub(crate) fn findings(state: &State, now: Now) -> Answer {
-    let snapshot = state.snapshot(now);
-    let mut findings = Vec::new();
-    let mut found = |severity, subject: &str, message: String, advice: Option<&str>| {
-        let (subject, advice) = (subject.to_owned(), advice.map(str::to_owned));
-        findings.push(Finding { severity, subject, message, advice });
-    };
-    for fault in &snapshot.troubles {
-        let subject = if matches!(fault.code, Code::NoWayIn | Code::HubChanged) { "hub" } else { "keychain" };
-        found(Severity::Bad, subject, fault.message.clone(), None);
-    }
-    for hub in &snapshot.hubs {
-        match &hub.link {
-            LinkState::Up => found(Severity::Good, "hub", format!("{} is connected.", hub.address), None),
-            LinkState::Down { fault, .. } => {
-                let message = format!("{} is not connected: {}", hub.address, fault.message);
-                found(Severity::Bad, "hub", message, Some("Check this computer's network, and the hub's address."));
-            }
-            _ => found(Severity::Warning, "hub", format!("{} is not connected yet.", hub.address), None),
-        }
-    }
-    if let Some(fault) = &snapshot.this_computer.fault {
-        found(Severity::Warning, "hub", format!("Others cannot reach this computer: {}", fault.message), None);
-    }
-    for service in &snapshot.services {
-        match &service.health {
-            Health::Down { fault, .. } => {
-                let message = format!("{} does not answer at {}: {}", service.name, service.target, fault.message);
-                found(Severity::Bad, "service", message, Some("Start the program, or change where the service is."));
-            }
-            Health::Up => found(Severity::Good, "service", format!("{} answers.", service.name), None),
-            Health::Unknown => {}
-        }
-    }
-    for inlet in &snapshot.inlets {
-        match &inlet.link {
-            InletLink::Up { .. } => found(Severity::Good, "portal", format!("{} is up.", inlet.name), None),
-            InletLink::Down { fault, .. } => {
-                found(Severity::Bad, "portal", format!("{} is not up: {}", inlet.name, fault.message), None);
-            }
-            InletLink::Connecting => {
-                found(Severity::Warning, "portal", format!("{} is being connected.", inlet.name), None);
-            }
-            InletLink::Off => {}
-        }
-    }
-    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
-    Answer::Findings { findings }
 }

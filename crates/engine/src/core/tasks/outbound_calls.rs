@@ -1,253 +1,289 @@
-//! What others are still to hear from this person, asked until it is heard.
+//! Calls to other engines, retried until they are answered.
 //!
 //! ```text
-//! records ──► Redeem, Decline, GiveBack ─┐            ┌─► heard: the room it belongs to
-//! moments ──► Seen, Sync ────────────────┴─► Call ────┴─► not: again in 1 s, 2 s, … 60 s, or at once when a hub is back
-//! ```
+//! records ──► Redeem, Decline, GiveBack ─┐            ┌─► answered: the records change
+//! events  ──► Seen, Sync ────────────────┴─► Call ────┴─► failed: exponential backoff from 1 s to 60 s, or at once
+//! ```                                                             when a hub or the owner is back
 //!
-//! Which errands there are follows from the records, so a crash forgets none that matters.
+//! The first three follow from the records, so a crash forgets none; the other two are given up after some attempts.
 
-use crate::api::{Code, Fault, GrantId, InletId, InvitationId};
-use crate::core::commands::{incoming_invitations, inlets};
+use super::retry_delay;
+use crate::api::{Code, Fault, GrantId, InvitationId};
+use crate::core::derive::contact_info::contact_info;
+use crate::core::effect::Effect;
 use crate::core::event::CallId;
-use crate::core::limits::{ANSWER_WITHIN, ASK_AGAIN, FIRST_RETRY, LAST_RETRY, MAX_CALLS, MAX_SYNC, MAX_TRIES};
-use crate::core::records::Inlet;
+use crate::core::limits::{ANSWER_WITHIN, ASK_AGAIN, MAX_CALLS, MAX_SYNC, MAX_TRIES};
+use crate::core::records::{Records, inlet, received};
+use crate::core::task_request::OutboundCall;
 use crate::core::transaction::Transaction;
-use crate::core::{Effect, State};
-use crate::peer::PeerAddress;
-use crate::peer::{PeerRequest, PeerResponse};
+use crate::peer::{PeerAddress, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
-use std::collections::BTreeMap;
-
-/// One thing for one owner to hear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum OutboundCall {
-    Redeem(InvitationId),
-    Decline(InvitationId),
-    GiveBack(InletId),
-    Sync(Identifier),
-    Seen(InvitationId),
-}
+use std::collections::{BTreeMap, BTreeSet};
 
 impl OutboundCall {
-    /// Whether the records say that it is to be done, or only that it would be good.
-    fn must_be_heard(self) -> bool {
-        matches!(self, Self::Redeem(_) | Self::Decline(_) | Self::GiveBack(_))
+    /// Whether it is made until it is answered, because the records say so.
+    fn is_required(self) -> bool {
+        match self {
+            Self::Redeem(_) | Self::Decline(_) | Self::GiveBack(_) => true,
+            Self::Sync(_) | Self::Seen(_) => false,
+        }
     }
 }
 
 #[derive(Default)]
-struct Wait {
-    /// When to ask, in ticks.
+struct Pending {
+    /// When to make the call, in ticks.
     at: u64,
     attempts: u32,
+    /// Why the last attempt failed.
     fault: Option<Fault>,
-    call: Option<Call>,
-    /// Something has changed since the question under way was asked.
+    under_way: Option<UnderWay>,
+    /// Something has changed since the call under way was made: make it once more.
     again: bool,
 }
 
-struct Call {
+impl Pending {
+    fn at(ticks: u64) -> Self {
+        Self { at: ticks, ..Self::default() }
+    }
+
+    fn retry(&mut self, ticks: u64) {
+        self.at = self.at.min(ticks);
+        self.attempts = 0;
+        self.again = self.under_way.is_some();
+    }
+}
+
+struct UnderWay {
     id: CallId,
-    /// Until when its answer is waited for, in ticks.
+    /// When it is given up, in ticks.
     until: u64,
+    /// The grants that a sync asked about.
     asked: Vec<GrantId>,
 }
 
-/// All errands, and the questions under way.
+/// All calls that are waiting or under way.
 #[derive(Default)]
 pub(crate) struct OutboundCalls {
-    waits: BTreeMap<OutboundCall, Wait>,
-    last_call: u64,
+    pending: BTreeMap<OutboundCall, Pending>,
+    last_id: u64,
 }
 
 impl OutboundCalls {
-    /// Asks now, even if it was asked before.
-    pub(crate) fn begin(&mut self, errand: OutboundCall, ticks: u64) {
-        let wait = self.waits.entry(errand).or_insert_with(|| Wait { at: ticks, ..Wait::default() });
-        wait.at = wait.at.min(ticks);
-        wait.again = wait.call.is_some();
+    /// Makes a call now, and once more if it is under way.
+    pub(super) fn begin(&mut self, call: OutboundCall, ticks: u64) {
+        let pending = self.pending.entry(call).or_insert_with(|| Pending::at(ticks));
+        pending.at = pending.at.min(ticks);
+        pending.again = pending.under_way.is_some();
     }
 
-    /// Asks at once what waits to be asked again.
-    pub(crate) fn hurry(&mut self, ticks: u64) {
-        for wait in self.waits.values_mut() {
-            hurry(wait, ticks);
+    /// Retries a call at once, if it is waiting.
+    pub(super) fn retry(&mut self, call: OutboundCall, ticks: u64) {
+        if let Some(pending) = self.pending.get_mut(&call) {
+            pending.retry(ticks);
         }
     }
 
-    pub(crate) fn hurry_one(&mut self, errand: OutboundCall, ticks: u64) {
-        if let Some(wait) = self.waits.get_mut(&errand) {
-            hurry(wait, ticks);
+    /// Retries all calls at once.
+    pub(super) fn retry_all(&mut self, ticks: u64) {
+        for pending in self.pending.values_mut() {
+            pending.retry(ticks);
         }
     }
 
-    /// What an errand waits for.
-    pub(crate) fn fault(&self, errand: OutboundCall) -> Option<&Fault> {
-        self.waits.get(&errand)?.fault.as_ref()
+    /// Why an accepted invitation has not been redeemed yet.
+    pub(crate) fn redeem_fault(&self, id: InvitationId) -> Option<Fault> {
+        self.pending.get(&OutboundCall::Redeem(id))?.fault.clone()
     }
 
-    /// When the next is to be asked, or an answer to be given up.
-    pub(crate) fn next(&self) -> Option<u64> {
-        let is_full = self.calls() >= MAX_CALLS;
-        let next = |it: &Wait| match &it.call {
+    /// When the next call is due or given up, in ticks.
+    pub(super) fn next(&self) -> Option<u64> {
+        let is_full = self.under_way() >= MAX_CALLS;
+        let next = |it: &Pending| match &it.under_way {
             Some(call) => Some(call.until),
             None => (!is_full).then_some(it.at),
         };
-        self.waits.values().filter_map(next).min()
+        self.pending.values().filter_map(next).min()
     }
 
-    fn calls(&self) -> usize {
-        self.waits.values().filter(|it| it.call.is_some()).count()
+    fn under_way(&self) -> usize {
+        self.pending.values().filter(|it| it.under_way.is_some()).count()
+    }
+
+    /// Makes the pending calls those that the records require, and makes every call that is due.
+    pub(super) fn run(&mut self, records: &Records, tx: &mut Transaction) {
+        let ticks = tx.now.ticks;
+        let required = required(records);
+        self.pending.retain(|call, _| !call.is_required() || required.contains(call));
+        for call in required {
+            self.pending.entry(call).or_insert_with(|| Pending::at(ticks));
+        }
+        self.give_up_lost(tx);
+        let due = self.pending.iter().filter(|(_, it)| it.under_way.is_none() && it.at <= ticks).map(|(call, _)| *call);
+        let room = MAX_CALLS.saturating_sub(self.under_way());
+        let due: Vec<OutboundCall> = due.take(room).collect();
+        for call in due {
+            self.make(records, tx, call);
+        }
+    }
+
+    /// A call whose answer never came has failed.
+    fn give_up_lost(&mut self, tx: &mut Transaction) {
+        let ticks = tx.now.ticks;
+        let is_lost = |it: &Pending| it.under_way.as_ref().is_some_and(|call| call.until <= ticks);
+        let lost: Vec<OutboundCall> =
+            self.pending.iter().filter(|(_, it)| is_lost(it)).map(|(call, _)| *call).collect();
+        for call in lost {
+            self.failed(tx, call, Fault::new(Code::TimedOut, "The owner did not answer in time."));
+        }
+    }
+
+    fn make(&mut self, records: &Records, tx: &mut Transaction, call: OutboundCall) {
+        let Some((to, reach, message)) = message(records, call) else {
+            self.pending.remove(&call);
+            return;
+        };
+        self.last_id += 1;
+        let id = CallId(self.last_id);
+        let asked = if let PeerRequest::Sync { grants, .. } = &message { grants.clone() } else { Vec::new() };
+        if let Some(pending) = self.pending.get_mut(&call) {
+            pending.under_way = Some(UnderWay { id, until: tx.now.ticks + ANSWER_WITHIN, asked });
+            pending.again = false;
+        }
+        tx.effect(Effect::Call { call: id, to, reach, message });
+    }
+
+    /// A call was answered, or has failed.
+    pub(crate) fn answered(
+        &mut self,
+        records: &mut Records,
+        tx: &mut Transaction,
+        id: CallId,
+        result: Result<PeerResponse, Fault>,
+    ) {
+        let is_it = |it: &Pending| it.under_way.as_ref().is_some_and(|it| it.id == id);
+        let Some((call, pending)) = self.pending.iter_mut().find(|(_, it)| is_it(it)) else { return };
+        let call = *call;
+        let asked = pending.under_way.take().map(|it| it.asked).unwrap_or_default();
+        match result {
+            Ok(response) => self.apply(records, tx, call, &asked, response),
+            Err(fault) => self.failed(tx, call, fault),
+        }
+    }
+
+    fn apply(
+        &mut self,
+        records: &mut Records,
+        tx: &mut Transaction,
+        call: OutboundCall,
+        asked: &[GrantId],
+        response: PeerResponse,
+    ) {
+        match (call, response) {
+            (OutboundCall::Redeem(id), PeerResponse::Granted(offer, info)) => {
+                if let Err(fault) = received::granted(records, tx, id, offer, info) {
+                    self.failed(tx, call, fault);
+                }
+            }
+            (OutboundCall::Redeem(_), PeerResponse::Pending) => self.wait_for_owner(tx, call),
+            (OutboundCall::Redeem(id), PeerResponse::Refused(code)) if is_final(code) => {
+                received::refused(records, tx, id, code);
+            }
+            (OutboundCall::Decline(id), PeerResponse::Done | PeerResponse::Refused(_)) => {
+                received::decline_confirmed(records, tx, id);
+            }
+            (OutboundCall::GiveBack(id), PeerResponse::Done | PeerResponse::Refused(_)) => {
+                inlet::give_back_confirmed(records, tx, id);
+            }
+            (OutboundCall::Seen(_), PeerResponse::Done | PeerResponse::Refused(_)) => {
+                self.pending.remove(&call);
+            }
+            (OutboundCall::Sync(owner), PeerResponse::Grants(statuses, info)) => {
+                inlet::synced(records, tx, owner, asked, &statuses, info);
+                self.finish(tx, call);
+            }
+            (OutboundCall::Sync(_), PeerResponse::Refused(code)) => {
+                inlet::sync_refused(records, tx, asked, code);
+                self.finish(tx, call);
+            }
+            (_, PeerResponse::Refused(code)) => {
+                self.failed(tx, call, Fault::new(code, "The owner cannot take one more at the moment."));
+            }
+            _ => self.failed(tx, call, Fault::new(Code::Failed, "The owner's answer makes no sense.")),
+        }
+    }
+
+    fn finish(&mut self, tx: &Transaction, call: OutboundCall) {
+        match self.pending.get_mut(&call) {
+            Some(pending) if pending.again => *pending = Pending::at(tx.now.ticks),
+            _ => drop(self.pending.remove(&call)),
+        }
+    }
+
+    /// The owner is being asked about a knock: polled now and then, in case the notification gets lost.
+    fn wait_for_owner(&mut self, tx: &mut Transaction, call: OutboundCall) {
+        let at = tx.now.ticks + tx.with_jitter(ASK_AGAIN);
+        if let Some(pending) = self.pending.get_mut(&call) {
+            let at = if pending.again { tx.now.ticks } else { at };
+            let fault = Some(Fault::new(Code::Asked, "The owner is being asked."));
+            *pending = Pending { fault, ..Pending::at(at) };
+        }
+    }
+
+    fn failed(&mut self, tx: &mut Transaction, call: OutboundCall, fault: Fault) {
+        let Some(pending) = self.pending.get_mut(&call) else { return };
+        let attempts = if pending.again { 0 } else { pending.attempts };
+        if !call.is_required() && attempts >= MAX_TRIES {
+            self.pending.remove(&call);
+            return;
+        }
+        let delay = if pending.again { 0 } else { retry_delay(tx, attempts) };
+        *pending =
+            Pending { attempts: attempts.saturating_add(1), fault: Some(fault), ..Pending::at(tx.now.ticks + delay) };
     }
 }
 
-fn hurry(wait: &mut Wait, ticks: u64) {
-    wait.at = wait.at.min(ticks);
-    wait.attempts = 0;
-    wait.again = wait.call.is_some();
+/// The calls that the records require.
+fn required(records: &Records) -> BTreeSet<OutboundCall> {
+    let redeem = records.received.all().filter(|it| it.is_being_redeemed()).map(|it| OutboundCall::Redeem(it.id));
+    let decline = records.received.all().filter(|it| it.is_being_declined()).map(|it| OutboundCall::Decline(it.id));
+    let give_back = records.inlets.all().filter(|it| it.giving_back).map(|it| OutboundCall::GiveBack(it.id));
+    redeem.chain(decline).chain(give_back).collect()
 }
 
-/// The wait after this many attempts.
-pub(crate) fn backoff(turn: &mut Transaction, attempts: u32) -> u64 {
-    turn.about((FIRST_RETRY << attempts.min(16)).min(LAST_RETRY))
-}
-
-/// Asks how the grants are whose owners would not be met otherwise: no channel is kept to them.
-pub(crate) fn sync_the_refused(state: &mut State, turn: &Transaction) {
-    let is_out = |it: &&Inlet| it.on && !it.giving_back && (it.refused.is_some() || inlets::is_over(it, turn.now.wall));
-    let owners = state.inlets.all().filter(is_out).map(|it| it.owner).filter(|it| !state.is_blocked(*it));
-    let owners: Vec<_> = owners.collect();
-    for owner in owners {
-        state.errands.begin(OutboundCall::Sync(owner), turn.now.ticks);
-    }
-}
-
-/// Makes the errands those of the records, and asks what is due.
-pub(crate) fn settle(state: &mut State, turn: &mut Transaction) {
-    let redeem =
-        state.received.all().filter(|it| incoming_invitations::is_under_way(it)).map(|it| OutboundCall::Redeem(it.id));
-    let decline =
-        state.received.all().filter(|it| it.declined && it.over.is_none()).map(|it| OutboundCall::Decline(it.id));
-    let give_back = state.inlets.all().filter(|it| it.giving_back).map(|it| OutboundCall::GiveBack(it.id));
-    let wanted: std::collections::BTreeSet<OutboundCall> = redeem.chain(decline).chain(give_back).collect();
-    state.errands.waits.retain(|errand, _| !errand.must_be_heard() || wanted.contains(errand));
-    let ticks = turn.now.ticks;
-    for errand in wanted {
-        state.errands.waits.entry(errand).or_insert_with(|| Wait { at: ticks, ..Wait::default() });
-    }
-    give_up_lost(state, turn);
-    let due =
-        state.errands.waits.iter().filter(|(_, it)| it.call.is_none() && it.at <= ticks).map(|(errand, _)| *errand);
-    let room = MAX_CALLS.saturating_sub(state.errands.calls());
-    let due: Vec<OutboundCall> = due.take(room).collect();
-    for errand in due {
-        ask(state, turn, errand);
-    }
-}
-
-/// A question whose answer never came is asked again.
-fn give_up_lost(state: &mut State, turn: &mut Transaction) {
-    let ticks = turn.now.ticks;
-    let is_lost = |it: &Wait| it.call.as_ref().is_some_and(|call| call.until <= ticks);
-    let lost: Vec<OutboundCall> =
-        state.errands.waits.iter().filter(|(_, it)| is_lost(it)).map(|(errand, _)| *errand).collect();
-    for errand in lost {
-        failed(state, turn, errand, Fault::new(Code::TimedOut, "The owner did not answer in time."));
-    }
-}
-
-fn ask(state: &mut State, turn: &mut Transaction, errand: OutboundCall) {
-    let Some((to, reach, message)) = question(state, errand) else {
-        state.errands.waits.remove(&errand);
-        return;
-    };
-    state.errands.last_call += 1;
-    let id = CallId(state.errands.last_call);
-    let asked = if let PeerRequest::Sync { grants, .. } = &message { grants.clone() } else { Vec::new() };
-    if let Some(wait) = state.errands.waits.get_mut(&errand) {
-        wait.call = Some(Call { id, until: turn.now.ticks + ANSWER_WITHIN, asked });
-        wait.again = false;
-    }
-    turn.effect(Effect::Call { call: id, to, reach, message });
-}
-
-fn question(state: &State, errand: OutboundCall) -> Option<(Identifier, Vec<PeerAddress>, PeerRequest)> {
+/// Whom a call goes to, and what it says; nothing if there is no reason for it any more.
+fn message(records: &Records, call: OutboundCall) -> Option<(Identifier, Vec<PeerAddress>, PeerRequest)> {
     let ticket = |id: InvitationId| {
-        let received = state.received.get(id)?;
+        let received = records.received.get(id)?;
         Some((received.owner, received.reach.clone(), *received.secret.as_ref()?.reveal()))
     };
-    Some(match errand {
+    Some(match call {
         OutboundCall::Redeem(id) => {
             let (owner, reach, secret) = ticket(id)?;
-            (owner, reach, PeerRequest::Redeem { ticket: id, secret, card: state.card() })
+            (owner, reach, PeerRequest::Redeem { ticket: id, secret, contact: contact_info(records) })
         }
         OutboundCall::Decline(id) => {
             let (owner, reach, secret) = ticket(id)?;
             (owner, reach, PeerRequest::Decline { ticket: id, secret })
         }
         OutboundCall::Seen(id) => {
-            let (owner, reach, secret) = ticket(id).filter(|(owner, ..)| !state.is_blocked(*owner))?;
+            let (owner, reach, secret) = ticket(id).filter(|(owner, ..)| !records.is_blocked(*owner))?;
             (owner, reach, PeerRequest::Seen { ticket: id, secret })
         }
         OutboundCall::GiveBack(id) => {
-            let inlet = state.inlets.get(id)?;
+            let inlet = records.inlets.get(id)?;
             (inlet.owner, inlet.reach.clone(), PeerRequest::GiveBack { grant: inlet.grant })
         }
         OutboundCall::Sync(owner) => {
-            let inlets = || state.inlets.all().filter(|it| it.owner == owner && !it.giving_back);
+            let inlets = || records.inlets.all().filter(|it| it.owner == owner && !it.giving_back);
             let grants = inlets().map(|it| it.grant).take(MAX_SYNC).collect();
-            (owner, inlets().next()?.reach.clone(), PeerRequest::Sync { grants, card: state.card() })
+            (owner, inlets().next()?.reach.clone(), PeerRequest::Sync { grants, contact: contact_info(records) })
         }
     })
 }
 
-/// A question was answered, or could not be asked.
-pub(crate) fn answered(state: &mut State, turn: &mut Transaction, call: CallId, result: Result<PeerResponse, Fault>) {
-    let is_it = |it: &Wait| it.call.as_ref().is_some_and(|it| it.id == call);
-    let Some((errand, wait)) = state.errands.waits.iter_mut().find(|(_, it)| is_it(it)) else { return };
-    let errand = *errand;
-    let asked = wait.call.take().map(|it| it.asked).unwrap_or_default();
-    let answer = match result {
-        Ok(answer) => answer,
-        Err(fault) => return failed(state, turn, errand, fault),
-    };
-    match (errand, answer) {
-        (OutboundCall::Redeem(id), PeerResponse::Granted(offer, card)) => {
-            if let Err(fault) = incoming_invitations::granted(state, turn, id, offer, card) {
-                failed(state, turn, errand, fault);
-            }
-        }
-        (OutboundCall::Redeem(_), PeerResponse::Pending) => wait_for_the_owner(state, turn, errand),
-        (OutboundCall::Redeem(id), PeerResponse::Refused(code)) if is_decided(code) => {
-            incoming_invitations::refused(state, turn, id, code)
-        }
-        (OutboundCall::Decline(id), PeerResponse::Done | PeerResponse::Refused(_)) => {
-            incoming_invitations::decline_was_heard(state, turn, id)
-        }
-        (OutboundCall::GiveBack(id), PeerResponse::Done | PeerResponse::Refused(_)) => {
-            state.inlets.remove(turn, id);
-        }
-        (OutboundCall::Seen(_), PeerResponse::Done | PeerResponse::Refused(_)) => {
-            state.errands.waits.remove(&errand);
-        }
-        (OutboundCall::Sync(owner), PeerResponse::Grants(standings, card)) => {
-            inlets::synced(state, turn, owner, &asked, standings, card);
-            finish(state, turn, errand);
-        }
-        (OutboundCall::Sync(_), PeerResponse::Refused(code)) => {
-            inlets::sync_was_refused(state, turn, &asked, code);
-            finish(state, turn, errand);
-        }
-        (_, PeerResponse::Refused(code)) => {
-            failed(state, turn, errand, Fault::new(code, "The owner cannot take one more at the moment."));
-        }
-        _ => failed(state, turn, errand, Fault::new(Code::Failed, "The owner's answer makes no sense.")),
-    }
-}
-
-/// Whether a refusal is the owner's last word on an invitation.
-fn is_decided(code: Code) -> bool {
+/// Whether a refusal is the owner's final answer to redeeming an invitation.
+fn is_final(code: Code) -> bool {
     matches!(
         code,
         Code::BadTicket
@@ -260,36 +296,4 @@ fn is_decided(code: Code) -> bool {
             | Code::OwnInvitation
             | Code::AlreadyIn
     )
-}
-
-fn finish(state: &mut State, turn: &Transaction, errand: OutboundCall) {
-    match state.errands.waits.get_mut(&errand) {
-        Some(wait) if wait.again => *wait = Wait { at: turn.now.ticks, ..Wait::default() },
-        _ => drop(state.errands.waits.remove(&errand)),
-    }
-}
-
-fn wait_for_the_owner(state: &mut State, turn: &mut Transaction, errand: OutboundCall) {
-    let at = turn.now.ticks + turn.about(ASK_AGAIN);
-    if let Some(wait) = state.errands.waits.get_mut(&errand) {
-        let at = if wait.again { turn.now.ticks } else { at };
-        let fault = Some(Fault::new(Code::Asked, "The owner is being asked."));
-        *wait = Wait { at, fault, ..Wait::default() };
-    }
-}
-
-fn failed(state: &mut State, turn: &mut Transaction, errand: OutboundCall, fault: Fault) {
-    let Some(wait) = state.errands.waits.get_mut(&errand) else { return };
-    let attempts = if wait.again { 0 } else { wait.attempts };
-    if !errand.must_be_heard() && attempts >= MAX_TRIES {
-        state.errands.waits.remove(&errand);
-        return;
-    }
-    let delay = if wait.again { 0 } else { backoff(turn, attempts) };
-    *wait = Wait {
-        at: turn.now.ticks + delay,
-        attempts: attempts.saturating_add(1),
-        fault: Some(fault),
-        ..Wait::default()
-    };
 }

@@ -1,10 +1,10 @@
-//! Stories: what people do, and what they then see.
+//! Tests of the core: what users do and see, and the invariants under random scenarios.
 
 mod clock;
 mod friends;
+mod invariants;
 mod limits;
 mod model;
 mod owners;
 mod people;
-mod witness;
-mod world;
+mod simulation;

@@ -1,12 +1,12 @@
 //! The machine under random stories: three people, a hub that fails and lies, crashes, clocks that jump.
 //!
-//! After every transition the invariants of [`Witness`] must hold; at the end of every story, when the storm is over,
+//! After every transition the invariants of [`InvariantChecker`] must hold; at the end of every story, when the storm is over,
 //! friends and owners must agree about every portal.
 //!
 //! `POSTERN_MODEL_SEED=… POSTERN_MODEL_STORIES=1 cargo test -p postern-engine model` tells one story again.
 
-use super::witness::Witness;
-use super::world::{Dice, HUB, Parcel, World};
+use super::invariants::InvariantChecker;
+use super::simulation::{HUB, InFlight, Simulation, SplitMix64};
 use crate::api::*;
 use crate::core::{CallId, Event, Record, RecordKey};
 use crate::peer::{ContactInfo, GrantStatus, PeerNotification, PeerRequest};
@@ -21,20 +21,23 @@ fn the_invariants_hold_in_random_stories() {
     let number = |name: &str| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
     let seed = number("POSTERN_MODEL_SEED").unwrap_or(SEED);
     let stories = number("POSTERN_MODEL_STORIES").unwrap_or(STORIES);
-    let mut told = Told::default();
+    let mut totals = Totals::default();
     for story in 0..stories {
-        tell(seed.wrapping_add(story), &mut told);
+        run(seed.wrapping_add(story), &mut totals);
     }
-    println!("{told:?} from seed {seed}");
-    assert!(told.transitions >= stories * TRANSITIONS);
+    println!("{totals:?} from seed {seed}");
+    assert!(totals.transitions >= stories * TRANSITIONS);
     // A model that never gets anywhere proves nothing.
     let enough = stories as usize;
-    assert!(stories < STORIES || (told.granted > enough && told.up > enough && told.crashes > enough), "{told:?}");
+    assert!(
+        stories < STORIES || (totals.granted > enough && totals.up > enough && totals.crashes > enough),
+        "{totals:?}"
+    );
 }
 
 /// What happened in all stories.
 #[derive(Debug, Default)]
-struct Told {
+struct Totals {
     transitions: u64,
     granted: usize,
     up: usize,
@@ -42,29 +45,29 @@ struct Told {
     crashes: usize,
 }
 
-fn tell(seed: u64, told: &mut Told) {
+fn run(seed: u64, totals: &mut Totals) {
     let mut story = Story::new(seed);
-    while story.world.transitions < TRANSITIONS {
+    while story.sim.transitions < TRANSITIONS {
         story.step();
     }
     story.calm();
-    told.transitions += story.world.transitions;
-    told.crashes += story.crashes;
+    totals.transitions += story.sim.transitions;
+    totals.crashes += story.crashes;
     for who in 0..3 {
-        told.granted += story.world.snapshot(who).services.iter().map(|it| it.people.len()).sum::<usize>();
-        let inlets = story.world.snapshot(who).inlets;
-        told.up += inlets.iter().filter(|it| matches!(it.link, InletLink::Up { .. })).count();
-        told.down += inlets.iter().filter(|it| matches!(it.link, InletLink::Down { .. })).count();
+        totals.granted += story.sim.snapshot(who).services.iter().map(|it| it.people.len()).sum::<usize>();
+        let inlets = story.sim.snapshot(who).inlets;
+        totals.up += inlets.iter().filter(|it| matches!(it.link, InletLink::Up { .. })).count();
+        totals.down += inlets.iter().filter(|it| matches!(it.link, InletLink::Down { .. })).count();
     }
 }
 
 /// Prints how a story went that failed.
-struct Diary {
+struct Trace {
     seed: u64,
     lines: Vec<String>,
 }
 
-impl Drop for Diary {
+impl Drop for Trace {
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("POSTERN_MODEL_SEED={} POSTERN_MODEL_STORIES=1, at the end:", self.seed);
@@ -75,37 +78,37 @@ impl Drop for Diary {
 }
 
 struct Story {
-    diary: Diary,
-    world: World,
-    dice: Dice,
+    trace: Trace,
+    sim: Simulation,
+    rng: SplitMix64,
     links: Vec<Secret>,
     crashes: usize,
 }
 
 impl Story {
     fn new(seed: u64) -> Self {
-        let mut world = World::new();
-        world.dice = Dice(seed);
-        let mut witness = Witness::default();
-        world.check = Some(Box::new(move |world, who| witness.look(world, who)));
-        Self { diary: Diary { seed, lines: Vec::new() }, world, dice: Dice(!seed), links: Vec::new(), crashes: 0 }
+        let mut sim = Simulation::new();
+        sim.rng = SplitMix64(seed);
+        let mut invariants = InvariantChecker::default();
+        sim.check = Some(Box::new(move |sim, who| invariants.look(sim, who)));
+        Self { trace: Trace { seed, lines: Vec::new() }, sim, rng: SplitMix64(!seed), links: Vec::new(), crashes: 0 }
     }
 
     fn note(&mut self, line: String) {
-        self.diary.lines.push(format!("{:>9} {line}", self.world.clock));
+        self.trace.lines.push(format!("{:>9} {line}", self.sim.clock));
     }
 
     fn step(&mut self) {
-        if self.dice.one_in(40) {
+        if self.rng.one_in(40) {
             // Whoever does something next is killed in the middle of it.
-            self.world.fuse = Some(self.dice.below(4));
+            self.sim.crash_after = Some(self.rng.below(4));
         }
-        match self.dice.below(100) {
+        match self.rng.below(100) {
             0..55 => self.deliver(),
             55..57 => self.fault_of_the_hub(),
             57..59 => self.crash_or_launch(),
             59..66 => self.time(),
-            66..70 => self.lie(),
+            66..70 => self.forge(),
             70..74 => self.use_something(),
             _ => self.request(),
         }
@@ -113,314 +116,313 @@ impl Story {
 
     /// Delivers something under way: perhaps twice, perhaps not, in any order but that of one's own runner.
     fn deliver(&mut self) {
-        let at = self.dice.below(self.world.parcels.len());
-        let own = |parcel: &Parcel| match parcel {
-            Parcel::Event { event: Event::PeerNotification(..) | Event::CallAnswered(..), .. } | Parcel::Ask { .. } => {
-                None
-            }
-            Parcel::Event { to, .. } => Some(*to),
+        let at = self.rng.below(self.sim.in_flight.len());
+        let own = |message: &InFlight| match message {
+            InFlight::Event { event: Event::PeerNotification(..) | Event::CallAnswered(..), .. }
+            | InFlight::Ask { .. } => None,
+            InFlight::Event { to, .. } => Some(*to),
         };
-        let Some(picked) = self.world.parcels.get(at) else { return };
+        let Some(picked) = self.sim.in_flight.get(at) else { return };
         let at = match own(picked) {
-            Some(who) => self.world.parcels.iter().position(|it| own(it) == Some(who)).unwrap_or(at),
+            Some(who) => self.sim.in_flight.iter().position(|it| own(it) == Some(who)).unwrap_or(at),
             None => at,
         };
-        let Some(parcel) = self.world.parcels.remove(at) else { return };
-        let is_own = own(&parcel).is_some();
-        if !is_own && self.dice.one_in(12) {
-            return self.lose(parcel);
+        let Some(message) = self.sim.in_flight.remove(at) else { return };
+        let is_own = own(&message).is_some();
+        if !is_own && self.rng.one_in(12) {
+            return self.lose(message);
         }
-        if !is_own && self.dice.one_in(12) {
-            self.world.parcels.push_back(parcel.clone());
+        if !is_own && self.rng.one_in(12) {
+            self.sim.in_flight.push_back(message.clone());
         }
-        self.note(match &parcel {
-            Parcel::Event { to, event, .. } => format!("{} hears {event:?}", self.world.people[*to].name),
-            Parcel::Ask { from, to, message, .. } => {
-                format!("{} asks {to}: {message:?}", self.world.people[*from].name)
+        self.note(match &message {
+            InFlight::Event { to, event, .. } => format!("{} hears {event:?}", self.sim.people[*to].name),
+            InFlight::Ask { from, to, message, .. } => {
+                format!("{} asks {to}: {message:?}", self.sim.people[*from].name)
             }
         });
-        self.world.deliver(parcel);
+        self.sim.deliver(message);
     }
 
     /// What is lost on the way is found out by whoever waits for an answer.
-    fn lose(&mut self, parcel: Parcel) {
+    fn lose(&mut self, message: InFlight) {
         let late = || Err(Fault::new(Code::TimedOut, "No answer came in time."));
-        let event = match parcel {
-            Parcel::Ask { from, life, call, .. } => {
-                Parcel::Event { to: from, life, event: Event::CallAnswered(call, late()) }
+        let event = match message {
+            InFlight::Ask { from, incarnation, call, .. } => {
+                InFlight::Event { to: from, incarnation, event: Event::CallAnswered(call, late()) }
             }
-            Parcel::Event { to, life, event: Event::CallAnswered(call, _) } => {
-                Parcel::Event { to, life, event: Event::CallAnswered(call, late()) }
+            InFlight::Event { to, incarnation, event: Event::CallAnswered(call, _) } => {
+                InFlight::Event { to, incarnation, event: Event::CallAnswered(call, late()) }
             }
-            Parcel::Event { .. } => return,
+            InFlight::Event { .. } => return,
         };
-        self.world.parcels.push_back(event);
+        self.sim.in_flight.push_back(event);
     }
 
     fn fault_of_the_hub(&mut self) {
-        let up = !self.world.hub_is_up || self.dice.one_in(3);
+        let up = !self.sim.hub_is_up || self.rng.one_in(3);
         self.note(format!("the hub is up: {up}"));
-        self.world.set_hub(up);
+        self.sim.set_hub(up);
     }
 
     fn crash_or_launch(&mut self) {
-        let who = self.dice.below(3);
-        if self.world.people[who].state.is_none() {
-            self.note(format!("{} starts", self.world.people[who].name));
-            self.world.launch(who);
+        let who = self.rng.below(3);
+        if self.sim.people[who].state.is_none() {
+            self.note(format!("{} starts", self.sim.people[who].name));
+            self.sim.launch(who);
         } else {
-            self.note(format!("{} crashes", self.world.people[who].name));
-            self.world.crash(who);
+            self.note(format!("{} crashes", self.sim.people[who].name));
+            self.sim.crash(who);
             self.crashes += 1;
-            if self.dice.one_in(2) {
-                self.world.launch(who);
+            if self.rng.one_in(2) {
+                self.sim.launch(who);
             }
         }
     }
 
     fn time(&mut self) {
-        if self.dice.one_in(20) {
-            let hours = self.dice.below(72) as i64 - 36;
-            self.world.wall_ahead += hours * 3_600_000;
+        if self.rng.one_in(20) {
+            let hours = self.rng.below(72) as i64 - 36;
+            self.sim.wall_ahead += hours * 3_600_000;
             self.note(format!("the wall clocks jump by {hours} h"));
         }
-        let length = [10, 1_500, 40_000, 3_600_000][self.dice.below(4)];
-        self.world.clock += self.dice.below(length) as u64 + 1;
+        let length = [10, 1_500, 40_000, 3_600_000][self.rng.below(4)];
+        self.sim.clock += self.rng.below(length) as u64 + 1;
         for who in 0..3 {
-            let now = self.world.now(who);
-            let Some(state) = &self.world.people[who].state else { continue };
+            let now = self.sim.now(who);
+            let Some(state) = &self.sim.people[who].state else { continue };
             if state.next_wake(now).is_some_and(|at| at <= now.ticks) {
-                self.note(format!("{}'s time has come", self.world.people[who].name));
-                self.world.event(who, Event::Tick);
-                let Some(state) = &self.world.people[who].state else { continue };
+                self.note(format!("{}'s time has come", self.sim.people[who].name));
+                self.sim.event(who, Event::Tick);
+                let Some(state) = &self.sim.people[who].state else { continue };
                 assert!(state.next_wake(now).is_none_or(|at| at > now.ticks), "a_tick_leaves_nothing_due");
             }
         }
     }
 
     /// Somebody says what is not theirs to say, or the hub what was said before.
-    fn lie(&mut self) {
-        let (who, liar) = (self.dice.below(3), self.dice.below(3));
-        let from = self.world.people[liar].identifier;
-        let card = ContactInfo { name: "Liar".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
-        let grant = self.world.people.iter().flat_map(|it| it.disk.values()).filter_map(|it| match it {
+    fn forge(&mut self) {
+        let (who, liar) = (self.rng.below(3), self.rng.below(3));
+        let from = self.sim.people[liar].identifier;
+        let contact = ContactInfo { name: "Liar".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
+        let grant = self.sim.people.iter().flat_map(|it| it.disk.values()).filter_map(|it| match it {
             Record::Grant(grant) if grant.person != from => Some(grant.id),
             _ => None,
         });
-        let grant = self.dice.pick(&grant.collect::<Vec<_>>()).copied();
-        let ticket = self.world.people.iter().flat_map(|it| it.disk.values()).filter_map(|it| match it {
+        let grant = self.rng.pick(&grant.collect::<Vec<_>>()).copied();
+        let ticket = self.sim.people.iter().flat_map(|it| it.disk.values()).filter_map(|it| match it {
             Record::Invitation(it) => Some(it.id),
             _ => None,
         });
-        let ticket = self.dice.pick(&ticket.collect::<Vec<_>>()).copied();
+        let ticket = self.rng.pick(&ticket.collect::<Vec<_>>()).copied();
         let call = CallId(1 << 40);
-        match (self.dice.below(6), grant, ticket) {
+        match (self.rng.below(6), grant, ticket) {
             (0, ..) => {
-                let Some((to, from, news)) = self.dice.pick(&self.world.old_mail).cloned() else { return };
-                let Some(to) = self.world.index(to) else { return };
-                self.note(format!("{} gets old mail", self.world.people[to].name));
-                self.world.own(to, Event::PeerNotification(from, news));
+                let Some((to, from, news)) = self.rng.pick(&self.sim.old_mail).cloned() else { return };
+                let Some(to) = self.sim.index(to) else { return };
+                self.note(format!("{} gets old mail", self.sim.people[to].name));
+                self.sim.own(to, Event::PeerNotification(from, news));
             }
             (1, Some(grant), _) if !self.owns(liar, grant) => {
                 self.note(format!(
                     "{} lies to {} about a grant",
-                    self.world.people[liar].name, self.world.people[who].name
+                    self.sim.people[liar].name, self.sim.people[who].name
                 ));
-                let standing = GrantStatus::Inactive(Code::Revoked);
-                self.world.event(who, Event::PeerNotification(from, PeerNotification::Grant { grant, standing }));
+                let status = GrantStatus::Inactive(Code::Revoked);
+                self.sim.event(who, Event::PeerNotification(from, PeerNotification::Grant { grant, status }));
             }
             (2, _, Some(ticket)) if !self.invited(liar, ticket) => {
-                self.note(format!("{} withdraws what is not theirs", self.world.people[liar].name));
-                self.world.event(who, Event::PeerNotification(from, PeerNotification::Withdrawn { ticket }));
+                self.note(format!("{} withdraws what is not theirs", self.sim.people[liar].name));
+                self.sim.event(who, Event::PeerNotification(from, PeerNotification::Withdrawn { ticket }));
             }
             (3, Some(grant), _) => self.ask(liar, call, who, PeerRequest::GiveBack { grant }),
-            (4, Some(grant), _) => self.ask(liar, call, who, PeerRequest::Sync { grants: vec![grant], card }),
+            (4, Some(grant), _) => self.ask(liar, call, who, PeerRequest::Sync { grants: vec![grant], contact }),
             (5, _, Some(ticket)) => {
-                let secret = [self.dice.next() as u8; 32];
-                self.ask(liar, call, who, PeerRequest::Redeem { ticket, secret, card });
+                let secret = [self.rng.next() as u8; 32];
+                self.ask(liar, call, who, PeerRequest::Redeem { ticket, secret, contact });
             }
             _ => {}
         }
     }
 
     fn ask(&mut self, from: usize, call: CallId, who: usize, message: PeerRequest) {
-        let (to, life) = (self.world.people[who].identifier, self.world.people[from].life);
-        self.note(format!("{} asks what they should not: {message:?}", self.world.people[from].name));
-        self.world.parcels.push_back(Parcel::Ask { from, life, call, to, message });
+        let (to, incarnation) = (self.sim.people[who].identifier, self.sim.people[from].incarnation);
+        self.note(format!("{} asks what they should not: {message:?}", self.sim.people[from].name));
+        self.sim.in_flight.push_back(InFlight::Ask { from, incarnation, call, to, message });
     }
 
     fn owns(&self, who: usize, grant: GrantId) -> bool {
-        self.world.people[who].disk.contains_key(&RecordKey::Grant(grant))
+        self.sim.people[who].disk.contains_key(&RecordKey::Grant(grant))
     }
 
     fn invited(&self, who: usize, ticket: InvitationId) -> bool {
-        self.world.people[who].disk.contains_key(&RecordKey::Invitation(ticket))
+        self.sim.people[who].disk.contains_key(&RecordKey::Invitation(ticket))
     }
 
     fn use_something(&mut self) {
-        let who = self.dice.below(3);
-        if self.dice.one_in(4) {
-            self.world.people[who].target_answers ^= true;
+        let who = self.rng.below(3);
+        if self.rng.one_in(4) {
+            self.sim.people[who].target_answers ^= true;
         }
-        if self.dice.one_in(8) {
-            let port = 5430 + self.dice.below(8) as u16;
-            if !self.world.people[who].taken_ports.remove(&port) {
-                self.world.people[who].taken_ports.insert(port);
+        if self.rng.one_in(8) {
+            let port = 5430 + self.rng.below(8) as u16;
+            if !self.sim.people[who].taken_ports.remove(&port) {
+                self.sim.people[who].taken_ports.insert(port);
             }
         }
         let Some(inlet) = self.pick(who, |it| if let Record::Inlet(it) = it { Some(it.id) } else { None }) else {
             return;
         };
-        let answer = self.world.connect(who, inlet);
-        self.note(format!("{} connects: {answer:?}", self.world.people[who].name));
+        let answer = self.sim.connect(who, inlet);
+        self.note(format!("{} connects: {answer:?}", self.sim.people[who].name));
         if let Ok(grant) = answer
-            && let Some(owner) = self.world.people[who].inlets.get(&inlet).and_then(|it| self.world.index(it.owner))
+            && let Some(owner) = self.sim.people[who].inlets.get(&inlet).and_then(|it| self.sim.index(it.owner))
         {
-            let reason = self.dice.one_in(2).then_some(EndReason::TimedOut);
-            self.world.own(owner, Event::StreamEnded { grant, up_bytes: 1, down_bytes: 2, lasted_ms: 3, reason });
+            let reason = self.rng.one_in(2).then_some(EndReason::TimedOut);
+            self.sim.own(owner, Event::StreamEnded { grant, up_bytes: 1, down_bytes: 2, lasted_ms: 3, reason });
         }
     }
 
     fn pick<T: Copy>(&mut self, who: usize, which: impl Fn(&Record) -> Option<T>) -> Option<T> {
-        let found: Vec<T> = self.world.people[who].disk.values().filter_map(which).collect();
-        self.dice.pick(&found).copied()
+        let found: Vec<T> = self.sim.people[who].disk.values().filter_map(which).collect();
+        self.rng.pick(&found).copied()
     }
 
     fn request(&mut self) {
-        let who = self.dice.below(3);
-        if self.world.people[who].state.is_none() {
+        let who = self.rng.below(3);
+        if self.sim.people[who].state.is_none() {
             return;
         }
-        let Some(request) = self.wish(who) else { return };
-        let id = self.world.ask(who, request.clone());
-        let answer = self.world.people[who].answers.get(&id).cloned();
-        self.note(format!("{}: {request:?} ── {answer:?}", self.world.people[who].name));
+        let Some(request) = self.random_request(who) else { return };
+        let id = self.sim.ask(who, request.clone());
+        let answer = self.sim.people[who].answers.get(&id).cloned();
+        self.note(format!("{}: {request:?} ── {answer:?}", self.sim.people[who].name));
         if let Some(Ok(Answer::Invitation { link: Some(link), .. })) = answer {
             self.links.push(link);
         }
     }
 
-    fn wish(&mut self, who: usize) -> Option<Request> {
-        let person = self.world.people[self.dice.below(3)].identifier;
+    fn random_request(&mut self, who: usize) -> Option<CoreRequest> {
+        let person = self.sim.people[self.rng.below(3)].identifier;
         let service = self.pick(who, |it| if let Record::Service(it) = it { Some(it.id) } else { None });
         let invitation = self.pick(who, |it| if let Record::Invitation(it) = it { Some(it.id) } else { None });
         let grant = self.pick(who, |it| if let Record::Grant(it) = it { Some(it.id) } else { None });
         let received = self.pick(who, |it| if let Record::Received(it) = it { Some(it.id) } else { None });
         let inlet = self.pick(who, |it| if let Record::Inlet(it) = it { Some(it.id) } else { None });
-        let on = self.dice.one_in(2);
-        Some(match self.dice.below(48) {
+        let on = self.rng.one_in(2);
+        Some(match self.rng.below(48) {
             0..3 => self.share(),
-            3 => Request::ChangeService { service: service?, patch: self.patch() },
-            4..6 => Request::SetService { service: service?, on: !self.dice.one_in(3) },
-            6 if self.dice.one_in(6) => Request::CloseService { service: service? },
+            3 => CoreRequest::ChangeService { service: service?, patch: self.patch() },
+            4..6 => CoreRequest::SetService { service: service?, on: !self.rng.one_in(3) },
+            6 if self.rng.one_in(6) => CoreRequest::CloseService { service: service? },
             7..14 => self.invite(service?, InviteTo::Link { note: None }),
             14..17 => self.invite(service?, InviteTo::Contact { person }),
-            17 => Request::Resend { invitation: invitation? },
-            18 => Request::RevokeInvitation { invitation: invitation? },
-            19 => Request::InvitationLink { invitation: invitation? },
+            17 => CoreRequest::Resend { invitation: invitation? },
+            18 => CoreRequest::RevokeInvitation { invitation: invitation? },
+            19 => CoreRequest::InvitationLink { invitation: invitation? },
             20..23 => {
                 let invitation = self.pick(who, |it| match it {
                     Record::Invitation(it) if it.state == SentState::Knocking => Some(it.id),
                     _ => None,
                 })?;
-                let answer = [KnockAnswer::Once, KnockAnswer::Always, KnockAnswer::Deny][self.dice.below(3)];
-                Request::AnswerKnock { invitation, answer }
+                let answer = [KnockAnswer::Once, KnockAnswer::Always, KnockAnswer::Deny][self.rng.below(3)];
+                CoreRequest::AnswerKnock { invitation, answer }
             }
-            23 => Request::ChangeGrant { grant: grant?, terms: self.terms() },
-            24 => Request::PauseGrant { grant: grant?, on },
-            25 if self.dice.one_in(3) => Request::RevokeGrant { grant: grant? },
+            23 => CoreRequest::ChangeGrant { grant: grant?, terms: self.terms() },
+            24 => CoreRequest::PauseGrant { grant: grant?, on },
+            25 if self.rng.one_in(3) => CoreRequest::RevokeGrant { grant: grant? },
             26..31 => {
                 let last = self.links.len().saturating_sub(4);
                 let from = if on { 0 } else { last };
-                Request::Open { link: self.dice.pick(&self.links[from..])?.clone() }
+                CoreRequest::Open { link: self.rng.pick(&self.links[from..])?.clone() }
             }
             31..37 => {
                 let received = self.pick(who, |it| match it {
                     Record::Received(it) if it.over.is_none() => Some(it.id),
                     _ => None,
                 });
-                let port = self.dice.one_in(3).then(|| 5430 + self.dice.below(6) as u16);
-                Request::Accept { invitation: received?, port }
+                let port = self.rng.one_in(3).then(|| 5430 + self.rng.below(6) as u16);
+                CoreRequest::Accept { invitation: received?, port }
             }
-            37 => Request::Decline { invitation: received? },
+            37 => CoreRequest::Decline { invitation: received? },
             38 => {
-                let port = on.then(|| 5430 + self.dice.below(6) as u16);
-                Request::ChangeInlet { inlet: inlet?, name: Some("Mine".into()), port }
+                let port = on.then(|| 5430 + self.rng.below(6) as u16);
+                CoreRequest::ChangeInlet { inlet: inlet?, name: Some("Mine".into()), port }
             }
-            39 => Request::SetInlet { inlet: inlet?, on: !self.dice.one_in(3) },
-            40 if self.dice.one_in(4) => Request::RemoveInlet { inlet: inlet? },
-            41 => Request::Block { person, on: self.dice.one_in(4) },
-            42 => Request::Forget { person },
-            43 => Request::Verify { person, verified: on },
-            44 => Request::PauseAll { on: self.dice.one_in(6) },
-            45 if self.dice.one_in(6) => Request::RemoveHub { address: HUB.into() },
-            45 => Request::AddHub { address: HUB.into() },
-            46 => Request::SetThisComputer { on },
-            _ => Request::Retry,
+            39 => CoreRequest::SetInlet { inlet: inlet?, on: !self.rng.one_in(3) },
+            40 if self.rng.one_in(4) => CoreRequest::RemoveInlet { inlet: inlet? },
+            41 => CoreRequest::Block { person, on: self.rng.one_in(4) },
+            42 => CoreRequest::Forget { person },
+            43 => CoreRequest::Verify { person, verified: on },
+            44 => CoreRequest::PauseAll { on: self.rng.one_in(6) },
+            45 if self.rng.one_in(6) => CoreRequest::RemoveHub { address: HUB.into() },
+            45 => CoreRequest::AddHub { address: HUB.into() },
+            46 => CoreRequest::SetThisComputer { on },
+            _ => CoreRequest::Retry,
         })
     }
 
-    fn share(&mut self) -> Request {
-        let name = ["Orders", "Notes", "SSH", "Lab"][self.dice.below(4)].to_owned();
-        let target = ["5432", "5433", "nas:22", "nonsense", "[::1]:8080"][self.dice.below(5)].to_owned();
-        Request::Share { name, kind: ServiceKind::Http, target, path: None, description: Some("For you".into()) }
+    fn share(&mut self) -> CoreRequest {
+        let name = ["Orders", "Notes", "SSH", "Lab"][self.rng.below(4)].to_owned();
+        let target = ["5432", "5433", "nas:22", "nonsense", "[::1]:8080"][self.rng.below(5)].to_owned();
+        CoreRequest::Share { name, kind: ServiceKind::Http, target, path: None, description: Some("For you".into()) }
     }
 
     fn patch(&mut self) -> ServicePatch {
-        let name = self.dice.one_in(2).then(|| ["Orders", "Sales", ""][self.dice.below(3)].to_owned());
-        let target = self.dice.one_in(2).then(|| "5434".to_owned());
+        let name = self.rng.one_in(2).then(|| ["Orders", "Sales", ""][self.rng.below(3)].to_owned());
+        let target = self.rng.one_in(2).then(|| "5434".to_owned());
         ServicePatch { name, target, ..ServicePatch::default() }
     }
 
     fn terms(&mut self) -> Terms {
-        let wall = self.world.now(0).wall;
+        let wall = self.sim.now(0).wall;
         Terms {
-            until: self.dice.one_in(5).then(|| wall.plus(self.dice.below(7_200_000) as u64)),
-            until_quit: self.dice.one_in(12),
-            connections: self.dice.one_in(6).then_some(2),
+            until: self.rng.one_in(5).then(|| wall.plus(self.rng.below(7_200_000) as u64)),
+            until_quit: self.rng.one_in(12),
+            connections: self.rng.one_in(6).then_some(2),
         }
     }
 
-    fn invite(&mut self, service: ServiceId, to: InviteTo) -> Request {
-        let valid_for = self.dice.one_in(4).then(|| 60 + self.dice.below(3_600) as u64);
-        Request::Invite { service, to, ask_first: self.dice.one_in(4), valid_for, terms: self.terms() }
+    fn invite(&mut self, service: ServiceId, to: InviteTo) -> CoreRequest {
+        let valid_for = self.rng.one_in(4).then(|| 60 + self.rng.below(3_600) as u64);
+        CoreRequest::Invite { service, to, ask_first: self.rng.one_in(4), valid_for, terms: self.terms() }
     }
 
     /// The storm is over: everybody is there, nothing is lost any more. All must agree.
     fn calm(&mut self) {
         self.note("calm".to_owned());
-        self.world.fuse = None;
-        self.world.set_hub(true);
+        self.sim.crash_after = None;
+        self.sim.set_hub(true);
         for who in 0..3 {
-            self.world.people[who].taken_ports.clear();
-            self.world.people[who].target_answers = true;
-            if self.world.people[who].state.is_some() {
-                self.world.crash(who);
+            self.sim.people[who].taken_ports.clear();
+            self.sim.people[who].target_answers = true;
+            if self.sim.people[who].state.is_some() {
+                self.sim.crash(who);
             }
-            self.world.launch(who);
+            self.sim.launch(who);
         }
-        self.world.settle();
+        self.sim.run_until_idle();
         for who in 0..3 {
-            self.world.must(who, Request::AddHub { address: HUB.into() });
-            self.world.must(who, Request::PauseAll { on: false });
+            self.sim.must(who, CoreRequest::AddHub { address: HUB.into() });
+            self.sim.must(who, CoreRequest::PauseAll { on: false });
         }
-        self.world.pass(60_000);
+        self.sim.advance(60_000);
         for who in 0..3 {
-            self.world.must(who, Request::Retry);
+            self.sim.must(who, CoreRequest::Retry);
         }
-        self.world.pass(600_000);
+        self.sim.advance(600_000);
         for who in 0..3 {
             self.everybody_agrees(who);
         }
     }
 
     fn everybody_agrees(&self, who: usize) {
-        let (snapshot, me) = (self.world.snapshot(who), &self.world.people[who]);
+        let (snapshot, me) = (self.sim.snapshot(who), &self.sim.people[who]);
         for portal in snapshot.inlets {
-            let Some(owner) = self.world.index(portal.owner).filter(|it| self.world.is_met(*it)) else { continue };
+            let Some(owner) = self.sim.index(portal.owner).filter(|it| self.sim.is_online(*it)) else { continue };
             let Some(Record::Inlet(inlet)) = me.disk.get(&RecordKey::Inlet(portal.id)) else { panic!("not on disk") };
-            let gates = self.world.people[owner].gates.values().flatten();
-            let lets_in = gates
+            let admission = self.sim.people[owner].admission.values().flatten();
+            let lets_in = admission
                 .into_iter()
                 .any(|it| it.grant == inlet.grant && it.person == me.identifier && it.refusal.is_none());
             let own = match &portal.link {
@@ -439,14 +441,14 @@ impl Story {
                 own.is_none(),
                 lets_in,
                 "{portal:?}\n{:?}",
-                self.world.people[owner].disk.get(&RecordKey::Grant(inlet.grant))
+                self.sim.people[owner].disk.get(&RecordKey::Grant(inlet.grant))
             );
         }
         for received in snapshot.invitations {
             let ReceivedState::Accepting { fault } = &received.state else { continue };
-            let is_met = self.world.index(received.owner).is_some_and(|it| self.world.is_met(it));
+            let is_online = self.sim.index(received.owner).is_some_and(|it| self.sim.is_online(it));
             let code = fault.as_ref().map(|it| it.code);
-            assert!(!is_met || code == Some(Code::Asked), "it waits for nothing: {received:?}");
+            assert!(!is_online || code == Some(Code::Asked), "it waits for nothing: {received:?}");
         }
     }
 }

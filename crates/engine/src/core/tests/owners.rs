@@ -1,127 +1,133 @@
 //! What an owner does: shares, invites, pauses, revokes, closes.
 
-use super::world::{ADA, BEA, CID, DAWN, HUB, World, invitation};
+use super::simulation::{ADA, BEA, CID, HUB, START, Simulation, invitation};
 use crate::api::*;
 use crate::core::{CallId, Effect, Event, OwnIdentity};
 use crate::peer::{PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
 
-fn share(name: &str, target: &str) -> Request {
-    Request::Share { name: name.into(), kind: ServiceKind::Tcp, target: target.into(), path: None, description: None }
+fn share(name: &str, target: &str) -> CoreRequest {
+    CoreRequest::Share {
+        name: name.into(),
+        kind: ServiceKind::Tcp,
+        target: target.into(),
+        path: None,
+        description: None,
+    }
 }
 
-fn patch(service: ServiceId, patch: ServicePatch) -> Request {
-    Request::ChangeService { service, patch }
+fn patch(service: ServiceId, patch: ServicePatch) -> CoreRequest {
+    CoreRequest::ChangeService { service, patch }
 }
 
 #[test]
 fn nothing_is_done_before_somebody_is_set_up() {
-    let mut world = World::empty(1);
-    assert_eq!(world.must_fail(ADA, share("Orders", "5432")), Code::NotSetUp);
-    assert_eq!(world.snapshot(ADA).me, None);
-    world.set_up(ADA);
-    let snapshot = world.snapshot(ADA);
+    let mut sim = Simulation::empty(1);
+    assert_eq!(sim.must_fail(ADA, share("Orders", "5432")), Code::NotSetUp);
+    assert_eq!(sim.snapshot(ADA).me, None);
+    sim.set_up(ADA);
+    let snapshot = sim.snapshot(ADA);
     assert_eq!(snapshot.me.unwrap().name, "Ada");
     assert_eq!(snapshot.hubs[0].link, LinkState::Up);
     assert_eq!(snapshot.status, Status::Idle);
-    let again = Request::SetUp { name: "Eve".into(), hubs: Vec::new(), this_computer: false };
-    assert_eq!(world.must_fail(ADA, again), Code::AlreadySetUp);
+    let again = CoreRequest::SetUp { name: "Eve".into(), hubs: Vec::new(), this_computer: false };
+    assert_eq!(sim.must_fail(ADA, again), Code::AlreadySetUp);
 }
 
 #[test]
 fn setting_up_is_answered_when_the_key_is_there_or_is_not() {
-    let mut world = World::empty(1);
-    let set_up = Request::SetUp { name: "Ada".into(), hubs: Vec::new(), this_computer: true };
-    let first = world.ask(ADA, set_up.clone());
-    let second = world.ask(ADA, set_up.clone());
-    assert_eq!(world.people[ADA].answers[&second].as_ref().unwrap_err().code, Code::AlreadySetUp);
-    world.event(ADA, Event::Identity(Err(Fault::new(Code::KeychainLocked, "The keychain is locked."))));
-    assert_eq!(world.people[ADA].answers[&first].as_ref().unwrap_err().code, Code::KeychainLocked);
-    assert!(world.people[ADA].disk.is_empty());
-    let third = world.ask(ADA, set_up);
-    world.settle();
-    assert_eq!(world.people[ADA].answers[&third], Ok(Answer::Done));
-    assert_eq!(world.snapshot(ADA).this_computer.addresses, ["10.0.0.1:4000"]);
+    let mut sim = Simulation::empty(1);
+    let set_up = CoreRequest::SetUp { name: "Ada".into(), hubs: Vec::new(), this_computer: true };
+    let first = sim.ask(ADA, set_up.clone());
+    let second = sim.ask(ADA, set_up.clone());
+    assert_eq!(sim.people[ADA].answers[&second].as_ref().unwrap_err().code, Code::AlreadySetUp);
+    sim.event(ADA, Event::Identity(Err(Fault::new(Code::KeychainLocked, "The keychain is locked."))));
+    assert_eq!(sim.people[ADA].answers[&first].as_ref().unwrap_err().code, Code::KeychainLocked);
+    assert!(sim.people[ADA].disk.is_empty());
+    let third = sim.ask(ADA, set_up);
+    sim.run_until_idle();
+    assert_eq!(sim.people[ADA].answers[&third], Ok(Answer::Done));
+    assert_eq!(sim.snapshot(ADA).this_computer.addresses, ["10.0.0.1:4000"]);
 }
 
 #[test]
 fn a_lost_or_foreign_key_makes_no_new_person() {
-    let (mut world, ..) = World::shared();
-    world.crash(ADA);
-    world.launch(ADA);
-    world.parcels.clear();
-    assert!(world.last.1.contains(&Effect::LoadIdentity), "{:?}", world.last.1);
+    let (mut sim, ..) = Simulation::shared();
+    sim.crash(ADA);
+    sim.launch(ADA);
+    sim.in_flight.clear();
+    assert!(sim.last.1.contains(&Effect::LoadIdentity), "{:?}", sim.last.1);
     let other = OwnIdentity { identifier: Identifier::from_bytes([77; 32]), postal: Vec::new(), secrets: Vec::new() };
-    world.event(ADA, Event::Identity(Ok(other)));
-    let snapshot = world.snapshot(ADA);
+    sim.event(ADA, Event::Identity(Ok(other)));
+    let snapshot = sim.snapshot(ADA);
     assert_eq!(snapshot.troubles[0].code, Code::NotTrusted);
     assert_eq!(snapshot.status, Status::Attention);
     assert_eq!(snapshot.services.len(), 1);
-    assert!(world.people[ADA].outlets.is_empty());
+    assert!(sim.people[ADA].outlets.is_empty());
 
-    world.must(ADA, Request::Retry);
-    assert_eq!(world.snapshot(ADA).troubles, []);
-    assert_eq!(world.people[ADA].outlets.len(), 1);
+    sim.must(ADA, CoreRequest::Retry);
+    assert_eq!(sim.snapshot(ADA).troubles, []);
+    assert_eq!(sim.people[ADA].outlets.len(), 1);
 }
 
 #[test]
 fn services_have_names_of_their_own_and_targets_that_can_be() {
-    let mut world = World::new();
-    world.share(ADA, "Orders");
-    assert_eq!(world.must_fail(ADA, share("ORDERS", "1")), Code::NameTaken);
-    assert_eq!(world.must_fail(ADA, share(" ", "1")), Code::Invalid);
-    assert_eq!(world.must_fail(ADA, share("Or\u{202e}ders", "1")), Code::Invalid);
-    assert_eq!(world.must_fail(ADA, share("Other", "nowhere")), Code::Invalid);
-    let Answer::Service { service } = world.must(ADA, share("Other", "nas:80")) else { panic!() };
+    let mut sim = Simulation::new();
+    sim.share(ADA, "Orders");
+    assert_eq!(sim.must_fail(ADA, share("ORDERS", "1")), Code::NameTaken);
+    assert_eq!(sim.must_fail(ADA, share(" ", "1")), Code::Invalid);
+    assert_eq!(sim.must_fail(ADA, share("Or\u{202e}ders", "1")), Code::Invalid);
+    assert_eq!(sim.must_fail(ADA, share("Other", "nowhere")), Code::Invalid);
+    let Answer::Service { service } = sim.must(ADA, share("Other", "nas:80")) else { panic!() };
     let name = |name: &str| ServicePatch { name: Some(name.into()), ..ServicePatch::default() };
-    assert_eq!(world.must_fail(ADA, patch(service, name("orders"))), Code::NameTaken);
-    world.must(ADA, patch(service, name("other")));
+    assert_eq!(sim.must_fail(ADA, patch(service, name("orders"))), Code::NameTaken);
+    sim.must(ADA, patch(service, name("other")));
     let target = ServicePatch { target: Some("81".into()), path: Some("lab".into()), ..ServicePatch::default() };
-    world.must(ADA, patch(service, target));
-    let snapshot = world.snapshot(ADA);
+    sim.must(ADA, patch(service, target));
+    let snapshot = sim.snapshot(ADA);
     assert_eq!(snapshot.services[1].target, "localhost:81");
     assert_eq!(snapshot.services[1].path.as_deref(), Some("/lab"));
-    assert_eq!(world.must_fail(ADA, patch(ServiceId([9; 16]), name("x"))), Code::NotFound);
+    assert_eq!(sim.must_fail(ADA, patch(ServiceId([9; 16]), name("x"))), Code::NotFound);
 }
 
 #[test]
 fn a_target_is_looked_at_again_and_again() {
-    let mut world = World::new();
-    world.people[ADA].target_answers = false;
-    let service = world.share(ADA, "Orders");
-    let Health::Down { fault, since } = world.snapshot(ADA).services[0].health.clone() else { panic!() };
-    assert_eq!((fault.code, since), (Code::ServiceDown, UnixMillis(DAWN)));
-    world.people[ADA].target_answers = true;
-    world.pass(7_000);
-    assert_eq!(world.snapshot(ADA).services[0].health, Health::Up);
+    let mut sim = Simulation::new();
+    sim.people[ADA].target_answers = false;
+    let service = sim.share(ADA, "Orders");
+    let Health::Down { fault, since } = sim.snapshot(ADA).services[0].health.clone() else { panic!() };
+    assert_eq!((fault.code, since), (Code::ServiceDown, UnixMillis(START)));
+    sim.people[ADA].target_answers = true;
+    sim.advance(7_000);
+    assert_eq!(sim.snapshot(ADA).services[0].health, Health::Up);
 
     // Down again is found out within half a minute, or at once when a stream could not be made.
-    world.people[ADA].target_answers = false;
-    world.event(ADA, Event::StreamRefused(service, None, EndReason::Refused));
-    world.settle();
-    assert!(matches!(world.snapshot(ADA).services[0].health, Health::Down { .. }));
-    world.people[ADA].target_answers = true;
-    world.pass(7_000);
-    world.people[ADA].target_answers = false;
-    world.pass(40_000);
-    assert!(matches!(world.snapshot(ADA).services[0].health, Health::Down { .. }));
+    sim.people[ADA].target_answers = false;
+    sim.event(ADA, Event::StreamRefused(service, None, EndReason::Refused));
+    sim.run_until_idle();
+    assert!(matches!(sim.snapshot(ADA).services[0].health, Health::Down { .. }));
+    sim.people[ADA].target_answers = true;
+    sim.advance(7_000);
+    sim.people[ADA].target_answers = false;
+    sim.advance(40_000);
+    assert!(matches!(sim.snapshot(ADA).services[0].health, Health::Down { .. }));
 
     // What was found about an older target does not count.
-    world.people[ADA].target_answers = true;
-    world.event(ADA, Event::Health(service, Ok(())));
-    world.event(ADA, Event::Resumed);
-    world.ask(ADA, patch(service, ServicePatch { target: Some("99".into()), ..ServicePatch::default() }));
-    world.event(ADA, Event::Health(service, Err(Fault::new(Code::ServiceDown, "The old one."))));
-    assert_eq!(world.snapshot(ADA).services[0].health, Health::Unknown);
-    world.settle();
-    assert_eq!(world.snapshot(ADA).services[0].health, Health::Up);
+    sim.people[ADA].target_answers = true;
+    sim.event(ADA, Event::Health(service, Ok(())));
+    sim.event(ADA, Event::Resumed);
+    sim.ask(ADA, patch(service, ServicePatch { target: Some("99".into()), ..ServicePatch::default() }));
+    sim.event(ADA, Event::Health(service, Err(Fault::new(Code::ServiceDown, "The old one."))));
+    assert_eq!(sim.snapshot(ADA).services[0].health, Health::Unknown);
+    sim.run_until_idle();
+    assert_eq!(sim.snapshot(ADA).services[0].health, Health::Up);
 }
 
 #[test]
 fn a_friend_joins_by_a_link() {
-    let (mut world, service, inlet, grant) = World::shared();
-    let (ada, bea) = (world.snapshot(ADA), world.snapshot(BEA));
+    let (mut sim, service, inlet, grant) = Simulation::shared();
+    let (ada, bea) = (sim.snapshot(ADA), sim.snapshot(BEA));
     let person = &ada.services[0].people[0];
     assert_eq!((person.name.as_str(), person.state), ("Bea", GrantState::Active));
     assert!(ada.services[0].invitations.is_empty());
@@ -129,61 +135,59 @@ fn a_friend_joins_by_a_link() {
     let portal = &bea.inlets[0];
     assert_eq!((portal.name.as_str(), portal.owner_name.as_str(), portal.port), ("Orders", "Ada", 5432));
     assert_eq!(portal.url.as_deref(), Some("http://localhost:5432/"));
-    assert!(world.is_up(BEA));
+    assert!(sim.is_up(BEA));
     assert!(bea.invitations.is_empty());
-    assert_eq!(world.connect(BEA, inlet), Ok(grant));
-    world.settle();
-    assert_eq!(world.snapshot(ADA).services[0].live, 1);
-    assert_eq!(world.snapshot(ADA).status, Status::Live);
+    assert_eq!(sim.connect(BEA, inlet), Ok(grant));
+    sim.run_until_idle();
+    assert_eq!(sim.snapshot(ADA).services[0].live, 1);
+    assert_eq!(sim.snapshot(ADA).status, Status::Live);
     let ended = Event::StreamEnded { grant, up_bytes: 5, down_bytes: 7, lasted_ms: 9, reason: None };
-    world.event(ADA, ended);
-    let person = world.snapshot(ADA).services[0].people[0].clone();
-    assert_eq!((person.live, person.last_used), (0, Some(UnixMillis(DAWN + 1))));
+    sim.event(ADA, ended);
+    let person = sim.snapshot(ADA).services[0].people[0].clone();
+    assert_eq!((person.live, person.last_used), (0, Some(UnixMillis(START + 1))));
     assert!(
-        world.people[ADA]
-            .deeds
-            .iter()
-            .any(|it| matches!(it, AuditEvent::Connection { up_bytes: 5, down_bytes: 7, .. }))
+        sim.people[ADA].audit.iter().any(|it| matches!(it, AuditEvent::Connection { up_bytes: 5, down_bytes: 7, .. }))
     );
     assert!(
-        world.people[ADA].notices.iter().any(|it| matches!(it, Notice::Joined { service: at, .. } if *at == service))
+        sim.people[ADA].notices.iter().any(|it| matches!(it, Notice::Joined { service: at, .. } if *at == service))
     );
-    assert!(world.people[BEA].notices.iter().any(|it| matches!(it, Notice::PortalUp { .. })));
+    assert!(sim.people[BEA].notices.iter().any(|it| matches!(it, Notice::PortalUp { .. })));
 }
 
 #[test]
 fn two_people_race_for_one_ticket_and_one_wins() {
-    let mut world = World::new();
-    let service = world.share(ADA, "Orders");
-    let (id, link) = world.invite(ADA, service);
+    let mut sim = Simulation::new();
+    let service = sim.share(ADA, "Orders");
+    let (id, link) = sim.invite(ADA, service);
     for who in [BEA, CID] {
-        world.request(who, Request::Open { link: link.clone() }).unwrap();
-        world.request(who, Request::Accept { invitation: id, port: None }).unwrap();
+        sim.request(who, CoreRequest::Open { link: link.clone() }).unwrap();
+        sim.request(who, CoreRequest::Accept { invitation: id, port: None }).unwrap();
     }
-    world.settle();
-    assert_eq!(world.snapshot(ADA).services[0].people.len(), 1);
-    assert!(world.is_up(BEA));
-    let ReceivedState::Over { fault } = world.snapshot(CID).invitations[0].state.clone() else { panic!() };
+    sim.run_until_idle();
+    assert_eq!(sim.snapshot(ADA).services[0].people.len(), 1);
+    assert!(sim.is_up(BEA));
+    let ReceivedState::Over { fault } = sim.snapshot(CID).invitations[0].state.clone() else { panic!() };
     assert_eq!(fault.code, Code::TicketUsed);
     let refused = |it: &AuditEvent| matches!(it, AuditEvent::Refused { code: Code::TicketUsed, .. });
-    assert!(world.people[ADA].deeds.iter().any(refused));
+    assert!(sim.people[ADA].audit.iter().any(refused));
     // Put away, it is gone.
-    world.must(CID, Request::Decline { invitation: id });
-    assert!(world.snapshot(CID).invitations.is_empty());
+    sim.must(CID, CoreRequest::Decline { invitation: id });
+    assert!(sim.snapshot(CID).invitations.is_empty());
 }
 
 #[test]
 fn redeeming_again_gives_the_same_grant() {
-    let (mut world, .., grant) = World::shared();
-    let (id, secret) = world.people[ADA].disk.values().find_map(ticket).unwrap();
-    let card = crate::peer::ContactInfo { name: "Bea".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
+    let (mut sim, .., grant) = Simulation::shared();
+    let (id, secret) = sim.people[ADA].disk.values().find_map(ticket).unwrap();
+    let contact =
+        crate::peer::ContactInfo { name: "Bea".into(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() };
     let ask = |who: usize, secret: [u8; 32]| {
-        let message = PeerRequest::Redeem { ticket: id, secret, card: card.clone() };
+        let message = PeerRequest::Redeem { ticket: id, secret, contact: contact.clone() };
         (Identifier::from_bytes([who as u8 + 1; 32]), message)
     };
     let mut answer = |(person, message): (Identifier, PeerRequest)| {
-        let state = world.people[ADA].state.as_mut().unwrap();
-        let now = crate::core::Now { wall: UnixMillis(DAWN), ticks: 0 };
+        let state = sim.people[ADA].state.as_mut().unwrap();
+        let now = crate::core::Now { wall: UnixMillis(START), ticks: 0 };
         let effects = crate::core::handle(state, Event::PeerRequest(CallId(99), person, message), now, [7; 32]);
         let replies: Vec<_> = effects
             .into_iter()
@@ -206,242 +210,249 @@ fn ticket(record: &crate::core::Record) -> Option<(InvitationId, [u8; 32])> {
 
 #[test]
 fn pausing_cuts_and_resuming_lets_in_again() {
-    let (mut world, service, inlet, grant) = World::shared();
+    let (mut sim, service, inlet, grant) = Simulation::shared();
     for (off, on) in [
-        (Request::PauseGrant { grant, on: true }, Request::PauseGrant { grant, on: false }),
-        (Request::SetService { service, on: false }, Request::SetService { service, on: true }),
-        (Request::PauseAll { on: true }, Request::PauseAll { on: false }),
+        (CoreRequest::PauseGrant { grant, on: true }, CoreRequest::PauseGrant { grant, on: false }),
+        (CoreRequest::SetService { service, on: false }, CoreRequest::SetService { service, on: true }),
+        (CoreRequest::PauseAll { on: true }, CoreRequest::PauseAll { on: false }),
     ] {
-        world.must(ADA, off);
-        assert_eq!(world.why(BEA), Code::PausedByOwner);
-        assert!(world.connect(BEA, inlet).is_err());
-        world.settle();
-        assert_eq!(world.why(BEA), Code::PausedByOwner);
-        world.must(ADA, on);
-        assert!(world.is_up(BEA), "{:?}", world.link(BEA));
-        assert_eq!(world.connect(BEA, inlet), Ok(grant));
-        world.settle();
-        assert!(world.is_up(BEA));
+        sim.must(ADA, off);
+        assert_eq!(sim.why(BEA), Code::PausedByOwner);
+        assert!(sim.connect(BEA, inlet).is_err());
+        sim.run_until_idle();
+        assert_eq!(sim.why(BEA), Code::PausedByOwner);
+        sim.must(ADA, on);
+        assert!(sim.is_up(BEA), "{:?}", sim.link(BEA));
+        assert_eq!(sim.connect(BEA, inlet), Ok(grant));
+        sim.run_until_idle();
+        assert!(sim.is_up(BEA));
     }
 }
 
 #[test]
 fn revoking_ends_it_at_both_ends() {
-    let (mut world, service, inlet, grant) = World::shared();
-    world.must(ADA, Request::RevokeGrant { grant });
-    assert_eq!(world.people[ADA].gates[&service][0].refusal, Some(EndReason::Revoked));
-    assert_eq!(world.why(BEA), Code::Revoked);
-    assert!(!world.people[BEA].inlets.contains_key(&inlet), "its port is free");
-    assert_eq!(world.snapshot(ADA).services[0].people[0].state, GrantState::Revoked);
-    world.must(ADA, Request::RevokeGrant { grant });
-    assert_eq!(world.must_fail(ADA, Request::PauseGrant { grant, on: false }), Code::Revoked);
-    assert_eq!(world.must_fail(ADA, Request::ChangeGrant { grant, terms: Terms::default() }), Code::Revoked);
+    let (mut sim, service, inlet, grant) = Simulation::shared();
+    sim.must(ADA, CoreRequest::RevokeGrant { grant });
+    assert_eq!(sim.people[ADA].admission[&service][0].refusal, Some(EndReason::Revoked));
+    assert_eq!(sim.why(BEA), Code::Revoked);
+    assert!(!sim.people[BEA].inlets.contains_key(&inlet), "its port is free");
+    assert_eq!(sim.snapshot(ADA).services[0].people[0].state, GrantState::Revoked);
+    sim.must(ADA, CoreRequest::RevokeGrant { grant });
+    assert_eq!(sim.must_fail(ADA, CoreRequest::PauseGrant { grant, on: false }), Code::Revoked);
+    assert_eq!(sim.must_fail(ADA, CoreRequest::ChangeGrant { grant, terms: Terms::default() }), Code::Revoked);
 }
 
 #[test]
 fn a_friend_who_was_away_hears_of_a_revocation() {
-    let (mut world, _, _, grant) = World::shared();
-    world.crash(BEA);
-    world.must(ADA, Request::RevokeGrant { grant });
-    world.launch(BEA);
-    world.settle();
-    assert_eq!(world.why(BEA), Code::Revoked);
+    let (mut sim, _, _, grant) = Simulation::shared();
+    sim.crash(BEA);
+    sim.must(ADA, CoreRequest::RevokeGrant { grant });
+    sim.launch(BEA);
+    sim.run_until_idle();
+    assert_eq!(sim.why(BEA), Code::Revoked);
 }
 
 #[test]
 fn closing_a_service_revokes_what_it_granted_and_tells() {
-    let (mut world, service, ..) = World::shared();
-    let (id, link) = world.invite(ADA, service);
-    world.open(CID, &link);
-    world.must(ADA, Request::CloseService { service });
-    assert!(world.people[ADA].outlets.is_empty());
-    assert!(world.snapshot(ADA).services.is_empty());
-    assert_eq!(world.why(BEA), Code::ServiceClosed);
-    world.must(CID, Request::Accept { invitation: id, port: None });
-    let ReceivedState::Over { fault } = world.snapshot(CID).invitations[0].state.clone() else { panic!() };
+    let (mut sim, service, ..) = Simulation::shared();
+    let (id, link) = sim.invite(ADA, service);
+    sim.open(CID, &link);
+    sim.must(ADA, CoreRequest::CloseService { service });
+    assert!(sim.people[ADA].outlets.is_empty());
+    assert!(sim.snapshot(ADA).services.is_empty());
+    assert_eq!(sim.why(BEA), Code::ServiceClosed);
+    sim.must(CID, CoreRequest::Accept { invitation: id, port: None });
+    let ReceivedState::Over { fault } = sim.snapshot(CID).invitations[0].state.clone() else { panic!() };
     assert_eq!(fault.code, Code::ServiceClosed);
-    world.restart(BEA);
-    world.pass(1_000);
-    assert_eq!(world.why(BEA), Code::ServiceClosed);
+    sim.restart(BEA);
+    sim.advance(1_000);
+    assert_eq!(sim.why(BEA), Code::ServiceClosed);
 }
 
 #[test]
 fn a_friend_who_was_removed_can_be_invited_again() {
-    let (mut world, service, inlet, grant) = World::shared();
-    world.must(ADA, Request::RevokeGrant { grant });
-    let (id, link) = world.invite(ADA, service);
-    assert_eq!(world.open(BEA, &link).fault, None);
-    world.must(BEA, Request::Accept { invitation: id, port: None });
-    assert!(world.is_up(BEA));
-    let inlets = world.snapshot(BEA).inlets;
+    let (mut sim, service, inlet, grant) = Simulation::shared();
+    sim.must(ADA, CoreRequest::RevokeGrant { grant });
+    let (id, link) = sim.invite(ADA, service);
+    assert_eq!(sim.open(BEA, &link).fault, None);
+    sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
+    assert!(sim.is_up(BEA));
+    let inlets = sim.snapshot(BEA).inlets;
     assert_eq!((inlets.len(), inlets[0].id, inlets[0].port), (1, inlet, 5432), "the same portal comes back");
-    assert_eq!(world.snapshot(ADA).services[0].people.len(), 1);
+    assert_eq!(sim.snapshot(ADA).services[0].people.len(), 1);
 }
 
 #[test]
 fn whoever_is_asked_first_says_once_always_or_no() {
     for (answer, until_quit) in [(KnockAnswer::Once, true), (KnockAnswer::Always, false)] {
-        let mut world = World::new();
-        let service = world.share(ADA, "Orders");
-        let (id, link) = knocking(&mut world, service);
-        world.open(BEA, &link);
-        world.must(BEA, Request::Accept { invitation: id, port: None });
-        let knocks = world.snapshot(ADA).knocks;
+        let mut sim = Simulation::new();
+        let service = sim.share(ADA, "Orders");
+        let (id, link) = knocking(&mut sim, service);
+        sim.open(BEA, &link);
+        sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
+        let knocks = sim.snapshot(ADA).knocks;
         assert_eq!((knocks.len(), knocks[0].name.as_str()), (1, "Bea"));
-        assert_eq!(world.snapshot(ADA).status, Status::Attention);
+        assert_eq!(sim.snapshot(ADA).status, Status::Attention);
         let knocked = |it: &&Notice| matches!(it, Notice::Knock { .. });
-        assert_eq!(world.people[ADA].notices.iter().filter(knocked).count(), 1);
-        let ReceivedState::Accepting { fault: Some(fault) } = world.snapshot(BEA).invitations[0].state.clone() else {
+        assert_eq!(sim.people[ADA].notices.iter().filter(knocked).count(), 1);
+        let ReceivedState::Accepting { fault: Some(fault) } = sim.snapshot(BEA).invitations[0].state.clone() else {
             panic!()
         };
         assert_eq!(fault.code, Code::Asked);
         // Asking again is no second knock; nobody else can knock with it.
-        world.pass(60_000);
-        assert_eq!(world.people[ADA].notices.iter().filter(knocked).count(), 1);
-        world.open(CID, &link);
-        world.must(CID, Request::Accept { invitation: id, port: None });
+        sim.advance(60_000);
+        assert_eq!(sim.people[ADA].notices.iter().filter(knocked).count(), 1);
+        sim.open(CID, &link);
+        sim.must(CID, CoreRequest::Accept { invitation: id, port: None });
         assert!(
-            matches!(&world.snapshot(CID).invitations[0].state, ReceivedState::Over { fault } if fault.code == Code::TicketUsed)
+            matches!(&sim.snapshot(CID).invitations[0].state, ReceivedState::Over { fault } if fault.code == Code::TicketUsed)
         );
 
-        world.must(ADA, Request::AnswerKnock { invitation: id, answer });
-        assert!(world.is_up(BEA));
-        assert!(world.snapshot(ADA).knocks.is_empty());
-        world.restart(ADA);
-        world.pass(1_000);
-        assert_eq!(world.is_up(BEA), !until_quit);
+        sim.must(ADA, CoreRequest::AnswerKnock { invitation: id, answer });
+        assert!(sim.is_up(BEA));
+        assert!(sim.snapshot(ADA).knocks.is_empty());
+        sim.restart(ADA);
+        sim.advance(1_000);
+        assert_eq!(sim.is_up(BEA), !until_quit);
         if until_quit {
-            assert_eq!(world.why(BEA), Code::Expired);
+            assert_eq!(sim.why(BEA), Code::Expired);
         }
     }
 }
 
 #[test]
 fn a_knock_can_be_denied_and_survives_a_crash() {
-    let mut world = World::new();
-    let service = world.share(ADA, "Orders");
-    let (id, link) = knocking(&mut world, service);
-    world.open(BEA, &link);
-    world.must(BEA, Request::Accept { invitation: id, port: None });
-    world.restart(ADA);
-    assert_eq!(world.snapshot(ADA).knocks.len(), 1);
-    world.must(ADA, Request::AnswerKnock { invitation: id, answer: KnockAnswer::Deny });
-    assert_eq!(world.must_fail(ADA, Request::AnswerKnock { invitation: id, answer: KnockAnswer::Once }), Code::Denied);
-    world.pass(60_000);
-    let ReceivedState::Over { fault } = world.snapshot(BEA).invitations[0].state.clone() else { panic!() };
+    let mut sim = Simulation::new();
+    let service = sim.share(ADA, "Orders");
+    let (id, link) = knocking(&mut sim, service);
+    sim.open(BEA, &link);
+    sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
+    sim.restart(ADA);
+    assert_eq!(sim.snapshot(ADA).knocks.len(), 1);
+    sim.must(ADA, CoreRequest::AnswerKnock { invitation: id, answer: KnockAnswer::Deny });
+    assert_eq!(
+        sim.must_fail(ADA, CoreRequest::AnswerKnock { invitation: id, answer: KnockAnswer::Once }),
+        Code::Denied
+    );
+    sim.advance(60_000);
+    let ReceivedState::Over { fault } = sim.snapshot(BEA).invitations[0].state.clone() else { panic!() };
     assert_eq!(fault.code, Code::Denied);
 }
 
-fn knocking(world: &mut World, service: ServiceId) -> (InvitationId, Secret) {
-    let Request::Invite { service, to, valid_for, terms, .. } = invitation(service) else { unreachable!() };
-    world.invite_with(ADA, Request::Invite { service, to, ask_first: true, valid_for, terms })
+fn knocking(sim: &mut Simulation, service: ServiceId) -> (InvitationId, Secret) {
+    let CoreRequest::Invite { service, to, valid_for, terms, .. } = invitation(service) else { unreachable!() };
+    sim.invite_with(ADA, CoreRequest::Invite { service, to, ask_first: true, valid_for, terms })
 }
 
 #[test]
 fn an_invitation_can_be_shown_again_sent_again_and_taken_back() {
-    let mut world = World::new();
-    let service = world.share(ADA, "Orders");
-    let (id, link) = world.invite(ADA, service);
-    let again = world.must(ADA, Request::InvitationLink { invitation: id });
+    let mut sim = Simulation::new();
+    let service = sim.share(ADA, "Orders");
+    let (id, link) = sim.invite(ADA, service);
+    let again = sim.must(ADA, CoreRequest::InvitationLink { invitation: id });
     assert_eq!(again, Answer::Invitation { invitation: id, link: Some(link.clone()) });
-    world.open(BEA, &link);
-    assert_eq!(world.snapshot(ADA).services[0].invitations[0].state, SentState::Seen);
-    world.must(ADA, Request::RevokeInvitation { invitation: id });
-    world.must(ADA, Request::RevokeInvitation { invitation: id });
-    assert_eq!(world.must_fail(ADA, Request::InvitationLink { invitation: id }), Code::Revoked);
-    assert_eq!(world.must_fail(ADA, Request::Resend { invitation: id }), Code::Revoked);
-    world.must(BEA, Request::Accept { invitation: id, port: None });
+    sim.open(BEA, &link);
+    assert_eq!(sim.snapshot(ADA).services[0].invitations[0].state, SentState::Seen);
+    sim.must(ADA, CoreRequest::RevokeInvitation { invitation: id });
+    sim.must(ADA, CoreRequest::RevokeInvitation { invitation: id });
+    assert_eq!(sim.must_fail(ADA, CoreRequest::InvitationLink { invitation: id }), Code::Revoked);
+    assert_eq!(sim.must_fail(ADA, CoreRequest::Resend { invitation: id }), Code::Revoked);
+    sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
     assert!(
-        matches!(&world.snapshot(BEA).invitations[0].state, ReceivedState::Over { fault } if fault.code == Code::Revoked)
+        matches!(&sim.snapshot(BEA).invitations[0].state, ReceivedState::Over { fault } if fault.code == Code::Revoked)
     );
-    assert_eq!(world.must_fail(ADA, Request::RevokeInvitation { invitation: InvitationId([0; 16]) }), Code::NotFound);
+    assert_eq!(sim.must_fail(ADA, CoreRequest::RevokeInvitation { invitation: InvitationId([0; 16]) }), Code::NotFound);
 }
 
 #[test]
 fn nobody_is_invited_where_nobody_can_come() {
-    let mut world = World::new();
-    let service = world.share(ADA, "Orders");
-    world.must(ADA, Request::RemoveHub { address: HUB.into() });
-    assert_eq!(world.must_fail(ADA, invitation(service)), Code::NoWayIn);
-    assert_eq!(world.snapshot(ADA).troubles[0].code, Code::NoWayIn);
-    world.must(ADA, Request::SetThisComputer { on: true });
-    let (_, link) = world.invite(ADA, service);
-    assert_eq!(world.open(BEA, &link).fault, None);
-    assert_eq!(world.must_fail(ADA, Request::RemoveHub { address: HUB.into() }), Code::NotFound);
-    assert_eq!(world.must_fail(ADA, Request::AddHub { address: "hub".into() }), Code::Invalid);
+    let mut sim = Simulation::new();
+    let service = sim.share(ADA, "Orders");
+    sim.must(ADA, CoreRequest::RemoveHub { address: HUB.into() });
+    assert_eq!(sim.must_fail(ADA, invitation(service)), Code::NoWayIn);
+    assert_eq!(sim.snapshot(ADA).troubles[0].code, Code::NoWayIn);
+    sim.must(ADA, CoreRequest::SetThisComputer { on: true });
+    let (_, link) = sim.invite(ADA, service);
+    assert_eq!(sim.open(BEA, &link).fault, None);
+    assert_eq!(sim.must_fail(ADA, CoreRequest::RemoveHub { address: HUB.into() }), Code::NotFound);
+    assert_eq!(sim.must_fail(ADA, CoreRequest::AddHub { address: "hub".into() }), Code::Invalid);
 }
 
 #[test]
 fn inviting_somebody_who_is_in_or_invited_says_so() {
-    let (mut world, service, ..) = World::shared();
-    let invite = |service, who: u8| Request::Invite {
+    let (mut sim, service, ..) = Simulation::shared();
+    let invite = |service, who: u8| CoreRequest::Invite {
         service,
         to: InviteTo::Contact { person: Identifier::from_bytes([who; 32]) },
         ask_first: false,
         valid_for: None,
         terms: Terms::default(),
     };
-    let fault = world.request(ADA, invite(service, 2)).unwrap_err();
+    let fault = sim.request(ADA, invite(service, 2)).unwrap_err();
     assert_eq!((fault.code, fault.message.as_str()), (Code::AlreadyIn, "Bea can use Orders already."));
-    assert_eq!(world.must_fail(ADA, invite(service, 1)), Code::OwnInvitation);
-    assert_eq!(world.must_fail(ADA, invite(service, 3)), Code::NotFound);
-    let other = world.share(ADA, "Notes");
-    world.must(ADA, invite(other, 2));
-    let fault = world.request(ADA, invite(other, 2)).unwrap_err();
+    assert_eq!(sim.must_fail(ADA, invite(service, 1)), Code::OwnInvitation);
+    assert_eq!(sim.must_fail(ADA, invite(service, 3)), Code::NotFound);
+    let other = sim.share(ADA, "Notes");
+    sim.must(ADA, invite(other, 2));
+    let fault = sim.request(ADA, invite(other, 2)).unwrap_err();
     assert_eq!((fault.code, fault.message.as_str()), (Code::AlreadyIn, "Bea is invited to Notes already."));
     // A second link to what she can use already gives her what she has, and stays good for others.
-    let (id, link) = world.invite(ADA, service);
-    world.open(BEA, &link);
-    world.must(BEA, Request::Accept { invitation: id, port: None });
-    assert_eq!(world.snapshot(BEA).inlets.len(), 1);
-    world.open(CID, &link);
-    world.must(CID, Request::Accept { invitation: id, port: None });
-    assert!(world.is_up(CID));
+    let (id, link) = sim.invite(ADA, service);
+    sim.open(BEA, &link);
+    sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
+    assert_eq!(sim.snapshot(BEA).inlets.len(), 1);
+    sim.open(CID, &link);
+    sim.must(CID, CoreRequest::Accept { invitation: id, port: None });
+    assert!(sim.is_up(CID));
 }
 
 #[test]
 fn a_known_contact_is_invited_through_the_mailbox_while_away() {
-    let (mut world, ..) = World::shared();
-    let notes = world.share(ADA, "Notes");
-    world.crash(BEA);
-    let person = world.people[BEA].identifier;
+    let (mut sim, ..) = Simulation::shared();
+    let notes = sim.share(ADA, "Notes");
+    sim.crash(BEA);
+    let person = sim.people[BEA].identifier;
     let to = InviteTo::Contact { person };
-    let request = Request::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() };
-    let Answer::Invitation { invitation: id, link: None } = world.must(ADA, request) else { panic!() };
-    assert_eq!(world.snapshot(ADA).services[1].invitations[0].state, SentState::Delivered);
-    world.launch(BEA);
-    world.settle();
-    let received = world.snapshot(BEA).invitations[0].clone();
+    let request =
+        CoreRequest::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() };
+    let Answer::Invitation { invitation: id, link: None } = sim.must(ADA, request) else { panic!() };
+    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Delivered);
+    sim.launch(BEA);
+    sim.run_until_idle();
+    let received = sim.snapshot(BEA).invitations[0].clone();
     assert_eq!((received.service_name.as_str(), received.owner_name.as_str()), ("Notes", "Ada"));
     assert!(received.owner_known);
     assert_eq!(received.port, 5433, "5432 is Orders'");
-    assert_eq!(world.snapshot(ADA).services[1].invitations[0].state, SentState::Seen);
+    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Seen);
     let invited = |it: &&Notice| matches!(it, Notice::Invited { .. });
-    assert_eq!(world.people[BEA].notices.iter().filter(invited).count(), 1);
-    world.must(BEA, Request::Accept { invitation: id, port: None });
-    assert_eq!(world.snapshot(BEA).inlets.len(), 2);
+    assert_eq!(sim.people[BEA].notices.iter().filter(invited).count(), 1);
+    sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
+    assert_eq!(sim.snapshot(BEA).inlets.len(), 2);
     // The hub sends it again, before and after a restart: nobody is asked twice.
-    let (_, from, news) = world.old_mail[0].clone();
-    world.event(BEA, Event::PeerNotification(from, news.clone()));
-    world.restart(BEA);
-    world.event(BEA, Event::PeerNotification(from, news));
-    world.settle();
-    assert!(world.snapshot(BEA).invitations.is_empty());
-    assert_eq!(world.people[BEA].notices.iter().filter(invited).count(), 1);
+    let (_, from, news) = sim.old_mail[0].clone();
+    sim.event(BEA, Event::PeerNotification(from, news.clone()));
+    sim.restart(BEA);
+    sim.event(BEA, Event::PeerNotification(from, news));
+    sim.run_until_idle();
+    assert!(sim.snapshot(BEA).invitations.is_empty());
+    assert_eq!(sim.people[BEA].notices.iter().filter(invited).count(), 1);
 }
 
 #[test]
 fn mail_that_no_hub_takes_is_posted_later_even_after_a_crash() {
-    let (mut world, ..) = World::shared();
-    let notes = world.share(ADA, "Notes");
-    world.set_hub(false);
-    world.settle();
-    let to = InviteTo::Contact { person: world.people[BEA].identifier };
-    world.must(ADA, Request::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() });
-    assert_eq!(world.snapshot(ADA).services[1].invitations[0].state, SentState::Created);
-    world.restart(ADA);
-    world.set_hub(true);
-    world.pass(1_000);
-    assert_eq!(world.snapshot(BEA).invitations.len(), 1);
-    assert_eq!(world.snapshot(ADA).services[1].invitations[0].state, SentState::Seen);
+    let (mut sim, ..) = Simulation::shared();
+    let notes = sim.share(ADA, "Notes");
+    sim.set_hub(false);
+    sim.run_until_idle();
+    let to = InviteTo::Contact { person: sim.people[BEA].identifier };
+    sim.must(
+        ADA,
+        CoreRequest::Invite { service: notes, to, ask_first: false, valid_for: None, terms: Terms::default() },
+    );
+    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Created);
+    sim.restart(ADA);
+    sim.set_hub(true);
+    sim.advance(1_000);
+    assert_eq!(sim.snapshot(BEA).invitations.len(), 1);
+    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Seen);
 }

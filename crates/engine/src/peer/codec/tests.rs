@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-fn card() -> ContactInfo {
+fn contact() -> ContactInfo {
     ContactInfo {
         name: "Änn".into(),
         postal: vec![1, 2],
@@ -55,10 +55,10 @@ const OFFER: &str = "885002020202020202020202020202020202616f6477696b6901622f61f
 fn snapshots() {
     let (ticket, secret) = (InvitationId([1; 16]), [9; 32]);
     let to_owner = [
-        (PeerRequest::Redeem { ticket, secret, card: card() }, format!("850100{ID1}{SECRET}{CARD}")),
+        (PeerRequest::Redeem { ticket, secret, contact: contact() }, format!("850100{ID1}{SECRET}{CARD}")),
         (PeerRequest::Seen { ticket, secret }, format!("840101{ID1}{SECRET}")),
         (PeerRequest::Decline { ticket, secret }, format!("840102{ID1}{SECRET}")),
-        (PeerRequest::Sync { grants: vec![GrantId([2; 16])], card: card() }, format!("84010381{ID2}{CARD}")),
+        (PeerRequest::Sync { grants: vec![GrantId([2; 16])], contact: contact() }, format!("84010381{ID2}{CARD}")),
         (PeerRequest::GiveBack { grant: GrantId([2; 16]) }, format!("830104{ID2}")),
     ];
     for (message, expected) in to_owner {
@@ -66,16 +66,16 @@ fn snapshots() {
         assert_eq!(hex::encode(&bytes), expected, "{message:?}");
         assert_eq!(PeerRequest::decode(&bytes), Ok(message));
     }
-    let standings = vec![
+    let statuses = vec![
         (GrantId([2; 16]), GrantStatus::Active(offer())),
         (GrantId([1; 16]), GrantStatus::Inactive(Code::PausedByOwner)),
     ];
     let from_owner = [
-        (PeerResponse::Granted(offer(), card()), format!("840100{OFFER}{CARD}")),
+        (PeerResponse::Granted(offer(), contact()), format!("840100{OFFER}{CARD}")),
         (PeerResponse::Pending, "820101".into()),
         (PeerResponse::Refused(Code::TicketUsed), "8301026b7469636b65742d75736564".into()),
         (
-            PeerResponse::Grants(standings, card()),
+            PeerResponse::Grants(statuses, contact()),
             format!("8401038282{ID2}8200{OFFER}82{ID1}82016f7061757365642d62792d6f776e6572{CARD}"),
         ),
         (PeerResponse::Done, "820104".into()),
@@ -91,7 +91,7 @@ fn snapshots() {
         (PeerNotification::KnockDecided { ticket }, format!("830102{ID1}")),
         (PeerNotification::GoingOffline, "820104".to_owned()),
         (
-            PeerNotification::Grant { grant: GrantId([2; 16]), standing: GrantStatus::Inactive(Code::Revoked) },
+            PeerNotification::Grant { grant: GrantId([2; 16]), status: GrantStatus::Inactive(Code::Revoked) },
             format!("840103{ID2}8201677265766f6b6564"),
         ),
     ];
@@ -115,24 +115,24 @@ fn what_a_later_version_appends_is_skipped_and_what_it_changes_is_refused() {
 
 #[test]
 fn names_cannot_turn_the_text_around_them() {
-    let mut spoofed = card();
+    let mut spoofed = contact();
     spoofed.name = "a\u{202e}b\nc\u{7}".into();
-    let message = PeerRequest::Sync { grants: vec![], card: spoofed }.encode().unwrap();
-    let Ok(PeerRequest::Sync { card, .. }) = PeerRequest::decode(&message) else { panic!("it is a message") };
-    assert_eq!(card.name, "abc");
+    let message = PeerRequest::Sync { grants: vec![], contact: spoofed }.encode().unwrap();
+    let Ok(PeerRequest::Sync { contact, .. }) = PeerRequest::decode(&message) else { panic!("it is a message") };
+    assert_eq!(contact.name, "abc");
 }
 
 #[test]
 fn what_is_too_long_is_refused_on_both_sides() {
-    let mut long = card();
+    let mut long = contact();
     long.name = "n".repeat(MAX_NAME + 1);
-    let bytes = PeerRequest::Sync { grants: vec![], card: long.clone() }.encode().unwrap();
+    let bytes = PeerRequest::Sync { grants: vec![], contact: long.clone() }.encode().unwrap();
     assert_eq!(PeerRequest::decode(&bytes), Err(NotAMessage));
     let grants = vec![GrantId([0; 16]); MAX_GRANTS + 1];
-    let bytes = PeerRequest::Sync { grants, card: card() }.encode().unwrap();
+    let bytes = PeerRequest::Sync { grants, contact: contact() }.encode().unwrap();
     assert_eq!(PeerRequest::decode(&bytes), Err(NotAMessage));
     long.postal = vec![0; MAX_MESSAGE];
-    assert_eq!(PeerRequest::Sync { grants: vec![], card: long }.encode(), Err(NotAMessage));
+    assert_eq!(PeerRequest::Sync { grants: vec![], contact: long }.encode(), Err(NotAMessage));
     assert_eq!(PeerNotification::decode(&vec![0; MAX_MESSAGE + 1]), Err(NotAMessage));
     // A list that claims to hold more than there is takes no memory.
     assert_eq!(PeerRequest::decode(&hex::decode("8401039bffffffffffffffff").unwrap()), Err(NotAMessage));
@@ -159,7 +159,7 @@ fn reaches() -> impl Strategy<Value = PeerAddress> {
     ]
 }
 
-fn cards() -> impl Strategy<Value = ContactInfo> {
+fn contacts() -> impl Strategy<Value = ContactInfo> {
     let hubs = vec("[a-z0-9.:]{0,60}", 0..=MAX_HUBS);
     (text(MAX_NAME), vec(any::<u8>(), 0..100), hubs, vec(reaches(), 0..=MAX_REACHES))
         .prop_map(|(name, postal, hubs, reach)| ContactInfo { name, postal, hubs, reach })
@@ -181,7 +181,7 @@ fn offers() -> impl Strategy<Value = Offer> {
     )
 }
 
-fn standings() -> impl Strategy<Value = GrantStatus> {
+fn statuses() -> impl Strategy<Value = GrantStatus> {
     prop_oneof![offers().prop_map(GrantStatus::Active), codes().prop_map(GrantStatus::Inactive)]
 }
 
@@ -189,14 +189,14 @@ fn to_owners() -> impl Strategy<Value = PeerRequest> {
     let ids = || any::<[u8; 16]>().prop_map(InvitationId);
     let grants = || any::<[u8; 16]>().prop_map(GrantId);
     prop_oneof![
-        (ids(), any::<[u8; 32]>(), cards()).prop_map(|(ticket, secret, card)| PeerRequest::Redeem {
+        (ids(), any::<[u8; 32]>(), contacts()).prop_map(|(ticket, secret, contact)| PeerRequest::Redeem {
             ticket,
             secret,
-            card
+            contact
         }),
         (ids(), any::<[u8; 32]>()).prop_map(|(ticket, secret)| PeerRequest::Seen { ticket, secret }),
         (ids(), any::<[u8; 32]>()).prop_map(|(ticket, secret)| PeerRequest::Decline { ticket, secret }),
-        (vec(grants(), 0..=MAX_GRANTS), cards()).prop_map(|(grants, card)| PeerRequest::Sync { grants, card }),
+        (vec(grants(), 0..=MAX_GRANTS), contacts()).prop_map(|(grants, contact)| PeerRequest::Sync { grants, contact }),
         grants().prop_map(|grant| PeerRequest::GiveBack { grant }),
     ]
 }
@@ -204,10 +204,11 @@ fn to_owners() -> impl Strategy<Value = PeerRequest> {
 fn from_owners() -> impl Strategy<Value = PeerResponse> {
     let grants = || any::<[u8; 16]>().prop_map(GrantId);
     prop_oneof![
-        (offers(), cards()).prop_map(|(offer, card)| PeerResponse::Granted(offer, card)),
+        (offers(), contacts()).prop_map(|(offer, contact)| PeerResponse::Granted(offer, contact)),
         Just(PeerResponse::Pending),
         codes().prop_map(PeerResponse::Refused),
-        (vec((grants(), standings()), 0..8), cards()).prop_map(|(grants, card)| PeerResponse::Grants(grants, card)),
+        (vec((grants(), statuses()), 0..8), contacts())
+            .prop_map(|(grants, contact)| PeerResponse::Grants(grants, contact)),
         Just(PeerResponse::Done),
     ]
 }
@@ -237,7 +238,7 @@ fn news() -> impl Strategy<Value = PeerNotification> {
         ids().prop_map(|ticket| PeerNotification::Withdrawn { ticket }),
         ids().prop_map(|ticket| PeerNotification::KnockDecided { ticket }),
         Just(PeerNotification::GoingOffline),
-        (grants(), standings()).prop_map(|(grant, standing)| PeerNotification::Grant { grant, standing }),
+        (grants(), statuses()).prop_map(|(grant, status)| PeerNotification::Grant { grant, status }),
     ]
 }
 

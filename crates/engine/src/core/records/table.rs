@@ -1,22 +1,22 @@
-//! Records of one sort, in memory and, through the turn, on disk.
+//! Records of one kind, in memory and, through the transaction, on disk.
 
 use crate::api::{GrantId, InletId, InvitationId, ServiceId};
-use crate::core::records::{Contact, Grant, Inlet, Invitation, Received, Record, RecordKey, Service};
+use crate::core::schema::{Contact, Grant, Inlet, Invitation, Received, Record, RecordKey, Service};
 use crate::core::transaction::Transaction;
 use postern_node::identity::Identifier;
 use std::collections::BTreeMap;
 
-/// A record that is found by a key.
-pub(crate) trait Kept: Clone + PartialEq {
+/// A record with a key.
+pub(crate) trait Keyed: Clone + PartialEq {
     type Key: Copy + Ord;
     fn key(&self) -> Self::Key;
     fn record(&self) -> Record;
     fn record_key(key: Self::Key) -> RecordKey;
 }
 
-macro_rules! kept {
+macro_rules! keyed {
     ($($name:ident, $key:ty, $field:ident;)*) => {$(
-        impl Kept for $name {
+        impl Keyed for $name {
             type Key = $key;
             fn key(&self) -> $key {
                 self.$field
@@ -31,7 +31,7 @@ macro_rules! kept {
     )*};
 }
 
-kept! {
+keyed! {
     Service, ServiceId, id;
     Invitation, InvitationId, id;
     Grant, GrantId, id;
@@ -40,18 +40,19 @@ kept! {
     Contact, Identifier, identifier;
 }
 
-/// All records of one sort. What changes here is saved by the turn that changes it: there is no other way in.
-pub(crate) struct Table<T: Kept>(BTreeMap<T::Key, T>);
+/// All records of one kind. Only the record modules can change it, and every change goes through a transaction, which
+/// saves it.
+pub(crate) struct Table<T: Keyed>(BTreeMap<T::Key, T>);
 
-impl<T: Kept> Default for Table<T> {
+impl<T: Keyed> Default for Table<T> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }
 }
 
-impl<T: Kept> Table<T> {
-    /// Takes a record as it was loaded.
-    pub(crate) fn load(&mut self, record: T) {
+impl<T: Keyed> Table<T> {
+    /// Adds a record that was loaded from disk.
+    pub(super) fn load(&mut self, record: T) {
         self.0.insert(record.key(), record);
     }
 
@@ -81,36 +82,37 @@ impl<T: Kept> Table<T> {
     }
 
     pub(crate) fn keys_of(&self, which: impl Fn(&T) -> bool) -> Vec<T::Key> {
-        self.0.values().filter(|it| which(it)).map(Kept::key).collect()
+        self.0.values().filter(|it| which(it)).map(Keyed::key).collect()
     }
 
-    pub(crate) fn put(&mut self, turn: &mut Transaction, record: T) {
-        turn.put(T::record_key(record.key()), record.record());
+    /// Adds or replaces a record.
+    pub(super) fn put(&mut self, tx: &mut Transaction, record: T) {
+        tx.put(T::record_key(record.key()), record.record());
         self.0.insert(record.key(), record);
     }
 
     /// Changes a record, and saves it if that made a difference. Returns whether it did.
-    pub(crate) fn change(&mut self, turn: &mut Transaction, key: T::Key, change: impl FnOnce(&mut T)) -> bool {
+    pub(super) fn change(&mut self, tx: &mut Transaction, key: T::Key, change: impl FnOnce(&mut T)) -> bool {
         let Some(record) = self.0.get_mut(&key) else { return false };
         let before = record.clone();
         change(record);
         let changed = *record != before;
         if changed {
-            turn.put(T::record_key(key), record.record());
+            tx.put(T::record_key(key), record.record());
         }
         changed
     }
 
-    /// Recalls what of a record rests apart from it, and is there already: nothing is to be saved.
-    pub(crate) fn recall(&mut self, key: T::Key, recall: impl FnOnce(&mut T)) {
+    /// Sets a part of a record that is stored apart from it, and on disk already: nothing is saved.
+    pub(super) fn set_transient(&mut self, key: T::Key, set: impl FnOnce(&mut T)) {
         if let Some(record) = self.0.get_mut(&key) {
-            recall(record);
+            set(record);
         }
     }
 
-    pub(crate) fn remove(&mut self, turn: &mut Transaction, key: T::Key) -> Option<T> {
+    pub(super) fn remove(&mut self, tx: &mut Transaction, key: T::Key) -> Option<T> {
         let removed = self.0.remove(&key)?;
-        turn.delete(T::record_key(key));
+        tx.delete(T::record_key(key));
         Some(removed)
     }
 }

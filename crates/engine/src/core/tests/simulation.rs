@@ -1,8 +1,8 @@
-//! People, their engines, a hub and time, without any of them being real.
+//! A simulation of people with their engines' cores, a hub and time. It uses private state of the core, so it stays here.
 //!
 //! ```text
-//! Person ─ handle ─► effects ─► parcels ─► the other person's handle
-//!   └─ disk: what Save said, and nothing else: a crash begins from it
+//! Participant ─ handle ─► effects ─► in flight ─► the other participant's handle
+//!   └─ disk: what Save wrote, and nothing else: a crash starts from it
 //! ```
 
 use crate::api::*;
@@ -17,13 +17,13 @@ use postern_node::portal::EndReason;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub(super) const HUB: &str = "hub.example:4000";
-/// When worlds begin, by the wall.
-pub(super) const DAWN: u64 = 1_800_000_000_000;
+/// The wall clock when a simulation starts.
+pub(super) const START: u64 = 1_800_000_000_000;
 
 /// A splittable pseudorandom number generator (SplitMix64).
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct SplitMix64(pub(super) u64);
 
-impl Dice {
+impl SplitMix64 {
     pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -51,47 +51,47 @@ impl Dice {
     }
 }
 
-/// Something under way.
+/// A message or report that has not arrived yet.
 #[derive(Clone)]
-pub(super) enum Parcel {
-    /// From a person's own runner, or a channel that is open.
+pub(super) enum InFlight {
+    /// From the participant's own driver, or over an open channel.
     Event {
         to: usize,
-        life: u32,
+        incarnation: u32,
         event: Event,
     },
     Ask {
         from: usize,
-        life: u32,
+        incarnation: u32,
         call: CallId,
         to: Identifier,
         message: PeerRequest,
     },
 }
 
-pub(super) struct KeptInlet {
+pub(super) struct RunningInlet {
     pub(super) owner: Identifier,
     pub(super) outlet: String,
     pub(super) port: u16,
     pub(super) is_up: bool,
 }
 
-pub(super) struct Person {
+pub(super) struct Participant {
     pub(super) name: &'static str,
     pub(super) identifier: Identifier,
     /// Nothing while the program does not run.
     pub(super) state: Option<State>,
-    pub(super) life: u32,
+    pub(super) incarnation: u32,
     started: u64,
     pub(super) disk: BTreeMap<RecordKey, Record>,
-    pub(super) gates: BTreeMap<ServiceId, Vec<AdmissionRule>>,
+    pub(super) admission: BTreeMap<ServiceId, Vec<AdmissionRule>>,
     pub(super) outlets: BTreeSet<ServiceId>,
-    pub(super) inlets: BTreeMap<InletId, KeptInlet>,
+    pub(super) inlets: BTreeMap<InletId, RunningInlet>,
     pub(super) hubs: BTreeSet<String>,
     pub(super) taken_ports: BTreeSet<u16>,
     pub(super) target_answers: bool,
     pub(super) notices: Vec<Notice>,
-    pub(super) deeds: Vec<AuditEvent>,
+    pub(super) audit: Vec<AuditEvent>,
     pub(super) answers: BTreeMap<RequestId, Result<Answer, Fault>>,
     pub(super) requests: u64,
     /// Requests that a crash left without an answer.
@@ -100,91 +100,91 @@ pub(super) struct Person {
     calls: u64,
 }
 
-pub(super) struct World {
-    pub(super) people: Vec<Person>,
-    pub(super) parcels: VecDeque<Parcel>,
+pub(super) struct Simulation {
+    pub(super) people: Vec<Participant>,
+    pub(super) in_flight: VecDeque<InFlight>,
     pub(super) hub_is_up: bool,
     mailbox: Vec<(Identifier, Identifier, PeerNotification)>,
-    /// Everything that was ever mailed: a bad hub may send it again.
+    /// Everything that was ever mailed: a malicious hub may replay it.
     pub(super) old_mail: Vec<(Identifier, Identifier, PeerNotification)>,
-    /// Milliseconds since the world began; what the wall says besides.
+    /// Milliseconds since the simulation started; and how far the wall clock is ahead of that.
     pub(super) clock: u64,
     pub(super) wall_ahead: i64,
-    pub(super) dice: Dice,
+    pub(super) rng: SplitMix64,
     pub(super) transitions: u64,
     /// The effects of the last transition, and whose it was.
     pub(super) last: (usize, Vec<Effect>),
     /// After how many effects of the next transition its program is killed.
-    pub(super) fuse: Option<usize>,
+    pub(super) crash_after: Option<usize>,
     /// What must hold after every transition.
     pub(super) check: Option<Check>,
 }
 
-/// Looks at the world after somebody's transition.
-pub(super) type Check = Box<dyn FnMut(&World, usize)>;
+/// Checks the simulation after somebody's transition.
+pub(super) type Check = Box<dyn FnMut(&Simulation, usize)>;
 
 pub(super) const ADA: usize = 0;
 pub(super) const BEA: usize = 1;
 pub(super) const CID: usize = 2;
 
-impl World {
+impl Simulation {
     /// Ada, Bea and Cid, nobody set up.
     pub(super) fn empty(seed: u64) -> Self {
-        let person = |(index, name): (usize, &'static str)| Person {
+        let person = |(index, name): (usize, &'static str)| Participant {
             name,
             identifier: Identifier::from_bytes([index as u8 + 1; 32]),
             state: None,
-            life: 0,
+            incarnation: 0,
             started: 0,
             disk: BTreeMap::new(),
-            gates: BTreeMap::new(),
+            admission: BTreeMap::new(),
             outlets: BTreeSet::new(),
             inlets: BTreeMap::new(),
             hubs: BTreeSet::new(),
             taken_ports: BTreeSet::new(),
             target_answers: true,
             notices: Vec::new(),
-            deeds: Vec::new(),
+            audit: Vec::new(),
             answers: BTreeMap::new(),
             requests: 0,
             lost: 0,
             asked: BTreeMap::new(),
             calls: 0,
         };
-        let mut world = Self {
+        let mut sim = Self {
             people: ["Ada", "Bea", "Cid"].into_iter().enumerate().map(person).collect(),
-            parcels: VecDeque::new(),
+            in_flight: VecDeque::new(),
             hub_is_up: true,
             mailbox: Vec::new(),
             old_mail: Vec::new(),
             clock: 0,
             wall_ahead: 0,
-            dice: Dice(seed),
+            rng: SplitMix64(seed),
             transitions: 0,
             last: (0, Vec::new()),
-            fuse: None,
+            crash_after: None,
             check: None,
         };
-        (0..3).for_each(|who| world.launch(who));
-        world
+        (0..3).for_each(|who| sim.launch(who));
+        sim
     }
 
     /// Ada, Bea and Cid, set up and connected.
     pub(super) fn new() -> Self {
-        let mut world = Self::empty(1);
-        (0..3).for_each(|who| world.set_up(who));
-        world
+        let mut sim = Self::empty(1);
+        (0..3).for_each(|who| sim.set_up(who));
+        sim
     }
 
     pub(super) fn set_up(&mut self, who: usize) {
         let name = self.people[who].name.to_owned();
-        let request = self.ask(who, Request::SetUp { name, hubs: vec![HUB.into()], this_computer: false });
-        self.settle();
+        let request = self.ask(who, CoreRequest::SetUp { name, hubs: vec![HUB.into()], this_computer: false });
+        self.run_until_idle();
         assert_eq!(self.people[who].answers[&request], Ok(Answer::Done));
     }
 
     pub(super) fn now(&self, who: usize) -> Now {
-        let wall = (DAWN + self.clock).saturating_add_signed(self.wall_ahead);
+        let wall = (START + self.clock).saturating_add_signed(self.wall_ahead);
         Now { wall: UnixMillis(wall), ticks: self.clock - self.people[who].started }
     }
 
@@ -193,10 +193,10 @@ impl World {
         // Secrets come with the key.
         let records = self.people[who].disk.values().cloned().map(|it| with_secret(it, None)).collect();
         let person = &mut self.people[who];
-        person.life += 1;
+        person.incarnation += 1;
         person.started = self.clock;
         let mut state = State::load(records, Environment::default());
-        let (now, seed) = (self.now(who), self.dice.seed());
+        let (now, seed) = (self.now(who), self.rng.seed());
         let effects = start(&mut state, now, seed);
         self.people[who].state = Some(state);
         self.carry_out(who, effects);
@@ -207,8 +207,8 @@ impl World {
     pub(super) fn crash(&mut self, who: usize) {
         let person = &mut self.people[who];
         person.state = None;
-        person.life += 1;
-        person.gates.clear();
+        person.incarnation += 1;
+        person.admission.clear();
         person.outlets.clear();
         person.inlets.clear();
         person.hubs.clear();
@@ -219,11 +219,11 @@ impl World {
     pub(super) fn restart(&mut self, who: usize) {
         self.crash(who);
         self.launch(who);
-        self.settle();
+        self.run_until_idle();
     }
 
     pub(super) fn event(&mut self, who: usize, event: Event) {
-        let (now, seed) = (self.now(who), self.dice.seed());
+        let (now, seed) = (self.now(who), self.rng.seed());
         let Some(state) = &mut self.people[who].state else { return };
         let effects = handle(state, event, now, seed);
         self.transitions += 1;
@@ -235,7 +235,7 @@ impl World {
     }
 
     /// Makes a request, and returns its number.
-    pub(super) fn ask(&mut self, who: usize, request: Request) -> RequestId {
+    pub(super) fn ask(&mut self, who: usize, request: CoreRequest) -> RequestId {
         self.people[who].requests += 1;
         let id = RequestId(self.people[who].requests);
         self.event(who, Event::Request(id, request));
@@ -246,20 +246,20 @@ impl World {
     }
 
     /// Makes a request, and returns its answer.
-    pub(super) fn request(&mut self, who: usize, request: Request) -> Result<Answer, Fault> {
+    pub(super) fn request(&mut self, who: usize, request: CoreRequest) -> Result<Answer, Fault> {
         let id = self.ask(who, request);
         self.people[who].answers[&id].clone()
     }
 
     /// Makes a request that must succeed, and lets everything come to rest.
-    pub(super) fn must(&mut self, who: usize, request: Request) -> Answer {
+    pub(super) fn must(&mut self, who: usize, request: CoreRequest) -> Answer {
         let answer = self.request(who, request.clone());
-        self.settle();
+        self.run_until_idle();
         answer.unwrap_or_else(|fault| panic!("{request:?}: {fault:?}"))
     }
 
     /// Makes a request that must fail, and returns the code.
-    pub(super) fn must_fail(&mut self, who: usize, request: Request) -> Code {
+    pub(super) fn must_fail(&mut self, who: usize, request: CoreRequest) -> Code {
         let fault = self.request(who, request).expect_err("it should have failed");
         assert!(fault.message.len() > 10, "{fault:?} says nothing");
         fault.code
@@ -270,20 +270,25 @@ impl World {
         state.snapshot(self.now(who))
     }
 
-    /// Delivers everything under way, in order.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn preview(&self, who: usize, link: &Secret) -> Result<InvitationPreview, Fault> {
+        let state = self.people[who].state.as_ref().expect("runs");
+        state.preview(link, self.now(who))
+    }
+
+    /// Delivers everything in flight, in order.
+    pub(super) fn run_until_idle(&mut self) {
         for _ in 0..10_000 {
-            let Some(parcel) = self.parcels.pop_front() else { return };
-            self.deliver(parcel);
+            let Some(message) = self.in_flight.pop_front() else { return };
+            self.deliver(message);
         }
         panic!("it does not come to rest");
     }
 
     /// Lets time pass, with every tick that is asked for.
-    pub(super) fn pass(&mut self, milliseconds: u64) {
+    pub(super) fn advance(&mut self, milliseconds: u64) {
         let end = self.clock + milliseconds;
         loop {
-            self.settle();
+            self.run_until_idle();
             let wakes = (0..self.people.len()).filter_map(|who| {
                 let now = self.now(who);
                 let wake = self.people[who].state.as_ref()?.next_wake(now)?;
@@ -299,7 +304,7 @@ impl World {
         }
         self.clock = end;
         (0..self.people.len()).for_each(|who| self.event(who, Event::Tick));
-        self.settle();
+        self.run_until_idle();
     }
 
     pub(super) fn index(&self, identifier: Identifier) -> Option<usize> {
@@ -307,13 +312,13 @@ impl World {
     }
 
     /// Whether somebody can be reached over the hub.
-    pub(super) fn is_met(&self, who: usize) -> bool {
+    pub(super) fn is_online(&self, who: usize) -> bool {
         self.hub_is_up && self.people[who].hubs.contains(HUB)
     }
 
     pub(super) fn own(&mut self, to: usize, event: Event) {
-        let life = self.people[to].life;
-        self.parcels.push_back(Parcel::Event { to, life, event });
+        let incarnation = self.people[to].incarnation;
+        self.in_flight.push_back(InFlight::Event { to, incarnation, event });
     }
 
     pub(super) fn set_hub(&mut self, up: bool) {
@@ -323,13 +328,13 @@ impl World {
         self.hub_is_up = up;
         for who in 0..self.people.len() {
             if self.people[who].hubs.contains(HUB) {
-                self.tell_of_hub(who);
+                self.report_hub(who);
             }
         }
         self.connect_channels();
     }
 
-    fn tell_of_hub(&mut self, who: usize) {
+    fn report_hub(&mut self, who: usize) {
         if !self.hub_is_up {
             return self.own(who, Event::HubDown(HUB.into(), no_hub()));
         }
@@ -342,13 +347,13 @@ impl World {
         }
     }
 
-    /// Tells every inlet whether its owner is there.
+    /// Reports to every inlet whether its owner is online.
     fn connect_channels(&mut self) {
         for who in 0..self.people.len() {
             let ids: Vec<InletId> = self.people[who].inlets.keys().copied().collect();
             for id in ids {
                 let owner = self.index(self.people[who].inlets[&id].owner);
-                let is_up = owner.is_some_and(|it| self.is_met(it));
+                let is_up = owner.is_some_and(|it| self.is_online(it));
                 let fault = if self.hub_is_up { offline() } else { no_hub() };
                 let Some(inlet) = self.people[who].inlets.get_mut(&id) else { continue };
                 if std::mem::replace(&mut inlet.is_up, is_up) != is_up {
@@ -363,35 +368,35 @@ impl World {
         }
     }
 
-    pub(super) fn deliver(&mut self, parcel: Parcel) {
-        match parcel {
-            Parcel::Event { to, life, event } => {
-                if self.people[to].life == life {
+    pub(super) fn deliver(&mut self, message: InFlight) {
+        match message {
+            InFlight::Event { to, incarnation, event } => {
+                if self.people[to].incarnation == incarnation {
                     self.event(to, event);
                 }
             }
-            Parcel::Ask { from, life, call, to, message } => {
-                if self.people[from].life != life {
+            InFlight::Ask { from, incarnation, call, to, message } => {
+                if self.people[from].incarnation != incarnation {
                     return;
                 }
-                match self.index(to).filter(|it| self.is_met(*it)) {
+                match self.index(to).filter(|it| self.is_online(*it)) {
                     Some(owner) => {
                         let person = &mut self.people[owner];
                         person.calls += 1;
                         let own = CallId(person.calls);
-                        person.asked.insert(own, (from, life, call));
+                        person.asked.insert(own, (from, incarnation, call));
                         let asker = self.people[from].identifier;
                         self.event(owner, Event::PeerRequest(own, asker, message));
                         assert!(!self.people[owner].asked.contains_key(&own), "a question was not answered");
                         if self.people[owner].state.is_none() {
                             let event = Event::CallAnswered(call, Err(offline()));
-                            self.parcels.push_back(Parcel::Event { to: from, life, event });
+                            self.in_flight.push_back(InFlight::Event { to: from, incarnation, event });
                         }
                     }
                     None => {
                         let fault = if self.hub_is_up { offline() } else { no_hub() };
                         let event = Event::CallAnswered(call, Err(fault));
-                        self.parcels.push_back(Parcel::Event { to: from, life, event });
+                        self.in_flight.push_back(InFlight::Event { to: from, incarnation, event });
                     }
                 }
             }
@@ -401,7 +406,7 @@ impl World {
     fn carry_out(&mut self, who: usize, effects: Vec<Effect>) {
         let saves = effects.iter().filter(|it| matches!(it, Effect::Save(_))).count();
         assert!(saves == 0 || (saves == 1 && matches!(effects[0], Effect::Save(_))), "Save comes first, and once");
-        let done = self.fuse.take().map_or(effects.len(), |fuse| fuse.min(effects.len()));
+        let done = self.crash_after.take().map_or(effects.len(), |crash_after| crash_after.min(effects.len()));
         let is_cut_short = done < effects.len();
         self.last = (who, effects.into_iter().take(done).collect());
         for effect in self.last.1.clone() {
@@ -413,11 +418,11 @@ impl World {
     }
 
     fn do_one(&mut self, who: usize, effect: Effect) {
-        let (life, me) = (self.people[who].life, self.people[who].identifier);
+        let (incarnation, me) = (self.people[who].incarnation, self.people[who].identifier);
         let person = &mut self.people[who];
         match effect {
             Effect::Save(changes) => changes.into_iter().for_each(|it| save(&mut person.disk, it)),
-            Effect::Audit(deed) => person.deeds.push(deed),
+            Effect::Audit(deed) => person.audit.push(deed),
             Effect::Answer(id, answer) => {
                 assert!(id.0 <= person.requests, "nobody asked");
                 assert!(person.answers.insert(id, answer).is_none(), "every_request_is_answered_once");
@@ -436,7 +441,7 @@ impl World {
             Effect::KeepHub(hub) => {
                 if hub == HUB {
                     person.hubs.insert(hub);
-                    self.tell_of_hub(who);
+                    self.report_hub(who);
                     self.connect_channels();
                 } else {
                     self.own(who, Event::HubDown(hub, no_hub()));
@@ -447,14 +452,14 @@ impl World {
                 self.connect_channels();
             }
             Effect::KeepOutlet { service, .. } => {
-                assert!(person.gates.contains_key(&service), "an outlet without a gate");
+                assert!(person.admission.contains_key(&service), "an outlet without a gate");
                 person.outlets.insert(service);
             }
             Effect::DropOutlet(service) => {
                 person.outlets.remove(&service);
-                person.gates.remove(&service);
+                person.admission.remove(&service);
             }
-            Effect::SetAdmission { service, permitted } => drop(person.gates.insert(service, permitted)),
+            Effect::SetAdmission { service, rules } => drop(person.admission.insert(service, rules)),
             Effect::CheckTarget(service, _) => {
                 let down = Fault::new(Code::ServiceDown, "Nothing listens there.");
                 let result = if person.target_answers { Ok(()) } else { Err(down) };
@@ -463,10 +468,10 @@ impl World {
             Effect::KeepInlet { inlet, owner, outlet, port, .. } => {
                 let is_taken = person.taken_ports.contains(&port);
                 let is_up = person.inlets.get(&inlet).is_some_and(|it| it.is_up);
-                person.inlets.insert(inlet, KeptInlet { owner, outlet, port, is_up });
+                person.inlets.insert(inlet, RunningInlet { owner, outlet, port, is_up });
                 let taken = Fault::new(Code::PortTaken, format!("Port {port} is used by postgres."));
                 self.own(who, Event::InletListening(inlet, if is_taken { Err(taken) } else { Ok(port) }));
-                let there = self.index(owner).is_some_and(|it| self.is_met(it));
+                let there = self.index(owner).is_some_and(|it| self.is_online(it));
                 if !is_up && !there {
                     let fault = if self.hub_is_up { offline() } else { no_hub() };
                     self.own(who, Event::InletDown(inlet, fault));
@@ -479,21 +484,21 @@ impl World {
                     !reach.is_empty()
                         && reach.iter().all(|it| matches!(it, PeerAddress::Hub { .. } | PeerAddress::Direct { .. }))
                 );
-                self.parcels.push_back(Parcel::Ask { from: who, life, call, to, message });
+                self.in_flight.push_back(InFlight::Ask { from: who, incarnation, call, to, message });
             }
             Effect::Reply(call, answer) => self.reply(who, call, answer),
             Effect::NotifyPeer(to, news) => {
-                if let Some(to) = self.index(to).filter(|to| self.is_met(*to) && self.is_met(who)) {
+                if let Some(to) = self.index(to).filter(|to| self.is_online(*to) && self.is_online(who)) {
                     self.own(to, Event::PeerNotification(me, news));
                 }
             }
             Effect::SendMail { mail, to, hubs, news } => {
                 assert!(!hubs.is_empty());
                 let to = Identifier::from_bytes(to.try_into().expect("postal addresses are identifiers here"));
-                let taken = self.is_met(who);
+                let taken = self.is_online(who);
                 if taken {
                     self.old_mail.push((to, me, news.clone()));
-                    match self.index(to).filter(|to| self.is_met(*to)) {
+                    match self.index(to).filter(|to| self.is_online(*to)) {
                         Some(to) => self.own(to, Event::PeerNotification(me, news)),
                         None => self.mailbox.push((to, me, news)),
                     }
@@ -505,8 +510,8 @@ impl World {
     }
 
     fn reply(&mut self, who: usize, call: CallId, answer: PeerResponse) {
-        let (to, life, call) = self.people[who].asked.remove(&call).expect("every question is answered once");
-        self.parcels.push_back(Parcel::Event { to, life, event: Event::CallAnswered(call, Ok(answer)) });
+        let (to, incarnation, call) = self.people[who].asked.remove(&call).expect("every question is answered once");
+        self.in_flight.push_back(InFlight::Event { to, incarnation, event: Event::CallAnswered(call, Ok(answer)) });
     }
 
     /// A program connects to a portal's local port. Returns whether it reached the service.
@@ -516,12 +521,12 @@ impl World {
         if self.people[who].taken_ports.contains(&kept.port) {
             return Err(EndReason::Disconnected);
         }
-        let owner = self.index(kept.owner).filter(|it| self.is_met(*it)).ok_or(EndReason::Disconnected)?;
+        let owner = self.index(kept.owner).filter(|it| self.is_online(*it)).ok_or(EndReason::Disconnected)?;
         let outlet = kept.outlet.clone();
         let person = &self.people[owner];
         let service = person.outlets.iter().copied().find(|it| outlet_address(*it) == outlet);
-        let permitted = service.and_then(|it| person.gates[&it].iter().find(|it| it.person == me));
-        let answer = match permitted {
+        let rules = service.and_then(|it| person.admission[&it].iter().find(|it| it.person == me));
+        let answer = match rules {
             None => Err(EndReason::NotAllowed),
             Some(it) => it.refusal.map_or(Ok(it.grant), Err),
         };
@@ -537,10 +542,10 @@ impl World {
         answer
     }
 
-    // What stories are about.
+    // Building blocks of the tests.
 
     pub(super) fn share(&mut self, who: usize, name: &str) -> ServiceId {
-        let request = Request::Share {
+        let request = CoreRequest::Share {
             name: name.into(),
             kind: ServiceKind::Http,
             target: "5432".into(),
@@ -561,7 +566,7 @@ impl World {
         self.invite_with(who, invitation(service))
     }
 
-    pub(super) fn invite_with(&mut self, who: usize, request: Request) -> (InvitationId, Secret) {
+    pub(super) fn invite_with(&mut self, who: usize, request: CoreRequest) -> (InvitationId, Secret) {
         match self.must(who, request) {
             Answer::Invitation { invitation, link: Some(link) } => (invitation, link),
             other => panic!("{other:?}"),
@@ -569,7 +574,7 @@ impl World {
     }
 
     pub(super) fn open(&mut self, who: usize, link: &Secret) -> InvitationPreview {
-        match self.must(who, Request::Open { link: link.clone() }) {
+        match self.must(who, CoreRequest::Open { link: link.clone() }) {
             Answer::Preview { preview } => preview,
             other => panic!("{other:?}"),
         }
@@ -577,14 +582,14 @@ impl World {
 
     /// Ada shares, Bea joins: the service, Bea's portal, and the grant.
     pub(super) fn shared() -> (Self, ServiceId, InletId, GrantId) {
-        let mut world = Self::new();
-        let service = world.share(ADA, "Orders");
-        let (id, link) = world.invite(ADA, service);
-        world.open(BEA, &link);
-        world.must(BEA, Request::Accept { invitation: id, port: None });
-        let inlet = world.snapshot(BEA).inlets[0].id;
-        let grant = world.snapshot(ADA).services[0].people[0].grant;
-        (world, service, inlet, grant)
+        let mut sim = Self::new();
+        let service = sim.share(ADA, "Orders");
+        let (id, link) = sim.invite(ADA, service);
+        sim.open(BEA, &link);
+        sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
+        let inlet = sim.snapshot(BEA).inlets[0].id;
+        let grant = sim.snapshot(ADA).services[0].people[0].grant;
+        (sim, service, inlet, grant)
     }
 
     pub(super) fn link(&self, who: usize) -> InletLink {
@@ -628,8 +633,8 @@ fn with_secret(mut record: Record, secret: Option<TicketSecret>) -> Record {
     record
 }
 
-pub(super) fn invitation(service: ServiceId) -> Request {
-    Request::Invite {
+pub(super) fn invitation(service: ServiceId) -> CoreRequest {
+    CoreRequest::Invite {
         service,
         to: InviteTo::Link { note: None },
         ask_first: false,

@@ -1,0 +1,53 @@
+//! What a snapshot says about what is wrong, for `postern doctor`.
+
+use crate::api::{Code, Finding, Health, InletLink, LinkState, Severity, Snapshot};
+
+/// What a snapshot says about what is wrong, worst first.
+pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut found = |severity, subject: &str, message: String, advice: Option<&str>| {
+        let (subject, advice) = (subject.to_owned(), advice.map(str::to_owned));
+        findings.push(Finding { severity, subject, message, advice });
+    };
+    for fault in &snapshot.troubles {
+        let subject = if matches!(fault.code, Code::NoWayIn | Code::HubChanged) { "hub" } else { "keychain" };
+        found(Severity::Bad, subject, fault.message.clone(), None);
+    }
+    for hub in &snapshot.hubs {
+        match &hub.link {
+            LinkState::Up => found(Severity::Good, "hub", format!("{} is connected.", hub.address), None),
+            LinkState::Down { fault, .. } => {
+                let message = format!("{} is not connected: {}", hub.address, fault.message);
+                found(Severity::Bad, "hub", message, Some("Check this computer's network, and the hub's address."));
+            }
+            _ => found(Severity::Warning, "hub", format!("{} is not connected yet.", hub.address), None),
+        }
+    }
+    if let Some(fault) = &snapshot.this_computer.fault {
+        found(Severity::Warning, "hub", format!("Others cannot reach this computer: {}", fault.message), None);
+    }
+    for service in &snapshot.services {
+        match &service.health {
+            Health::Down { fault, .. } => {
+                let message = format!("{} does not answer at {}: {}", service.name, service.target, fault.message);
+                found(Severity::Bad, "service", message, Some("Start the program, or change where the service is."));
+            }
+            Health::Up => found(Severity::Good, "service", format!("{} answers.", service.name), None),
+            Health::Unknown => {}
+        }
+    }
+    for inlet in &snapshot.inlets {
+        match &inlet.link {
+            InletLink::Up { .. } => found(Severity::Good, "portal", format!("{} is up.", inlet.name), None),
+            InletLink::Down { fault, .. } => {
+                found(Severity::Bad, "portal", format!("{} is not up: {}", inlet.name, fault.message), None);
+            }
+            InletLink::Connecting => {
+                found(Severity::Warning, "portal", format!("{} is being connected.", inlet.name), None);
+            }
+            InletLink::Off => {}
+        }
+    }
+    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
+    findings
+}

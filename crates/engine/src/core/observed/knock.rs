@@ -1,0 +1,10 @@
+//! A knock that waits for the owner.
+
+use crate::api::UnixMillis;
+use crate::peer::ContactInfo;
+
+/// A person who has redeemed an invitation that asks the owner first.
+pub(crate) struct PendingKnock {
+    pub(crate) at: UnixMillis,
+    pub(crate) contact: ContactInfo,
+}

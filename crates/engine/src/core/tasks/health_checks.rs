@@ -1,0 +1,101 @@
+//! Health checks of the services' targets.
+//!
+//! ```text
+//! CheckTarget ──► Health ──► again in 30 s, or in 5 s while it is down, or at once after a stream has failed
+//! ```
+
+use crate::api::{Fault, ServiceId};
+use crate::core::derive::reconcile::AppliedState;
+use crate::core::effect::Effect;
+use crate::core::limits::{ANSWER_WITHIN, CHECK_DOWN_EVERY, CHECK_EVERY};
+use crate::core::records::{Records, service};
+use crate::core::transaction::Transaction;
+use std::collections::BTreeMap;
+
+/// The checks of all services that are shared.
+#[derive(Default)]
+pub(crate) struct HealthChecks(BTreeMap<ServiceId, Check>);
+
+#[derive(Default)]
+struct Check {
+    /// When to check, in ticks.
+    next: u64,
+    /// A check is under way, and given up at this tick.
+    under_way: Option<u64>,
+    /// The check under way is of an older target.
+    is_stale: bool,
+    /// A stream has failed, so its person may think that the service is down.
+    is_doubted: bool,
+}
+
+impl HealthChecks {
+    /// Checks a service's target soon: a stream to it failed.
+    pub(super) fn doubt(&mut self, service: ServiceId, ticks: u64) {
+        if let Some(check) = self.0.get_mut(&service) {
+            check.next = check.next.min(ticks);
+            check.is_doubted = true;
+        }
+    }
+
+    /// Begins again with another target.
+    pub(super) fn restart(&mut self, service: ServiceId) {
+        if let Some(check) = self.0.get_mut(&service) {
+            *check = Check { is_stale: check.under_way.is_some(), under_way: check.under_way, ..Check::default() };
+        }
+    }
+
+    /// Checks all targets at once.
+    pub(super) fn check_all(&mut self, ticks: u64) {
+        for check in self.0.values_mut() {
+            check.next = check.next.min(ticks);
+        }
+    }
+
+    /// When the next check is due or given up, in ticks.
+    pub(super) fn next(&self) -> Option<u64> {
+        self.0.values().map(|it| it.under_way.unwrap_or(it.next)).min()
+    }
+
+    /// The result of a check. When streams had failed and the target is up after all, friends are told the status again.
+    pub(crate) fn checked(
+        &mut self,
+        records: &mut Records,
+        applied: &mut AppliedState,
+        tx: &mut Transaction,
+        id: ServiceId,
+        result: Result<(), Fault>,
+    ) {
+        let Some(check) = self.0.get_mut(&id) else { return };
+        check.under_way = None;
+        if std::mem::take(&mut check.is_stale) {
+            check.next = tx.now.ticks;
+            return;
+        }
+        let is_up = result.is_ok();
+        let was_doubted = std::mem::take(&mut check.is_doubted) && is_up;
+        check.next = tx.now.ticks + tx.with_jitter(if is_up { CHECK_EVERY } else { CHECK_DOWN_EVERY });
+        service::set_health(records, tx, id, result);
+        if was_doubted {
+            applied.invalidate_statuses(records, id);
+        }
+    }
+
+    /// Begins every check that is due.
+    pub(super) fn run(&mut self, records: &mut Records, tx: &mut Transaction) {
+        let shared: BTreeMap<ServiceId, String> =
+            records.services.all().filter(|it| records.is_shared(it)).map(|it| (it.id, it.target.clone())).collect();
+        self.0.retain(|id, _| shared.contains_key(id));
+        service::retain_health(records, |id| shared.contains_key(&id));
+        for (id, target) in shared {
+            let check = self.0.entry(id).or_default();
+            let is_lost = check.under_way.is_some_and(|until| tx.now.ticks >= until);
+            if is_lost {
+                (check.under_way, check.is_stale) = (None, false);
+            }
+            if check.under_way.is_none() && (is_lost || tx.now.ticks >= check.next) {
+                check.under_way = Some(tx.now.ticks + ANSWER_WITHIN);
+                tx.effect(Effect::CheckTarget(id, target));
+            }
+        }
+    }
+}
