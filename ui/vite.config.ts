@@ -1,7 +1,7 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
-// The policy of the app's window (tauri.conf.json), so that the tests meet it too.
+// The content security policy of the app (tauri.conf.json), so that the tests run under it too.
 const policy = [
   "default-src 'self'",
   "connect-src 'self'",

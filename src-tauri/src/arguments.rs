@@ -1,4 +1,4 @@
-//! How the program is started.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -9,42 +9,42 @@ use postern_engine::api::Secret;
 #[derive(Debug, Parser)]
 #[command(name = "postern-app", version)]
 pub struct Arguments {
-    /// Where everything that is no secret rests [default: the system's place for it].
+    /// Directory for all data that is not secret [default: the system's data directory].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Where the identity's key rests.
+    /// Where the identity key is stored.
     #[arg(long, value_enum, default_value_t = KeychainKind::Os)]
     pub keychain: KeychainKind,
     /// With --keychain file: read the passphrase from this file descriptor.
     #[arg(long, value_name = "FD")]
     pub passphrase_fd: Option<u32>,
-    /// Only the tray, no window.
+    /// Start with the tray only, without a window.
     #[arg(long)]
     pub hidden: bool,
-    /// Show a text in a dialog and end.
-    #[arg(long, hide = true, value_name = "TEXT")]
-    pub tell: Option<String>,
-    /// Run into a mistake of its own, to see what comes of it.
+    /// Show an error dialog with this text and exit.
+    #[arg(long = "tell", hide = true, value_name = "TEXT")]
+    pub error_dialog: Option<String>,
+    /// Panic after the start, to test the panic reporter.
     #[arg(long, hide = true)]
     pub panic: bool,
     /// An invitation to open: postern://join/…
-    #[arg(value_name = "LINK", value_parser = link)]
+    #[arg(value_name = "LINK", value_parser = parse_link)]
     pub link: Option<Secret>,
 }
 
-/// Where the identity's key rests.
+/// Where the identity key is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum KeychainKind {
     /// The system's keychain.
     Os,
     /// A file in the data directory, encrypted with a passphrase.
     File,
-    /// Nowhere: it is gone when the program ends.
+    /// In memory: it is lost when the program ends.
     Memory,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn link(text: &str) -> Result<Secret, std::convert::Infallible> {
+fn parse_link(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
 }
 
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_taken_and_not_shown() {
+    fn a_link_is_parsed_and_not_printed_by_debug() {
         let arguments = Arguments::try_parse_from(["postern-app", "--hidden", "postern://join/abc"]).unwrap();
         assert!(arguments.hidden);
         assert_eq!(arguments.link.as_ref().unwrap().reveal(), "postern://join/abc");

@@ -1,4 +1,4 @@
-//! What the window can call. Each call goes to the controller and waits for its answer.
+//! The Tauri commands: what the window's page may call. Each call goes to the controller and waits for its reply.
 
 use postern_engine::api::{Answer, Code, Fault};
 use serde::de::DeserializeOwned;
@@ -6,55 +6,55 @@ use serde_json::Value;
 use tauri::State;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::controller::{Ask, Input, Seen};
+use crate::controller::{Command, InitialState, Input};
 use crate::shell::ShellState;
 
-/// The way to the controller; managed by Tauri.
-pub(crate) struct Inputs(pub(crate) mpsc::Sender<Input>);
+/// The controller's input channel, as state managed by Tauri.
+pub(crate) struct ControllerHandle(pub(crate) mpsc::Sender<Input>);
 
-impl Inputs {
-    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Fault> {
+impl ControllerHandle {
+    async fn call<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Fault> {
         let (answer, answered) = oneshot::channel();
         let stopped = || Fault::new(Code::Stopped, "Postern is quitting.");
-        self.0.send(Input::Ask(ask(answer))).await.map_err(|_| stopped())?;
+        self.0.send(Input::Command(command(answer))).await.map_err(|_| stopped())?;
         answered.await.map_err(|_| stopped())
     }
 }
 
-/// Asks the engine.
+/// Sends a request to the engine.
 #[tauri::command]
-pub(crate) async fn request(request: Value, inputs: State<'_, Inputs>) -> Result<Answer, Fault> {
-    let request = read(request)?;
-    inputs.ask(|answer| Ask::Request(Box::new(request), answer)).await?
+pub(crate) async fn request(request: Value, controller: State<'_, ControllerHandle>) -> Result<Answer, Fault> {
+    let request = parse(request)?;
+    controller.call(|answer| Command::Request(Box::new(request), answer)).await?
 }
 
-/// Everything visible. To be called once the window listens to events: what was said before is lost.
+/// The current state. The page calls it once it listens to events, since earlier events are lost.
 #[tauri::command]
-pub(crate) async fn snapshot(inputs: State<'_, Inputs>) -> Result<Seen, Fault> {
-    inputs.ask(Ask::Seen).await?
+pub(crate) async fn snapshot(controller: State<'_, ControllerHandle>) -> Result<InitialState, Fault> {
+    controller.call(Command::InitialState).await?
 }
 
-/// What the shell shows.
+/// The shell's own state.
 #[tauri::command]
-pub(crate) async fn shell_state(inputs: State<'_, Inputs>) -> Result<ShellState, Fault> {
-    inputs.ask(Ask::Shell).await
+pub(crate) async fn shell_state(controller: State<'_, ControllerHandle>) -> Result<ShellState, Fault> {
+    controller.call(Command::ShellState).await
 }
 
-/// Asks the shell.
+/// Performs an action of the shell.
 #[tauri::command]
-pub(crate) async fn shell(action: Value, inputs: State<'_, Inputs>) -> Result<ShellState, Fault> {
-    let action = read(action)?;
-    inputs.ask(|answer| Ask::Act(action, answer)).await?
+pub(crate) async fn shell(action: Value, controller: State<'_, ControllerHandle>) -> Result<ShellState, Fault> {
+    let action = parse(action)?;
+    controller.call(|answer| Command::ShellAction(action, answer)).await?
 }
 
-/// Where the person wants a file that is called `name` at first; nothing if they changed their mind.
+/// Opens a file dialog that proposes `name`; nothing if the user cancelled.
 #[tauri::command]
-pub(crate) async fn save_as(name: String, inputs: State<'_, Inputs>) -> Result<Option<String>, Fault> {
-    inputs.ask(|answer| Ask::SaveAs(name, answer)).await?
+pub(crate) async fn save_as(name: String, controller: State<'_, ControllerHandle>) -> Result<Option<String>, Fault> {
+    controller.call(|answer| Command::SaveAs(name, answer)).await?
 }
 
-/// Reads what the window sent here, so that a mistake in it is a fault like any other. The text may hold a link or a
-/// passphrase and is in no message.
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
-    serde_json::from_value(value).map_err(|_| Fault::new(Code::Invalid, "The window asked for what there is not."))
+/// Parses the argument here instead of in Tauri, so that an error is a fault like any other. The text may contain a link
+/// or a passphrase, so it is in no message.
+fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {
+    serde_json::from_value(value).map_err(|_| Fault::new(Code::Invalid, "The window sent an unknown request."))
 }

@@ -1,32 +1,35 @@
 //! Postern's shell: tray, window and notifications around the engine.
 //!
 //! ```text
-//!            ┌──────────── controller (the only owner of state) ────────────┐
-//! engine ◄──►│ Snapshot ─► tray ─► Tray      Notice ─► notification         │◄──► face: the desktop, or a recording
-//!            └──────────────────────────────────────────────────────────────┘
-//!   instance: one program per data directory     commands: what the window may call
+//!            ┌──────────── controller (owns all state) ────────────┐
+//! engine ◄──►│ Snapshot ─► tray ─► Tray     Notice ─► notification │◄──► DesktopIntegration: the desktop, or a test's recorder
+//!            └─────────────────────────────────────────────────────┘
+//!   single_instance: one process per data directory     commands: what the window's page may call
 //! ```
 //!
-//! * [`controller`] decides, [`face`] is what it can make appear, `desktop` makes it appear.
-//! * [`tray`] and [`notification`]: pure functions of what the engine shows, and what carries them to the system.
-//! * `window`, `commands`: the one window, and what it may ask.
-//! * [`instance`], [`arguments`], `logs`, `crash`, `platform`: how the program starts, and how it fails.
-//! * [`text`]: other people's words.
+//! * [`controller`] decides, [`desktop_integration`] is the interface to the desktop, `native_desktop` implements it.
+//! * [`tray`] and [`notification`]: pure functions of the engine's state, and the backends that send them to the system.
+//! * `window`, `commands`, [`shell`], [`shell_settings`]: the one window, its calls, the shell's own state and settings.
+//! * [`single_instance`], [`engine_proxy`]: the file lock, and the engine as seen through the control socket.
+//! * [`arguments`], `local_engine`, `logs`, `panic_reporter`, `platform`: how the program starts, and how it fails.
+//! * [`untrusted_text`]: sanitizes names from other people.
 
 pub mod arguments;
 mod commands;
 pub mod controller;
-mod crash;
-mod desktop;
-pub mod face;
-pub mod instance;
+pub mod desktop_integration;
+pub mod engine_proxy;
+mod local_engine;
 mod logs;
+mod native_desktop;
 pub mod notification;
+mod panic_reporter;
 mod platform;
 pub mod shell;
-mod start;
-pub mod text;
+pub mod shell_settings;
+pub mod single_instance;
 pub mod tray;
+pub mod untrusted_text;
 mod window;
 
 use std::io::{self, Write};
@@ -43,95 +46,107 @@ use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
 use arguments::Arguments;
-use controller::{Controller, Input, Options, Pace};
-use instance::{Claim, Lock, Reception};
+use controller::{Controller, Input, Options, Timeouts};
+use engine_proxy::EngineProxy;
+use single_instance::{Claim, Lock};
 
-/// The name by which desktops know the program: of its entry, its icon and its windows.
+/// The application id: the name of the desktop entry, the icon and the windows.
 pub const APP_ID: &str = "org.postern.app";
-/// The exit code where there is no screen (`EX_UNAVAILABLE`).
-const NO_SCREEN: u8 = 69;
-/// How long what the program has begun may take to end.
-const GOODBYE: Duration = Duration::from_secs(2);
-/// What the controller may be behind before others wait for it.
-const INPUTS: usize = 256;
+/// The exit code if there is no display: `EX_UNAVAILABLE` of `sysexits.h`.
+const EXIT_NO_DISPLAY: u8 = 69;
+/// How long the runtime's tasks may take to end after the controller has. Enough for a file that is being written; a task
+/// that waits for the user (a keychain prompt) is abandoned.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many inputs the controller's queue holds: more than the user or a script produces while one is handled. Then senders
+/// wait (backpressure), or drop what only refreshes.
+const INPUT_CAPACITY: usize = 256;
 
-/// The whole program.
+/// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(text) = &arguments.tell {
-        crash::show(text);
+    if let Some(text) = &arguments.error_dialog {
+        panic_reporter::show_dialog(text);
         return ExitCode::SUCCESS;
     }
     let data_dir = match data_dir(&arguments) {
         Ok(data_dir) => data_dir,
         Err(why) => {
-            crash::tell(&why, "Choose another place with --data-dir.", Path::new("there is none yet"));
+            panic_reporter::report_fatal(&why, "Choose another directory with --data-dir.", Path::new("none yet"));
             return ExitCode::FAILURE;
         }
     };
-    let log = logs::file(&data_dir);
-    if let Err(error) = logs::start(&data_dir) {
-        let why = format!("The log cannot be written ({error}).");
-        crash::tell(&why, "Check the permissions of the directory.", &log);
+    let log = logs::path(&data_dir);
+    if let Err(error) = logs::init(&data_dir) {
+        let why = format!("The log file cannot be written ({error}).");
+        panic_reporter::report_fatal(&why, "Check the permissions of the directory.", &log);
         return ExitCode::FAILURE;
     }
-    crash::watch(log.clone());
-    match begin(arguments, data_dir, log.clone()) {
+    panic_reporter::install(log.clone());
+    match start(arguments, data_dir, log.clone()) {
         Ok(code) => code,
         Err(why) => {
-            crash::tell(&format!("Postern could not start: {why}"), "Then start it again.", &log);
+            panic_reporter::report_fatal(&format!("Postern could not start: {why}"), "Then start it again.", &log);
             ExitCode::FAILURE
         }
     }
 }
 
-fn begin(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<ExitCode, String> {
-    let runtime = Runtime::new().map_err(|error| format!("the system gives no threads ({error}). Close something."))?;
-    let lock = match runtime.block_on(instance::claim(&data_dir, arguments.link.clone()))? {
-        Claim::First(lock) => lock,
-        Claim::Second => {
-            // Whether somebody reads it or not.
-            let _ = writeln!(io::stdout(), "Postern is running already. If it has a window, it shows it now.");
+fn start(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<ExitCode, String> {
+    let runtime =
+        Runtime::new().map_err(|error| format!("no threads can be created ({error}). Close other programs."))?;
+    let lock = match runtime.block_on(single_instance::claim(&data_dir, arguments.link.clone()))? {
+        Claim::Primary(lock) => lock,
+        Claim::Secondary => {
+            // Standard output may be closed.
+            let _ = writeln!(io::stdout(), "Postern is already running. Its window is shown, if it has one.");
             return Ok(ExitCode::SUCCESS);
         }
     };
-    if let Err(why) = platform::screen::find() {
-        crash::say(&format!("Postern needs a screen: {why}. Without one use `postern`, the same on the command line."));
-        return Ok(ExitCode::from(NO_SCREEN));
+    if let Err(why) = platform::display::ensure_available() {
+        panic_reporter::print_error(&format!(
+            "Postern needs a display: {why}. Without one, use the command line: `postern`."
+        ));
+        return Ok(ExitCode::from(EXIT_NO_DISPLAY));
     }
     if arguments.data_dir.is_none() {
-        // Links lead to the person's own data, not to what a test or a second person uses.
-        runtime.spawn_blocking(platform::scheme::register);
+        // Links must open with the default data directory, not with the one of a test or a second profile.
+        runtime.spawn_blocking(platform::url_scheme::register);
     }
     let options = Options {
         hidden: arguments.hidden,
         link: arguments.link.take(),
         data_dir,
         log_file: log,
-        pace: Pace::default(),
+        timeouts: Timeouts::default(),
     };
-    let starter = start::Starter::new(&arguments, &options.data_dir)?;
-    Ok(live(runtime, starter, options, lock, arguments.panic))
+    let factory = local_engine::LocalEngineFactory::new(&arguments, &options.data_dir)?;
+    Ok(run_event_loop(runtime, factory, options, lock, arguments.panic))
 }
 
-/// Runs until somebody quits. The lock is the last to go.
-#[expect(clippy::disallowed_methods, reason = "Tauri's macro has an exit in a branch that is not ours")]
-fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock, panics: bool) -> ExitCode {
-    let (inputs, heard) = mpsc::channel(INPUTS);
+/// Runs until the user quits. The lock is released last.
+#[expect(clippy::disallowed_methods, reason = "Tauri's macro calls exit in its own code")]
+fn run_event_loop(
+    runtime: Runtime,
+    factory: local_engine::LocalEngineFactory,
+    options: Options,
+    lock: Lock,
+    panic_on_start: bool,
+) -> ExitCode {
+    let (inputs, input_receiver) = mpsc::channel(INPUT_CAPACITY);
     tauri::async_runtime::set(runtime.handle().clone());
     let entered = runtime.enter();
-    let reception = Reception::new(options.data_dir.clone(), inputs.clone());
+    let engine_proxy = EngineProxy::new(options.data_dir.clone(), inputs.clone());
 
     let app = app_builder(inputs.clone()).build(tauri::generate_context!());
     let app = app.expect("the configuration was checked when the program was built");
     let logs = options.log_file.parent().unwrap_or(Path::new("/")).to_owned();
-    let desktop = desktop::Desktop::new(app.handle().clone(), &inputs, reception.clone(), logs);
+    let desktop = native_desktop::NativeDesktop::new(app.handle().clone(), &inputs, engine_proxy.clone(), logs);
     let controller = runtime.spawn(async move {
-        assert!(!panics, "as it was asked to, with --panic");
-        Controller::new(desktop, starter, options, heard).run().await;
+        assert!(!panic_on_start, "requested with --panic");
+        Controller::new(desktop, factory, options, input_receiver).run().await;
     });
-    // Without the controller there is nobody who could end the program.
+    // Without the controller the user could not quit the program.
     let handle = app.handle().clone();
     let ended = runtime.spawn(async move {
         let ended = controller.await;
@@ -140,21 +155,20 @@ fn live(runtime: Runtime, starter: start::Starter, options: Options, lock: Lock,
         }
         ended
     });
-    runtime.spawn(receive(reception, inputs.clone()));
-    runtime.spawn(quit_when_told(inputs.clone()));
-    runtime.spawn(platform::wake::follow(inputs.clone()));
+    runtime.spawn(serve_control_socket(engine_proxy, inputs.clone()));
+    runtime.spawn(quit_on_signal(inputs.clone()));
+    runtime.spawn(platform::connectivity::watch(inputs.clone()));
     info!("version {}", env!("CARGO_PKG_VERSION"));
 
-    app.run_return(move |_, event| forward(&inputs, event));
+    app.run_return(move |_, event| forward_window_event(&inputs, event));
     let ended = runtime.block_on(ended).and_then(|controller| controller);
     drop(entered);
-    // What still waits for a person, as for a password window, is left behind.
-    runtime.shutdown_timeout(GOODBYE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     drop(lock);
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error!("the controller ended badly: {error}");
+            error!("the controller panicked, exiting: {error}");
             ExitCode::FAILURE
         }
     }
@@ -164,20 +178,22 @@ fn app_builder(inputs: mpsc::Sender<Input>) -> tauri::Builder<tauri::Wry> {
     let builder = tauri::Builder::default();
     #[cfg(not(target_os = "linux"))]
     let builder = builder.plugin(tauri_plugin_autostart::Builder::new().arg("--hidden").build());
-    builder.manage(commands::Inputs(inputs)).manage(window::Wanted::default()).invoke_handler(tauri::generate_handler![
-        commands::request,
-        commands::snapshot,
-        commands::shell_state,
-        commands::shell,
-        commands::save_as,
-    ])
+    builder.manage(commands::ControllerHandle(inputs)).manage(window::ShouldShow::default()).invoke_handler(
+        tauri::generate_handler![
+            commands::request,
+            commands::snapshot,
+            commands::shell_state,
+            commands::shell,
+            commands::save_as,
+        ],
+    )
 }
 
-/// Tells the controller what happened to the window. On the main thread, so it never waits.
-fn forward(inputs: &mpsc::Sender<Input>, event: RunEvent) {
-    let happened = match event {
+/// Forwards window events to the controller. Runs on the main thread, so it never blocks.
+fn forward_window_event(inputs: &mpsc::Sender<Input>, event: RunEvent) {
+    let window_event = match event {
         RunEvent::ExitRequested { code: None, api, .. } => {
-            // The last window is gone; the tray is still there.
+            // The last window was destroyed; the tray remains.
             api.prevent_exit();
             return;
         }
@@ -189,31 +205,30 @@ fn forward(inputs: &mpsc::Sender<Input>, event: RunEvent) {
         RunEvent::WindowEvent { event: WindowEvent::Destroyed, .. } => controller::WindowEvent::Destroyed,
         _ => return,
     };
-    if let Err(error) = inputs.try_send(Input::Window(happened)) {
-        warn!("what happened to the window was not heard: {error}");
+    if let Err(error) = inputs.try_send(Input::Window(window_event)) {
+        warn!("dropped a window event: {error}");
     }
 }
 
-/// Opens the control socket and keeps it open.
-async fn receive(reception: Reception, inputs: mpsc::Sender<Input>) {
+/// Serves the control socket until the runtime ends.
+async fn serve_control_socket(engine_proxy: EngineProxy, inputs: mpsc::Sender<Input>) {
     let raise = move |link: Option<Secret>| {
-        let input = link.map_or(Input::Raise, Input::Open);
+        let input = link.map_or(Input::ShowWindow, Input::OpenLink);
         if let Err(error) = inputs.try_send(input) {
-            warn!("a second start was not heard: {error}");
+            warn!("dropped the request of a second instance: {error}");
         }
     };
-    match control::serve(reception, raise).await {
+    match control::serve(engine_proxy, raise).await {
         Ok(control) => {
-            // Open until the runtime ends.
             std::future::pending::<()>().await;
             drop(control);
         }
-        Err(fault) => warn!("links and the command line do not reach this program: {fault}"),
+        Err(fault) => warn!("the control socket cannot be opened, links and the command line do not work: {fault}"),
     }
 }
 
-/// The system asks the program to end: the engine ends in good order.
-async fn quit_when_told(inputs: mpsc::Sender<Input>) {
+/// Quits on SIGTERM and SIGINT (Ctrl-C), so that the engine shuts down cleanly.
+async fn quit_on_signal(inputs: mpsc::Sender<Input>) {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -230,8 +245,8 @@ async fn quit_when_told(inputs: mpsc::Sender<Input>) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
     }
-    // If nobody hears it, the program is quitting already.
-    let _ = inputs.send(Input::Click(tray::Click::Quit)).await;
+    // Fails only when the program is quitting already.
+    let _ = inputs.send(Input::Tray(tray::TrayAction::Quit)).await;
 }
 
 fn data_dir(arguments: &Arguments) -> Result<PathBuf, String> {
@@ -239,7 +254,7 @@ fn data_dir(arguments: &Arguments) -> Result<PathBuf, String> {
         Some(chosen) => chosen.clone(),
         None => {
             let project = directories::ProjectDirs::from("", "", "postern");
-            project.ok_or("Postern found no home directory.")?.data_dir().to_owned()
+            project.ok_or("There is no home directory.")?.data_dir().to_owned()
         }
     };
     let mut builder = std::fs::DirBuilder::new();

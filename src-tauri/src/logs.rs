@@ -1,6 +1,6 @@
-//! The log: a file in the data directory that never grows beyond its bounds, and standard error.
+//! Logging: to a file of bounded size in the data directory, and to standard error.
 //!
-//! Above DEBUG nothing in it is personal, and at no level a secret.
+//! Above DEBUG it contains nothing personal, and at no level a secret.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -12,36 +12,38 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Longest log file; with the one before it, all that is kept.
-const LONGEST: u64 = 1024 * 1024;
-const FILE: &str = "postern.log";
-const BEFORE: &str = "postern.1.log";
+/// The size at which the log file is rotated, in bytes. One rotated file is kept: 2 MiB are weeks of INFO, and still
+/// small enough to attach to an issue.
+const MAX_LOG_BYTES: u64 = 1024 * 1024;
+const LOG_FILE: &str = "postern.log";
+const ROTATED_FILE: &str = "postern.1.log";
 
-/// Where the log of a data directory is.
+/// The path of the log file of a data directory.
 #[must_use]
-pub(crate) fn file(data_dir: &Path) -> PathBuf {
-    data_dir.join("logs").join(FILE)
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("logs").join(LOG_FILE)
 }
 
-/// Starts logging into the data directory. `POSTERN_LOG` chooses more or less, as `debug` or `postern_engine=trace`.
+/// Starts logging. `POSTERN_LOG` sets the filter, for instance `debug` or `postern_engine=trace`.
 ///
 /// # Errors
 /// When the file cannot be opened.
-pub(crate) fn start(data_dir: &Path) -> io::Result<()> {
-    let log = Arc::new(Mutex::new(Rolling::open(file(data_dir))?));
+pub(crate) fn init(data_dir: &Path) -> io::Result<()> {
+    let log = Arc::new(Mutex::new(RotatingFile::open(path(data_dir))?));
     let filter =
         || EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new("info,tao=error,wry=error"));
-    // A log that cannot be written, on a full disk or a terminal that was closed, is no reason to stop.
-    let kept = fmt::layer().with_ansi(false).with_writer(move || Shared(Arc::clone(&log))).log_internal_errors(false);
-    let shown = fmt::layer().with_writer(io::stderr).without_time().log_internal_errors(false);
-    // A second call, in a test, changes nothing.
-    let _ = tracing_subscriber::registry().with(filter()).with(kept).with(shown).try_init();
+    // Errors of the writers are ignored: the program goes on when the disk is full or the terminal closed.
+    let file_layer =
+        fmt::layer().with_ansi(false).with_writer(move || SharedWriter(Arc::clone(&log))).log_internal_errors(false);
+    let stderr_layer = fmt::layer().with_writer(io::stderr).without_time().log_internal_errors(false);
+    // Fails only for a second call, in tests.
+    let _ = tracing_subscriber::registry().with(filter()).with(file_layer).with(stderr_layer).try_init();
     Ok(())
 }
 
-struct Shared(Arc<Mutex<Rolling>>);
+struct SharedWriter(Arc<Mutex<RotatingFile>>);
 
-impl Write for Shared {
+impl Write for SharedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
@@ -51,13 +53,13 @@ impl Write for Shared {
     }
 }
 
-struct Rolling {
+struct RotatingFile {
     path: PathBuf,
     file: File,
     length: u64,
 }
 
-impl Rolling {
+impl RotatingFile {
     fn open(path: PathBuf) -> io::Result<Self> {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
@@ -68,10 +70,10 @@ impl Rolling {
     }
 }
 
-impl Write for Rolling {
+impl Write for RotatingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.length + bytes.len() as u64 > LONGEST {
-            fs::rename(&self.path, self.path.with_file_name(BEFORE))?;
+        if self.length + bytes.len() as u64 > MAX_LOG_BYTES {
+            fs::rename(&self.path, self.path.with_file_name(ROTATED_FILE))?;
             *self = Self::open(self.path.clone())?;
         }
         self.file.write_all(bytes)?;
@@ -89,9 +91,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_stays_within_its_bounds() {
+    fn the_log_is_rotated_at_its_maximum_size() {
         let directory = tempfile::tempdir().unwrap();
-        let mut log = Rolling::open(file(directory.path())).unwrap();
+        let mut log = RotatingFile::open(path(directory.path())).unwrap();
         let line = [b'x'; 64 * 1024];
         for _ in 0..40 {
             log.write_all(&line).unwrap();
@@ -101,6 +103,6 @@ mod tests {
             .map(|entry| entry.unwrap().metadata().unwrap().len())
             .collect();
         assert_eq!(sizes.len(), 2);
-        assert!(sizes.iter().all(|size| *size <= LONGEST), "{sizes:?}");
+        assert!(sizes.iter().all(|size| *size <= MAX_LOG_BYTES), "{sizes:?}");
     }
 }

@@ -1,33 +1,31 @@
-//! What the window can see and ask of the shell itself: everything that is not the engine's.
-
-use std::path::{Path, PathBuf};
+//! The shell's part of the window's interface: its state and its actions. Everything else belongs to the engine.
 
 use postern_engine::api::Fault;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// What the shell shows.
+/// The shell's state, as the window shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 pub struct ShellState {
-    /// Whether the program starts with the desktop.
+    /// Whether the program starts when the user logs in.
     pub autostart: bool,
-    /// Whether the desktop's notifications are used.
+    /// Whether desktop notifications are shown.
     pub notifications: bool,
-    /// The system it runs on.
+    /// The operating system.
     pub platform: Platform,
     /// The program's version.
     pub version: String,
-    /// Where the log is written.
+    /// The path of the log file.
     pub log_file: String,
-    /// Why the engine did not start.
+    /// Why the engine failed to start, or stopped.
     pub fault: Option<Fault>,
 }
 
-/// A system.
+/// An operating system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Platform {
-    /// Linux, and what is like it.
+    /// Linux, and other Unix systems with a freedesktop.org desktop.
     Linux,
     /// macOS.
     Macos,
@@ -36,8 +34,8 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// The one this program was built for.
-    pub const HERE: Self = if cfg!(target_os = "macos") {
+    /// The one this program was compiled for.
+    pub const CURRENT: Self = if cfg!(target_os = "macos") {
         Self::Macos
     } else if cfg!(windows) {
         Self::Windows
@@ -46,108 +44,69 @@ impl Platform {
     };
 }
 
-/// What can be asked of the shell.
+/// An action of the shell.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, TS)]
 #[serde(tag = "action", rename_all = "kebab-case")]
 pub enum ShellAction {
-    /// Start with the desktop, or not.
+    /// Enable or disable the start at login.
     SetAutostart {
-        /// Whether.
+        /// Whether it is enabled.
         on: bool,
     },
-    /// Use the desktop's notifications, or not.
+    /// Enable or disable desktop notifications.
     SetNotifications {
-        /// Whether.
+        /// Whether they are enabled.
         on: bool,
     },
-    /// Open a page of this computer in the browser.
+    /// Open a page in the browser.
     OpenUrl {
-        /// `http` or `https`, on this computer.
+        /// `http` or `https`, on a loopback address.
         url: String,
     },
-    /// Put a text into the clipboard.
+    /// Copy a text to the clipboard.
     Copy {
-        /// It.
+        /// The text.
         text: String,
     },
-    /// Show the log among the person's files.
+    /// Open the directory of the log in the file manager.
     ShowLogs,
-    /// Put into the clipboard what somebody needs to know who helps: no names, no addresses, no secrets.
+    /// Copy a diagnostics report to the clipboard: no names, addresses or secrets.
     CopyDiagnostics,
-    /// End the program.
+    /// Quit the program.
     Quit,
-    /// Start the engine again after it could not.
+    /// Start the engine again after it failed.
     RetryStart,
     /// Hide the window.
     Hide,
-    /// Keep the window in front of others, or not.
+    /// Keep the window above other windows.
     Pin {
-        /// Whether.
+        /// Whether it is kept there.
         on: bool,
     },
 }
 
-/// What the shell remembers: `shell.json` in the data directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Remembered {
-    /// Whether the desktop's notifications are used.
-    pub notifications: bool,
-}
-
-impl Default for Remembered {
-    fn default() -> Self {
-        Self { notifications: true }
-    }
-}
-
-impl Remembered {
-    /// Reads it; what is missing or damaged is as it is at first.
-    #[must_use]
-    pub fn read(data_dir: &Path) -> Self {
-        let text = std::fs::read(file(data_dir)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
-    }
-
-    /// Writes it so that a crash leaves the old or the new one.
-    ///
-    /// # Errors
-    /// When the disk does.
-    pub fn write(&self, data_dir: &Path) -> std::io::Result<()> {
-        let mut new = tempfile::NamedTempFile::new_in(data_dir)?;
-        serde_json::to_writer_pretty(&mut new, self)?;
-        new.as_file().sync_all()?;
-        new.persist(file(data_dir))?;
-        Ok(())
-    }
-}
-
-fn file(data_dir: &Path) -> PathBuf {
-    data_dir.join("shell.json")
-}
-
-/// Whether a page may be opened: `http` or `https`, and on this computer.
+/// Whether a page may be opened in the browser: `http` or `https`, on a loopback address.
 #[must_use]
-pub fn may_open(url: &str) -> bool {
+pub fn is_loopback_url(url: &str) -> bool {
     let Ok(url) = tauri::Url::parse(url) else {
         return false;
     };
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
-    matches!(url.scheme(), "http" | "https") && here
+    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    matches!(url.scheme(), "http" | "https") && is_loopback
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `cargo xtask types` writes it anew.
+    /// `cargo xtask types` generates the file.
     #[test]
-    fn the_windows_types_are_the_shells() {
-        use crate::face::{Navigate, ViewName};
+    fn generated_types_are_up_to_date() {
+        use crate::desktop_integration::{Navigate, ViewName};
         let config = ts_rs::Config::new();
-        let mut text = String::from("// Written from the shell's types by `cargo xtask types`. Do not edit.\n\n");
+        let mut text = String::from("// Generated from the shell's types by `cargo xtask types`. Do not edit.\n\n");
         text.push_str("import type { Fault, InvitationId, ServiceId } from '../types';\n");
         let types = [
             Platform::decl(&config),
@@ -159,7 +118,7 @@ mod tests {
         for declaration in types {
             text.push_str(&format!("\nexport {declaration}\n"));
         }
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/backend/shell.ts");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/src/lib/backend/shell.ts");
         if std::env::var_os("POSTERN_WRITE_TYPES").is_some() {
             std::fs::write(&path, &text).unwrap();
         }
@@ -168,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn only_pages_of_this_computer_are_opened() {
+    fn only_loopback_urls_are_opened() {
         for good in ["http://127.0.0.1:8888/lab", "https://localhost:8443", "http://[::1]:80/", "http://127.8.8.8/"] {
-            assert!(may_open(good), "{good}");
+            assert!(is_loopback_url(good), "{good}");
         }
         for bad in [
             "http://10.0.0.1/",
@@ -183,17 +142,7 @@ mod tests {
             "postern://join/x",
             "",
         ] {
-            assert!(!may_open(bad), "{bad}");
+            assert!(!is_loopback_url(bad), "{bad}");
         }
-    }
-
-    #[test]
-    fn what_is_remembered_survives_and_damage_does_not_hurt() {
-        let directory = tempfile::tempdir().unwrap();
-        assert_eq!(Remembered::read(directory.path()), Remembered { notifications: true });
-        Remembered { notifications: false }.write(directory.path()).unwrap();
-        assert_eq!(Remembered::read(directory.path()), Remembered { notifications: false });
-        std::fs::write(directory.path().join("shell.json"), "{").unwrap();
-        assert_eq!(Remembered::read(directory.path()), Remembered { notifications: true });
     }
 }

@@ -1,8 +1,8 @@
-//! The one window: made when it is wanted, destroyed when it was not wanted for long.
+//! The one window: created on demand, destroyed when it has been hidden for a while.
 //!
-//! On macOS and Windows it is a popover by the tray's icon, on Linux, where no program learns where its icon is, a window
-//! like any other. It does not flash: on Linux it has the page's colour from the beginning and is shown as soon as the page
-//! arrives, for what is not on the screen is not drawn; elsewhere it is shown once its page is there.
+//! On macOS and Windows it is a popover at the tray icon; on Linux, where a program does not learn the position of its
+//! icon, it is a normal window. To avoid a flash it is shown late: on Linux, with the page's background colour, as soon as
+//! the page starts to load (a webview that is not visible does not render); elsewhere when the page has loaded.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,33 +12,32 @@ use tauri::window::Color;
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 use tracing::error;
 
-/// The window's name, in the capabilities and for events.
+/// The window's label, in the capabilities and for events.
 pub(crate) const LABEL: &str = "main";
-/// Its size at first and at least, in logical pixels.
+/// Its initial and its minimum size, in logical pixels: the width of a phone, for which the page's narrow layout is made.
 const SIZE: (f64, f64) = (380.0, 560.0);
-const SMALLEST: (f64, f64) = (320.0, 400.0);
+const MIN_SIZE: (f64, f64) = (320.0, 400.0);
 
-/// What of the page's loading the window waits for before it is shown.
-const SHOWN_AT: PageLoadEvent =
-    if cfg!(target_os = "linux") { PageLoadEvent::Started } else { PageLoadEvent::Finished };
-/// The page's colours: `--bg` of `ui/src/app.css`.
+/// The page-load event after which a new window is shown.
+const SHOW_ON: PageLoadEvent = if cfg!(target_os = "linux") { PageLoadEvent::Started } else { PageLoadEvent::Finished };
+/// The page's background colours: `--bg` in `ui/src/styles/tokens.css`.
 #[cfg(target_os = "linux")]
 const LIGHT: Color = Color(0xf5, 0xf5, 0xf3, 0xff);
 #[cfg(target_os = "linux")]
 const DARK: Color = Color(0x18, 0x19, 0x1c, 0xff);
 
-/// Whether a window that is being loaded is to be shown; managed by Tauri.
+/// Whether a window whose page is still loading should be shown; state managed by Tauri.
 #[derive(Default)]
-pub(crate) struct Wanted(AtomicBool);
+pub(crate) struct ShouldShow(AtomicBool);
 
-/// Shows the window, in front of others; makes it first if there is none.
+/// Shows the window and gives it the focus; creates it if necessary.
 pub(crate) fn show(app: &AppHandle) {
-    want(app, true);
-    on_main(app, |app| match app.get_webview_window(LABEL) {
+    set_should_show(app, true);
+    on_main_thread(app, |app| match app.get_webview_window(LABEL) {
         Some(window) => raise(&window),
         None => {
             if let Err(error) = build(app) {
-                error!("the window cannot be made: {error}");
+                error!("failed to create the window: {error}");
             }
         }
     });
@@ -46,19 +45,19 @@ pub(crate) fn show(app: &AppHandle) {
 
 /// Hides the window.
 pub(crate) fn hide(app: &AppHandle) {
-    want(app, false);
-    with(app, |window| window.hide());
+    set_should_show(app, false);
+    with_window(app, |window| window.hide());
 }
 
-/// Takes the window away, and its processes with it.
+/// Destroys the window and its browser processes.
 pub(crate) fn destroy(app: &AppHandle) {
-    want(app, false);
-    with(app, WebviewWindow::destroy);
+    set_should_show(app, false);
+    with_window(app, WebviewWindow::destroy);
 }
 
-/// Keeps the window in front of others, or not.
+/// Keeps the window above other windows, or not.
 pub(crate) fn pin(app: &AppHandle, on: bool) {
-    with(app, move |window| window.set_always_on_top(on));
+    with_window(app, move |window| window.set_always_on_top(on));
 }
 
 fn build(app: &AppHandle) -> tauri::Result<()> {
@@ -66,14 +65,14 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
     let builder = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
         .title("Postern")
         .inner_size(SIZE.0, SIZE.1)
-        .min_inner_size(SMALLEST.0, SMALLEST.1)
+        .min_inner_size(MIN_SIZE.0, MIN_SIZE.1)
         .decorations(!popover)
         .skip_taskbar(popover)
         .visible(false)
         .on_navigation(|url| matches!(url.scheme(), "tauri") || url.host_str() == Some("tauri.localhost"))
         .on_new_window(|_, _| NewWindowResponse::Deny)
         .on_page_load(|window, load| {
-            if load.event() == SHOWN_AT && window.state::<Wanted>().0.load(Ordering::Relaxed) {
+            if load.event() == SHOW_ON && window.state::<ShouldShow>().0.load(Ordering::Relaxed) {
                 raise(&window);
             }
         });
@@ -84,16 +83,17 @@ fn build(app: &AppHandle) -> tauri::Result<()> {
 
 fn raise(window: &WebviewWindow) {
     #[cfg(not(target_os = "linux"))]
-    beside_the_tray(window);
+    anchor_to_tray_icon(window);
     let raised = window.show().and_then(|()| window.unminimize()).and_then(|()| window.set_focus());
     if let Err(error) = raised {
-        error!("the window cannot be shown: {error}");
+        error!("failed to show the window: {error}");
     }
 }
 
-/// Under the icon when that is in the upper half of its screen, else above it; never beyond the screen's edges.
+/// Places the window below the tray icon if that is in the upper half of the screen, otherwise above it; always within the
+/// screen.
 #[cfg(not(target_os = "linux"))]
-fn beside_the_tray(window: &WebviewWindow) {
+fn anchor_to_tray_icon(window: &WebviewWindow) {
     let app = window.app_handle();
     let Some(Ok(Some(icon))) = app.tray_by_id("postern").map(|tray| tray.rect()) else {
         return;
@@ -105,35 +105,35 @@ fn beside_the_tray(window: &WebviewWindow) {
     let Ok(own) = window.outer_size() else {
         return;
     };
-    let place = icon.position.to_physical::<i32>(screen.scale_factor());
+    let origin = icon.position.to_physical::<i32>(screen.scale_factor());
     let size = icon.size.to_physical::<i32>(screen.scale_factor());
     let (width, height) = (own.width as i32, own.height as i32);
     let right = screen.position().x + screen.size().width as i32 - width;
-    let x = (place.x + (size.width - width) / 2).clamp(screen.position().x, right.max(screen.position().x));
-    let upper = place.y < screen.position().y + screen.size().height as i32 / 2;
-    let y = if upper { place.y + size.height } else { place.y - height };
-    // Where it cannot be put there, it is where the system puts it.
+    let x = (origin.x + (size.width - width) / 2).clamp(screen.position().x, right.max(screen.position().x));
+    let upper = origin.y < screen.position().y + screen.size().height as i32 / 2;
+    let y = if upper { origin.y + size.height } else { origin.y - height };
+    // If this fails the window stays where the system placed it.
     let _ = window.set_position(tauri::PhysicalPosition::new(x, y));
 }
 
-fn want(app: &AppHandle, shown: bool) {
-    app.state::<Wanted>().0.store(shown, Ordering::Relaxed);
+fn set_should_show(app: &AppHandle, shown: bool) {
+    app.state::<ShouldShow>().0.store(shown, Ordering::Relaxed);
 }
 
-fn with(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()> + Send + 'static) {
-    on_main(app, |app| {
+fn with_window(app: &AppHandle, act: impl FnOnce(&WebviewWindow) -> tauri::Result<()> + Send + 'static) {
+    on_main_thread(app, |app| {
         if let Some(window) = app.get_webview_window(LABEL)
             && let Err(error) = act(&window)
         {
-            error!("the window does not obey: {error}");
+            error!("a window operation failed: {error}");
         }
     });
 }
 
-/// In the order in which it was asked for, on the thread that windows belong to.
-fn on_main(app: &AppHandle, act: impl FnOnce(&AppHandle) + Send + 'static) {
-    let there = app.clone();
-    if let Err(error) = app.run_on_main_thread(move || act(&there)) {
-        error!("the window is out of reach: {error}");
+/// Runs on the main thread, as windows require, in the order of the calls.
+fn on_main_thread(app: &AppHandle, act: impl FnOnce(&AppHandle) + Send + 'static) {
+    let app_handle = app.clone();
+    if let Err(error) = app.run_on_main_thread(move || act(&app_handle)) {
+        error!("failed to reach the main thread, the window operation is dropped: {error}");
     }
 }

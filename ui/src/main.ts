@@ -1,8 +1,10 @@
 import { mount } from 'svelte';
-import './app.css';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/components.css';
 import App from './App.svelte';
 import { connect } from './lib/backend/backend';
-import { asFault, store } from './lib/store.svelte';
+import { toFault, store } from './lib/store.svelte';
 
 const target = document.getElementById('app')!;
 target.replaceChildren();
@@ -10,4 +12,4 @@ mount(App, { target });
 
 connect()
   .then((backend) => store.start(backend))
-  .catch((thrown: unknown) => (store.startFault = asFault(thrown)));
+  .catch((thrown: unknown) => (store.startFault = toFault(thrown)));

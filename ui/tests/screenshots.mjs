@@ -1,5 +1,5 @@
-// Pictures of every view and state, light and dark, narrow and wide, into screenshots-out.
-// Arguments choose those whose name contains one of them.
+// Screenshots of every view and state, light and dark, narrow and wide, into screenshots-out.
+// Arguments select those whose file name contains one of them.
 
 import { mkdir, rm } from 'node:fs/promises';
 import { chromium } from '@playwright/test';
@@ -10,8 +10,8 @@ const id = (name) => `[data-testid="${name}"]`;
 const nav = (view) => async (page) => page.click(id(`nav-${view}`));
 const row = (name, open) => (page) => page.locator(id(name)).nth(open).locator(id(`${name}-open`)).click();
 
-/** Name, scene, what to do before the picture. */
-const PICTURES = [
+/** Name, fixture, actions before the screenshot. */
+const SCREENSHOTS = [
   ['first-run-1', 'first-run'],
   ['first-run-2', 'first-run', async (page) => { await page.fill(id('name'), 'Ada Lovelace'); await page.click(id('next')); }],
   ['empty', 'empty'],
@@ -69,14 +69,14 @@ for (const colorScheme of ['light', 'dark']) {
       deviceScaleFactor: 2,
       reducedMotion: 'reduce',
     });
-    for (const [name, scene, before] of PICTURES) {
+    for (const [name, fixture, before] of SCREENSHOTS) {
       const file = `${name}-${size.name}-${colorScheme}.png`;
       if (wanted.length > 0 && !wanted.some((part) => file.includes(part))) continue;
       const page = await context.newPage();
       page.on('pageerror', (error) => console.error(`${file}: ${error.message}`));
       page.on('console', (message) => message.type() === 'error' && console.error(`${file}: ${message.text()}`));
-      await page.goto(`${server.url}?mock=${scene}`);
-      if (scene !== 'loading') await page.waitForSelector('body[data-ready]');
+      await page.goto(`${server.url}?mock=${fixture}`);
+      if (fixture !== 'loading') await page.waitForSelector('body[data-ready]');
       await before?.(page);
       await page.waitForTimeout(120);
       await page.screenshot({ path: `${OUT}/${file}` });
@@ -88,4 +88,4 @@ for (const colorScheme of ['light', 'dark']) {
 }
 await browser.close();
 await server.close();
-console.log(`${count} pictures in ${OUT}`);
+console.log(`${count} screenshots in ${OUT}`);

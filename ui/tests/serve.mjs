@@ -1,10 +1,10 @@
-// The built window, served on a free port with the policy of the app.
+// Serves the built page on a free port, with the app's content security policy.
 import { preview } from 'vite';
 
 export async function serve() {
   const server = await preview({ logLevel: 'error', preview: { host: '127.0.0.1', port: 0, strictPort: false } });
   const address = server.httpServer.address();
-  if (!address || typeof address === 'string') throw new Error('The preview has no port');
+  if (!address || typeof address === 'string') throw new Error('The preview server has no port');
   return { url: `http://127.0.0.1:${address.port}/`, close: () => server.close() };
 }
 

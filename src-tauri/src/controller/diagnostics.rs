@@ -1,4 +1,4 @@
-//! What somebody needs to know who helps: counts, codes and versions; no names, no addresses, no secrets.
+//! The diagnostics report that users copy for support: counts, codes and versions; no names, addresses or secrets.
 
 use std::fmt::Write;
 use std::io::{Read, Seek, SeekFrom};
@@ -6,24 +6,24 @@ use std::path::Path;
 
 use postern_engine::api::{Code, Health, InletLink, LinkState, Snapshot};
 
-use crate::tray::Shown;
+use crate::tray::EngineViewState;
 
-/// The end of the log that is added, in bytes.
-const LOG_TAIL: u64 = 16 * 1024;
+/// How much of the end of the log is appended, in bytes: about 150 lines, which still fit an issue or an e-mail.
+const MAX_LOG_TAIL: u64 = 16 * 1024;
 
-pub(super) fn of(shown: Shown<'_>, log_file: &Path) -> String {
+pub(super) fn report(state: EngineViewState<'_>, log_file: &Path) -> String {
     let mut text = String::new();
     let version = env!("CARGO_PKG_VERSION");
     line(&mut text, "Postern", format!("{version} ({} {})", std::env::consts::OS, std::env::consts::ARCH));
     let desktop = std::env::var("XDG_CURRENT_DESKTOP").unwrap_or_else(|_| "unknown".into());
     line(&mut text, "desktop", desktop);
-    match shown {
-        Shown::Starting => line(&mut text, "engine", "starting"),
-        Shown::Failed(fault) => line(&mut text, "engine", code(fault.code)),
-        Shown::Running(snapshot) => running(&mut text, snapshot),
+    match state {
+        EngineViewState::Starting => line(&mut text, "engine", "starting"),
+        EngineViewState::Failed(fault) => line(&mut text, "engine", code(fault.code)),
+        EngineViewState::Running(snapshot) => running(&mut text, snapshot),
     }
-    text.push_str("\n--- the end of the log\n");
-    text.push_str(&tail(log_file).unwrap_or_else(|error| format!("cannot be read: {error}")));
+    text.push_str("\n--- end of the log\n");
+    text.push_str(&tail(log_file).unwrap_or_else(|error| format!("unreadable: {error}")));
     text
 }
 
@@ -58,7 +58,7 @@ fn running(text: &mut String, snapshot: &Snapshot) {
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{name}: {value}");
 }
 
@@ -77,12 +77,12 @@ fn code(code: Code) -> String {
 fn tail(path: &Path) -> std::io::Result<String> {
     let mut file = std::fs::File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(MAX_LOG_TAIL)))?;
     let mut bytes = Vec::new();
-    file.take(LOG_TAIL).read_to_end(&mut bytes)?;
+    file.take(MAX_LOG_TAIL).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    // The first line may be a part of one.
-    Ok(match (length > LOG_TAIL, text.split_once('\n')) {
+    // The first line is probably cut.
+    Ok(match (length > MAX_LOG_TAIL, text.split_once('\n')) {
         (true, Some((_, whole))) => whole.into(),
         _ => text,
     })

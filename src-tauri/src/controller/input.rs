@@ -1,63 +1,65 @@
-//! What the controller hears.
+//! What the controller receives from outside: from tray, notifications, system, window and control socket.
+
+use std::sync::Arc;
 
 use postern_engine::api::{Answer, Fault, Request, Secret, Snapshot, Traffic};
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
-use crate::notification::Press;
+use crate::notification::NotificationResponse;
 use crate::shell::{ShellAction, ShellState};
-use crate::tray::Click;
+use crate::tray::TrayAction;
 
-/// One thing that happened outside.
+/// One input of the controller.
 #[derive(Debug)]
 pub enum Input {
-    /// A person clicked in the tray.
-    Click(Click),
-    /// A person answered a notification.
-    Press(Press),
-    /// The program was started a second time.
-    Raise,
-    /// The machine has slept, or found a network.
-    Woken,
-    /// A link was opened.
-    Open(Secret),
-    /// Something happened to the window.
+    /// The user clicked the tray icon or an item of its menu.
+    Tray(TrayAction),
+    /// The user responded to a notification.
+    Notification(NotificationResponse),
+    /// Show the window: the program was started a second time.
+    ShowWindow,
+    /// The machine resumed from sleep, or a network became available.
+    ConnectivityRestored,
+    /// Open an invitation link.
+    OpenLink(Secret),
+    /// The window's state changed.
     Window(WindowEvent),
-    /// The window asks.
-    Ask(Ask),
+    /// A call of the window's page or of a control client.
+    Command(Command),
 }
 
-/// What happens to the window.
+/// A change of the window's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowEvent {
-    /// It has the keyboard now, or no longer.
+    /// It gained or lost the keyboard focus.
     Focused(bool),
-    /// A person wants it closed.
+    /// The user closed it.
     CloseRequested,
-    /// It is gone.
+    /// It no longer exists.
     Destroyed,
 }
 
-/// What the window asks, and where the answer goes. An answer that nobody waits for is dropped.
+/// A call that expects one reply. A dropped receiver cancels nothing.
 #[derive(Debug)]
-pub enum Ask {
-    /// Something of the engine.
+pub enum Command {
+    /// A request to the engine.
     Request(Box<Request>, oneshot::Sender<Result<Answer, Fault>>),
-    /// Everything visible; asked first, once the window listens. Answered when the engine has started, or could not.
-    Seen(oneshot::Sender<Result<Seen, Fault>>),
-    /// What the shell shows.
-    Shell(oneshot::Sender<ShellState>),
-    /// Something of the shell.
-    Act(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
-    /// Where the person wants a file that is called so at first. Answered when they have said it, or will not.
+    /// The current state. The page sends it once it listens to events. Answered when the engine has started or failed
+    /// to start.
+    InitialState(oneshot::Sender<Result<InitialState, Fault>>),
+    /// The shell's own state.
+    ShellState(oneshot::Sender<ShellState>),
+    /// An action of the shell. A retried start is answered when it has ended.
+    ShellAction(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
+    /// A file dialog that proposes this name. Answered when the user closed it: with the path, or nothing if cancelled.
     SaveAs(String, oneshot::Sender<Result<Option<String>, Fault>>),
 }
 
-/// What the engine shows.
+/// The engine's state at the time a page starts to listen.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Seen {
-    /// Everything visible.
+pub struct InitialState {
+    /// Everything a frontend shows.
     pub snapshot: Arc<Snapshot>,
-    /// Numbers that move.
+    /// Current traffic.
     pub traffic: Arc<Traffic>,
 }

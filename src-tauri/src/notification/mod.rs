@@ -1,13 +1,13 @@
-//! What the desktop says in a corner of the screen, and what a person answers to it.
+//! Desktop notifications: a pure function of the engine's notices, and the user's responses.
 //!
 //! ```text
-//! Notice ──► Notification { topic, title, body, buttons } ──► the desktop ── Press ──► controller
+//! Notice ──► Notification { topic, title, body, actions } ──► desktop ── NotificationResponse ──► controller
 //! ```
 //!
-//! Text from peers is made plain here; a backend that reads markup escapes the body.
+//! Text from peers is sanitized here; a backend whose server interprets markup escapes the body.
 
 #[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
+#[path = "macos_windows.rs"]
 mod backend;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -17,79 +17,79 @@ pub use backend::Backend;
 
 use postern_engine::api::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
 
-use crate::face::View;
-use crate::text::{NOTE_NAME, plain};
+use crate::desktop_integration::View;
+use crate::untrusted_text::{MAX_NOTIFICATION_NAME, sanitize_line};
 
 /// What a notification is about. A newer one on the same topic takes the place of the older.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// An invitation to this person.
+    /// A received invitation.
     Invitation(InvitationId),
-    /// Somebody who asks to be let in.
+    /// Somebody who requests access with an invitation.
     Knock(InvitationId),
-    /// Who uses a service.
+    /// The users of a service.
     Service(ServiceId),
     /// A portal.
     Portal(InletId),
-    /// The hubs.
+    /// The connection to hubs.
     Hub,
-    /// Somebody, by name.
+    /// A person, by name.
     Person(String),
-    /// This program itself.
-    Program,
+    /// The program itself.
+    App,
 }
 
-/// One notification.
+/// A notification.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
     /// What it is about.
     pub topic: Topic,
-    /// Its first line: plain text.
+    /// The first line: plain text.
     pub title: String,
     /// The rest: plain text, not escaped.
     pub body: String,
-    /// What can be pressed, from left to right.
-    pub buttons: Vec<Button>,
-    /// What a click on anything else of it shows.
-    pub opens: View,
-    /// Whether it stays until it was answered.
-    pub stays: bool,
+    /// Its buttons, from left to right.
+    pub actions: Vec<Action>,
+    /// The view that a click outside the buttons opens.
+    pub default_view: View,
+    /// Whether it stays until the user responds.
+    pub persistent: bool,
 }
 
-/// Something to press.
+/// A button.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Button {
-    /// What it is called.
+pub struct Action {
+    /// Its text.
     pub label: &'static str,
-    /// What it asks of the engine.
-    pub asks: Request,
+    /// The request that it sends to the engine.
+    pub request: Request,
 }
 
-/// What a person did with a notification.
+/// The user's response to a notification.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Press {
-    /// Pressed one of the buttons.
-    Button(Request),
-    /// Clicked on the rest.
-    Body(View),
+pub enum NotificationResponse {
+    /// Pressed a button.
+    Action(Request),
+    /// Clicked elsewhere on it (the default action).
+    Default(View),
 }
 
 impl Notification {
-    /// Something to read that leads to a part of the window.
+    /// A notification without buttons that opens a view.
     #[must_use]
-    pub fn new(topic: Topic, title: impl Into<String>, body: impl Into<String>, opens: View) -> Self {
-        Self { topic, title: title.into(), body: body.into(), buttons: Vec::new(), opens, stays: false }
+    pub fn new(topic: Topic, title: impl Into<String>, body: impl Into<String>, default_view: View) -> Self {
+        Self { topic, title: title.into(), body: body.into(), actions: Vec::new(), default_view, persistent: false }
     }
 
-    /// What a fault of this program says.
+    /// A notification of a fault.
     #[must_use]
     pub fn fault(title: &str, fault: &Fault) -> Self {
-        Self::new(Topic::Program, title, fault.message.clone(), View::Home)
+        Self::new(Topic::App, title, fault.message.clone(), View::Home)
     }
 
-    fn button(mut self, label: &'static str, asks: Request) -> Self {
-        self.buttons.push(Button { label, asks });
-        self.stays = true;
+    fn action(mut self, label: &'static str, request: Request) -> Self {
+        self.actions.push(Action { label, request });
+        self.persistent = true;
         self
     }
 }
@@ -101,41 +101,41 @@ impl From<&Notice> for Notification {
             Notice::Knock { invitation, from, service } => knock(*invitation, from, service),
             Notice::Joined { service, from, name } => Self::new(
                 Topic::Service(*service),
-                format!("{} joined", person(from)),
-                format!("They can use “{}” now.", person(name)),
+                format!("{} joined", display_name(from)),
+                format!("They now have access to “{}”.", display_name(name)),
                 View::Home,
             ),
             Notice::Declined { from, name } => Self::new(
                 Topic::Person(from.clone()),
-                format!("{} declined", person(from)),
-                format!("They do not want to use “{}”.", person(name)),
+                format!("{} declined", display_name(from)),
+                format!("They declined the invitation to “{}”.", display_name(name)),
                 View::Home,
             ),
             Notice::GaveBack { from, name } => Self::new(
                 Topic::Person(from.clone()),
-                format!("{} left", person(from)),
-                format!("They no longer use “{}”.", person(name)),
+                format!("{} left", display_name(from)),
+                format!("They gave up their access to “{}”.", display_name(name)),
                 View::Home,
             ),
             Notice::PortalUp { inlet, name, address } => {
-                Self::new(Topic::Portal(*inlet), format!("“{}” is up", person(name)), address.clone(), View::Home)
+                Self::new(Topic::Portal(*inlet), format!("“{}” is up", display_name(name)), address.clone(), View::Home)
             }
             Notice::PortalDown { inlet, name, fault } => Self::new(
                 Topic::Portal(*inlet),
-                format!("“{}” is down", person(name)),
+                format!("“{}” is down", display_name(name)),
                 fault.message.clone(),
                 View::Home,
             ),
             Notice::HubLost { address, fault } => {
-                Self::new(Topic::Hub, format!("{address} was lost"), fault.message.clone(), View::Settings)
+                Self::new(Topic::Hub, format!("Disconnected from {address}"), fault.message.clone(), View::Settings)
             }
             Notice::HubBack { address } => {
-                Self::new(Topic::Hub, format!("{address} is back"), "You can be reached again.", View::Settings)
+                Self::new(Topic::Hub, format!("Reconnected to {address}"), "You are reachable again.", View::Settings)
             }
             Notice::KeyChanged { from } => Self::new(
                 Topic::Person(from.clone()),
-                format!("The key of {} has changed", person(from)),
-                "Compare the words with them before you trust it.",
+                format!("The key of {} has changed", display_name(from)),
+                "Compare the verification words before you trust it.",
                 View::Home,
             ),
         }
@@ -143,25 +143,25 @@ impl From<&Notice> for Notification {
 }
 
 fn invited(invitation: InvitationId, from: &str, service: &str) -> Notification {
-    let title = format!("{} invites you", person(from));
-    let body = format!("To use “{}” on this computer.", person(service));
+    let title = format!("{} invites you", display_name(from));
+    let body = format!("Accept to use “{}” on this computer.", display_name(service));
     Notification::new(Topic::Invitation(invitation), title, body, View::Invitation(invitation))
-        .button("Accept", Request::Accept { invitation, port: None })
-        .button("Decline", Request::Decline { invitation })
+        .action("Accept", Request::Accept { invitation, port: None })
+        .action("Decline", Request::Decline { invitation })
 }
 
 fn knock(invitation: InvitationId, from: &str, service: &str) -> Notification {
     let answer = |answer| Request::AnswerKnock { invitation, answer };
-    let title = format!("{} asks to be let in", person(from));
-    let body = format!("To use “{}”.", person(service));
+    let title = format!("{} asks for access", display_name(from));
+    let body = format!("They want to use “{}”.", display_name(service));
     Notification::new(Topic::Knock(invitation), title, body, View::Invitations)
-        .button("Allow once", answer(KnockAnswer::Once))
-        .button("Always allow", answer(KnockAnswer::Always))
-        .button("Deny", answer(KnockAnswer::Deny))
+        .action("Allow once", answer(KnockAnswer::Once))
+        .action("Always allow", answer(KnockAnswer::Always))
+        .action("Deny", answer(KnockAnswer::Deny))
 }
 
-fn person(name: &str) -> String {
-    plain(name, NOTE_NAME)
+fn display_name(name: &str) -> String {
+    sanitize_line(name, MAX_NOTIFICATION_NAME)
 }
 
 #[cfg(test)]
@@ -169,37 +169,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invitation_can_be_answered_from_its_notification() {
+    fn an_invitation_has_two_actions() {
         let invitation = InvitationId([7; 16]);
         let notice = Notice::Invited { invitation, from: "<b>Ann</b>\n".into(), service: "Notes\u{202e}".into() };
-        let shown = Notification::from(&notice);
-        assert_eq!(shown.title, "<b>Ann</b> invites you");
-        assert_eq!(shown.body, "To use “Notes” on this computer.");
+        let notification = Notification::from(&notice);
+        assert_eq!(notification.title, "<b>Ann</b> invites you");
+        assert_eq!(notification.body, "Accept to use “Notes” on this computer.");
         assert_eq!(
-            shown.buttons,
+            notification.actions,
             [
-                Button { label: "Accept", asks: Request::Accept { invitation, port: None } },
-                Button { label: "Decline", asks: Request::Decline { invitation } },
+                Action { label: "Accept", request: Request::Accept { invitation, port: None } },
+                Action { label: "Decline", request: Request::Decline { invitation } },
             ]
         );
-        assert!(shown.stays);
-        assert_eq!(shown.opens, View::Invitation(invitation));
+        assert!(notification.persistent);
+        assert_eq!(notification.default_view, View::Invitation(invitation));
     }
 
     #[test]
-    fn a_knock_has_three_answers() {
+    fn a_knock_has_three_actions() {
         let notice =
             Notice::Knock { invitation: InvitationId([1; 16]), from: "Bob".into(), service: "Database".into() };
-        let labels: Vec<_> = Notification::from(&notice).buttons.iter().map(|button| button.label).collect();
+        let labels: Vec<_> = Notification::from(&notice).actions.iter().map(|button| button.label).collect();
         assert_eq!(labels, ["Allow once", "Always allow", "Deny"]);
     }
 
     #[test]
-    fn what_only_informs_goes_away_by_itself() {
+    fn a_notification_without_actions_is_not_persistent() {
         let fault = Fault::new(postern_engine::api::Code::OwnerOffline, "Ann is offline.");
         let notice = Notice::PortalDown { inlet: InletId([2; 16]), name: "Notes".into(), fault };
-        let shown = Notification::from(&notice);
-        assert_eq!((shown.title.as_str(), shown.body.as_str()), ("“Notes” is down", "Ann is offline."));
-        assert!(shown.buttons.is_empty() && !shown.stays);
+        let notification = Notification::from(&notice);
+        assert_eq!((notification.title.as_str(), notification.body.as_str()), ("“Notes” is down", "Ann is offline."));
+        assert!(notification.actions.is_empty() && !notification.persistent);
     }
 }

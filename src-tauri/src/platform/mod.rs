@@ -1,37 +1,39 @@
-//! What differs between systems; callers never see a `cfg`.
+//! What differs between operating systems; callers never see a `cfg`.
 //!
-//! * [`autostart`]: starting with the desktop.
-//! * [`clipboard`]: putting a text there.
-//! * [`file_dialog`]: asking where to write a file.
-//! * [`message`]: a dialog with something to read.
-//! * [`scheme`]: `postern://` links reach this program.
-//! * [`wake`]: the machine has slept, or found a network.
-//! * `appearance` (Linux): whether the panel is dark.
+//! * [`autostart`]: start at login.
+//! * [`clipboard`]: copying a text.
+//! * [`file_dialog`]: the dialog for saving a file.
+//! * [`message_dialog`]: a modal error dialog.
+//! * [`url_scheme`]: handler of `postern://` links.
+//! * [`connectivity`]: resume from sleep, network changes.
+//! * [`display`]: whether there is a display.
+//! * `appearance` (Linux): whether panel and windows are dark.
 
 #[cfg(target_os = "linux")]
+#[path = "linux/appearance.rs"]
 pub(crate) mod appearance;
 
 #[cfg_attr(target_os = "linux", path = "linux/autostart.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/autostart.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/autostart.rs")]
 pub(crate) mod autostart;
 #[cfg_attr(target_os = "linux", path = "linux/clipboard.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/clipboard.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/clipboard.rs")]
 pub(crate) mod clipboard;
+#[cfg_attr(target_os = "linux", path = "linux/connectivity.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/connectivity.rs")]
+pub(crate) mod connectivity;
 #[cfg(target_os = "linux")]
 #[path = "linux/desktop_entry.rs"]
 mod desktop_entry;
+#[cfg_attr(target_os = "linux", path = "linux/display.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/display.rs")]
+pub(crate) mod display;
 #[cfg_attr(target_os = "linux", path = "linux/file_dialog.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/file_dialog.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/file_dialog.rs")]
 pub(crate) mod file_dialog;
-#[cfg_attr(target_os = "linux", path = "linux/message.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/message.rs")]
-pub(crate) mod message;
-#[cfg_attr(target_os = "linux", path = "linux/scheme.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/scheme.rs")]
-pub(crate) mod scheme;
-#[cfg_attr(target_os = "linux", path = "linux/screen.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/screen.rs")]
-pub(crate) mod screen;
-#[cfg_attr(target_os = "linux", path = "linux/wake.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "elsewhere/wake.rs")]
-pub(crate) mod wake;
+#[cfg_attr(target_os = "linux", path = "linux/message_dialog.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/message_dialog.rs")]
+pub(crate) mod message_dialog;
+#[cfg_attr(target_os = "linux", path = "linux/url_scheme.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/url_scheme.rs")]
+pub(crate) mod url_scheme;

@@ -1,34 +1,34 @@
-//! The tray's picture.
+//! The tray icon: the overall state in one image.
 
 use postern_engine::api::Status;
 
-use super::Shown;
+use super::EngineViewState;
 
-/// The state in one picture.
+/// An icon; its images are in `icon_images`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Icon {
-    /// The gate is shut: nothing is shared.
+    /// Nothing is shared (a closed gate).
     Idle,
-    /// The gate is open.
+    /// Something is shared or reachable (an open gate).
     Ready,
-    /// Somebody goes through it.
+    /// There are open connections.
     Live,
-    /// Something waits for the person.
+    /// Something needs the user's attention.
     Attention,
-    /// Nobody can be reached.
+    /// No hub or peer is reachable.
     Offline,
     /// Everything is paused.
     Paused,
 }
 
 impl Icon {
-    /// The picture for what is shown.
+    /// The icon for this state.
     #[must_use]
-    pub fn of(shown: Shown<'_>) -> Self {
-        match shown {
-            Shown::Starting => Self::Idle,
-            Shown::Failed(_) => Self::Attention,
-            Shown::Running(snapshot) => match snapshot.status {
+    pub fn of(state: EngineViewState<'_>) -> Self {
+        match state {
+            EngineViewState::Starting => Self::Idle,
+            EngineViewState::Failed(_) => Self::Attention,
+            EngineViewState::Running(snapshot) => match snapshot.status {
                 Status::Idle => Self::Idle,
                 Status::Ready => Self::Ready,
                 Status::Live => Self::Live,

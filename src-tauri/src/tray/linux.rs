@@ -1,8 +1,8 @@
-//! The tray on Linux: a StatusNotifierItem on the session bus, so clicks, tooltip and icon are ours.
+//! The tray on Linux: a StatusNotifierItem on the session bus, which lets the program control clicks, tooltip and icon.
 //!
-//! A host may come late, go and come back; the item registers again each time. While there is none it is looked for as
-//! well, since its coming can be missed. Without a bus there is no tray, which is only logged: the window serves for
-//! everything.
+//! The host (the desktop's panel) may start late or restart; the item registers again each time. While no host is known
+//! the bus is also polled for one, since the signal of its start can be missed. Without a bus there is no tray, which is
+//! only logged: the window offers everything too.
 
 use std::time::Duration;
 
@@ -12,84 +12,85 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 use zbus::fdo::DBusProxy;
 
-use super::picture::{self, Shade};
-use super::{Click, Entry, Tray};
+use super::icon_images::{self, PanelTheme};
+use super::{Entry, Tray, TrayAction};
 use crate::controller::Input;
-use crate::text::escape_mnemonic;
+use crate::untrusted_text::escape_mnemonic;
 
-/// The bus name of the desktop's part that hosts trays.
+/// The well-known bus name of the host.
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-/// How often a host is looked for while none is known.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How often the bus is polled while no host is known: rare enough to cost nothing, and a user waits for a panel no longer.
+const HOST_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The tray's end of the channel through which it is told what to show.
+/// Sends the tray to the task that owns the D-Bus item.
 pub struct Backend {
-    shown: watch::Sender<Option<Tray>>,
+    displayed: watch::Sender<Option<Tray>>,
 }
 
 impl Backend {
-    /// A tray that shows nothing until it is told what. Must be called on the runtime.
+    /// Spawns the task, which registers the item with the first tray it is sent. Must be called in the context of a Tokio
+    /// runtime.
     #[must_use]
     pub fn new(inputs: mpsc::Sender<Input>) -> Self {
-        let (shown, told) = watch::channel(None);
-        tokio::spawn(keep(told, inputs));
-        Self { shown }
+        let (displayed, updates) = watch::channel(None);
+        tokio::spawn(run(updates, inputs));
+        Self { displayed }
     }
 
-    /// Replaces what is shown.
+    /// Replaces the displayed tray.
     pub fn show(&mut self, tray: &Tray) {
-        self.shown.send_replace(Some(tray.clone()));
+        self.displayed.send_replace(Some(tray.clone()));
     }
 }
 
-async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Input>) {
-    let Ok(first) = told.wait_for(Option::is_some).await.map(|shown| shown.clone()) else {
+async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Input>) {
+    let Ok(first) = updates.wait_for(Option::is_some).await.map(|displayed| displayed.clone()) else {
         return;
     };
-    let Some(shown) = first else {
+    let Some(displayed) = first else {
         return;
     };
-    let mut shades = crate::platform::appearance::follow();
-    let mut shade = Shade::ForDark;
-    let (hosted, mut hosting) = watch::channel(true);
-    let put_up = async |shown, shade| {
-        hosted.send_replace(true);
-        let item = StatusItem { shown, shade, inputs: inputs.clone(), hosted: hosted.clone() };
+    let mut themes = crate::platform::appearance::watch_panel_theme();
+    let mut theme = PanelTheme::Dark;
+    let (has_host, mut host_changes) = watch::channel(true);
+    let register = async |displayed, theme| {
+        has_host.send_replace(true);
+        let item = StatusItem { displayed, theme, inputs: inputs.clone(), has_host: has_host.clone() };
         let handle: Option<Handle<StatusItem>> = match item.assume_sni_available(true).spawn().await {
             Ok(handle) => Some(handle),
             Err(error) => {
-                warn!("there is no tray: {error}");
+                warn!("failed to register the tray icon, the window still works: {error}");
                 None
             }
         };
         handle
     };
-    let Some(mut handle) = put_up(shown, shade).await else {
+    let Some(mut handle) = register(displayed, theme).await else {
         return;
     };
-    info!("the tray is there");
+    info!("the tray icon is registered");
     loop {
         tokio::select! {
-            changed = told.changed() => {
+            changed = updates.changed() => {
                 if changed.is_err() {
                     break;
                 }
-                let Some(tray) = told.borrow_and_update().clone() else {
+                let Some(tray) = updates.borrow_and_update().clone() else {
                     continue;
                 };
-                handle.update(|item| item.shown = tray).await;
+                handle.update(|item| item.displayed = tray).await;
             }
-            Some(new) = shades.recv() => {
-                shade = new;
-                handle.update(|item| item.shade = shade).await;
+            Some(new) = themes.recv() => {
+                theme = new;
+                handle.update(|item| item.theme = theme).await;
             }
-            () = missed(&mut hosting) => {
-                info!("a host of trays has come unnoticed");
+            () = host_appeared(&mut host_changes) => {
+                info!("found a tray host that did not announce itself; registering again");
                 handle.shutdown().await;
-                let Some(shown) = told.borrow().clone() else {
+                let Some(displayed) = updates.borrow().clone() else {
                     continue;
                 };
-                let Some(again) = put_up(shown, shade).await else {
+                let Some(again) = register(displayed, theme).await else {
                     return;
                 };
                 handle = again;
@@ -99,35 +100,35 @@ async fn keep(mut told: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<Inpu
     handle.shutdown().await;
 }
 
-/// Waits until there is a host although none is known.
-async fn missed(hosting: &mut watch::Receiver<bool>) {
+/// Resolves when a host is on the bus although none is known.
+async fn host_appeared(host_changes: &mut watch::Receiver<bool>) {
     loop {
-        // Its sender is with the item, or with who waits here.
-        let _ = hosting.wait_for(|hosted| !hosted).await;
-        tokio::time::sleep(LOOK_AGAIN).await;
-        if !*hosting.borrow() && host_is_there().await.unwrap_or(false) {
+        // Fails only if the sender is dropped; the caller keeps one.
+        let _ = host_changes.wait_for(|has_host| !has_host).await;
+        tokio::time::sleep(HOST_POLL_INTERVAL).await;
+        if !*host_changes.borrow() && host_is_running().await.unwrap_or(false) {
             return;
         }
     }
 }
 
-async fn host_is_there() -> zbus::Result<bool> {
+async fn host_is_running() -> zbus::Result<bool> {
     let bus = zbus::Connection::session().await?;
     Ok(DBusProxy::new(&bus).await?.name_has_owner(WATCHER.try_into()?).await?)
 }
 
 struct StatusItem {
-    shown: Tray,
-    shade: Shade,
+    displayed: Tray,
+    theme: PanelTheme,
     inputs: mpsc::Sender<Input>,
-    /// Whether a host has taken it.
-    hosted: watch::Sender<bool>,
+    /// Whether a host shows the item.
+    has_host: watch::Sender<bool>,
 }
 
 impl StatusItem {
-    fn click(&self, click: Click) {
-        // Never waits: a controller that is so far behind has lost the person's patience anyway.
-        if let Err(error) = self.inputs.try_send(Input::Click(click)) {
+    fn send(&self, action: TrayAction) {
+        // Never blocks the D-Bus connection: if the controller's queue is full, dropping a click is better.
+        if let Err(error) = self.inputs.try_send(Input::Tray(action)) {
             warn!("a click in the tray was lost: {error}");
         }
     }
@@ -143,20 +144,20 @@ impl ksni::Tray for StatusItem {
     }
 
     fn watcher_online(&self) {
-        self.hosted.send_replace(true);
+        self.has_host.send_replace(true);
     }
 
     fn watcher_offline(&self, _reason: OfflineReason) -> bool {
-        self.hosted.send_replace(false);
+        self.has_host.send_replace(false);
         true
     }
 
     fn activate(&mut self, _x: i32, _y: i32) {
-        self.click(Click::Icon);
+        self.send(TrayAction::ToggleWindow);
     }
 
     fn icon_pixmap(&self) -> Vec<ksni::Icon> {
-        let pictures = picture::of(self.shown.icon, self.shade).into_iter();
+        let pictures = icon_images::images(self.displayed.icon, self.theme).into_iter();
         let icon = |image: tauri::image::Image<'static>| ksni::Icon {
             width: i32::try_from(image.width()).unwrap_or_default(),
             height: i32::try_from(image.height()).unwrap_or_default(),
@@ -166,11 +167,11 @@ impl ksni::Tray for StatusItem {
     }
 
     fn tool_tip(&self) -> ToolTip {
-        ToolTip { title: self.shown.tooltip.clone(), ..ToolTip::default() }
+        ToolTip { title: self.displayed.tooltip.clone(), ..ToolTip::default() }
     }
 
     fn menu(&self) -> Vec<MenuItem<Self>> {
-        self.shown.menu.entries.iter().map(item).collect()
+        self.displayed.menu.entries.iter().map(item).collect()
     }
 }
 
@@ -181,10 +182,10 @@ fn item(entry: &Entry) -> MenuItem<StatusItem> {
             SubMenu { label: escaped(label), submenu: entries.iter().map(item).collect(), ..SubMenu::default() }.into()
         }
         Entry::Item(entry) => {
-            let (label, enabled, click) = (escaped(&entry.label), entry.click.is_some(), entry.click.clone());
+            let (label, enabled, action) = (escaped(&entry.label), entry.action.is_some(), entry.action.clone());
             let activate = Box::new(move |tray: &mut StatusItem| {
-                if let Some(click) = click.clone() {
-                    tray.click(click);
+                if let Some(action) = action.clone() {
+                    tray.send(action);
                 }
             });
             match entry.checked {

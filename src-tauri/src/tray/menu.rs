@@ -1,16 +1,17 @@
-//! The tray's menu.
+//! The tray's menu: a pure function of the engine's state.
 
 use postern_engine::api::{
     Code, Fault, Health, InletLink, InletView, KnockAnswer, KnockView, ReceivedState, ReceivedView, Request,
     ServiceView, Snapshot, Status,
 };
 
-use super::{Click, Shown};
-use crate::face::View;
-use crate::text::{MENU_NAME, plain};
+use super::{EngineViewState, TrayAction};
+use crate::desktop_integration::View;
+use crate::untrusted_text::{MAX_MENU_NAME, sanitize_line};
 
-/// At most so many services, portals, invitations and knocks each; the window shows the rest.
-const LONGEST_GROUP: usize = 10;
+/// The most services, portals, invitations and knocks in the menu, each: four full groups fit on a screen of 1080
+/// pixels. The window shows the rest.
+const MAX_GROUP_ITEMS: usize = 10;
 
 /// A menu; equal menus look and act the same.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,149 +20,154 @@ pub struct Menu {
     pub entries: Vec<Entry>,
 }
 
-/// One line of a menu.
+/// An entry of a menu.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// A line between groups.
+    /// A separator between groups.
     Separator,
-    /// Something to read or to click.
+    /// An item.
     Item(Item),
-    /// A menu of its own.
+    /// A submenu.
     Submenu {
-        /// What it is called.
+        /// Its text: plain, not escaped.
         label: String,
-        /// What is in it.
+        /// Its entries.
         entries: Vec<Entry>,
     },
 }
 
-/// Something to read or to click.
+/// An item that can be clicked, or a line of text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
     /// Plain text, not escaped.
     pub label: String,
-    /// What a click means; without one the item is only to read.
-    pub click: Option<Click>,
-    /// Whether it has a check mark, if it can have one.
+    /// What a click does; an item without an action is disabled.
+    pub action: Option<TrayAction>,
+    /// Whether it is checked; nothing if it is not a check item.
     pub checked: Option<bool>,
 }
 
 impl Menu {
-    pub(super) fn of(shown: Shown<'_>, status: &str) -> Self {
+    pub(super) fn of(state: EngineViewState<'_>, status: &str) -> Self {
         let mut menu = Self::default();
-        menu.read(status);
-        match shown {
-            Shown::Starting => {}
-            Shown::Failed(_) => menu.click("Try again", Click::Retry),
-            Shown::Running(snapshot) => menu.running(snapshot),
+        menu.label(status);
+        match state {
+            EngineViewState::Starting => {}
+            EngineViewState::Failed(_) => menu.item("Try again", TrayAction::RetryStart),
+            EngineViewState::Running(snapshot) => menu.add_engine_entries(snapshot),
         }
-        menu.separate();
-        match shown {
-            Shown::Running(snapshot) if snapshot.me.is_some() => {
-                menu.click("Share a service…", Click::Show(View::Share));
-                menu.check("Pause everything", snapshot.paused, Request::PauseAll { on: !snapshot.paused });
-                menu.click("Settings…", Click::Show(View::Settings));
+        menu.separator();
+        match state {
+            EngineViewState::Running(snapshot) if snapshot.me.is_some() => {
+                menu.item("Share a service…", TrayAction::Show(View::Share));
+                menu.toggle("Pause everything", snapshot.paused, Request::PauseAll { on: !snapshot.paused });
+                menu.item("Settings…", TrayAction::Show(View::Settings));
             }
-            _ => menu.click("Open Postern", Click::Show(View::Home)),
+            _ => menu.item("Open Postern", TrayAction::Show(View::Home)),
         }
-        menu.separate();
-        menu.click("Quit Postern", Click::Quit);
+        menu.separator();
+        menu.item("Quit Postern", TrayAction::Quit);
         menu
     }
 
-    fn running(&mut self, snapshot: &Snapshot) {
-        self.click("Open Postern", Click::Show(View::Home));
+    fn add_engine_entries(&mut self, snapshot: &Snapshot) {
+        self.item("Open Postern", TrayAction::Show(View::Home));
         if snapshot.me.is_none() {
             self.entries.pop();
             return;
         }
-        self.separate();
+        self.separator();
         let waiting = snapshot.invitations.iter().filter(|invitation| invitation.state == ReceivedState::New);
-        self.group(waiting, View::Invitations, invitation);
-        self.group(snapshot.knocks.iter(), View::Invitations, knock);
-        self.separate();
-        self.group(snapshot.services.iter(), View::Home, service);
-        self.separate();
-        self.group(snapshot.inlets.iter(), View::Home, portal);
+        self.group(waiting, View::Invitations, invitation_entry);
+        self.group(snapshot.knocks.iter(), View::Invitations, knock_entry);
+        self.separator();
+        self.group(snapshot.services.iter(), View::Home, service_entry);
+        self.separator();
+        self.group(snapshot.inlets.iter(), View::Home, portal_entry);
     }
 
-    fn group<'a, T: 'a>(&mut self, things: impl Iterator<Item = &'a T>, rest: View, entry: impl Fn(&T) -> Entry) {
-        let mut left = 0_usize;
+    fn group<'a, T: 'a>(
+        &mut self,
+        things: impl Iterator<Item = &'a T>,
+        overflow_view: View,
+        entry: impl Fn(&T) -> Entry,
+    ) {
+        let mut hidden = 0_usize;
         for (number, thing) in things.enumerate() {
-            match number < LONGEST_GROUP {
+            match number < MAX_GROUP_ITEMS {
                 true => self.entries.push(entry(thing)),
-                false => left += 1,
+                false => hidden += 1,
             }
         }
-        if left > 0 {
-            self.click(&format!("{left} more…"), Click::Show(rest));
+        if hidden > 0 {
+            self.item(&format!("{hidden} more…"), TrayAction::Show(overflow_view));
         }
     }
 
-    fn read(&mut self, label: &str) {
-        self.entries.push(Entry::Item(Item { label: label.into(), click: None, checked: None }));
+    fn label(&mut self, label: &str) {
+        self.entries.push(Entry::Item(Item { label: label.into(), action: None, checked: None }));
     }
 
-    fn click(&mut self, label: &str, click: Click) {
-        self.entries.push(action(label, click));
+    fn item(&mut self, label: &str, action: TrayAction) {
+        self.entries.push(item(label, action));
     }
 
-    fn check(&mut self, label: &str, checked: bool, request: Request) {
+    fn toggle(&mut self, label: &str, checked: bool, request: Request) {
         self.entries.push(toggle(label, checked, request));
     }
 
-    /// Never first, never twice.
-    fn separate(&mut self) {
+    /// Adds a separator, but never as the first entry or after another one.
+    fn separator(&mut self) {
         if !matches!(self.entries.last(), None | Some(Entry::Separator)) {
             self.entries.push(Entry::Separator);
         }
     }
 }
 
-/// What there is to say, in one line.
-pub(super) fn status(shown: Shown<'_>) -> String {
-    let snapshot = match shown {
-        Shown::Starting => return "Starting…".into(),
-        Shown::Failed(fault) => return format!("Not running: {}", short(fault)),
-        Shown::Running(snapshot) => snapshot,
+/// The overall status in one line.
+pub(super) fn status_line(state: EngineViewState<'_>) -> String {
+    let snapshot = match state {
+        EngineViewState::Starting => return "Starting…".into(),
+        EngineViewState::Failed(fault) => return format!("Not running: {}", fault_summary(fault)),
+        EngineViewState::Running(snapshot) => snapshot,
     };
     if snapshot.me.is_none() {
         return "Not set up yet".into();
     }
     match snapshot.status {
         Status::Paused => "Everything is paused".into(),
-        Status::Offline => "Offline: nobody can be reached".into(),
-        Status::Attention => attention(snapshot),
-        Status::Idle | Status::Ready | Status::Live => work(snapshot),
+        Status::Offline => "Offline: no hub or portal is reachable".into(),
+        Status::Attention => attention_text(snapshot),
+        Status::Idle | Status::Ready | Status::Live => activity_text(snapshot),
     }
 }
 
-fn attention(snapshot: &Snapshot) -> String {
+fn attention_text(snapshot: &Snapshot) -> String {
     let waiting = snapshot.invitations.iter().filter(|invitation| invitation.state == ReceivedState::New).count();
     match (snapshot.knocks.len(), waiting, snapshot.troubles.first()) {
-        (0, 0, Some(trouble)) => short(trouble).into(),
-        (0, 0, None) => work(snapshot),
-        (0, 1, _) => "1 invitation waits for you".into(),
-        (0, many, _) => format!("{many} invitations wait for you"),
-        (1, _, _) => "Somebody asks to be let in".into(),
-        (many, _, _) => format!("{many} people ask to be let in"),
+        (0, 0, Some(trouble)) => fault_summary(trouble).into(),
+        (0, 0, None) => activity_text(snapshot),
+        (0, 1, _) => "1 new invitation".into(),
+        (0, many, _) => format!("{many} new invitations"),
+        (1, _, _) => "1 person asks for access".into(),
+        (many, _, _) => format!("{many} people ask for access"),
     }
 }
 
-fn work(snapshot: &Snapshot) -> String {
+fn activity_text(snapshot: &Snapshot) -> String {
     let shared = snapshot.services.iter().filter(|service| service.on).count();
     let up = snapshot.inlets.iter().filter(|inlet| matches!(inlet.link, InletLink::Up { .. })).count();
     let live: u32 = snapshot.services.iter().map(|service| service.live).sum::<u32>()
         + snapshot.inlets.iter().map(|inlet| inlet.live).sum::<u32>();
     let mut parts = Vec::new();
     if shared > 0 {
-        parts.push(format!("{shared} shared"));
+        parts.push(format!("{} shared", count(shared, "service")));
     }
     if up > 0 {
-        parts.push(counted(up, "portal"));
+        parts.push(format!("{} up", count(up, "portal")));
     }
     if live > 0 {
-        parts.push(format!("{live} connected"));
+        parts.push(count(live as usize, "connection"));
     }
     match parts.is_empty() {
         true => "Nothing is shared".into(),
@@ -169,99 +175,103 @@ fn work(snapshot: &Snapshot) -> String {
     }
 }
 
-fn invitation(invitation: &ReceivedView) -> Entry {
+fn invitation_entry(invitation: &ReceivedView) -> Entry {
     let id = invitation.id;
-    let label = format!("{} invites you to {}", quoted(&invitation.owner_name), quoted(&invitation.service_name));
+    let label =
+        format!("{} invites you to {}", quoted_name(&invitation.owner_name), quoted_name(&invitation.service_name));
     let entries = vec![
-        action("Accept", Click::Ask(Request::Accept { invitation: id, port: None })),
-        action("Decline", Click::Ask(Request::Decline { invitation: id })),
-        action("Look at it…", Click::Show(View::Invitation(id))),
+        item("Accept", TrayAction::Request(Request::Accept { invitation: id, port: None })),
+        item("Decline", TrayAction::Request(Request::Decline { invitation: id })),
+        item("Show invitation…", TrayAction::Show(View::Invitation(id))),
     ];
     Entry::Submenu { label, entries }
 }
 
-fn knock(knock: &KnockView) -> Entry {
-    let answer = |answer| Click::Ask(Request::AnswerKnock { invitation: knock.invitation, answer });
+fn knock_entry(knock: &KnockView) -> Entry {
+    let answer = |answer| TrayAction::Request(Request::AnswerKnock { invitation: knock.invitation, answer });
     let entries = vec![
-        action("Allow once", answer(KnockAnswer::Once)),
-        action("Always allow", answer(KnockAnswer::Always)),
-        action("Deny", answer(KnockAnswer::Deny)),
+        item("Allow once", answer(KnockAnswer::Once)),
+        item("Always allow", answer(KnockAnswer::Always)),
+        item("Deny", answer(KnockAnswer::Deny)),
     ];
-    Entry::Submenu { label: format!("{} asks for {}", quoted(&knock.name), quoted(&knock.service_name)), entries }
+    Entry::Submenu {
+        label: format!("{} asks for access to {}", quoted_name(&knock.name), quoted_name(&knock.service_name)),
+        entries,
+    }
 }
 
-fn service(service: &ServiceView) -> Entry {
+fn service_entry(service: &ServiceView) -> Entry {
     let state = match (&service.health, service.live) {
         (_, _) if !service.on => "",
-        (Health::Down { .. }, _) => " (does not answer)",
+        (Health::Down { .. }, _) => " (not responding)",
         (_, 0) => "",
         (_, _) => " (in use)",
     };
     let request = Request::SetService { service: service.id, on: !service.on };
-    toggle(&format!("Share {}{state}", quoted(&service.name)), service.on, request)
+    toggle(&format!("Share {}{state}", quoted_name(&service.name)), service.on, request)
 }
 
-fn portal(inlet: &InletView) -> Entry {
+fn portal_entry(inlet: &InletView) -> Entry {
     let state = match &inlet.link {
         InletLink::Off => "off",
         InletLink::Connecting => "connecting",
         InletLink::Up { .. } => "up",
-        InletLink::Down { fault, .. } => short(fault),
+        InletLink::Down { fault, .. } => fault_summary(fault),
     };
-    let label = format!("{} from {}: {state}", quoted(&inlet.name), quoted(&inlet.owner_name));
+    let label = format!("{} from {}: {state}", quoted_name(&inlet.name), quoted_name(&inlet.owner_name));
     let mut entries = vec![toggle("On", inlet.on, Request::SetInlet { inlet: inlet.id, on: !inlet.on })];
     if let Some(url) = &inlet.url {
-        entries.push(action("Open in the browser", Click::OpenUrl(url.clone())));
+        entries.push(item("Open in browser", TrayAction::OpenUrl(url.clone())));
     }
-    entries.push(action(&format!("Copy address {}", inlet.address), Click::Copy(inlet.address.clone())));
+    entries.push(item(&format!("Copy address {}", inlet.address), TrayAction::Copy(inlet.address.clone())));
     Entry::Submenu { label, entries }
 }
 
-fn action(label: &str, click: Click) -> Entry {
-    Entry::Item(Item { label: label.into(), click: Some(click), checked: None })
+fn item(label: &str, action: TrayAction) -> Entry {
+    Entry::Item(Item { label: label.into(), action: Some(action), checked: None })
 }
 
 fn toggle(label: &str, checked: bool, request: Request) -> Entry {
-    Entry::Item(Item { label: label.into(), click: Some(Click::Ask(request)), checked: Some(checked) })
+    Entry::Item(Item { label: label.into(), action: Some(TrayAction::Request(request)), checked: Some(checked) })
 }
 
-fn quoted(name: &str) -> String {
-    format!("“{}”", plain(name, MENU_NAME))
+fn quoted_name(name: &str) -> String {
+    format!("“{}”", sanitize_line(name, MAX_MENU_NAME))
 }
 
-fn counted(number: usize, what: &str) -> String {
+fn count(number: usize, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         _ => format!("{number} {what}s"),
     }
 }
 
-/// Why, in the few words that a menu has room for.
-fn short(fault: &Fault) -> &'static str {
+/// The fault in a few words.
+fn fault_summary(fault: &Fault) -> &'static str {
     match fault.code {
-        Code::PortTaken => "its port is taken",
+        Code::PortTaken => "port in use",
         Code::Expired => "expired",
-        Code::Revoked => "taken back",
+        Code::Revoked => "access revoked",
         Code::Denied => "denied",
-        Code::Asked => "its owner is being asked",
+        Code::Asked => "waiting for approval",
         Code::PausedByOwner => "paused by its owner",
         Code::Paused => "paused",
         Code::ServiceClosed => "no longer shared",
-        Code::ServiceDown => "the service does not answer",
-        Code::OwnerOffline => "its owner is offline",
-        Code::HubUnreachable => "the hub cannot be reached",
-        Code::NoWayIn => "nobody can reach you yet",
-        Code::NotTrusted => "somebody else answers",
-        Code::KeyChanged => "a key has changed",
+        Code::ServiceDown => "service not responding",
+        Code::OwnerOffline => "owner offline",
+        Code::HubUnreachable => "hub unreachable",
+        Code::NoWayIn => "not reachable by others",
+        Code::NotTrusted => "identity does not match",
+        Code::KeyChanged => "key changed",
         Code::Blocked => "blocked",
-        Code::KeychainLocked => "the keychain is locked",
-        Code::KeychainMissing => "there is no keychain",
-        Code::KeychainFailed => "the keychain failed",
+        Code::KeychainLocked => "keychain locked",
+        Code::KeychainMissing => "no keychain",
+        Code::KeychainFailed => "keychain error",
         Code::WrongPassphrase => "wrong passphrase",
-        Code::InUse => "another Postern uses the data",
-        Code::NewerData => "the data is from a newer Postern",
-        Code::DamagedData => "the data was damaged",
-        Code::Storage => "the disk failed",
+        Code::InUse => "data in use by another instance",
+        Code::NewerData => "data of a newer version",
+        Code::DamagedData => "data damaged",
+        Code::Storage => "disk error",
         _ => "see the window",
     }
 }

@@ -1,19 +1,18 @@
-//! What is in the tray: a pure function of what the engine shows.
+//! The tray: a pure function of the engine's state.
 //!
 //! ```text
-//! Shown ──► Tray { icon, tooltip, menu } ── only when it changed ──► ksni (Linux) or Tauri's tray (elsewhere)
-//!                                        ◄────────── Click ─────────
+//! EngineViewState ──► Tray { icon, tooltip, menu } ── only when it changed ──► ksni (Linux) or Tauri's tray (macOS, Windows)
+//!                                        ◄────────── TrayAction ─────────
 //! ```
 //!
-//! Nothing here has an effect, and nothing asks: a menu item carries what it means as a value, never as a text to be
-//! parsed.
+//! A menu item carries its action as a value; no text is ever parsed.
 
 mod icon;
+mod icon_images;
 mod menu;
-mod picture;
 
 #[cfg(not(target_os = "linux"))]
-#[path = "elsewhere.rs"]
+#[path = "macos_windows.rs"]
 mod backend;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -21,59 +20,59 @@ mod backend;
 
 pub use backend::Backend;
 pub use icon::Icon;
+pub use icon_images::PanelTheme;
 pub use menu::{Entry, Item, Menu};
-pub use picture::Shade;
 
 use postern_engine::api::{Fault, Request, Snapshot};
 
-use crate::face::View;
+use crate::desktop_integration::View;
 
-/// What the shell knows of the engine.
+/// The engine's state as tray and diagnostics show it.
 #[derive(Debug, Clone, Copy)]
-pub enum Shown<'a> {
+pub enum EngineViewState<'a> {
     /// It is starting.
     Starting,
-    /// It could not start.
+    /// It failed to start, or stopped.
     Failed(&'a Fault),
-    /// It runs and shows this.
+    /// It runs; this is its snapshot.
     Running(&'a Snapshot),
 }
 
-/// Everything in the tray at one instant.
+/// Icon, tooltip and menu; equal trays look and act the same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tray {
-    /// The picture.
+    /// The icon.
     pub icon: Icon,
-    /// One line under the pointer, and the menu's first.
+    /// The tooltip; the menu's first item has the same text.
     pub tooltip: String,
     /// The menu.
     pub menu: Menu,
 }
 
 impl Tray {
-    /// The tray for what is shown.
+    /// The tray for this state.
     #[must_use]
-    pub fn of(shown: Shown<'_>) -> Self {
-        let status = menu::status(shown);
-        Self { icon: Icon::of(shown), menu: Menu::of(shown, &status), tooltip: format!("Postern: {status}") }
+    pub fn of(state: EngineViewState<'_>) -> Self {
+        let status = menu::status_line(state);
+        Self { icon: Icon::of(state), menu: Menu::of(state, &status), tooltip: format!("Postern: {status}") }
     }
 }
 
-/// What a person wants who clicked in the tray.
+/// What a click on the icon or a menu item does.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Click {
-    /// The icon itself: the window comes, or goes.
-    Icon,
-    /// Ask the engine.
-    Ask(Request),
-    /// Put this into the clipboard.
+pub enum TrayAction {
+    /// Show or hide the window: a click on the icon.
+    ToggleWindow,
+    /// Send a request to the engine.
+    Request(Request),
+    /// Copy this to the clipboard.
     Copy(String),
     /// Open this in the browser.
     OpenUrl(String),
-    /// Show this part of the window.
+    /// Show this view of the window.
     Show(View),
-    /// Try to start again.
-    Retry,
-    /// End the program.
+    /// Start the engine again.
+    RetryStart,
+    /// Quit the program.
     Quit,
 }

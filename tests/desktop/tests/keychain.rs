@@ -47,7 +47,7 @@ async fn a_locked_keychain_is_reported_and_no_new_key_is_created() {
 
     ann.desktop.start_keyring(Keyring::Locked).await;
     ann.start(&["--hidden"]);
-    let locked = "the keychain is locked";
+    let locked = "keychain locked";
     eventually_async(locked, TIMEOUT, || async { ann.tray.tooltip().await?.contains(locked).then_some(()) }).await;
 
     ann.tray.click_icon().await;

@@ -137,7 +137,7 @@ async fn first_run_share_and_join_through_the_windows() {
     fetch(address).await;
     ben.tray.line_like("“Notes & <b>more</b>” from “Ann”: up").await;
     let joined = ann.notifications.wait_for_notification("Ben joined").await;
-    assert_eq!(joined.body, "They can use “Notes &amp; &lt;b&gt;more&lt;/b&gt;” now.");
+    assert_eq!(joined.body, "They now have access to “Notes &amp; &lt;b&gt;more&lt;/b&gt;”.");
 }
 
 async fn first_run(window: &postern_desktop_tests::Page, name: &str, hub: &Hub) {
@@ -177,7 +177,7 @@ async fn an_invitation_is_accepted_from_its_notification() {
     let second = share(&story.ann, "Wiki", other.address()).await;
     invite(&story.ann, second, InviteTo::Contact { person }).await;
     let note = story.ben.notifications.wait_for_notification("Ann invites you").await;
-    assert_eq!(note.body, "To use “Wiki” on this computer.");
+    assert_eq!(note.body, "Accept to use “Wiki” on this computer.");
     story.ben.notifications.press(&note, "Accept").await;
     let inlet = |snapshot: &Snapshot| snapshot.inlets.iter().find(|inlet| inlet.name == "Wiki").map(|inlet| inlet.id);
     let inlet = story.ben.wait_for("the new portal", inlet).await;
@@ -208,11 +208,11 @@ async fn a_knock_is_answered_from_its_notification() {
     };
     let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
     story.ben.request(accept).await.unwrap();
-    let note = story.ann.notifications.wait_for_notification("Ben asks to be let in").await;
-    assert_eq!(note.body, "To use “Notes”.");
+    let note = story.ann.notifications.wait_for_notification("Ben asks for access").await;
+    assert_eq!(note.body, "They want to use “Notes”.");
     let labels: Vec<_> = note.buttons.iter().map(|(_, label)| label.as_str()).collect();
     assert_eq!(labels, ["Open Postern", "Allow once", "Always allow", "Deny"]);
-    story.ann.tray.line_like("“Ben” asks for “Notes”").await;
+    story.ann.tray.line_like("“Ben” asks for access to “Notes”").await;
     assert!(story.ben.wait_for("his portals", |snapshot| Some(snapshot.inlets.is_empty())).await, "he waits outside");
 
     story.ann.notifications.press(&note, "Allow once").await;
@@ -316,7 +316,7 @@ async fn revoking_cuts_streams_and_notifies_both() {
     story.ann.request(Request::RevokeGrant { grant }).await.unwrap();
     let code = story.ben.wait_for("the portal to be down", portal_fault).await;
     assert_eq!(code, Code::Revoked);
-    story.ben.tray.line_like("“Notes” from “Ann”: taken back").await;
+    story.ben.tray.line_like("“Notes” from “Ann”: access revoked").await;
     story.ben.notifications.wait_for_notification("“Notes” is down").await;
     let state = |snapshot: &Snapshot| Some(snapshot.services.first()?.people.first()?.state);
     story
@@ -356,10 +356,10 @@ async fn sessions_reconnect_to_a_restarted_hub() {
     let Story { ann, ben, hub, page, service } = Story::joined().await;
     let address = hub.address();
     drop(hub);
-    ben.notifications.wait_for_notification(&format!("{address} was lost")).await;
-    ben.tray.line("Offline: nobody can be reached", |_| true).await;
+    ben.notifications.wait_for_notification(&format!("Disconnected from {address}")).await;
+    ben.tray.line("Offline: no hub or portal is reachable", |_| true).await;
     let hub = Hub::start_at(address);
-    ben.notifications.wait_for_notification(&format!("{address} is back")).await;
+    ben.notifications.wait_for_notification(&format!("Reconnected to {address}")).await;
     let story = Story { ann, ben, hub, page, service };
     story.reaches().await;
     let up = |snapshot: &Snapshot| snapshot.hubs.iter().all(|hub| hub.link == LinkState::Up).then_some(());

@@ -71,7 +71,7 @@ async fn a_second_start_shows_the_first_instance() {
     ann.start(&["--hidden"]);
     ann.tray.line("Open Postern", |_| true).await;
     let second = ann.start_second(&[]).success();
-    assert!(second.stdout.contains("running already"), "{}", second.stdout);
+    assert!(second.stdout.contains("already running"), "{}", second.stdout);
     eventually_async("the window", TIMEOUT, || async { ann.shows_window().then_some(()) }).await;
 }
 
@@ -107,7 +107,7 @@ async fn without_a_screen_it_says_so() {
     let mut command = ann.desktop.with_environment(program::command("postern-app"));
     let ended = Process::run(command.env_remove("DISPLAY"), TIMEOUT);
     assert_eq!(ended.status.code(), Some(69), "{}", ended.stderr);
-    assert!(ended.stderr.contains("Postern needs a screen"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("Postern needs a display"), "{}", ended.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,7 +190,7 @@ async fn a_panic_is_reported_and_leaves_no_process_behind() {
     let ann = DesktopUser::new().await;
     let app = Process::spawn(ann.command().arg("--panic"));
     let text = told(&ann).await;
-    assert!(text.starts_with("Postern has run into a mistake of its own.\n\nStart it again."), "{text}");
+    assert!(text.starts_with("Postern has crashed because of an internal error.\n\nStart it again."), "{text}");
     let log = fs::read_to_string(ann.data_dir().join("logs/postern.log")).unwrap();
     assert!(log.contains("as it was asked to, with --panic"), "{log}");
     // It ended, so that starting it again is possible.

@@ -1,4 +1,4 @@
-// Numbers, times and names as people read them. Pure: the present comes in as an argument.
+// Formats numbers, times and identifiers. Pure: the current time is an argument.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -40,7 +40,7 @@ function pair(ms: number, big: number, bigName: string, small: number, smallName
   return rest === 0 ? `${whole} ${bigName}` : `${whole} ${bigName} ${rest} ${smallName}`;
 }
 
-/** A past moment: `just now`, `5 min ago`, `yesterday`, `12 Mar`. */
+/** A past time: `just now`, `5 min ago`, `yesterday`, `12 Mar`. */
 export function ago(at: number, now: number): string {
   const gone = now - at;
   if (gone < 45 * SECOND) return 'just now';
@@ -52,7 +52,7 @@ export function ago(at: number, now: number): string {
   return date(at, now);
 }
 
-/** A moment to come: `in 5 min`, `in 3 h`, `in 6 days`, `on 12 Mar`; `now` when it has come. */
+/** A future time: `in 5 min`, `in 3 h`, `in 6 days`, `on 12 Mar`; `now` when it has come. */
 export function until(at: number, now: number): string {
   const left = at - now;
   if (left <= 0) return 'now';

@@ -1,4 +1,4 @@
-// What a person can do about a fault, by its code. Pure.
+// The next step for a fault, by its code. Pure.
 
 import type { ViewName } from './backend/shell';
 import type { Code, Request } from './types';
@@ -28,17 +28,17 @@ export function remedy(code: Code): Remedy | null {
   }
 }
 
-/** Whether somebody wanted it so: said calmly, not as something broken. */
-export function intended(code: Code): boolean {
+/** Whether the state is intended: shown as information, not as an error. */
+export function isIntentional(code: Code): boolean {
   return code === 'paused' || code === 'paused-by-owner' || code === 'asked';
 }
 
-/** Whether it comes back by itself. */
-export function passing(code: Code): boolean {
+/** Whether it resolves by itself. */
+export function isTransient(code: Code): boolean {
   return ['owner-offline', 'hub-unreachable', 'service-down', 'timed-out', 'asked', 'paused-by-owner', 'paused'].includes(code);
 }
 
 export function tone(code: Code): 'bad' | 'warn' | 'plain' {
-  if (intended(code)) return 'plain';
-  return passing(code) ? 'warn' : 'bad';
+  if (isIntentional(code)) return 'plain';
+  return isTransient(code) ? 'warn' : 'bad';
 }

@@ -1,4 +1,4 @@
-// What can be guessed of a service from its address. Pure.
+// Guesses name, protocol and icon of a service from its port. Pure.
 
 import type { ServiceKind } from './types';
 
@@ -33,23 +33,23 @@ export function portOf(target: string): number | null {
   return digits && port >= 1 && port <= 65535 ? port : null;
 }
 
-/** A name and kind to propose for what somebody typed. */
-export function guess(target: string): { name: string; kind: ServiceKind } {
+/** Name and protocol to propose for a target. */
+export function guessService(target: string): { name: string; kind: ServiceKind } {
   const port = portOf(target);
   const known = port === null ? undefined : NAMES[port];
   if (known) return { name: known[0], kind: known[1] };
   return { name: port === null ? '' : `Port ${port}`, kind: 'tcp' };
 }
 
-/** The picture for a service. */
-export function glyph(kind: ServiceKind, target: string): Glyph {
+/** The icon for a service. */
+export function serviceGlyph(kind: ServiceKind, target: string): Glyph {
   const known = NAMES[portOf(target) ?? 0];
   if (known && known[1] === kind) return known[2];
   return kind === 'tcp' ? 'plug' : 'globe';
 }
 
 export const KINDS: { kind: ServiceKind; name: string }[] = [
-  { kind: 'http', name: 'Web' },
-  { kind: 'https', name: 'Web, TLS' },
-  { kind: 'tcp', name: 'Other' },
+  { kind: 'http', name: 'HTTP' },
+  { kind: 'https', name: 'HTTPS' },
+  { kind: 'tcp', name: 'TCP' },
 ];

@@ -1,4 +1,4 @@
-// The whole state in one line. Pure.
+// The overall status in one line. Pure.
 
 import { count } from './format';
 import type { Snapshot } from './types';
@@ -12,7 +12,7 @@ export function statusLine(snapshot: Snapshot): StatusLine {
     case 'offline':
       return { tone: 'bad', text: 'Offline' };
     case 'attention':
-      return { tone: 'warn', text: waiting(snapshot) };
+      return { tone: 'warn', text: attentionText(snapshot) };
     case 'live':
       return { tone: 'good', text: `${count(connections(snapshot), 'connection')} open` };
     case 'ready':
@@ -26,10 +26,10 @@ function connections(snapshot: Snapshot): number {
   return [...snapshot.services, ...snapshot.inlets].reduce((sum, { live }) => sum + live, 0);
 }
 
-function waiting(snapshot: Snapshot): string {
-  const asks = attention(snapshot);
-  if (asks > 0) return count(asks, 'thing waits for you', 'things wait for you');
-  return 'Needs a look';
+function attentionText(snapshot: Snapshot): string {
+  const pending = attention(snapshot);
+  if (pending > 0) return count(pending, 'pending request');
+  return 'Needs attention';
 }
 
 function ready(snapshot: Snapshot): string {
@@ -41,7 +41,7 @@ function ready(snapshot: Snapshot): string {
   return 'Ready';
 }
 
-/** How many invitations and knocks wait for an answer. */
+/** The number of invitations and knocks that need an answer. */
 export function attention(snapshot: Snapshot): number {
   return snapshot.knocks.length + snapshot.invitations.filter(({ state }) => state.state === 'new').length;
 }

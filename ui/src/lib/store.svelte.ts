@@ -1,4 +1,4 @@
-// What the window knows and does. One owner: every component reads from here and sends through here.
+// The page's state and actions. Every component reads from the store and sends through it.
 //
 //   backend ─ snapshot, traffic, notice, navigate ─► store ─► components
 //   backend ◄──────── request, shell ─────────────── store ◄─ components
@@ -6,15 +6,17 @@
 import { tick } from 'svelte';
 import type { Backend } from './backend/backend';
 import type { Navigate, ShellAction, ShellState } from './backend/shell';
-import { heard } from './notices';
-import { reuse } from './reuse';
+import { describeNotice } from './notices';
+import { shareStructure } from './structural_sharing';
 import { TrafficHistory } from './traffic.svelte';
 import type { Answer, Fault, Notice, Request, Snapshot } from './types';
 
-/** How long an undo is offered. */
+/** How long an undo is offered: time to notice a mistake. */
 export const UNDO_MS = 8000;
 
-const NOTE_MS = 4000;
+/** How long a message without an undo is shown: time to read one sentence. */
+const TOAST_MS = 4000;
+/** How often relative times are updated; the shortest that is shown is a minute. */
 const CLOCK_MS = 10_000;
 
 export type Toast = {
@@ -26,27 +28,27 @@ export type Toast = {
 
 type Timed = { left: number; started: number; timer: number; end: () => void };
 
-/** Something that is taken back at once and can be had again for a while. */
-export type Undoable = {
-  /** What leaves: hidden meanwhile. */
+/** A removal that takes effect at once and can be undone for `UNDO_MS`. */
+export type UndoableRemoval = {
+  /** The removed object; hidden until the removal is committed or undone. */
   id: string;
   text: string;
-  /** Done at once. */
-  first?: Request;
-  /** Done when the person takes it back. */
+  /** Sent at once. */
+  apply?: Request;
+  /** Sent when the user undoes it. */
   undo?: Request;
-  /** Done when they did not. */
-  then: Request;
+  /** Sent when the undo period is over. */
+  commit: Request;
 };
 
-export function asFault(thrown: unknown): Fault {
+export function toFault(thrown: unknown): Fault {
   if (thrown && typeof thrown === 'object' && 'code' in thrown && 'message' in thrown) return thrown as Fault;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return { code: 'failed', message };
 }
 
-/** When what had the focus has left, the view's heading has it, not nothing. */
-function keepFocus(): void {
+/** When the focused element was removed, the view's heading gets the focus. */
+function restoreFocus(): void {
   if (document.activeElement && document.activeElement !== document.body) return;
   document.querySelector<HTMLElement>('main [data-view-title]')?.focus({ preventScroll: true });
 }
@@ -54,79 +56,79 @@ function keepFocus(): void {
 class Store {
   snapshot = $state.raw<Snapshot | null>(null);
   shellState = $state.raw<ShellState | null>(null);
-  /** Why there is no engine. */
+  /** Why the engine is not running. */
   startFault = $state.raw<Fault | null>(null);
   route = $state.raw<Navigate>({ view: 'home' });
   toasts = $state.raw<readonly Toast[]>([]);
-  /** Ids of what has been taken back and may still be had again. */
-  leaving = $state.raw<ReadonlySet<string>>(new Set());
-  /** What a screen reader says now. */
-  spoken = $state('');
+  /** Ids of removed objects whose removal can still be undone. */
+  pendingRemovals = $state.raw<ReadonlySet<string>>(new Set());
+  /** The text of the live region, for screen readers. */
+  announcement = $state('');
   now = $state(Date.now());
   pinned = $state(false);
   readonly traffic = new TrafficHistory();
 
   #backend: Backend | null = null;
-  #trail: Navigate[] = [];
+  #history: Navigate[] = [];
   #timed = new Map<number, Timed>();
   #nextToast = 1;
 
   async start(backend: Backend): Promise<void> {
     this.#backend = backend;
     await backend.listen({
-      snapshot: (snapshot) => this.#take(snapshot),
-      traffic: (traffic) => this.traffic.take(traffic),
-      notice: (notice) => this.#hear(notice),
+      snapshot: (snapshot) => this.#setSnapshot(snapshot),
+      traffic: (traffic) => this.traffic.update(traffic),
+      notice: (notice) => this.#onNotice(notice),
       navigate: (to) => this.go(to),
-      shell: () => void this.#askShell(),
+      shell: () => void this.#fetchShellState(),
     });
     setInterval(() => document.visibilityState === 'visible' && (this.now = Date.now()), CLOCK_MS);
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') this.now = Date.now();
-      else this.settle();
+      else this.flushUndo();
     });
-    window.addEventListener('pagehide', () => this.settle());
-    await Promise.all([this.#askShell(), this.#askSnapshot()]);
+    window.addEventListener('pagehide', () => this.flushUndo());
+    await Promise.all([this.#fetchShellState(), this.#fetchSnapshot()]);
   }
 
-  async #askShell(): Promise<void> {
+  async #fetchShellState(): Promise<void> {
     try {
-      this.#takeShell(await this.#backend!.shellState());
+      this.#setShellState(await this.#backend!.shellState());
     } catch (thrown) {
-      this.startFault = asFault(thrown);
+      this.startFault = toFault(thrown);
     }
   }
 
-  async #askSnapshot(): Promise<void> {
+  async #fetchSnapshot(): Promise<void> {
     try {
       const { snapshot, traffic } = await this.#backend!.snapshot();
-      // One that was heard meanwhile is newer.
-      if (!this.snapshot) this.#take(snapshot);
-      this.traffic.take(traffic);
+      // A snapshot that arrived as an event in the meantime is newer.
+      if (!this.snapshot) this.#setSnapshot(snapshot);
+      this.traffic.update(traffic);
     } catch (thrown) {
-      if (!this.snapshot) this.startFault ??= asFault(thrown);
+      if (!this.snapshot) this.startFault ??= toFault(thrown);
     }
   }
 
-  #take(snapshot: Snapshot): void {
+  #setSnapshot(snapshot: Snapshot): void {
     this.now = Date.now();
     this.startFault = null;
-    this.snapshot = reuse(this.snapshot, snapshot);
+    this.snapshot = shareStructure(this.snapshot, snapshot);
   }
 
-  /** While there is no engine nothing of it is shown, and as soon as there is one again everything. */
-  #takeShell(state: ShellState): void {
+  /** Clears the snapshot when the engine stopped, and fetches it when it runs again. */
+  #setShellState(state: ShellState): void {
     const was = this.startFault;
     this.shellState = state;
     this.startFault = state.fault;
     if (state.fault) this.snapshot = null;
-    else if (was && !this.snapshot) void this.#askSnapshot();
+    else if (was && !this.snapshot) void this.#fetchSnapshot();
   }
 
-  #hear(notice: Notice): void {
-    const { text, shown } = heard(notice);
-    this.say(text);
-    if (shown) this.note(text);
+  #onNotice(notice: Notice): void {
+    const { text, shown } = describeNotice(notice);
+    this.announce(text);
+    if (shown) this.toast(text);
   }
 
   /** Rejects with a `Fault`. */
@@ -136,44 +138,44 @@ class Store {
 
   /** Rejects with a `Fault`. */
   async shell(action: ShellAction): Promise<void> {
-    this.#takeShell(await this.#backend!.shell(action));
+    this.#setShellState(await this.#backend!.shell(action));
   }
 
   saveAs(name: string): Promise<string | null> {
     return this.#backend!.saveAs(name);
   }
 
-  /** Whether it was copied; if not, why is said. */
+  /** Resolves to whether it was copied; shows the fault if not. */
   async copy(text: string, what: string): Promise<boolean> {
     try {
       await this.shell({ action: 'copy', text });
     } catch (thrown) {
-      this.note(`${what} not copied`, asFault(thrown));
+      this.toast(`${what} not copied`, toFault(thrown));
       return false;
     }
-    this.say(`${what} copied`);
+    this.announce(`${what} copied`);
     return true;
   }
 
-  // ── where the person is ──
+  // ── navigation ──
 
   go(to: Navigate): void {
     const { fault, ...from } = this.route;
     if (!to.fault && !fault && to.view === from.view && to.service === from.service && to.invitation === from.invitation) return;
-    // Why something could not be shown is said once, not on the way back too.
-    if (to.view === 'home') this.#trail = [];
-    else if (to.view !== from.view || !to.fault) this.#trail = [...this.#trail, from].slice(-20);
-    this.#arrive(to);
+    // A fault is shown once, not again when the user goes back.
+    if (to.view === 'home') this.#history = [];
+    else if (to.view !== from.view || !to.fault) this.#history = [...this.#history, from].slice(-20);
+    this.#navigate(to);
   }
 
-  /** Whether there was somewhere to go back to. */
+  /** Returns whether there was a previous view. */
   back(): boolean {
-    const to = this.#trail.pop() ?? (this.route.view === 'home' ? null : { view: 'home' as const });
-    if (to) this.#arrive(to);
+    const to = this.#history.pop() ?? (this.route.view === 'home' ? null : { view: 'home' as const });
+    if (to) this.#navigate(to);
     return to !== null;
   }
 
-  #arrive(to: Navigate): void {
+  #navigate(to: Navigate): void {
     this.route = to;
     void tick().then(() => {
       const heading = document.querySelector<HTMLElement>('main [data-view-title]');
@@ -182,71 +184,71 @@ class Store {
     });
   }
 
-  // ── notes, and taking things back ──
+  // ── toasts and undo ──
 
-  say(text: string): void {
-    this.spoken = '';
-    void tick().then(() => (this.spoken = text));
+  announce(text: string): void {
+    this.announcement = '';
+    void tick().then(() => (this.announcement = text));
   }
 
-  note(text: string, fault: Fault | null = null): void {
-    this.#toast({ text, fault, undo: null }, fault ? UNDO_MS : NOTE_MS, () => {});
+  toast(text: string, fault: Fault | null = null): void {
+    this.#addToast({ text, fault, undo: null }, fault ? UNDO_MS : TOAST_MS, () => {});
   }
 
-  /** Says what was done, and for a while how it is undone. */
-  done(text: string, undo: Request): void {
+  /** Shows what was done, with an undo button. */
+  notifyWithUndo(text: string, undo: Request): void {
     const back = async () => {
       this.dismiss(id);
       try {
         await this.send(undo);
-        this.say('Undone');
+        this.announce('Undone');
       } catch (thrown) {
-        this.note(text, asFault(thrown));
+        this.toast(text, toFault(thrown));
       }
     };
-    const id = this.#toast({ text, fault: null, undo: () => void back() }, UNDO_MS, () => {});
+    const id = this.#addToast({ text, fault: null, undo: () => void back() }, UNDO_MS, () => {});
   }
 
   /** Rejects with the `Fault` of the first step. */
-  async takeBack(what: Undoable): Promise<void> {
-    if (this.leaving.has(what.id)) return;
-    if (what.first) await this.send(what.first);
-    this.leaving = new Set(this.leaving).add(what.id);
-    void tick().then(keepFocus);
-    const stay = () => {
-      const rest = new Set(this.leaving);
+  async removeWithUndo(what: UndoableRemoval): Promise<void> {
+    if (this.pendingRemovals.has(what.id)) return;
+    if (what.apply) await this.send(what.apply);
+    this.pendingRemovals = new Set(this.pendingRemovals).add(what.id);
+    void tick().then(restoreFocus);
+    const restore = () => {
+      const rest = new Set(this.pendingRemovals);
       rest.delete(what.id);
-      this.leaving = rest;
+      this.pendingRemovals = rest;
     };
-    const finish = async () => {
+    const commit = async () => {
       try {
-        await this.send(what.then);
+        await this.send(what.commit);
       } catch (thrown) {
-        this.note(what.text, asFault(thrown));
+        this.toast(what.text, toFault(thrown));
       }
-      stay();
+      restore();
     };
     const undo = async () => {
       this.dismiss(id, false);
       try {
         if (what.undo) await this.send(what.undo);
       } catch (thrown) {
-        this.note(what.text, asFault(thrown));
+        this.toast(what.text, toFault(thrown));
       }
-      stay();
-      this.say('Undone');
+      restore();
+      this.announce('Undone');
     };
-    const id = this.#toast({ text: what.text, fault: null, undo: () => void undo() }, UNDO_MS, () => void finish());
+    const id = this.#addToast({ text: what.text, fault: null, undo: () => void undo() }, UNDO_MS, () => void commit());
   }
 
-  /** Takes back what was done last. */
+  /** Undoes the latest action that can be undone. */
   undoLast(): boolean {
     const last = this.toasts.findLast((toast) => toast.undo);
     last?.undo?.();
     return last !== undefined;
   }
 
-  #toast(toast: Omit<Toast, 'id'>, ms: number, end: () => void): number {
+  #addToast(toast: Omit<Toast, 'id'>, ms: number, end: () => void): number {
     const id = this.#nextToast++;
     this.toasts = [...this.toasts, { id, ...toast }];
     const timer = window.setTimeout(() => this.dismiss(id), ms);
@@ -254,7 +256,7 @@ class Store {
     return id;
   }
 
-  /** Ends a toast; `done` carries out what it announced. */
+  /** Closes a toast; `done` commits the removal it stands for. */
   dismiss(id: number, done = true): void {
     const timed = this.#timed.get(id);
     if (!timed) return;
@@ -264,15 +266,15 @@ class Store {
     if (done) timed.end();
   }
 
-  /** Nobody loses the undo while they point at it. */
-  hold(): void {
+  /** Toasts do not time out while the pointer or the focus is on them. */
+  pauseToasts(): void {
     for (const timed of this.#timed.values()) {
       window.clearTimeout(timed.timer);
       timed.left -= Date.now() - timed.started;
     }
   }
 
-  release(): void {
+  resumeToasts(): void {
     for (const [id, timed] of this.#timed) {
       window.clearTimeout(timed.timer);
       timed.started = Date.now();
@@ -280,8 +282,8 @@ class Store {
     }
   }
 
-  /** Carries out everything that waits for an undo: the window is about to go. */
-  settle(): void {
+  /** Commits all pending removals: the window is being hidden. */
+  flushUndo(): void {
     for (const toast of this.toasts) if (toast.undo) this.dismiss(toast.id);
   }
 }

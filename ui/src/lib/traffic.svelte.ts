@@ -1,32 +1,32 @@
-// What flowed lately, by grant and by portal: enough for a line of numbers and a small chart.
+// Recent traffic by grant and by portal, for rates and charts.
 
 import type { TrafficFlow, Traffic } from './types';
 
-/** How far back a chart looks. */
+/** The time span of a chart. */
 export const WINDOW_MS = 60_000;
 
 export type Sample = { at: number; up: number; down: number };
 export type Rates = { up: number; down: number };
 
 export class TrafficHistory {
-  /** The newest numbers by id; replaced as a whole. */
+  /** The latest values by id; replaced as a whole. */
   flows = $state.raw<ReadonlyMap<string, TrafficFlow<string>>>(new Map());
-  /** When they were read. */
+  /** When they were sampled. */
   at = $state(0);
   #samples = new Map<string, Sample[]>();
 
-  take(traffic: Traffic): void {
+  update(traffic: Traffic): void {
     const flows = new Map<string, TrafficFlow<string>>();
     for (const flow of [...traffic.grants, ...traffic.inlets]) {
       flows.set(flow.id, flow);
-      if (traffic.at) this.#remember(flow, traffic.at);
+      if (traffic.at) this.#addSample(flow, traffic.at);
     }
     for (const id of this.#samples.keys()) if (!flows.has(id)) this.#samples.delete(id);
     this.flows = flows;
     this.at = traffic.at;
   }
 
-  #remember(flow: TrafficFlow<string>, at: number): void {
+  #addSample(flow: TrafficFlow<string>, at: number): void {
     const samples = this.#samples.get(flow.id) ?? [];
     samples.push({ at, up: flow.up_rate, down: flow.down_rate });
     while (samples.length > 0 && samples[0]!.at < at - 2 * WINDOW_MS) samples.shift();

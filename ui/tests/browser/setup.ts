@@ -2,6 +2,6 @@ import { serve } from '../serve.mjs';
 
 export default async function setup(): Promise<() => Promise<void>> {
   const server = await serve();
-  process.env['WINDOW_URL'] = server.url;
+  process.env['PAGE_URL'] = server.url;
   return () => server.close();
 }

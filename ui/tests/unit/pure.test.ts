@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import * as format from '../../src/lib/format';
-import { heard } from '../../src/lib/notices';
-import { byOwner, called, hue, initials, matches } from '../../src/lib/people';
-import { byDay, line } from '../../src/lib/receipts';
+import { describeNotice } from '../../src/lib/notices';
+import { byOwner, displayName, colorIndex, initials, matches } from '../../src/lib/person';
+import { byDay, describeEvent } from '../../src/lib/audit';
 import { remedy, tone } from '../../src/lib/remedy';
-import { reuse } from '../../src/lib/reuse';
-import { glyph, guess, portOf } from '../../src/lib/service';
+import { shareStructure } from '../../src/lib/structural_sharing';
+import { serviceGlyph, guessService, portOf } from '../../src/lib/service';
 import { attention, statusLine } from '../../src/lib/status';
-import { choiceOf, chosen, ends, EVERYTHING } from '../../src/lib/terms';
-import { SCENES } from '../../src/lib/backend/scenes';
+import { toChoice, toTerms, describeEnd, UNLIMITED } from '../../src/lib/terms';
+import { FIXTURES } from '../../src/lib/backend/fixtures';
 import type { AuditEntry } from '../../src/lib/types';
 
 const NOW = new Date(2026, 2, 12, 14, 0, 0).getTime();
@@ -34,7 +34,7 @@ describe('bytes', () => {
   it('per second', () => expect(format.rate(2048)).toBe('2.0 kB/s'));
 });
 
-describe('how long', () => {
+describe('durations', () => {
   it.each([
     [0, '0 ms'],
     [320.4, '320 ms'],
@@ -47,7 +47,7 @@ describe('how long', () => {
   ])('%d ms is %s', (ms, text) => expect(format.lasted(ms)).toBe(text));
 });
 
-describe('when it was', () => {
+describe('past times', () => {
   it.each([
     [0, 'just now'],
     [-5000, 'just now'],
@@ -68,7 +68,7 @@ describe('when it was', () => {
   });
 });
 
-describe('when it will be', () => {
+describe('future times', () => {
   it.each([
     [-1, 'now'],
     [30_000, 'in less than a minute'],
@@ -79,7 +79,7 @@ describe('when it will be', () => {
   ])('%d ms on is %s', (left, text) => expect(format.until(NOW + left, NOW)).toBe(text));
 });
 
-it('counts with the right word', () => {
+it('counts with singular and plural', () => {
   expect(format.count(1, 'person', 'people')).toBe('1 person');
   expect(format.count(1200, 'person', 'people')).toBe('1,200 people');
 });
@@ -105,17 +105,17 @@ describe('initials', () => {
     ['élodie', 'É'],
   ])('%s is %s', (name, letters) => expect(initials(name)).toBe(letters));
 
-  it('an endless name is read to an end', () => expect(initials('x'.repeat(1e6))).toBe('X'));
+  it('a very long name is handled', () => expect(initials('x'.repeat(1e6))).toBe('X'));
 });
 
-it('a name of nothing is said to be none', () => {
-  expect(called(' \u200b\u202e ')).toBe('Nameless');
-  expect(called('Ada')).toBe('Ada');
+it('a name without visible characters is unnamed', () => {
+  expect(displayName(' \u200b\u202e ')).toBe('Unnamed');
+  expect(displayName('Ada')).toBe('Ada');
 });
 
-it('a person keeps their colour', () => {
-  expect(hue('Iabc')).toBe(hue('Iabc'));
-  expect(new Set(Array.from({ length: 64 }, (_, i) => hue(`I${i}`))).size).toBe(8);
+it('a person always has the same colour', () => {
+  expect(colorIndex('Iabc')).toBe(colorIndex('Iabc'));
+  expect(new Set(Array.from({ length: 64 }, (_, i) => colorIndex(`I${i}`))).size).toBe(8);
 });
 
 it('groups by owner, in the order of first appearance', () => {
@@ -145,54 +145,54 @@ describe('a service from its address', () => {
     ['', null],
   ])('%s has port %s', (target, port) => expect(portOf(target)).toBe(port));
 
-  it('has a name, a kind and a picture', () => {
-    expect(guess('nas:5432')).toEqual({ name: 'PostgreSQL', kind: 'tcp' });
-    expect(guess('3000')).toEqual({ name: 'Dev server', kind: 'http' });
-    expect(guess('4711')).toEqual({ name: 'Port 4711', kind: 'tcp' });
-    expect(glyph('tcp', 'x:22')).toBe('terminal');
-    expect(glyph('http', 'x:22')).toBe('globe');
-    expect(glyph('tcp', 'x:4711')).toBe('plug');
+  it('has a name, a protocol and an icon', () => {
+    expect(guessService('nas:5432')).toEqual({ name: 'PostgreSQL', kind: 'tcp' });
+    expect(guessService('3000')).toEqual({ name: 'Dev server', kind: 'http' });
+    expect(guessService('4711')).toEqual({ name: 'Port 4711', kind: 'tcp' });
+    expect(serviceGlyph('tcp', 'x:22')).toBe('terminal');
+    expect(serviceGlyph('http', 'x:22')).toBe('globe');
+    expect(serviceGlyph('tcp', 'x:4711')).toBe('plug');
   });
 });
 
 describe('terms', () => {
   it('count from now', () => {
-    expect(chosen({ ...EVERYTHING, span: 'hour' }, NOW)).toEqual({ until: NOW + HOUR, until_quit: false, connections: null });
-    expect(chosen({ ...EVERYTHING, span: 'quit', connections: '2' }, NOW)).toEqual({ until: null, until_quit: true, connections: 2 });
-    expect(chosen({ ...EVERYTHING, connections: 'many' }, NOW).connections).toBeNull();
-    expect(chosen({ ...EVERYTHING, connections: '-1' }, NOW).connections).toBeNull();
+    expect(toTerms({ ...UNLIMITED, span: 'hour' }, NOW)).toEqual({ until: NOW + HOUR, until_quit: false, connections: null });
+    expect(toTerms({ ...UNLIMITED, span: 'quit', connections: '2' }, NOW)).toEqual({ until: null, until_quit: true, connections: 2 });
+    expect(toTerms({ ...UNLIMITED, connections: 'many' }, NOW).connections).toBeNull();
+    expect(toTerms({ ...UNLIMITED, connections: '-1' }, NOW).connections).toBeNull();
   });
 
-  it('last until the end of the day that was chosen', () => {
-    const { until } = chosen({ ...EVERYTHING, span: 'date', day: '2026-03-20' }, NOW);
+  it('last until the end of the chosen day', () => {
+    const { until } = toTerms({ ...UNLIMITED, span: 'date', day: '2026-03-20' }, NOW);
     expect(new Date(until!).toString()).toContain('Mar 20 2026 23:59:59');
-    expect(choiceOf({ until, until_quit: false, connections: 3 })).toEqual({ span: 'date', day: '2026-03-20', connections: '3' });
+    expect(toChoice({ until, until_quit: false, connections: 3 })).toEqual({ span: 'date', day: '2026-03-20', connections: '3' });
   });
 
-  it('are said', () => {
-    expect(ends({ until: null, until_quit: false, connections: null }, NOW)).toBe('');
-    expect(ends({ until: null, until_quit: true, connections: null }, NOW)).toBe('until you quit Postern');
-    expect(ends({ until: NOW + 3 * DAY, until_quit: false, connections: null }, NOW)).toBe('ends in 3 days');
-    expect(ends({ until: NOW - DAY, until_quit: false, connections: null }, NOW)).toBe('ended 11 Mar');
+  it('are formatted', () => {
+    expect(describeEnd({ until: null, until_quit: false, connections: null }, NOW)).toBe('');
+    expect(describeEnd({ until: null, until_quit: true, connections: null }, NOW)).toBe('until you quit Postern');
+    expect(describeEnd({ until: NOW + 3 * DAY, until_quit: false, connections: null }, NOW)).toBe('ends in 3 days');
+    expect(describeEnd({ until: NOW - DAY, until_quit: false, connections: null }, NOW)).toBe('ended 11 Mar');
   });
 });
 
 describe('the status line', () => {
-  const of = (name: string) => statusLine(SCENES[name]!(NOW).snapshot!);
+  const of = (name: string) => statusLine(FIXTURES[name]!(NOW).snapshot!);
   it.each([
     ['empty', 'Nothing shared yet'],
     ['home', 'Sharing 2, using 2'],
     ['busy', '6 connections open'],
-    ['attention', '2 things wait for you'],
+    ['attention', '2 pending requests'],
     ['offline', 'Offline'],
     ['paused', 'Everything is paused'],
-  ])('of %s is %s', (scene, text) => expect(of(scene).text).toBe(text));
+  ])('of %s is %s', (fixture, text) => expect(of(fixture).text).toBe(text));
 
-  it('counts what can be answered', () => expect(attention(SCENES['attention']!(NOW).snapshot!)).toBe(2));
+  it('counts pending requests', () => expect(attention(FIXTURES['attention']!(NOW).snapshot!)).toBe(2));
 });
 
-describe('remedies go by code', () => {
-  it('and know what waits by itself', () => {
+describe('remedies', () => {
+  it('depend on the code only', () => {
     expect(remedy('hub-unreachable')?.request).toEqual({ request: 'retry' });
     expect(remedy('no-way-in')?.go).toBe('settings');
     expect(remedy('failed')).toBeNull();
@@ -202,57 +202,57 @@ describe('remedies go by code', () => {
   });
 });
 
-describe('receipts', () => {
+describe('audit entries', () => {
   const text = (deed: AuditEntry['deed']) => {
-    const said = line(deed);
-    return [said.pieces.map((p) => ('name' in p ? p.name : p.text)).join(''), said.detail].filter(Boolean).join('. ');
+    const line = describeEvent(deed);
+    return [line.pieces.map((p) => ('name' in p ? p.name : p.text)).join(''), line.detail].filter(Boolean).join('. ');
   };
 
   it('are sentences', () => {
     expect(text({ deed: 'connection', service: 'DB', person: 'I', name: 'Ada', up_bytes: 10, down_bytes: 2000, lasted_ms: 4200, ended: null })).toBe('Ada used DB. 4.2 s, ↓ 2.0 kB ↑ 10 B');
-    expect(text({ deed: 'refused', service: 'DB', person: 'I', name: null, code: 'revoked' })).toBe('Somebody unknown was kept out of DB. access was revoked');
-    expect(text({ deed: 'grant', service: 'DB', person: 'I', name: 'Ada', what: 'given-back' })).toBe('Ada gave DB back');
+    expect(text({ deed: 'refused', service: 'DB', person: 'I', name: null, code: 'revoked' })).toBe('An unknown person was denied access to DB. access was revoked');
+    expect(text({ deed: 'grant', service: 'DB', person: 'I', name: 'Ada', what: 'given-back' })).toBe('Ada gave up access to DB');
     expect(text({ deed: 'contact', person: 'I', name: 'Ada', what: 'key-changed' })).toBe('The key of Ada has changed');
     expect(text({ deed: 'service', service: 'DB', what: 'something new' })).toBe('DB something new');
   });
 
   it('are grouped by day in their order', () => {
-    const receipt = (number: number, at: number): AuditEntry => ({ number, at, hash: '', deed: { deed: 'service', service: 'x', what: 'shared' } });
-    const days = byDay([receipt(3, 30), receipt(2, 22), receipt(1, 21)], (at) => String(Math.floor(at / 10)));
-    expect(days.map((d) => d.receipts.map((r) => r.number))).toEqual([[3], [2, 1]]);
+    const entry = (number: number, at: number): AuditEntry => ({ number, at, hash: '', deed: { deed: 'service', service: 'x', what: 'shared' } });
+    const days = byDay([entry(3, 30), entry(2, 22), entry(1, 21)], (at) => String(Math.floor(at / 10)));
+    expect(days.map((d) => d.entries.map((r) => r.number))).toEqual([[3], [2, 1]]);
   });
 });
 
-it('a notice is a sentence', () => {
-  expect(heard({ notice: 'hub-back', address: 'h:1' })).toEqual({ text: 'Hub h:1 is back', shown: false });
-  expect(heard({ notice: 'joined', service: 'x', from: 'Ada', name: 'DB' }).shown).toBe(true);
+it('a notice is formatted', () => {
+  expect(describeNotice({ notice: 'hub-back', address: 'h:1' })).toEqual({ text: 'Reconnected to hub h:1', shown: false });
+  expect(describeNotice({ notice: 'joined', service: 'x', from: 'Ada', name: 'DB' }).shown).toBe(true);
 });
 
-describe('what has not changed', () => {
+describe('structural sharing', () => {
   const before = { a: [{ id: '1', deep: { x: [1, 2] } }, { id: '2', deep: null }], b: 'x' };
 
-  it('stays the same object', () => {
-    expect(reuse(before, structuredClone(before))).toBe(before);
+  it('keeps an equal object', () => {
+    expect(shareStructure(before, structuredClone(before))).toBe(before);
   });
 
-  it('is found by id when something is added or gone', () => {
+  it('matches items by id when one is added or removed', () => {
     const after = structuredClone(before);
     after.a.unshift({ id: '0', deep: null });
-    const result = reuse(before, after);
+    const result = shareStructure(before, after);
     expect(result).toEqual(after);
     expect(result.a[1]).toBe(before.a[0]);
   });
 
-  it('does not hide what has', () => {
+  it('does not hide changes', () => {
     const after = structuredClone(before);
     after.a[0]!.deep = { x: [1, 3] };
-    const result = reuse(before, after);
+    const result = shareStructure(before, after);
     expect(result).toEqual(after);
     expect(result.a[0]).not.toBe(before.a[0]);
     expect(result.a[1]).toBe(before.a[1]);
   });
 
   it.each([[null, [1]], [[1], null], [{}, []], [undefined, { a: 1 }], [{ a: 1, b: 2 }, { a: 1 }]])('%j becomes %j', (old, now) => {
-    expect(reuse(old, now)).toEqual(now);
+    expect(shareStructure(old, now)).toEqual(now);
   });
 });

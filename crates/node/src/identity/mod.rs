@@ -1,4 +1,5 @@
-//! Identities: self-certifying key histories, and what they attest.
+//! Identities: self-certifying key histories, and what they attest. A history is a hash chain: every change names the hash of
+//! the one before it and is signed by the key before it.
 //!
 //! An [`Identity`] is a signing key in a vault and the [`ChangeHistory`] of all its keys. It is
 //! named by an [`Identifier`], the hash of the history's first change, so whoever knows the name

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Everything goes through a secure channel with the hub, so the hub knows for certain whose mailbox may be read: that of
-//! the identity at the other end. Whoever has a channel may deposit. A message comes **at least once**: it stays until it
+//! the identity at the other end. Every identity with a channel may deposit. A message comes **at least once**: it stays until it
 //! is acknowledged or [too old](EXPIRY), and may come again after every reconnection. The hub can drop, delay and repeat
 //! messages, and sees for whom they are; what is in them, and who wrote it, is for [`sealed`](crate::sealed) to protect.
 
@@ -24,7 +24,7 @@ use postern_env::time::Duration;
 
 /// The most bytes of a message.
 pub const MAIL_SIZE_MAX: usize = SEALED_SIZE_MAX;
-/// How long a hub keeps a message, unless it is told otherwise.
+/// How long a hub keeps a message, unless configured otherwise.
 pub const EXPIRY: Duration = Duration::from_secs(14 * 24 * 3600);
 /// Messages that a hub sends to a subscriber before it waits for the first to be acknowledged.
 pub const IN_FLIGHT: usize = 32;

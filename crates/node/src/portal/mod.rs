@@ -7,7 +7,8 @@
 //!
 //! The task that reads a socket seals what it read where it lies and pushes it to the connection; the task that
 //! reads a connection opens records where they lie and writes them to the socket. Between two Postern nodes every
-//! stream has a credit window, so a stalled reader stalls nobody else; half-close, refusals and resets are carried;
+//! stream has flow control by credit, so a stalled reader causes no head-of-line blocking for other streams;
+//! half-close, refusals and resets are carried;
 //! and data follows the Ping at once. All that is negotiated in the tails of Ping and Pong, which other
 //! implementations ignore. The packet counter is always sent and always checked: what is lost ends the stream.
 

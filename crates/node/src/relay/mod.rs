@@ -1,4 +1,4 @@
-//! Relays (`docs/wire.md` §8): an address on a hub that forwards to a node which nobody can connect to.
+//! Relays (`docs/wire.md` §8): an address on a hub that forwards to a node that cannot be connected to.
 //!
 //! ```text
 //! node ── register "bob" ──► service          client ──► [bob, listener] ──► Relay ──► [connection, listener]
@@ -36,8 +36,8 @@ pub const FORWARDING_SERVICE: &str = "forwarding_service";
 pub const STATIC_FORWARDING_SERVICE: &str = "static_forwarding_service";
 /// Worker address where nodes register, through a secure channel with the hub, relays that belong to their identity.
 pub const OWNED_FORWARDING_SERVICE: &str = "owned_forwarding_service";
-/// What a node says to get a relay with a random name.
+/// The request for a relay with a random name.
 const REGISTER: &str = "register";
 
-/// How long a registration waits for its confirmation. A hub that refuses says nothing.
+/// How long a registration waits for its confirmation. A hub on `ockam` that refuses does not answer. Chosen.
 pub const REGISTER_TIMEOUT: Duration = Duration::from_secs(5);

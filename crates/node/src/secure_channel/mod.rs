@@ -1,12 +1,12 @@
 //! Secure channels (`docs/wire.md` §7): mutually authenticated, end-to-end encrypted, over any route.
 //!
 //! ```text
-//! initiator                                   responder (behind a listener)
-//!   m1 ── e ────────────────────────────────────►  HandshakeEndpoint   makes one PendingResponder per handshake
-//!   PendingInitiator ◄──────────── e, ee, s, es, proof ── m2
-//!   m3 ── s, se, proof ─────────────────────────►  PendingResponder
-//!   Encryptor ══ records ═══════════════════════►  Decryptor ─► worker, portal, another channel
-//!   Decryptor ◄═══════════════════════ records ══  Encryptor
+//! initiator                                      responder (behind a listener)
+//!   m1 ── e ───────────────────────────────────────►  HandshakeEndpoint   makes one PendingResponder per handshake
+//!   PendingInitiator ◄──────── e, ee, s, es, proof ── m2
+//!   m3 ── s, se, proof ────────────────────────────►  PendingResponder
+//!   Encryptor ══ records ══════════════════════════►  Decryptor ─► worker, portal, another channel
+//!   Decryptor ◄══════════════════════════ records ══  Encryptor
 //! ```
 //!
 //! A handshake runs on the task that reads its messages: it needs no task of its own, so an unfinished one costs

@@ -5,7 +5,8 @@
 //!           (builds the header)    (the sender flushes)                   (frames are taken where they lie)
 //! ```
 //!
-//! There is no mailbox on either way: whoever has a message writes it, and whoever reads one delivers it.
+//! There is no queue of messages in either direction: the task that has a message writes it, and the task that reads one
+//! delivers it.
 
 mod connection;
 mod error;

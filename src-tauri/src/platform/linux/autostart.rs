@@ -1,4 +1,4 @@
-//! Starting with the desktop: an entry in the XDG autostart directory.
+//! Start at login: an entry in the XDG autostart directory.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,18 +8,18 @@ use tauri::AppHandle;
 
 use super::desktop_entry;
 
-/// Whether the program starts with the desktop.
+/// Whether the program starts at login.
 #[must_use]
 pub(crate) fn is_on(_app: &AppHandle) -> bool {
     entry().is_some_and(|path| path.is_file())
 }
 
-/// Lets the program start with the desktop, hidden, or not.
+/// Enables or disables the start at login, without a window.
 ///
 /// # Errors
 /// When the entry cannot be written or removed.
 pub(crate) fn set(_app: &AppHandle, on: bool) -> Result<(), Fault> {
-    write(on).map_err(|error| Fault::new(Code::Storage, format!("Autostart could not be set: {error}.")))
+    write(on).map_err(|error| Fault::new(Code::Storage, format!("The start at login could not be changed: {error}.")))
 }
 
 fn write(on: bool) -> io::Result<()> {
@@ -31,7 +31,7 @@ fn write(on: bool) -> io::Result<()> {
         };
     }
     let text = desktop_entry::text(&std::env::current_exe()?, "--hidden", "X-GNOME-Autostart-enabled=true\n");
-    desktop_entry::keep(&path, text.as_bytes())?;
+    desktop_entry::write_if_changed(&path, text.as_bytes())?;
     Ok(())
 }
 

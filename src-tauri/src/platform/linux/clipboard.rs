@@ -1,15 +1,15 @@
-//! The clipboard, through the toolkit that is there anyway.
+//! The clipboard, through GTK, which Tauri uses anyway.
 
 use tauri::AppHandle;
 use tracing::warn;
 
-/// Puts a text into the clipboard.
+/// Copies a text to the clipboard.
 pub(crate) fn copy(app: &AppHandle, text: String) {
-    // The toolkit belongs to the main thread.
+    // GTK may be used on the main thread only.
     let copied = app.run_on_main_thread(move || {
         gtk::Clipboard::get(&gtk::gdk::SELECTION_CLIPBOARD).set_text(&text);
     });
     if let Err(error) = copied {
-        warn!("nothing was copied: {error}");
+        warn!("failed to copy to the clipboard: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Desktop entries: the files by which a Linux desktop knows a program.
+//! Desktop entries (`.desktop` files of the freedesktop.org specification).
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ pub(super) fn text(program: &Path, arguments: &str, more: &str) -> String {
     )
 }
 
-/// Writes a file unless it is there as it should be; tells whether it was written.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+/// Writes a file unless it already has this content; returns whether it was written.
+pub(super) fn write_if_changed(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(false);
     }
@@ -32,7 +32,7 @@ pub(super) fn directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     set.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(below_home)))
 }
 
-/// As the specification wants it, and only where it must be: some readers take quotes for a part of the name.
+/// Quotes a program's path as specified, and only where necessary: some readers take quotes for a part of the path.
 fn quoted(program: &str) -> String {
     let percent = program.replace('%', "%%");
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '+' | '%' | ':' | ',' | '@');
@@ -42,7 +42,7 @@ fn quoted(program: &str) -> String {
     let mut text = String::from("\"");
     for c in percent.chars() {
         match c {
-            // Once for the value, once for the argument.
+            // Escaped twice: as a string value, and as a quoted argument.
             '"' | '`' | '$' => text.extend(['\\', '\\', c]),
             '\\' => text.push_str("\\\\\\\\"),
             c => text.push(c),
@@ -56,19 +56,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_quoted_where_it_must_be() {
+    fn a_path_is_quoted_only_where_necessary() {
         assert_eq!(quoted("/usr/bin/postern-app"), "/usr/bin/postern-app");
         assert_eq!(quoted("/home/a b/postern"), "\"/home/a b/postern\"");
         assert_eq!(quoted("/o$x/50%"), "\"/o\\\\$x/50%%\"");
     }
 
     #[test]
-    fn a_file_is_written_once() {
+    fn an_unchanged_file_is_not_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("applications/x.desktop");
-        assert!(keep(&path, b"one").unwrap());
-        assert!(!keep(&path, b"one").unwrap());
-        assert!(keep(&path, b"two").unwrap());
+        assert!(write_if_changed(&path, b"one").unwrap());
+        assert!(!write_if_changed(&path, b"one").unwrap());
+        assert!(write_if_changed(&path, b"two").unwrap());
         assert_eq!(std::fs::read(path).unwrap(), b"two");
     }
 }

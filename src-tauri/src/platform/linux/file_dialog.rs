@@ -1,4 +1,4 @@
-//! The desktop's own file dialog, through the toolkit that is there anyway.
+//! The desktop's file dialog, through GTK, which Tauri uses anyway.
 
 use std::path::PathBuf;
 
@@ -8,18 +8,18 @@ use tauri::{AppHandle, Manager};
 use tokio::sync::oneshot;
 use tracing::warn;
 
-/// Asks where to write a file that is called `name` at first.
+/// Opens a dialog for saving a file, which proposes `name`.
 pub(crate) fn save_as(app: &AppHandle, name: String, answer: oneshot::Sender<Option<PathBuf>>) {
     let there = app.clone();
-    // The toolkit belongs to the main thread.
+    // GTK may be used on the main thread only.
     let asked = app.run_on_main_thread(move || {
         glib::MainContext::default().spawn_local(async move {
-            // If nobody waits for it any more, the program is quitting.
+            // Fails only when the program is quitting.
             let _ = answer.send(ask(&there, &name).await);
         });
     });
     if let Err(error) = asked {
-        warn!("nobody was asked where to write: {error}");
+        warn!("failed to open the file dialog: {error}");
     }
 }
 

@@ -3,15 +3,15 @@ use postern_engine::api::{InletId, InvitationId, Me, PathKind, ServiceId, Servic
 use super::*;
 use crate::tray::{Icon, Tray};
 
-/// A menu as a person reads it: `[x]` and `[ ]` are checks, what is only to read is in brackets.
-fn drawn(menu: &Menu) -> String {
-    fn draw(entries: &[Entry], depth: usize, text: &mut String) {
+/// A menu as text: `[x]` and `[ ]` are check items, disabled items are in parentheses.
+fn render(menu: &Menu) -> String {
+    fn render_entries(entries: &[Entry], depth: usize, text: &mut String) {
         for entry in entries {
             text.push_str(&"  ".repeat(depth));
             match entry {
                 Entry::Separator => text.push('-'),
                 Entry::Submenu { label, .. } => text.push_str(&format!("{label} >")),
-                Entry::Item(Item { label, click: None, .. }) => text.push_str(&format!("({label})")),
+                Entry::Item(Item { label, action: None, .. }) => text.push_str(&format!("({label})")),
                 Entry::Item(Item { label, checked, .. }) => {
                     text.push_str(match checked {
                         None => "",
@@ -23,20 +23,20 @@ fn drawn(menu: &Menu) -> String {
             }
             text.push('\n');
             if let Entry::Submenu { entries, .. } = entry {
-                draw(entries, depth + 1, text);
+                render_entries(entries, depth + 1, text);
             }
         }
     }
     let mut text = String::new();
-    draw(&menu.entries, 0, &mut text);
+    render_entries(&menu.entries, 0, &mut text);
     text
 }
 
-/// What a click on the item called `label` means.
-fn click<'a>(entries: &'a [Entry], label: &str) -> Option<&'a Click> {
+/// The action of the item with this label.
+fn action_of<'a>(entries: &'a [Entry], label: &str) -> Option<&'a TrayAction> {
     entries.iter().find_map(|entry| match entry {
-        Entry::Item(item) if item.label == label => item.click.as_ref(),
-        Entry::Submenu { entries, .. } => click(entries, label),
+        Entry::Item(item) if item.label == label => item.action.as_ref(),
+        Entry::Submenu { entries, .. } => action_of(entries, label),
         _ => None,
     })
 }
@@ -121,26 +121,26 @@ fn knocking(name: &str) -> KnockView {
 }
 
 #[test]
-fn before_anything_is_known() {
-    let tray = Tray::of(Shown::Starting);
-    assert_eq!(drawn(&tray.menu), "(Starting…)\n-\nOpen Postern\n-\nQuit Postern\n");
+fn while_the_engine_starts() {
+    let tray = Tray::of(EngineViewState::Starting);
+    assert_eq!(render(&tray.menu), "(Starting…)\n-\nOpen Postern\n-\nQuit Postern\n");
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Idle, "Postern: Starting…"));
 
-    let tray = Tray::of(Shown::Running(&Snapshot::default()));
-    assert_eq!(drawn(&tray.menu), "(Not set up yet)\n-\nOpen Postern\n-\nQuit Postern\n");
+    let tray = Tray::of(EngineViewState::Running(&Snapshot::default()));
+    assert_eq!(render(&tray.menu), "(Not set up yet)\n-\nOpen Postern\n-\nQuit Postern\n");
 }
 
 #[test]
-fn when_the_engine_did_not_start() {
-    let tray = Tray::of(Shown::Failed(&Fault::new(Code::KeychainLocked, "Unlock it.")));
-    let menu = "(Not running: the keychain is locked)\nTry again\n-\nOpen Postern\n-\nQuit Postern\n";
-    assert_eq!(drawn(&tray.menu), menu);
+fn when_the_engine_failed_to_start() {
+    let tray = Tray::of(EngineViewState::Failed(&Fault::new(Code::KeychainLocked, "Unlock it.")));
+    let menu = "(Not running: keychain locked)\nTry again\n-\nOpen Postern\n-\nQuit Postern\n";
+    assert_eq!(render(&tray.menu), menu);
     assert_eq!(tray.icon, Icon::Attention);
 }
 
 #[test]
-fn nothing_shared_yet() {
-    let tray = Tray::of(Shown::Running(&Snapshot { me: me(), ..Snapshot::default() }));
+fn with_nothing_shared() {
+    let tray = Tray::of(EngineViewState::Running(&Snapshot { me: me(), ..Snapshot::default() }));
     let menu = "\
 (Nothing is shared)
 Open Postern
@@ -151,11 +151,11 @@ Settings…
 -
 Quit Postern
 ";
-    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(render(&tray.menu), menu);
 }
 
 #[test]
-fn everything_at_once() {
+fn all_groups_together() {
     let busy = ServiceView { live: 2, ..shared("Notes", true) };
     let fault = Fault::new(Code::ServiceDown, "Nothing listens.");
     let broken = ServiceView { health: Health::Down { fault, since: UnixMillis(0) }, ..shared("Site", true) };
@@ -172,29 +172,29 @@ fn everything_at_once() {
         knocks: vec![knocking("Dave")],
         ..Snapshot::default()
     };
-    let tray = Tray::of(Shown::Running(&snapshot));
+    let tray = Tray::of(EngineViewState::Running(&snapshot));
     let menu = "\
-(Somebody asks to be let in)
+(1 person asks for access)
 Open Postern
 -
 “Carol” invites you to “Wiki” >
   Accept
   Decline
-  Look at it…
-“Dave” asks for “Notes” >
+  Show invitation…
+“Dave” asks for access to “Notes” >
   Allow once
   Always allow
   Deny
 -
 [x] Share “Notes” (in use)
-[x] Share “Site” (does not answer)
+[x] Share “Site” (not responding)
 [ ] Share “Old”
 -
 “Lab” from “Bob”: up >
   [x] On
-  Open in the browser
+  Open in browser
   Copy address 127.0.0.1:5432
-“Database” from “Bob”: its owner is offline >
+“Database” from “Bob”: owner offline >
   [x] On
   Copy address 127.0.0.1:5432
 “Shell” from “Bob”: off >
@@ -207,43 +207,43 @@ Settings…
 -
 Quit Postern
 ";
-    assert_eq!(drawn(&tray.menu), menu);
+    assert_eq!(render(&tray.menu), menu);
     assert_eq!(tray.icon, Icon::Attention);
 
     let entries = &tray.menu.entries;
     let invitation = InvitationId([5; 16]);
     let expected = [
-        ("Accept", Click::Ask(Request::Accept { invitation, port: None })),
-        ("Decline", Click::Ask(Request::Decline { invitation })),
-        ("Look at it…", Click::Show(View::Invitation(invitation))),
+        ("Accept", TrayAction::Request(Request::Accept { invitation, port: None })),
+        ("Decline", TrayAction::Request(Request::Decline { invitation })),
+        ("Show invitation…", TrayAction::Show(View::Invitation(invitation))),
         (
             "Allow once",
-            Click::Ask(Request::AnswerKnock { invitation: InvitationId([6; 16]), answer: KnockAnswer::Once }),
+            TrayAction::Request(Request::AnswerKnock { invitation: InvitationId([6; 16]), answer: KnockAnswer::Once }),
         ),
-        ("Share “Old”", Click::Ask(Request::SetService { service: ServiceId([1; 16]), on: true })),
-        ("On", Click::Ask(Request::SetInlet { inlet: InletId([2; 16]), on: false })),
-        ("Open in the browser", Click::OpenUrl("http://127.0.0.1:5432/lab".into())),
-        ("Copy address 127.0.0.1:5432", Click::Copy("127.0.0.1:5432".into())),
-        ("Pause everything", Click::Ask(Request::PauseAll { on: true })),
-        ("Share a service…", Click::Show(View::Share)),
-        ("Quit Postern", Click::Quit),
+        ("Share “Old”", TrayAction::Request(Request::SetService { service: ServiceId([1; 16]), on: true })),
+        ("On", TrayAction::Request(Request::SetInlet { inlet: InletId([2; 16]), on: false })),
+        ("Open in browser", TrayAction::OpenUrl("http://127.0.0.1:5432/lab".into())),
+        ("Copy address 127.0.0.1:5432", TrayAction::Copy("127.0.0.1:5432".into())),
+        ("Pause everything", TrayAction::Request(Request::PauseAll { on: true })),
+        ("Share a service…", TrayAction::Show(View::Share)),
+        ("Quit Postern", TrayAction::Quit),
     ];
-    for (label, meant) in expected {
-        assert_eq!(click(entries, label), Some(&meant), "{label}");
+    for (label, expected_action) in expected {
+        assert_eq!(action_of(entries, label), Some(&expected_action), "{label}");
     }
 }
 
 #[test]
-fn paused_says_so_and_resumes() {
+fn paused_is_shown_and_can_be_resumed() {
     let snapshot = Snapshot { me: me(), status: Status::Paused, paused: true, ..Snapshot::default() };
-    let tray = Tray::of(Shown::Running(&snapshot));
+    let tray = Tray::of(EngineViewState::Running(&snapshot));
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Paused, "Postern: Everything is paused"));
-    let resume = Click::Ask(Request::PauseAll { on: false });
-    assert_eq!(click(&tray.menu.entries, "Pause everything"), Some(&resume));
+    let resume = TrayAction::Request(Request::PauseAll { on: false });
+    assert_eq!(action_of(&tray.menu.entries, "Pause everything"), Some(&resume));
 }
 
 #[test]
-fn the_status_counts() {
+fn the_status_line_counts() {
     let busy = ServiceView { live: 2, ..shared("Notes", true) };
     let mut snapshot = Snapshot {
         me: me(),
@@ -252,19 +252,19 @@ fn the_status_counts() {
         inlets: vec![reached("Lab", up(), None), reached("Database", up(), None)],
         ..Snapshot::default()
     };
-    assert_eq!(status(Shown::Running(&snapshot)), "1 shared · 2 portals · 2 connected");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "1 service shared · 2 portals up · 2 connections");
     snapshot.status = Status::Attention;
     snapshot.invitations = vec![received("Carol", "Wiki"), received("Carol", "Wiki")];
-    assert_eq!(status(Shown::Running(&snapshot)), "2 invitations wait for you");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "2 new invitations");
     snapshot.invitations.clear();
     snapshot.troubles = vec![Fault::new(Code::NoWayIn, "…")];
-    assert_eq!(status(Shown::Running(&snapshot)), "nobody can be reached yet".replace("be reached", "reach you"));
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "not reachable by others");
     snapshot.status = Status::Offline;
-    assert_eq!(status(Shown::Running(&snapshot)), "Offline: nobody can be reached");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Offline: no hub or portal is reachable");
 }
 
 #[test]
-fn names_from_outside_stay_names() {
+fn names_from_peers_are_sanitized() {
     let long = "x".repeat(10_000);
     let names = [long.as_str(), "שלום", "👩‍💻", "<b>&_x</b>\n\u{202e}Quit Postern"];
     let snapshot = Snapshot {
@@ -272,7 +272,7 @@ fn names_from_outside_stay_names() {
         invitations: names.iter().map(|name| received(name, "Wiki")).collect(),
         ..Snapshot::default()
     };
-    let menu = drawn(&Tray::of(Shown::Running(&snapshot)).menu);
+    let menu = render(&Tray::of(EngineViewState::Running(&snapshot)).menu);
     let lines: Vec<_> = menu.lines().filter(|line| line.contains("invites")).collect();
     assert_eq!(
         lines,
@@ -286,14 +286,14 @@ fn names_from_outside_stay_names() {
 }
 
 #[test]
-fn five_hundred_services_make_a_short_menu() {
+fn five_hundred_services_make_a_bounded_menu() {
     let snapshot = Snapshot {
         me: me(),
         services: (0..500).map(|number| shared(&format!("Service {number}"), true)).collect(),
         inlets: (0..500).map(|number| reached(&format!("Portal {number}"), up(), None)).collect(),
         ..Snapshot::default()
     };
-    let tray = Tray::of(Shown::Running(&snapshot));
+    let tray = Tray::of(EngineViewState::Running(&snapshot));
     assert!(tray.menu.entries.len() < 35, "{}", tray.menu.entries.len());
-    assert_eq!(click(&tray.menu.entries, "490 more…"), Some(&Click::Show(View::Home)));
+    assert_eq!(action_of(&tray.menu.entries, "490 more…"), Some(&TrayAction::Show(View::Home)));
 }

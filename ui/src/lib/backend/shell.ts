@@ -1,4 +1,4 @@
-// Written from the shell's types by `cargo xtask types`. Do not edit.
+// Generated from the shell's types by `cargo xtask types`. Do not edit.
 
 import type { Fault, InvitationId, ServiceId } from '../types';
 
@@ -6,15 +6,15 @@ export type Platform = "linux" | "macos" | "windows";
 
 export type ShellState = { 
 /**
- * Whether the program starts with the desktop.
+ * Whether the program starts when the user logs in.
  */
 autostart: boolean, 
 /**
- * Whether the desktop's notifications are used.
+ * Whether desktop notifications are shown.
  */
 notifications: boolean, 
 /**
- * The system it runs on.
+ * The operating system.
  */
 platform: Platform, 
 /**
@@ -22,33 +22,33 @@ platform: Platform,
  */
 version: string, 
 /**
- * Where the log is written.
+ * The path of the log file.
  */
 log_file: string, 
 /**
- * Why the engine did not start.
+ * Why the engine failed to start, or stopped.
  */
 fault: Fault | null, };
 
 export type ShellAction = { "action": "set-autostart", 
 /**
- * Whether.
+ * Whether it is enabled.
  */
 on: boolean, } | { "action": "set-notifications", 
 /**
- * Whether.
+ * Whether they are enabled.
  */
 on: boolean, } | { "action": "open-url", 
 /**
- * `http` or `https`, on this computer.
+ * `http` or `https`, on a loopback address.
  */
 url: string, } | { "action": "copy", 
 /**
- * It.
+ * The text.
  */
 text: string, } | { "action": "show-logs" } | { "action": "copy-diagnostics" } | { "action": "quit" } | { "action": "retry-start" } | { "action": "hide" } | { "action": "pin", 
 /**
- * Whether.
+ * Whether it is kept there.
  */
 on: boolean, };
 
@@ -56,18 +56,18 @@ export type ViewName = "home" | "share" | "invitations" | "contacts" | "activity
 
 export type Navigate = { 
 /**
- * Which.
+ * The view.
  */
 view: ViewName, 
 /**
- * Which invitation in it.
+ * The invitation to scroll to.
  */
 invitation?: InvitationId, 
 /**
- * Which service in it.
+ * The service to open.
  */
 service?: ServiceId, 
 /**
- * Why what was asked for cannot be shown.
+ * Why the requested content cannot be shown.
  */
 fault?: Fault, };

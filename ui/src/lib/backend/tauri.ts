@@ -1,4 +1,4 @@
-// The only file that knows Tauri.
+// The backend inside the app; the only file that uses Tauri.
 
 import { invoke } from '@tauri-apps/api/core';
 import { listen } from '@tauri-apps/api/event';

@@ -1,0 +1,155 @@
+//! Inputs from the desktop, results of spawned tasks, and events of the engine.
+
+use std::sync::Arc;
+
+use postern_engine::api::{Answer, Code, Fault, Notice, Request, Secret};
+use tokio::sync::oneshot;
+use tracing::{debug, error, info, warn};
+
+use super::engine_state::{EngineEvent, EngineState, RunningEngine};
+use super::{Completion, Controller, EngineFactory, Flow, Input, notification_filter};
+use crate::desktop_integration::{DesktopIntegration, Event, Navigate, View, ViewName};
+use crate::notification::{Notification, NotificationResponse};
+use crate::shell::is_loopback_url;
+use crate::tray::TrayAction;
+
+/// The longest link that is passed on to the engine, in bytes: four times the longest ticket (`ticket::MAX_LINK`).
+pub(super) const MAX_LINK_BYTES: usize = 8 * 1024;
+
+impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
+    pub(super) fn on_input(&mut self, input: Input) -> Flow {
+        match input {
+            Input::Tray(action) => return self.on_tray_action(action),
+            Input::Notification(NotificationResponse::Action(request)) => self.request_in_background(request),
+            Input::Notification(NotificationResponse::Default(view)) => self.show(view),
+            Input::ShowWindow => self.window.show(&mut self.desktop, None),
+            // The user did not ask for it, so a failure is not reported.
+            Input::ConnectivityRestored => self.forward_request(Request::Retry, oneshot::channel().0),
+            Input::OpenLink(link) => self.open_link(link),
+            Input::Window(event) => self.window.on_event(&mut self.desktop, event),
+            Input::Command(command) => return self.on_command(command),
+        }
+        Flow::Continue
+    }
+
+    fn on_tray_action(&mut self, action: TrayAction) -> Flow {
+        match action {
+            TrayAction::ToggleWindow => self.window.toggle(&mut self.desktop),
+            TrayAction::Request(request) => self.request_in_background(request),
+            TrayAction::Copy(text) => self.desktop.copy(&text),
+            TrayAction::OpenUrl(url) if is_loopback_url(&url) => self.desktop.open_url(&url),
+            TrayAction::OpenUrl(_) => warn!("refused to open an address that is not on this computer"),
+            TrayAction::Show(view) => self.show(view),
+            TrayAction::RetryStart => self.start_engine(),
+            TrayAction::Quit => return Flow::Quit,
+        }
+        Flow::Continue
+    }
+
+    pub(super) fn on_completion(&mut self, completion: Completion<F::Engine>) {
+        match completion {
+            Completion::EngineStarted(started) => self.on_engine_started(started),
+            Completion::LinkOpened(link, opened) => self.on_link_opened(link, opened),
+            Completion::RequestFailed(fault) => self.desktop.notify(Notification::fault("Request failed", &fault)),
+            Completion::PathChosen(chosen, reply) => {
+                self.window.set_modal_open(false);
+                let path = chosen.map(|path| path.into_os_string().into_string()).transpose();
+                let not_utf8 = |_| Fault::new(Code::Invalid, "This file name is not valid text. Choose another.");
+                let _ = reply.send(path.map_err(not_utf8));
+            }
+        }
+    }
+
+    fn on_engine_started(&mut self, started: Result<F::Engine, Fault>) {
+        match started {
+            Ok(engine) => {
+                info!("the engine has started");
+                let running = RunningEngine::new(engine);
+                self.desktop.emit(&Event::Snapshot(Arc::clone(&running.displayed)));
+                self.engine = EngineState::Running(running);
+            }
+            Err(fault) => {
+                error!(code = ?fault.code, "the engine failed to start; it is started again when the user retries");
+                if !self.window.is_visible() {
+                    self.desktop.notify(Notification::fault("Postern could not start", &fault));
+                }
+                self.engine = EngineState::Failed(fault);
+            }
+        }
+        self.desktop.emit(&Event::Shell);
+        self.flush_pending();
+    }
+
+    fn on_link_opened(&mut self, link: Secret, opened: Result<Answer, Fault>) {
+        match opened {
+            Ok(Answer::Preview { preview }) => {
+                let target = Navigate { fault: preview.fault, ..View::Invitation(preview.invitation).into() };
+                self.window.navigate(&mut self.desktop, target);
+            }
+            Ok(_) => self.show(View::Invitations),
+            // Opened again after the first-run setup.
+            Err(fault) if fault.code == Code::NotSetUp => self.pending_link = Some(link),
+            Err(fault) => {
+                let target = Navigate {
+                    view: ViewName::Invitations,
+                    invitation: None,
+                    service: None,
+                    fault: Some(fault.clone()),
+                };
+                self.window.navigate(&mut self.desktop, target);
+                self.desktop.notify(Notification::fault("This link cannot be used", &fault));
+            }
+        }
+    }
+
+    pub(super) fn on_engine_event(&mut self, event: EngineEvent) {
+        let EngineState::Running(running) = &mut self.engine else {
+            return;
+        };
+        match event {
+            EngineEvent::Snapshot => {
+                let (old, new) = running.advance();
+                for topic in notification_filter::resolved_topics(&old, &new) {
+                    self.desktop.withdraw(topic);
+                }
+                self.desktop.emit(&Event::Snapshot(new));
+            }
+            EngineEvent::Traffic => {
+                let traffic = running.traffic.borrow_and_update().clone();
+                self.desktop.emit(&Event::Traffic(traffic));
+            }
+            EngineEvent::Notice(notice) => self.on_notice(notice),
+            EngineEvent::NoticesLagged => debug!("the shell lags behind; some notices of the engine were dropped"),
+            EngineEvent::Ended => {
+                error!("the engine stopped unexpectedly; it is started again when the user retries");
+                let fault = Fault::new(Code::Stopped, "Postern’s engine stopped unexpectedly. Try again.");
+                self.engine = EngineState::Failed(fault);
+                self.desktop.emit(&Event::Shell);
+            }
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        // A focused window shows it anyway.
+        let wanted = self.settings.notifications && !self.window.is_focused();
+        if wanted && self.notification_filter.should_notify(&notice, self.options.timeouts.hub_notifications) {
+            self.desktop.notify(Notification::from(&notice));
+        }
+        self.desktop.emit(&Event::Notice(notice));
+    }
+
+    fn show(&mut self, view: View) {
+        self.window.show(&mut self.desktop, Some(view.into()));
+    }
+
+    /// Shows the invitation of a link, once the engine runs. Accepts nothing.
+    pub(super) fn open_link(&mut self, link: Secret) {
+        self.show(View::Invitations);
+        if link.reveal().len() > MAX_LINK_BYTES {
+            let fault = Fault::new(Code::BadTicket, "This is not an invitation. Ask for the link again.");
+            let _ = self.completed.send(Completion::LinkOpened(link, Err(fault)));
+            return;
+        }
+        self.pending_link = Some(link);
+    }
+}

@@ -1,0 +1,119 @@
+//! Starting, using and stopping the engine; the tray; diagnostics.
+
+use super::*;
+
+#[tokio::test]
+async fn a_hidden_start_shows_only_the_tray() {
+    let harness = Harness::start(None, true, None);
+    harness.wait_for(|call| matches!(call, Call::Emit(Event::Shell))).await;
+    harness.drain().await;
+    assert!(!harness.calls().contains(&Call::Show));
+    let trays: Vec<_> = harness.calls().into_iter().filter(|call| matches!(call, Call::Tray(_))).collect();
+    let expected = [EngineViewState::Starting, EngineViewState::Running(&configured_snapshot())]
+        .map(|state| Call::Tray(Tray::of(state)));
+    assert_eq!(trays, expected);
+}
+
+#[tokio::test]
+async fn an_unchanged_tray_is_not_sent_again() {
+    let harness = Harness::running().await;
+    harness.engine.snapshot.send_replace(Arc::new(Snapshot { troubles: vec![locked()], ..configured_snapshot() }));
+    harness.drain().await;
+    harness.engine.traffic.send_replace(Arc::default());
+    harness.drain().await;
+    assert!(!harness.calls().iter().any(|call| matches!(call, Call::Tray(_))), "{:?}", harness.calls());
+
+    let changed = Snapshot { services: vec![service(true)], ..configured_snapshot() };
+    harness.engine.snapshot.send_replace(Arc::new(changed.clone()));
+    harness.drain().await;
+    let last = harness.calls().into_iter().rfind(|call| matches!(call, Call::Tray(_)));
+    assert_eq!(last, Some(Call::Tray(Tray::of(EngineViewState::Running(&changed)))));
+}
+
+#[tokio::test]
+async fn a_failed_start_is_reported_and_can_be_retried() {
+    let harness = Harness::start(Some(locked()), true, None);
+    harness.wait_for(|call| *call == Call::Emit(Event::Shell)).await;
+    assert_eq!(harness.notification_titles(), ["Postern could not start"]);
+    assert_eq!(harness.shell_state().await.fault, Some(locked()));
+    harness.wait_for(|call| *call == Call::Tray(Tray::of(EngineViewState::Failed(&locked())))).await;
+    let (answer, answered) = oneshot::channel();
+    harness.send(Input::Command(Command::Request(Box::new(Request::Retry), answer))).await;
+    assert_eq!(answered.await.unwrap(), Err(locked()));
+
+    assert_eq!(harness.initial_state().await.unwrap_err(), locked());
+    assert_eq!(harness.perform(ShellAction::RetryStart).await, Err(locked()));
+
+    *harness.fault.lock().unwrap() = None;
+    assert_eq!(harness.perform(ShellAction::RetryStart).await.unwrap().fault, None);
+    harness.wait_for(|call| *call == Call::Tray(Tray::of(EngineViewState::Running(&configured_snapshot())))).await;
+    assert_eq!(harness.shell_state().await.fault, None);
+}
+
+#[tokio::test]
+async fn requests_wait_for_the_engine_to_start() {
+    let harness = Harness::start(None, true, None);
+    let (answer, answered) = oneshot::channel();
+    harness.send(Input::Command(Command::Request(Box::new(Request::Ports), answer))).await;
+    assert_eq!(answered.await.unwrap(), Ok(Answer::Done));
+    assert_eq!(harness.requests(), [Request::Ports]);
+}
+
+#[tokio::test]
+async fn restored_connectivity_retries_at_once() {
+    let harness = Harness::running().await;
+    harness.send(Input::ConnectivityRestored).await;
+    harness.drain().await;
+    assert_eq!(harness.requests(), [Request::Retry]);
+}
+
+#[tokio::test]
+async fn quitting_shuts_the_engine_down_first() {
+    let harness = Harness::running().await;
+    harness.send(Input::Tray(TrayAction::Quit)).await;
+    harness.wait_for(|call| *call == Call::Quit).await;
+    assert!(*harness.engine.ended.borrow());
+}
+
+#[tokio::test]
+async fn diagnostics_contain_nothing_personal() {
+    let harness = Harness::running().await;
+    let hub = HubView { address: "hub.example:4000".into(), link: LinkState::Up, identifier: None };
+    let inlet = postern_engine::api::InletView {
+        id: InletId([2; 16]),
+        owner: configured_snapshot().me.unwrap().identifier,
+        owner_name: "Bob".into(),
+        owner_verified: true,
+        name: "Database".into(),
+        service_name: "Database".into(),
+        kind: ServiceKind::Tcp,
+        description: None,
+        port: 5432,
+        address: "127.0.0.1:5432".into(),
+        url: None,
+        on: true,
+        link: InletLink::Down { fault: Fault::new(Code::OwnerOffline, "Bob is offline."), since: UnixMillis(0) },
+        live: 0,
+        expires: None,
+    };
+    let snapshot =
+        Snapshot { hubs: vec![hub], services: vec![service(true)], inlets: vec![inlet], ..configured_snapshot() };
+    harness.engine.snapshot.send_replace(Arc::new(snapshot));
+    harness.drain().await;
+    harness.perform(ShellAction::CopyDiagnostics).await.unwrap();
+    let Call::Copy(text) = harness.wait_for(|call| matches!(call, Call::Copy(_))).await else { unreachable!() };
+    assert!(text.contains("portals: owner-offline") && text.contains("hubs: up"), "{text}");
+    for private in ["Ann", "Bob", "Notes", "Database", "hub.example", "5432", "8000"] {
+        assert!(!text.contains(private), "{private} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_menu_item_sends_its_request() {
+    let harness = Harness::running().await;
+    let request = Request::SetService { service: ServiceId([1; 16]), on: false };
+    harness.send(Input::Tray(TrayAction::Request(request.clone()))).await;
+    harness.drain().await;
+    assert_eq!(harness.requests(), [request]);
+    assert_eq!(harness.notification_titles(), [""; 0]);
+}

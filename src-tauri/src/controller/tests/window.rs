@@ -1,0 +1,124 @@
+//! The window, links, and the calls of the page.
+
+use super::*;
+
+#[tokio::test]
+async fn a_link_opens_the_invitation_and_accepts_nothing() {
+    let harness = Harness::running().await;
+    let preview = InvitationPreview {
+        invitation: InvitationId([5; 16]),
+        owner: configured_snapshot().me.unwrap().identifier,
+        owner_name: "Bob".into(),
+        owner_known: false,
+        words: None,
+        service_name: "Database".into(),
+        kind: ServiceKind::Tcp,
+        port: 5432,
+        expires: UnixMillis(0),
+        fault: None,
+    };
+    *harness.engine.answer.lock().unwrap() = Ok(Answer::Preview { preview });
+    let link = Secret::new("postern://join/x");
+    harness.send(Input::OpenLink(link.clone())).await;
+    harness.drain().await;
+    assert_eq!(harness.requests(), [Request::Open { link }]);
+    assert!(harness.calls().contains(&Call::Show));
+    // The page does not listen yet: nothing is said to it that it would miss.
+    assert!(!harness.calls().iter().any(|call| matches!(call, Call::Emit(Event::Navigate(_)))));
+    harness.initial_state().await.unwrap();
+    let to = Navigate::from(View::Invitation(InvitationId([5; 16])));
+    harness.wait_for(|call| *call == Call::Emit(Event::Navigate(to.clone()))).await;
+}
+
+#[tokio::test]
+async fn a_link_waits_for_the_first_run_setup() {
+    let harness = Harness::start(None, true, Some("postern://join/x"));
+    harness.engine.snapshot.send_replace(Arc::default());
+    harness.wait_for(|call| *call == Call::Emit(Event::Shell)).await;
+    harness.drain().await;
+    assert!(harness.calls().contains(&Call::Show));
+    harness.engine.snapshot.send_replace(Arc::new(configured_snapshot()));
+    harness.drain().await;
+    assert_eq!(harness.requests(), [Request::Open { link: Secret::new("postern://join/x") }]);
+}
+
+#[tokio::test]
+async fn a_hidden_window_is_kept() {
+    let harness = Harness::running().await;
+    harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
+    harness.send(Input::Window(WindowEvent::Focused(true))).await;
+    harness.drain().await;
+    harness.send(Input::Window(WindowEvent::CloseRequested)).await;
+    harness.drain().await;
+    harness.send(Input::ShowWindow).await;
+    harness.drain().await;
+    assert_eq!(harness.calls(), [Call::Show, Call::Hide, Call::Show]);
+}
+
+#[tokio::test]
+async fn a_window_hidden_beyond_its_timeout_is_destroyed() {
+    let harness = Harness::with_timeouts(Timeouts { hidden_window: Duration::ZERO, ..NO_TIMEOUTS }, None, true, None);
+    harness.wait_until_running().await;
+    harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
+    harness.perform(ShellAction::Hide).await.unwrap();
+    harness.wait_for(|call| *call == Call::Destroy).await;
+    // Made anew, its page has to listen anew.
+    harness.clear();
+    harness.send(Input::Tray(TrayAction::Show(View::Settings))).await;
+    harness.drain().await;
+    assert_eq!(harness.calls(), [Call::Show]);
+    harness.initial_state().await.unwrap();
+    harness.wait_for(|call| *call == Call::Emit(Event::Navigate(View::Settings.into()))).await;
+}
+
+#[tokio::test]
+async fn a_click_on_the_icon_toggles_the_window() {
+    let harness = Harness::running().await;
+    harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
+    harness.send(Input::Window(WindowEvent::Focused(true))).await;
+    harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
+    harness.drain().await;
+    assert_eq!(harness.calls(), [Call::Show, Call::Hide]);
+}
+
+#[tokio::test]
+async fn shell_actions_have_their_effect_and_no_other() {
+    let harness = Harness::running().await;
+    assert!(harness.perform(ShellAction::SetAutostart { on: true }).await.unwrap().autostart);
+    harness.perform(ShellAction::Copy { text: "127.0.0.1:5432".into() }).await.unwrap();
+    harness.perform(ShellAction::OpenUrl { url: "http://127.0.0.1:8888/lab".into() }).await.unwrap();
+    let refused = harness.perform(ShellAction::OpenUrl { url: "file:///etc/passwd".into() }).await;
+    assert_eq!(refused.unwrap_err().code, Code::Invalid);
+    harness.perform(ShellAction::Pin { on: true }).await.unwrap();
+    harness.perform(ShellAction::ShowLogs).await.unwrap();
+    let expected = [
+        Call::Autostart(true),
+        Call::Copy("127.0.0.1:5432".into()),
+        Call::OpenUrl("http://127.0.0.1:8888/lab".into()),
+        Call::Pin(true),
+        Call::ShowLogs,
+    ];
+    assert_eq!(harness.calls(), expected);
+}
+
+#[tokio::test]
+async fn the_user_chooses_where_a_file_is_saved() {
+    let harness = Harness::running().await;
+    assert_eq!(harness.save_as("backup.postern").await, Ok(None), "they changed their mind");
+    *harness.desktop.save_path.lock().unwrap() = Some("/media/stick/mine.postern".into());
+    assert_eq!(harness.save_as("backup.postern").await, Ok(Some("/media/stick/mine.postern".into())));
+    assert_eq!(harness.calls(), [Call::SaveAs("backup.postern".into()), Call::SaveAs("backup.postern".into())]);
+    for no_file in ["", "..", "/etc/passwd", "a/b"] {
+        assert_eq!(harness.save_as(no_file).await.unwrap_err().code, Code::Invalid, "{no_file}");
+    }
+    assert_eq!(harness.calls().len(), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_name_that_is_not_utf8_is_refused() {
+    let harness = Harness::running().await;
+    let name = std::os::unix::ffi::OsStringExt::from_vec(b"/tmp/\xff".to_vec());
+    *harness.desktop.save_path.lock().unwrap() = Some(std::ffi::OsString::into(name));
+    assert_eq!(harness.save_as("backup.postern").await.unwrap_err().code, Code::Invalid);
+}

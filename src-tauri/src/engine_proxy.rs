@@ -1,0 +1,84 @@
+//! The engine as clients of the control socket see it.
+//!
+//! It exists from the program's start, whatever the engine does: requests go to the controller, which queues them while
+//! the engine starts; the events that the controller emits are published to subscribers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use postern_engine::api::{Answer, Code, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::control::Host;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::controller::{Command, Input};
+use crate::desktop_integration::Event;
+
+/// How many notices a slow client may lag behind before it loses some; as many as the engine keeps for the shell.
+const NOTICE_CAPACITY: usize = 64;
+
+/// Stands in for the engine behind the control socket. Clones share the same state.
+#[derive(Debug, Clone)]
+pub struct EngineProxy {
+    data_dir: PathBuf,
+    inputs: mpsc::Sender<Input>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    traffic: watch::Sender<Arc<Traffic>>,
+    notices: broadcast::Sender<Notice>,
+}
+
+impl EngineProxy {
+    /// A proxy with an empty snapshot, whose requests go to `inputs`.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, inputs: mpsc::Sender<Input>) -> Self {
+        Self {
+            data_dir,
+            inputs,
+            snapshot: watch::Sender::default(),
+            traffic: watch::Sender::default(),
+            notices: broadcast::Sender::new(NOTICE_CAPACITY),
+        }
+    }
+
+    /// Publishes an event to subscribed clients. Events that concern only the window are ignored.
+    pub fn publish(&self, event: &Event) {
+        match event {
+            Event::Snapshot(snapshot) => {
+                self.snapshot.send_replace(Arc::clone(snapshot));
+            }
+            Event::Traffic(traffic) => {
+                self.traffic.send_replace(Arc::clone(traffic));
+            }
+            Event::Notice(notice) => {
+                // Fails if there is no subscriber.
+                let _ = self.notices.send(notice.clone());
+            }
+            Event::Navigate(_) | Event::Shell => {}
+        }
+    }
+}
+
+impl Host for EngineProxy {
+    fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.subscribe()
+    }
+
+    fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
+        self.traffic.subscribe()
+    }
+
+    fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    async fn request(&self, request: Request) -> Result<Answer, Fault> {
+        let (answer, answered) = oneshot::channel();
+        let stopped = || Fault::new(Code::Stopped, "Postern is quitting.");
+        let command = Input::Command(Command::Request(Box::new(request), answer));
+        self.inputs.send(command).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}

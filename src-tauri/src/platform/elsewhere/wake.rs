@@ -1,8 +1,0 @@
-//! Whether the machine has slept: not asked on these systems, where connections notice by themselves.
-
-use tokio::sync::mpsc;
-
-use crate::controller::Input;
-
-/// Does nothing.
-pub(crate) async fn follow(_inputs: mpsc::Sender<Input>) {}

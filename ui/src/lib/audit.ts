@@ -1,0 +1,144 @@
+// Audit entries as text: who, what, and the numbers. Pure. Names are separate pieces, so that they can be isolated.
+
+import { bytes, lasted } from './format';
+import type { IconName } from './components/icons';
+import type { Code, AuditEvent, AuditEntry } from './types';
+
+/** `name` is somebody's or something's own text, `text` is ours. */
+export type Piece = { name: string } | { text: string };
+export type AuditLine = { icon: IconName; tone: 'plain' | 'good' | 'bad'; pieces: Piece[]; detail: string };
+
+const n = (name: string | null | undefined, other: string): Piece => (name ? { name } : { text: other });
+const t = (text: string): Piece => ({ text });
+
+const REFUSED: Partial<Record<Code, string>> = {
+  revoked: 'access was revoked',
+  expired: 'access expired',
+  'paused-by-owner': 'paused',
+  paused: 'paused',
+  blocked: 'blocked',
+  'not-trusted': 'identity did not match',
+  'key-changed': 'key changed',
+  'too-many': 'too many connections',
+  'ticket-used': 'link already used',
+  'bad-ticket': 'not an invitation',
+  'service-down': 'service not responding',
+  denied: 'request denied',
+};
+
+export function describeEvent(deed: AuditEvent): AuditLine {
+  switch (deed.deed) {
+    case 'service':
+      return {
+        icon: deed.what === 'closed' ? 'close' : deed.what === 'paused' ? 'pause' : 'plus',
+        tone: 'plain',
+        pieces: [n(deed.service, 'A service'), t(` ${serviceWord(deed.what)}`)],
+        detail: '',
+      };
+    case 'invitation':
+      return {
+        icon: deed.what === 'knocked' ? 'knock' : 'mail',
+        tone: deed.what === 'accepted' ? 'good' : 'plain',
+        pieces: invitation(deed.what, deed.name, deed.service),
+        detail: '',
+      };
+    case 'grant':
+      return {
+        icon: deed.what === 'paused' ? 'pause' : deed.what === 'resumed' ? 'play' : 'key',
+        tone: 'plain',
+        pieces: grant(deed.what, deed.name, deed.service),
+        detail: '',
+      };
+    case 'connection':
+      return {
+        icon: 'direct',
+        tone: deed.ended ? 'bad' : 'plain',
+        pieces: [n(deed.name, 'An unknown person'), t(' used '), n(deed.service, 'a service')],
+        detail: `${lasted(deed.lasted_ms)}, ↓ ${bytes(deed.down_bytes)} ↑ ${bytes(deed.up_bytes)}${deed.ended ? `, ended early: ${deed.ended}` : ''}`,
+      };
+    case 'refused':
+      return {
+        icon: 'block',
+        tone: 'bad',
+        pieces: [n(deed.name, 'An unknown person'), t(' was denied access'), ...(deed.service ? [t(' to '), n(deed.service, '')] : [])],
+        detail: REFUSED[deed.code] ?? deed.code,
+      };
+    case 'portal':
+      return {
+        icon: 'plug',
+        tone: deed.what === 'revoked' ? 'bad' : 'plain',
+        pieces: [n(deed.portal, 'A portal'), t(' of '), n(deed.owner, 'an unknown person'), t(` ${portalWord(deed.what)}`)],
+        detail: '',
+      };
+    case 'contact':
+      return {
+        icon: deed.what === 'blocked' ? 'block' : deed.what === 'verified' ? 'verified' : 'people',
+        tone: deed.what === 'key-changed' ? 'bad' : deed.what === 'verified' ? 'good' : 'plain',
+        pieces: [deed.what === 'key-changed' ? t('The key of ') : t(''), n(deed.name, 'An unknown person'), t(` ${contactWord(deed.what)}`)],
+        detail: '',
+      };
+  }
+}
+
+function serviceWord(what: string): string {
+  return { shared: 'is shared', changed: 'changed', paused: 'switched off', resumed: 'switched on', closed: 'is no longer shared' }[what] ?? what;
+}
+
+function portalWord(what: string): string {
+  return { added: 'added', on: 'switched on', off: 'switched off', removed: 'removed', revoked: 'revoked by its owner' }[what] ?? what;
+}
+
+function contactWord(what: string): string {
+  return (
+    {
+      verified: 'verified',
+      unverified: 'no longer verified',
+      blocked: 'blocked',
+      unblocked: 'unblocked',
+      'key-changed': 'has changed',
+      forgotten: 'forgotten',
+    }[what] ?? what
+  );
+}
+
+function invitation(what: string, name: string | null, service: string): Piece[] {
+  switch (what) {
+    case 'made':
+      return [n(name, 'An unknown person'), t(' was invited to '), n(service, 'a service')];
+    case 'knocked':
+      return [n(name, 'An unknown person'), t(' asked for access to '), n(service, 'a service')];
+    case 'accepted':
+      return [n(name, 'An unknown person'), t(' joined '), n(service, 'a service')];
+    case 'declined':
+      return [n(name, 'An unknown person'), t(' declined '), n(service, 'a service')];
+    case 'revoked':
+      return [t('Invitation to '), n(service, 'a service'), t(' revoked')];
+    case 'expired':
+      return [t('Invitation to '), n(service, 'a service'), t(' expired')];
+    default:
+      return [t(`Invitation ${what}: `), n(service, 'a service')];
+  }
+}
+
+function grant(what: string, name: string, service: string): Piece[] {
+  switch (what) {
+    case 'given-back':
+      return [n(name, 'An unknown person'), t(' gave up access to '), n(service, 'a service')];
+    case 'expired':
+      return [t('Access of '), n(name, 'an unknown person'), t(' to '), n(service, 'a service'), t(' expired')];
+    default:
+      return [t('Access of '), n(name, 'an unknown person'), t(' to '), n(service, 'a service'), t(` ${what}`)];
+  }
+}
+
+/** By day, in the order given. */
+export function byDay(entries: readonly AuditEntry[], dayOf: (at: number) => string): { day: string; entries: AuditEntry[] }[] {
+  const days: { day: string; entries: AuditEntry[] }[] = [];
+  for (const entry of entries) {
+    const day = dayOf(entry.at);
+    const last = days.at(-1);
+    if (last?.day === day) last.entries.push(entry);
+    else days.push({ day, entries: [entry] });
+  }
+  return days;
+}

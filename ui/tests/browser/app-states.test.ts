@@ -1,0 +1,91 @@
+// States of the whole app: paused, offline, failed start, loading; keys and announcements.
+
+import { expect, test } from './driver';
+
+test.describe('states', () => {
+  test('pause everything and resume', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('pause-all').click();
+    await expect(driver.id('paused')).toBeVisible();
+    await expect(driver.id('status')).toHaveAttribute('data-status', 'paused');
+    await driver.id('resume').click();
+    await expect(driver.id('paused')).toHaveCount(0);
+  });
+
+  test('offline shows which hub and since when', async ({ driver }) => {
+    await driver.open('offline');
+    await expect(driver.id('status')).toHaveText('Offline');
+    await expect(driver.id('fault').first()).toContainText('Started 8 min ago');
+  });
+
+  test('a locked keychain is reported and the start can be retried', async ({ driver, page }) => {
+    await driver.open('keychain-locked');
+    await expect(page.getByRole('heading')).toHaveText('Your keychain is locked');
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'fault');
+    await driver.id('retry-start').click();
+    await expect(driver.row('service', 'Notebook')).toBeVisible();
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
+  });
+
+  test('a stopped engine is reported, and shown again when it runs', async ({ driver, page }) => {
+    await driver.open('home');
+    await driver.mock((mock) => mock.engine({ code: 'stopped', message: 'Postern’s engine stopped unexpectedly. Try again.' }), null);
+    await expect(driver.id('no-engine')).toContainText('engine stopped unexpectedly');
+    await expect(driver.id('service')).toHaveCount(0);
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'fault');
+    // Started again from the tray.
+    await driver.mock((mock) => mock.engine(null), null);
+    await expect(driver.row('service', 'Notebook')).toBeVisible();
+    await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
+  });
+
+  test('without a snapshot only a skeleton is shown', async ({ driver, page }) => {
+    await driver.open('loading');
+    await expect(driver.id('loading')).toBeVisible();
+    await expect(page.locator('body')).not.toHaveAttribute('data-ready');
+  });
+
+  test('Esc goes back, and hides the window at home', async ({ driver, page }) => {
+    await driver.open('home');
+    await driver.id('nav-settings').click();
+    await page.keyboard.press('Escape');
+    await expect(driver.id('share')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect.poll(() => driver.actions('hide')).toHaveLength(1);
+  });
+
+  test('Esc closes a menu and a dialog first', async ({ driver, page }) => {
+    await driver.open('home');
+    await driver.expand('service', 'Notebook');
+    await driver.row('person', 'Grace Hopper').getByTestId('person-menu').click();
+    await expect(driver.id('grant-pause')).toBeFocused();
+    await page.keyboard.press('ArrowDown');
+    await expect(driver.id('grant-terms')).toBeFocused();
+    await page.keyboard.press('Enter');
+    await expect(driver.id('terms-dialog')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(driver.id('terms-dialog')).toHaveCount(0);
+    await driver.row('person', 'Grace Hopper').getByTestId('person-menu').click();
+    await page.keyboard.press('Escape');
+    await expect(driver.id('grant-pause')).toHaveCount(0);
+    expect(await driver.actions('hide')).toEqual([]);
+  });
+
+  test('a notice is announced', async ({ driver, page }) => {
+    await driver.open('home');
+    await page.evaluate(() =>
+      (window as never as { mock: { notice(n: object): void } }).mock.notice({ notice: 'joined', service: 'notebook', from: 'Edsger', name: 'Notebook' }),
+    );
+    await expect(driver.id('spoken')).toHaveText('Edsger joined Notebook');
+    await expect(driver.id('toast')).toContainText('Edsger joined Notebook');
+  });
+
+  test('the popover can be pinned', async ({ driver }) => {
+    await driver.open('macos');
+    await driver.id('pin').click();
+    await expect(driver.id('pin')).toHaveAttribute('aria-pressed', 'true');
+    expect(await driver.actions('pin')).toEqual([{ action: 'pin', on: true }]);
+    await driver.open('home');
+    await expect(driver.id('pin')).toHaveCount(0);
+  });
+});

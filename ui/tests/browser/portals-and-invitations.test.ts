@@ -1,0 +1,142 @@
+// Portals to services of others, invitations, and access requests.
+
+import { expect, test } from './driver';
+
+test.describe('shared with me', () => {
+  test('is grouped by person, with address, connection and round-trip time', async ({ driver, page }) => {
+    await driver.open('home');
+    await expect(page.getByRole('list', { name: 'Shared by Grace Hopper' }).getByTestId('inlet')).toHaveCount(2);
+    const row = await driver.expand('inlet', 'Staging site');
+    await expect(row).toContainText('Direct to 192.168.1.23:41311');
+    await expect(row).toContainText('2 ms');
+    await row.getByTestId('inlet-copy').click();
+    expect(await driver.actions('copy')).toEqual([{ action: 'copy', text: '127.0.0.1:3000' }]);
+    await row.getByTestId('inlet-browse').click();
+    expect(await driver.actions('open-url')).toEqual([{ action: 'open-url', url: 'http://127.0.0.1:3000/' }]);
+  });
+
+  test('switch on and off', async ({ driver }) => {
+    await driver.open('home');
+    const row = driver.row('inlet', 'Bombe');
+    await row.getByTestId('inlet-toggle').click();
+    await expect(row).toHaveAttribute('data-state', 'up');
+    await row.getByTestId('inlet-toggle').click();
+    await expect(row).toHaveAttribute('data-state', 'off');
+  });
+
+  test('shows the fault of a portal that is down, for every code', async ({ driver }) => {
+    await driver.open('owner-down');
+    const down = driver.page.locator('[data-testid="inlet"][data-state="down"]');
+    await expect(down).toHaveCount(17);
+    for (const row of await down.all()) await expect(row.getByTestId('fault')).toBeVisible();
+    await driver.page.locator('[data-testid="inlet"] [data-code="owner-offline"]').getByRole('button', { name: 'Try again' }).click();
+    expect(await driver.requests('retry')).toHaveLength(1);
+    await driver.page.getByRole('button', { name: 'Choose another port' }).click();
+    await expect(driver.id('inlet-port')).toHaveValue('7007');
+  });
+
+  test('a port in use is reported in the dialog', async ({ driver }) => {
+    await driver.open('home');
+    const row = await driver.expand('inlet', 'Metrics');
+    await row.getByTestId('inlet-menu').click();
+    await driver.id('inlet-edit').click();
+    await driver.id('inlet-port').fill('3000');
+    await driver.id('inlet-save').click();
+    await expect(driver.id('inlet-dialog').getByTestId('fault')).toHaveAttribute('data-code', 'port-taken');
+    await driver.id('inlet-port').fill('9191');
+    await driver.id('inlet-save').click();
+    await expect(driver.row('inlet', 'Metrics')).toContainText('127.0.0.1:9191');
+  });
+
+  test('removing can be undone', async ({ driver }) => {
+    await driver.open('home');
+    const row = await driver.expand('inlet', 'Metrics');
+    await row.getByTestId('inlet-menu').click();
+    await driver.id('inlet-remove').click();
+    await expect(driver.row('inlet', 'Metrics')).toBeHidden();
+    await driver.id('undo').click();
+    await expect(driver.row('inlet', 'Metrics')).toHaveAttribute('data-state', 'up');
+  });
+});
+
+test.describe('invitations', () => {
+  test('accept on another port', async ({ driver }) => {
+    await driver.open('attention');
+    await driver.id('nav-invitations').click();
+    const card = driver.id('invitation').filter({ hasText: 'Test cluster' });
+    await expect(card).toContainText('tundra pepper silver gate');
+    await card.getByTestId('invitation-port').fill('3000');
+    await card.getByTestId('accept').click();
+    await expect(card.getByTestId('fault')).toHaveAttribute('data-code', 'port-taken');
+    await card.getByTestId('invitation-port').fill('9443');
+    await card.getByTestId('accept').click();
+    await expect(card).toHaveCount(0);
+    await driver.id('nav-home').click();
+    await expect(driver.row('inlet', 'Test cluster')).toContainText('127.0.0.1:9443');
+  });
+
+  test('decline can be undone', async ({ driver }) => {
+    await driver.open('attention');
+    await driver.id('nav-invitations').click();
+    const card = driver.id('invitation').filter({ hasText: 'Test cluster' });
+    await card.getByTestId('decline').click();
+    await expect(card).toHaveCount(0);
+    await driver.id('undo').click();
+    await expect(card).toBeVisible();
+  });
+
+  test('a waiting and a closed invitation show their fault', async ({ driver }) => {
+    await driver.open('attention');
+    await driver.id('nav-invitations').click();
+    await expect(driver.id('invitation').filter({ hasText: 'Compiler logs' }).getByTestId('fault')).toHaveAttribute('data-code', 'owner-offline');
+    await expect(driver.id('invitation').filter({ hasText: 'Old notes' }).getByTestId('fault')).toHaveAttribute('data-code', 'ticket-used');
+  });
+
+  for (const [answer, label] of [['once', 'Allow once'], ['always', 'Always'], ['deny', 'Deny']] as const) {
+    test(`a knock is answered: ${answer}`, async ({ driver, page }) => {
+      await driver.open('attention');
+      await page.getByRole('button', { name: label, exact: true }).click();
+      await expect(driver.id('knock')).toHaveCount(0);
+      expect(await driver.requests('answer-knock')).toMatchObject([{ invitation: 'sent-1', answer }]);
+    });
+  }
+
+  test('a pasted link is shown but not accepted', async ({ driver }) => {
+    await driver.open('empty');
+    await driver.id('join-link').fill('postern://join/AQECxyz123');
+    await driver.id('join-open').click();
+    await expect(driver.id('invitation')).toContainText('Hedy Lamarr');
+    expect(await driver.requests('accept')).toEqual([]);
+  });
+
+  test('an invalid link is reported beside the field', async ({ driver }) => {
+    await driver.open('empty');
+    await driver.id('join-link').fill('https://example.org');
+    await driver.id('join-open').click();
+    await expect(driver.id('fault')).toHaveAttribute('data-code', 'bad-ticket');
+  });
+
+  test('the shell navigates to an invitation', async ({ driver, page }) => {
+    await driver.open('attention');
+    await page.evaluate(() => (window as never as { mock: { navigate(to: object): void } }).mock.navigate({ view: 'invitations', invitation: 'received-1' }));
+    await expect(page.locator('[data-testid="invitation"][data-id="received-1"]')).toBeInViewport();
+    await expect(page.getByRole('heading', { name: 'Invitations' })).toBeFocused();
+  });
+
+  test('the fault of a link is shown once', async ({ driver, page }) => {
+    await driver.open('home');
+    const fault = { code: 'bad-ticket', message: 'This is not an invitation. Ask for the link again.' } as const;
+    // As the controller does: the view first, then the result of the link.
+    await driver.mock((mock) => mock.navigate({ view: 'invitations' }), null);
+    await driver.mock((mock, why) => mock.navigate({ view: 'invitations', fault: why }), fault);
+    await expect(page.getByRole('alert')).toHaveText(fault.message);
+    await driver.mock((mock) => mock.navigate({ view: 'invitations', invitation: 'received-1' }), null);
+    await expect(driver.id('fault')).toHaveCount(0);
+    await driver.mock((mock, why) => mock.navigate({ view: 'invitations', fault: why }), fault);
+    await driver.id('nav-settings').click();
+    await expect(page.getByText(fault.message)).toHaveCount(0);
+    await page.keyboard.press('Escape');
+    await expect(driver.id('join-link')).toBeVisible();
+    await expect(page.getByText(fault.message)).toHaveCount(0);
+  });
+});
