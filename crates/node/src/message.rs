@@ -99,6 +99,21 @@ impl Message for Vec<u8> {
 }
 
 /// A serde type that travels in BARE, as `ockam::Message` types do.
+///
+/// ```
+/// use postern_node::{Bare, Message};
+///
+/// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// struct Point {
+///     x: u8,
+///     y: u8,
+/// }
+///
+/// let payload = Bare(Point { x: 1, y: 2 }).encode();
+/// assert_eq!(&payload[..], [1, 2]);
+/// assert_eq!(Bare::<Point>::decode(payload)?.0, Point { x: 1, y: 2 });
+/// # Ok::<(), postern_node::DecodeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bare<T>(pub T);
 

@@ -24,6 +24,20 @@
 //! And no attribute can take the place of `subject.identifier` or `subject.has_credential`.
 //!
 //! Nothing here blocks, panics, or reads the clock. A text is bounded before it is read, so that a policy from anywhere can be.
+//!
+//! # Example
+//!
+//! ```
+//! use postern_node::policy::{Policy, PolicyContext};
+//!
+//! let policy: Policy = "friend and not role=guest".parse()?;
+//! let context = PolicyContext::default().with("subject.friend", "true").with("subject.role", "editor");
+//! assert!(policy.allows(&context));
+//! assert!(!policy.allows(&context.with("subject.role", "guest")));
+//! // What cannot be decided is denied.
+//! assert!(!policy.allows(&PolicyContext::default()));
+//! # Ok::<(), postern_node::policy::PolicyError>(())
+//! ```
 
 mod attributes;
 mod error;

@@ -14,6 +14,34 @@
 //!   has: remember those that had an effect, as long as the message itself counts.
 //! - **It is only as secret as the recipient's key stays.** Whoever steals the recipient's postal key can read what was
 //!   sealed to it, and can make messages for the recipient that seem to come from anybody.
+//!
+//! # Example
+//!
+//! ```
+//! use postern_node::identity::{Identity, KnownIdentities, Timestamp};
+//! use postern_node::sealed::{PostalKey, open, seal};
+//! use postern_node::vault::{MemoryStore, MemoryVault};
+//! use std::sync::Arc;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (now, known) = (Timestamp::now(), KnownIdentities::new());
+//! let alice = Identity::create(Arc::new(MemoryVault::in_memory()), now).await?;
+//! let bob = Identity::create(Arc::new(MemoryVault::in_memory()), now).await?;
+//! let alices_key = PostalKey::open(&alice, &MemoryStore::new(), now).await?;
+//! let bobs_key = PostalKey::open(&bob, &MemoryStore::new(), now).await?;
+//!
+//! // Bob's postal address is public, and signed by his identity.
+//! let to_bob = bobs_key.address().clone().verify(&known, now)?;
+//! let sealed = seal(&alices_key, &to_bob, b"example", b"hello")?;
+//!
+//! let opened = open(&bobs_key, b"example", &sealed, &known, now)?;
+//! assert_eq!(opened.message, b"hello");
+//! assert_eq!(opened.sender.identifier, alice.identifier());
+//! assert!(open(&bobs_key, b"another context", &sealed, &known, now).is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod postal_key;
 mod self_sealed;

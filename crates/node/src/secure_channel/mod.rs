@@ -12,6 +12,34 @@
 //! A handshake runs on the task that reads its messages: it needs no task of its own, so an unfinished one costs
 //! a few hundred bytes until it times out. The static key is made by the listener or the initiator and attested by
 //! its identity; who the peer is, is decided before the last message is written or believed.
+//!
+//! # Example
+//!
+//! Two identities that accept only each other:
+//!
+//! ```
+//! use postern_node::{Echoer, Node, SecureChannelOptions, route};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> postern_node::Result<()> {
+//! let (alices, bobs) = (Node::new(), Node::new());
+//! let (alice, bob) = (alices.create_identity().await?, bobs.create_identity().await?);
+//!
+//! let only_alice = SecureChannelOptions::trust_only([alice.identifier()]);
+//! let channels = bobs.create_secure_channel_listener(&bob, "listener", only_alice).await?;
+//! bobs.start_worker("echoer", Echoer)?;
+//! bobs.expose("echoer", &channels)?;
+//! let tcp = bobs.tcp_listen("127.0.0.1:0").await?;
+//! bobs.expose("listener", &tcp)?;
+//!
+//! let connection = alices.tcp_connect(tcp.local_addr().to_string()).await?;
+//! let only_bob = SecureChannelOptions::trust_only([bob.identifier()]);
+//! let channel = alices.create_secure_channel(&alice, route![&connection, "listener"], only_bob).await?;
+//! let reply = alices.context()?.send_and_receive::<String>(route![&channel, "echoer"], "hello").await?;
+//! assert_eq!(reply.body(), "hello");
+//! # Ok(())
+//! # }
+//! ```
 
 mod channel;
 mod channel_key;
