@@ -1,22 +1,19 @@
-//! Postern's engine: the application without a face.
+//! Postern's engine: the application without a user interface.
 //!
 //! ```text
-//! window, tray, command line ─ Request ─► [`core`] (the only owner of state) ─ Effect ─► node, keychain, disk, hub
-//!          ▲                                   │
-//!          └──── Snapshot, Notice, Traffic ◄───┘
+//! window, tray, command line ─ Request ─► [`core`] (owns all state) ─ Effect ─► driver ─► node, keychain, disk, hub
+//!          ▲                                   ▲                                   │
+//!          └──── Snapshot, Notice, Traffic ◄───┴───────────────── Event ◄──────────┘
 //! ```
 //!
-//! * [`Engine`]: the running engine, and all that a face needs.
-//! * [`api`]: what faces see and ask, in plain data.
-//! * [`core`]: the heart, a pure state machine.
-//! * [`control`]: the local socket of a running engine, for the command line and second launches.
-//! * [`peer`]: what two engines say to each other.
-//! * [`peer::ticket`]: an invitation as text.
-//! * [`text_sanitizer`]: what of a text can be seen.
-//! * [`verification_words`]: what two people compare to be sure of each other.
-//! * [`identity`]: who this person is, and where that rests.
-//! * [`backup`]: everything in one file, and back.
-//! * [`keys`]: where a person's secrets rest (the desktop's keychain, an encrypted file, or memory).
+//! The layers, from the lowest (`layers.toml` at the repository's root lists every module):
+//!
+//! * [`text_sanitizer`], [`verification_words`], [`api`]: the interface of the engine, in plain data.
+//! * [`peer`]: the protocol between two engines, their addresses, and [tickets](peer::ticket).
+//! * [`core`]: a deterministic state machine that decides everything, without input or output.
+//! * [`keys`], [`identity`], `store`, [`backup`]: the keychain, the identity in it, the database, and a copy of both.
+//! * `driver`: the event loop that carries out the core's effects on the node, the disk and the keychain.
+//! * [`Engine`]: the running engine, as [`api::EngineApi`]. [`control`]: its local socket for other programs.
 
 pub mod api;
 pub mod backup;
