@@ -1,8 +1,8 @@
 //! `postern backup` and `postern restore`.
 
+use crate::engine_client::DataDirArgs;
 use crate::keychain::{self, KeychainKind};
 use crate::output::Output;
-use crate::place::Place;
 use anyhow::{Context, Result};
 use clap::Args;
 use postern_engine::api::{Request, Secret};
@@ -18,7 +18,7 @@ pub(crate) struct BackupArguments {
     #[arg(long, value_name = "FD")]
     passphrase_fd: Option<u32>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Args)]
@@ -35,7 +35,7 @@ pub(crate) struct RestoreArguments {
     #[arg(long, value_name = "FD")]
     keychain_passphrase_fd: Option<u32>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -46,23 +46,23 @@ enum Event<'a> {
 }
 
 pub(crate) async fn backup(arguments: BackupArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     // The engine may run elsewhere in the file system.
     let file = std::path::absolute(&arguments.file).context("Failed to find the place of the file")?;
     let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase for the backup", Ask::Twice).await?;
     let passphrase = Secret::new(passphrase.reveal());
-    engine.order(Request::Backup { path: file.to_string_lossy().into_owned(), passphrase }).await?;
+    engine.execute(Request::Backup { path: file.to_string_lossy().into_owned(), passphrase }).await?;
     let sentence = format!("Everything is in {}. Without its passphrase it is of no use.", file.display());
-    output.say(&Event::BackedUp { file: &file }, sentence);
+    output.print(&Event::BackedUp { file: &file }, sentence);
     Ok(())
 }
 
 pub(crate) async fn restore(arguments: RestoreArguments, output: Output) -> Result<()> {
-    let directory = arguments.place.directory()?;
+    let directory = arguments.data_dir.path()?;
     let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase of the backup", Ask::Once).await?;
-    let keychain = keychain::choice(arguments.keychain, arguments.keychain_passphrase_fd, &directory).await?;
+    let keychain = keychain::keychain_choice(arguments.keychain, arguments.keychain_passphrase_fd, &directory).await?;
     postern_engine::backup::restore(&directory, &arguments.file, passphrase, keychain).await?;
     let sentence = format!("{} is as it was when it was backed up. Now: postern up", directory.display());
-    output.say(&Event::Restored { data_dir: &directory }, sentence);
+    output.print(&Event::Restored { data_dir: &directory }, sentence);
     Ok(())
 }

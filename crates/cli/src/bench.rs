@@ -88,8 +88,8 @@ async fn answer(node: &Node, hub: &str, output: Output) -> Result<()> {
     let session = node.keep_connected(hub, Some(RELAY.into()));
     node.expose(LISTENER, &session)?;
     session.up().await?;
-    let (identifier, stop) = (identity.identifier().to_string(), crate::asked_to_stop()?);
-    output.say(&Event::Up { identifier }, "Answering.");
+    let (identifier, stop) = (identity.identifier().to_string(), crate::shutdown_signal()?);
+    output.print(&Event::Up { identifier }, "Answering.");
     stop.await;
     Ok(())
 }
@@ -117,7 +117,7 @@ impl Asking {
             made += 1;
         }
         let per_second = f64::from(made) / begun.elapsed().as_secs_f64();
-        self.output.say(&Event::Handshakes { per_second }, format!("{per_second:.0} handshakes per second"));
+        self.output.print(&Event::Handshakes { per_second }, format!("{per_second:.0} handshakes per second"));
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl Asking {
         let (p50_us, p99_us) = (percentile(50), percentile(99));
         let sentence =
             format!("{per_second:.0} echoes of {bytes} bytes per second, p50 {p50_us:.0} µs, p99 {p99_us:.0} µs");
-        self.output.say(&Event::Echo { bytes, per_second, p50_us, p99_us }, sentence);
+        self.output.print(&Event::Echo { bytes, per_second, p50_us, p99_us }, sentence);
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl Asking {
         let arrived: u64 = context.receive::<String>().await?.body().parse()?;
         let (per_second, lost) = (arrived as f64 / begun.elapsed().as_secs_f64(), sent.saturating_sub(arrived));
         let sentence = format!("{per_second:.0} messages of {bytes} bytes per second one way, {lost} lost");
-        self.output.say(&Event::Oneway { bytes, per_second, lost }, sentence);
+        self.output.print(&Event::Oneway { bytes, per_second, lost }, sentence);
         Ok(())
     }
 }

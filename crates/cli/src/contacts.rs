@@ -1,9 +1,10 @@
 //! `postern contacts` and `postern verify`.
 
-use crate::naming;
+use crate::engine_client::DataDirArgs;
 use crate::output::Output;
-use crate::place::Place;
-use crate::table::{Table, shown};
+use crate::resolve;
+use crate::table::Table;
+use crate::terminal_text::sanitized;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use postern_engine::api::{ContactView, Request, Snapshot};
@@ -15,7 +16,7 @@ pub(crate) struct ContactsArguments {
     #[command(subcommand)]
     command: Option<ContactsCommand>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Subcommand)]
@@ -55,7 +56,7 @@ pub(crate) struct VerifyArguments {
     #[arg(long, conflicts_with = "yes")]
     undo: bool,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -68,10 +69,10 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
     let Some(command) = arguments.command else {
-        output.say(&Event::Contacts { contacts: &snapshot.contacts }, text(&snapshot));
+        output.print(&Event::Contacts { contacts: &snapshot.contacts }, text(&snapshot));
         return Ok(());
     };
     let (contact, sentence) = match &command {
@@ -80,16 +81,16 @@ pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<
         ContactsCommand::Unblock { contact } => (contact, "No longer blocked:"),
         ContactsCommand::Forget { contact } => (contact, "Forgot"),
     };
-    let person = naming::person(&snapshot, contact)?;
-    let sentence = format!("{sentence} {}.", shown(contact));
+    let person = resolve::person(&snapshot, contact)?;
+    let sentence = format!("{sentence} {}.", sanitized(contact));
     let request = match command {
         ContactsCommand::Rename { name, .. } => Request::RenameContact { person, name },
         ContactsCommand::Block { .. } => Request::Block { person, on: true },
         ContactsCommand::Unblock { .. } => Request::Block { person, on: false },
         ContactsCommand::Forget { .. } => Request::Forget { person },
     };
-    engine.order(request).await?;
-    output.say(&Event::Changed { person: person.to_string() }, sentence);
+    engine.execute(request).await?;
+    output.print(&Event::Changed { person: person.to_string() }, sentence);
     Ok(())
 }
 
@@ -114,25 +115,30 @@ fn text(snapshot: &Snapshot) -> String {
         }
         let identifier = contact.identifier.to_string();
         let identifier = format!("{}…", identifier.get(..9).unwrap_or(&identifier));
-        table.row([shown(&contact.name), identifier, crate::table::escaped(&contact.words), notes.join(", ")]);
+        table.row([
+            sanitized(&contact.name),
+            identifier,
+            crate::terminal_text::escaped(&contact.words),
+            notes.join(", "),
+        ]);
     }
     table.text().trim_end().to_owned()
 }
 
 pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
-    let person = naming::person(&snapshot, &arguments.contact)?;
+    let person = resolve::person(&snapshot, &arguments.contact)?;
     let Some(contact) = snapshot.contacts.iter().find(|contact| contact.identifier == person) else {
         bail!("the contact is gone");
     };
-    let name = shown(&contact.name);
+    let name = sanitized(&contact.name);
     if !arguments.undo && !arguments.yes {
         let sentence =
             format!("Over the telephone or face to face, {name} must read the same words:\n\n  {}\n", contact.words);
-        output.say(&Event::Words { person: person.to_string(), words: &contact.words }, sentence);
+        output.print(&Event::Words { person: person.to_string(), words: &contact.words }, sentence);
         let can_ask = std::io::stdin().is_terminal() && !output.is_json();
-        if !can_ask || !tokio::task::spawn_blocking(asked).await?? {
+        if !can_ask || !tokio::task::spawn_blocking(confirm).await?? {
             if !output.is_json() {
                 println!("Nothing was changed. When they are the same: postern verify --yes {}", arguments.contact);
             }
@@ -140,16 +146,16 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
         }
     }
     let verified = !arguments.undo;
-    engine.order(Request::Verify { person, verified }).await?;
+    engine.execute(Request::Verify { person, verified }).await?;
     let sentence = match verified {
         true => format!("{name} is verified. You are told if their key ever changes."),
         false => format!("{name} does not count as verified any longer."),
     };
-    output.say(&Event::Verified { person: person.to_string(), verified }, sentence);
+    output.print(&Event::Verified { person: person.to_string(), verified }, sentence);
     Ok(())
 }
 
-fn asked() -> std::io::Result<bool> {
+fn confirm() -> std::io::Result<bool> {
     let mut out = std::io::stdout();
     write!(out, "Are they the same? [y/N] ")?;
     out.flush()?;

@@ -1,13 +1,13 @@
 //! `postern demo`: a hub, an owner and a friend as three processes of their own, and a service between them.
 
 mod fetch;
-mod party;
+mod process;
 mod service;
 
 use crate::output::Output;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use party::Party;
+use process::DemoProcess;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -59,14 +59,14 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
         None => service::start().await?.to_string(),
     };
     let kind = if own { "a small web page" } else { "your service" };
-    output.say(&Event::Service { target: &target }, format_args!("1. {kind} listens on {target}"));
+    output.print(&Event::Service { target: &target }, format_args!("1. {kind} listens on {target}"));
 
-    let mut hub = Party::start(&["hub", "--listen", "127.0.0.1:0"])?;
+    let mut hub = DemoProcess::start(&["hub", "--listen", "127.0.0.1:0"])?;
     let hub_address = hub.wait_for("listening").await?.text("address")?;
     let sentence = format!("2. a hub that can read nothing listens on {hub_address} (process {})", hub.id());
-    output.say(&Event::Hub { process: hub.id(), address: &hub_address }, sentence);
+    output.print(&Event::Hub { process: hub.id(), address: &hub_address }, sentence);
 
-    let mut owner = Party::start(&["outlet", "--to", &target, "--hub", &hub_address])?;
+    let mut owner = DemoProcess::start(&["outlet", "--to", &target, "--hub", &hub_address])?;
     let up = owner.wait_for("up").await?;
     let (owner_is, relay, route) = (up.text("identifier")?, up.text("relay")?, up.text("route")?);
     let sentence = format!(
@@ -75,9 +75,9 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
         start_of(&relay, 8),
         start_of(&owner_is, 17)
     );
-    output.say(&Event::Owner { process: owner.id(), identifier: &owner_is, relay: &relay }, sentence);
+    output.print(&Event::Owner { process: owner.id(), identifier: &owner_is, relay: &relay }, sentence);
 
-    let mut friend = Party::start(&["inlet", "--from", "127.0.0.1:0", "--route", &route, "--peer", &owner_is])?;
+    let mut friend = DemoProcess::start(&["inlet", "--from", "127.0.0.1:0", "--route", &route, "--peer", &owner_is])?;
     let address = friend.wait_for("listening").await?.text("address")?;
     let friend_is = friend.wait_for("up").await?.text("identifier")?;
     let sentence = format!(
@@ -85,8 +85,8 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
         friend.id(),
         start_of(&friend_is, 17)
     );
-    let stop = crate::asked_to_stop()?;
-    output.say(&Event::Friend { process: friend.id(), identifier: &friend_is, address: &address }, sentence);
+    let stop = crate::shutdown_signal()?;
+    output.print(&Event::Friend { process: friend.id(), identifier: &friend_is, address: &address }, sentence);
 
     if arguments.once {
         return tokio::select! {
@@ -141,7 +141,7 @@ async fn once(own: bool, target: &str, address: &str, hub: &str, output: Output)
         round_trip_microseconds: round_trip.as_micros(),
         path: &path,
     };
-    output.say(&event, sentence);
+    output.print(&event, sentence);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! How a command fails: a sentence on the standard error, a code for programs, an exit code for scripts.
 
-use crate::naming::NamingError;
 use crate::output::Output;
+use crate::resolve::ResolveError;
 use postern_engine::api::{Code, Fault};
 use postern_engine::control::ControlError;
 use postern_engine::identity::IdentityError;
@@ -52,13 +52,13 @@ struct Failure {
 /// Says why the command failed and chooses its exit code.
 pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let (exit, code) = classify(error);
-    let sentence = crate::table::escaped(&format!("{error:#}"));
+    let sentence = crate::terminal_text::escaped(&format!("{error:#}"));
     eprintln!("postern: {sentence}");
     if wants_a_file(&code) {
         eprintln!("postern: Without a keychain, `--keychain file` keeps the keys in an encrypted file.");
     }
     if output.is_json() {
-        output.say(&Failure { event: "failed", code, error: sentence }, "");
+        output.print(&Failure { event: "failed", code, error: sentence }, "");
     }
     ExitCode::from(exit)
 }
@@ -82,9 +82,9 @@ fn classify(error: &anyhow::Error) -> (u8, String) {
             Some(_) => return coded(FAILED, "control-failed"),
             None => {}
         }
-        match cause.downcast_ref::<NamingError>() {
-            Some(NamingError::Unknown { .. }) => return coded(NO_SUCH, "not-found"),
-            Some(NamingError::Ambiguous { .. }) => return coded(NO_SUCH, "ambiguous"),
+        match cause.downcast_ref::<ResolveError>() {
+            Some(ResolveError::Unknown { .. }) => return coded(NO_SUCH, "not-found"),
+            Some(ResolveError::Ambiguous { .. }) => return coded(NO_SUCH, "ambiguous"),
             None => {}
         }
         match cause.downcast_ref::<IdentityError>() {

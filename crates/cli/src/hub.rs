@@ -42,16 +42,16 @@ pub(crate) async fn run(arguments: HubArguments, output: Output) -> Result<()> {
     config.data = arguments.data_dir.or(config.data);
     let hub = Hub::start(&config).await.context("Failed to start the hub")?;
     let (address, status, identifier) = (hub.local_addr(), hub.status_addr(), hub.identifier().to_string());
-    let stop = crate::asked_to_stop()?;
+    let stop = crate::shutdown_signal()?;
     let sentence = format!("The hub listens on {address}. It is {identifier}.");
-    output.say(&Event::Listening { address, status, identifier }, sentence);
+    output.print(&Event::Listening { address, status, identifier }, sentence);
     if let (Some(status), false) = (status, output.is_json()) {
         println!("Its health is at http://{status}/healthz, its metrics at http://{status}/metrics.");
     }
     stop.await;
-    output.say(&Event::Draining, "Stopping: nobody new is accepted; what is under way may finish.");
+    output.print(&Event::Draining, "Stopping: nobody new is accepted; what is under way may finish.");
     let (frames, bytes) = (hub.stats().frames.get(), hub.stats().bytes.get());
     hub.drain().await;
-    output.say(&Event::Stopped { frames, bytes }, format_args!("Stopped after {frames} messages, {bytes} bytes."));
+    output.print(&Event::Stopped { frames, bytes }, format_args!("Stopped after {frames} messages, {bytes} bytes."));
     Ok(())
 }

@@ -33,25 +33,25 @@ enum Event {
 pub(crate) async fn run(arguments: IdentityArguments, output: Output) -> Result<()> {
     match arguments.command {
         IdentityCommand::Show(keychain) => {
-            let owned = keychain.open(KeychainKind::Os).await?;
-            let identifier = owned.identity.identifier().to_string();
-            let key = owned.identity.key_id().to_string();
-            output.say(&Event::Identity { identifier: identifier.clone(), key }, identifier);
+            let opened = keychain.open(KeychainKind::Os).await?;
+            let identifier = opened.identity.identifier().to_string();
+            let key = opened.identity.key_id().to_string();
+            output.print(&Event::Identity { identifier: identifier.clone(), key }, identifier);
         }
         IdentityCommand::Export(keychain) => {
-            let owned = keychain.open(KeychainKind::Os).await?;
-            let history = hex::encode(owned.identity.export());
-            let identifier = owned.identity.identifier().to_string();
-            output.say(&Event::Export { identifier, history: history.clone() }, history);
+            let opened = keychain.open(KeychainKind::Os).await?;
+            let history = hex::encode(opened.identity.export());
+            let identifier = opened.identity.identifier().to_string();
+            output.print(&Event::Export { identifier, history: history.clone() }, history);
         }
         IdentityCommand::Rotate(keychain) => {
-            keychain.must_rest().await?;
-            let mut owned = keychain.open(KeychainKind::Os).await?;
-            owned.rotate().await?;
-            let identifier = owned.identity.identifier().to_string();
-            let key = owned.identity.key_id().to_string();
+            keychain.require_no_running_engine().await?;
+            let mut opened = keychain.open(KeychainKind::Os).await?;
+            opened.rotate().await?;
+            let identifier = opened.identity.identifier().to_string();
+            let key = opened.identity.key_id().to_string();
             let sentence = format!("{identifier} has a new key. Whoever meets you again sees the change.");
-            output.say(&Event::Rotated { identifier, key }, sentence);
+            output.print(&Event::Rotated { identifier, key }, sentence);
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! `postern inlet`.
 
-use crate::follow::{each, follow, say_down};
-use crate::keychain::{KeychainArguments, KeychainKind, Owned};
+use crate::keychain::{KeychainArguments, KeychainKind, OpenedIdentity};
 use crate::output::Output;
+use crate::status_reporter::{report_changes, report_down, report_until_stopped};
 use anyhow::{Context, Result};
 use clap::Args;
 use postern_node::identity::Identifier;
@@ -34,7 +34,7 @@ enum Event {
 }
 
 pub(crate) async fn run(arguments: InletArguments, output: Output) -> Result<()> {
-    let Owned { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
+    let OpenedIdentity { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
     let MultiAddr { hub, listener, service } = arguments.route;
     let hub = node.keep_connected(hub, None);
     let options = SecureChannelOptions::trust_only([arguments.peer]);
@@ -44,21 +44,21 @@ pub(crate) async fn run(arguments: InletArguments, output: Output) -> Result<()>
     let inlet = node.create_inlet(&arguments.from, InletRoute::Kept(channel, outlet)).await?;
     let (address, identifier) = (inlet.local_addr(), identity.identifier().to_string());
     let sentence = format!("The service appears on {address}. You are {identifier}.");
-    output.say(&Event::Listening { address, identifier: identifier.clone() }, sentence);
+    output.print(&Event::Listening { address, identifier: identifier.clone() }, sentence);
 
-    let say_up = |channel: &SecureChannel| {
+    let print_up = |channel: &SecureChannel| {
         let peer = channel.peer().identifier.to_string();
         let sentence = format!("Connected with {peer}, end-to-end encrypted.");
-        output.say(&Event::Up { peer, identifier: identifier.clone() }, sentence);
+        output.print(&Event::Up { peer, identifier: identifier.clone() }, sentence);
     };
-    let say_refused = |reason: &Option<EndReason>| {
+    let print_refused = |reason: &Option<EndReason>| {
         if let Some(reason) = reason {
-            say_down(output, "Not served", reason);
+            report_down(output, "Not served", reason);
         }
     };
     tokio::select! {
-        followed = follow(states, output, "Not connected", say_up) => followed?,
-        never = each(inlet.refused(), say_refused) => never?,
+        followed = report_until_stopped(states, output, "Not connected", print_up) => followed?,
+        never = report_changes(inlet.refused(), print_refused) => never?,
     }
     node.shutdown().await;
     Ok(())

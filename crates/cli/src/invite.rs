@@ -1,10 +1,10 @@
 //! `postern invite`, `postern link`, `postern resend` and `postern revoke`.
 
-use crate::naming::{self, Thing};
+use crate::engine_client::{DataDirArgs, unexpected_answer};
 use crate::output::Output;
-use crate::place::{Place, unexpected};
-use crate::table::shown;
-use crate::{link, moment};
+use crate::resolve::{self, Entity};
+use crate::terminal_text::sanitized;
+use crate::{link, time_format};
 use anyhow::{Result, bail};
 use clap::Args;
 use postern_engine::api::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
@@ -29,10 +29,10 @@ pub(crate) struct InviteArguments {
     #[arg(long)]
     ask_first: bool,
     /// How long it can be accepted: 15m, 12h, 7d.
-    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = moment::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = time_format::duration)]
     expires: Duration,
     /// Until when access lasts: 12h, 2026-12-24, 2026-12-24T18:00 [default: until you take it back].
-    #[arg(long, value_name = "TIME", value_parser = moment::until)]
+    #[arg(long, value_name = "TIME", value_parser = time_format::until)]
     until: Option<UnixMillis>,
     /// Access lasts until this Postern is quit.
     #[arg(long)]
@@ -44,7 +44,7 @@ pub(crate) struct InviteArguments {
     #[arg(long, conflicts_with = "to")]
     qr: bool,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Args)]
@@ -55,7 +55,7 @@ pub(crate) struct SentArguments {
     #[arg(long)]
     qr: bool,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Args)]
@@ -63,16 +63,16 @@ pub(crate) struct ResendArguments {
     /// The invitation: SERVICE/NAME, or its id.
     invitation: String,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Args)]
-#[command(after_help = naming::HELP)]
+#[command(after_help = resolve::HELP)]
 pub(crate) struct RevokeArguments {
     /// SERVICE/PERSON, a person (from everything), or an invitation.
     what: String,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -84,11 +84,11 @@ enum Event<'a> {
 }
 
 pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
-    let service = naming::service(&snapshot, &arguments.service)?;
+    let service = resolve::service(&snapshot, &arguments.service)?;
     let to = match &arguments.to {
-        Some(contact) => InviteTo::Contact { person: naming::person(&snapshot, contact)? },
+        Some(contact) => InviteTo::Contact { person: resolve::person(&snapshot, contact)? },
         None => InviteTo::Link { note: arguments.note },
     };
     let request = Request::Invite {
@@ -98,43 +98,43 @@ pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result
         valid_for: Some(arguments.expires.as_secs()),
         terms: Terms { until: arguments.until, until_quit: arguments.until_quit, connections: arguments.connections },
     };
-    let Answer::Invitation { invitation, link } = engine.ask(request).await? else { bail!(unexpected()) };
-    say(output, invitation, link, arguments.qr)
+    let Answer::Invitation { invitation, link } = engine.request(request).await? else { bail!(unexpected_answer()) };
+    print_invitation(output, invitation, link, arguments.qr)
 }
 
 pub(crate) async fn link(arguments: SentArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
-    let invitation = sent(&engine.snapshot().await?, &arguments.invitation)?;
-    let answer = engine.ask(Request::InvitationLink { invitation }).await?;
-    let Answer::Invitation { invitation, link } = answer else { bail!(unexpected()) };
-    say(output, invitation, link, arguments.qr)
+    let engine = arguments.data_dir.connect().await?;
+    let invitation = resolve_sent(&engine.snapshot().await?, &arguments.invitation)?;
+    let answer = engine.request(Request::InvitationLink { invitation }).await?;
+    let Answer::Invitation { invitation, link } = answer else { bail!(unexpected_answer()) };
+    print_invitation(output, invitation, link, arguments.qr)
 }
 
 pub(crate) async fn resend(arguments: ResendArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
-    let invitation = sent(&engine.snapshot().await?, &arguments.invitation)?;
-    engine.ask(Request::Resend { invitation }).await?;
-    output.say(&Event::Resent { invitation: invitation.to_string() }, "Sent again, valid anew.");
+    let engine = arguments.data_dir.connect().await?;
+    let invitation = resolve_sent(&engine.snapshot().await?, &arguments.invitation)?;
+    engine.request(Request::Resend { invitation }).await?;
+    output.print(&Event::Resent { invitation: invitation.to_string() }, "Sent again, valid anew.");
     Ok(())
 }
 
-fn sent(snapshot: &Snapshot, word: &str) -> Result<InvitationId> {
-    match naming::find("invitation", word, naming::invitations(snapshot))?.thing {
-        Thing::Invitation(invitation) => Ok(invitation),
+fn resolve_sent(snapshot: &Snapshot, word: &str) -> Result<InvitationId> {
+    match resolve::find("invitation", word, resolve::invitations(snapshot))?.value {
+        Entity::Invitation(invitation) => Ok(invitation),
         _ => unreachable!("only invitations were looked at"),
     }
 }
 
 /// Says what was made. The link stands on a line of its own, to be copied or piped.
-fn say(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool) -> Result<()> {
+fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool) -> Result<()> {
     let id = invitation.to_string();
     let event = Event::Invited { invitation: id.clone(), link: link.as_ref().map(Secret::reveal) };
     match &link {
-        None => output.say(&event, "Invited. It waits in their mailbox until they look."),
+        None => output.print(&event, "Invited. It waits in their mailbox until they look."),
         Some(link) if qr && !output.is_json() => {
-            output.say(&event, format!("{}\n{}", link::picture(link)?, link.reveal()));
+            output.print(&event, format!("{}\n{}", link::qr_code(link)?, link.reveal()));
         }
-        Some(link) => output.say(&event, link.reveal()),
+        Some(link) => output.print(&event, link.reveal()),
     }
     if link.is_some() && !output.is_json() {
         let short = id.get(..8).unwrap_or(&id);
@@ -144,35 +144,35 @@ fn say(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool)
 }
 
 pub(crate) async fn revoke(arguments: RevokeArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
     let mut revoked = Vec::new();
     for (id, request) in revocations(&snapshot, &arguments.what)? {
-        engine.order(request).await?;
+        engine.execute(request).await?;
         revoked.push(id);
     }
-    output.say(&Event::Revoked { ids: revoked }, "Revoked. Open connections were cut.");
+    output.print(&Event::Revoked { ids: revoked }, "Revoked. Open connections were cut.");
     Ok(())
 }
 
 fn revocations(snapshot: &Snapshot, what: &str) -> Result<Vec<(String, Request)>> {
-    let among = [naming::grants(snapshot), naming::people(snapshot)].concat();
+    let candidates = [resolve::grants(snapshot), resolve::people(snapshot)].concat();
     // Access comes before an invitation of the same name: there may be an old one beside it.
-    let found = match naming::find("access", what, among) {
-        Err(naming::NamingError::Unknown { .. }) => {
-            let all = [naming::grants(snapshot), naming::people(snapshot), naming::invitations(snapshot)].concat();
-            naming::find("access or invitation", what, all)?
+    let found = match resolve::find("access", what, candidates) {
+        Err(resolve::ResolveError::Unknown { .. }) => {
+            let all = [resolve::grants(snapshot), resolve::people(snapshot), resolve::invitations(snapshot)].concat();
+            resolve::find("access or invitation", what, all)?
         }
         found => found?,
     };
-    let requests = match found.thing {
-        Thing::Grant(grant) => vec![(found.id, Request::RevokeGrant { grant })],
-        Thing::Invitation(invitation) => vec![(found.id, Request::RevokeInvitation { invitation })],
-        Thing::Person(person) => everything_of(snapshot, person),
+    let requests = match found.value {
+        Entity::Grant(grant) => vec![(found.id, Request::RevokeGrant { grant })],
+        Entity::Invitation(invitation) => vec![(found.id, Request::RevokeInvitation { invitation })],
+        Entity::Person(person) => everything_of(snapshot, person),
         _ => unreachable!("only access, people and invitations were looked at"),
     };
     if requests.is_empty() {
-        bail!("{} has no access and no open invitation", shown(&found.name));
+        bail!("{} has no access and no open invitation", sanitized(&found.name));
     }
     Ok(requests)
 }
@@ -180,10 +180,10 @@ fn revocations(snapshot: &Snapshot, what: &str) -> Result<Vec<(String, Request)>
 fn everything_of(snapshot: &Snapshot, person: Identifier) -> Vec<(String, Request)> {
     let mut requests = Vec::new();
     for service in &snapshot.services {
-        for theirs in service.people.iter().filter(|it| it.person == person && naming::is_live(it.state)) {
+        for theirs in service.people.iter().filter(|it| it.person == person && resolve::is_live(it.state)) {
             requests.push((theirs.grant.to_string(), Request::RevokeGrant { grant: theirs.grant }));
         }
-        for sent in service.invitations.iter().filter(|it| it.to == Some(person) && naming::is_open(it.state)) {
+        for sent in service.invitations.iter().filter(|it| it.to == Some(person) && resolve::is_open(it.state)) {
             requests.push((sent.id.to_string(), Request::RevokeInvitation { invitation: sent.id }));
         }
     }

@@ -1,6 +1,6 @@
 //! Which identity a command acts as, and where its key rests.
 
-use crate::place::Place;
+use crate::engine_client::DataDirArgs;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use postern_engine::api::{Code, Fault};
@@ -31,35 +31,36 @@ pub(crate) struct KeychainArguments {
     #[arg(long, value_name = "FD")]
     passphrase_fd: Option<u32>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 /// An identity, the node it lives in, and where it was read from.
-pub(crate) struct Owned {
+pub(crate) struct OpenedIdentity {
     pub(crate) node: Node,
     pub(crate) identity: Identity,
     home: IdentityStore,
-    lasting: bool,
+    persistent: bool,
 }
 
 impl KeychainArguments {
     /// Opens the identity, and makes one where there is none yet.
-    pub(crate) async fn open(&self, default: KeychainKind) -> Result<Owned> {
+    pub(crate) async fn open(&self, default: KeychainKind) -> Result<OpenedIdentity> {
         let kind = self.keychain.unwrap_or(default);
-        let lasting = kind != KeychainKind::Memory;
-        let directory = self.place.directory()?;
-        if lasting {
+        let persistent = kind != KeychainKind::Memory;
+        let directory = self.data_dir.path()?;
+        if persistent {
             std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
         }
-        let home = IdentityStore::open(&directory, choice(kind, self.passphrase_fd, &directory).await?).await?;
+        let home =
+            IdentityStore::open(&directory, keychain_choice(kind, self.passphrase_fd, &directory).await?).await?;
         let identity = home.load_or_create().await?;
         let node = Node::with(home.vault(), Limits::default());
-        Ok(Owned { node, identity, home, lasting })
+        Ok(OpenedIdentity { node, identity, home, persistent })
     }
 
     /// An error if an engine runs with the identity: it would go on with the old key.
-    pub(crate) async fn must_rest(&self) -> Result<()> {
-        match Client::connect(&self.place.directory()?).await {
+    pub(crate) async fn require_no_running_engine(&self) -> Result<()> {
+        match Client::connect(&self.data_dir.path()?).await {
             Err(ControlError::NotRunning { .. }) => Ok(()),
             Err(error) => Err(error.into()),
             Ok(_) => Err(Fault::new(Code::InUse, "A Postern is running with this identity. Stop it first.").into()),
@@ -67,10 +68,10 @@ impl KeychainArguments {
     }
 }
 
-impl Owned {
+impl OpenedIdentity {
     /// Gives the identity a new key. The old one signs the change and is then deleted.
     pub(crate) async fn rotate(&mut self) -> Result<()> {
-        if !self.lasting {
+        if !self.persistent {
             bail!("an identity in memory cannot be rotated: it is gone in a moment")
         }
         Ok(self.home.rotate(&mut self.identity).await?)
@@ -78,7 +79,11 @@ impl Owned {
 }
 
 /// Where keys are found; asks for a passphrase if there must be one.
-pub(crate) async fn choice(kind: KeychainKind, descriptor: Option<u32>, directory: &Path) -> Result<KeychainChoice> {
+pub(crate) async fn keychain_choice(
+    kind: KeychainKind,
+    descriptor: Option<u32>,
+    directory: &Path,
+) -> Result<KeychainChoice> {
     let exists = directory.join(KEY_FILE).exists();
     Ok(match kind {
         KeychainKind::Os => KeychainChoice::Os,

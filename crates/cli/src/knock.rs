@@ -1,9 +1,10 @@
 //! `postern knock`: who asks to be let in, and what they are told.
 
-use crate::naming::{self, Named};
+use crate::engine_client::DataDirArgs;
 use crate::output::Output;
-use crate::place::Place;
-use crate::table::{Table, shown};
+use crate::resolve::{self, Candidate};
+use crate::table::Table;
+use crate::terminal_text::sanitized;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use postern_engine::api::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
@@ -13,15 +14,15 @@ use serde::Serialize;
 pub(crate) struct KnockArguments {
     /// What to answer [default: show who asks].
     #[arg(value_enum)]
-    answer: Option<Said>,
+    answer: Option<Decision>,
     /// Whom: their name, SERVICE/NAME or the invitation's id [default: the only one who asks].
     who: Option<String>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Said {
+enum Decision {
     /// Come in, until this Postern is quit.
     AllowOnce,
     /// Come in, as the invitation says.
@@ -38,25 +39,25 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: KnockArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
     let Some(answer) = arguments.answer else {
-        output.say(&Event::Knocks { knocks: &snapshot.knocks }, text(&snapshot));
+        output.print(&Event::Knocks { knocks: &snapshot.knocks }, text(&snapshot));
         return Ok(());
     };
     let (answer, sentence) = match answer {
-        Said::AllowOnce => (KnockAnswer::Once, "is in until this Postern is quit"),
-        Said::Always => (KnockAnswer::Always, "is in"),
-        Said::Deny => (KnockAnswer::Deny, "was told no"),
+        Decision::AllowOnce => (KnockAnswer::Once, "is in until this Postern is quit"),
+        Decision::Always => (KnockAnswer::Always, "is in"),
+        Decision::Deny => (KnockAnswer::Deny, "was told no"),
     };
-    let knock = meant(&snapshot, arguments.who.as_deref())?;
-    engine.order(Request::AnswerKnock { invitation: knock.invitation, answer }).await?;
-    let sentence = format!("{} {sentence}.", shown(&knock.name));
-    output.say(&Event::Answered { invitation: knock.invitation }, sentence);
+    let knock = select_knock(&snapshot, arguments.who.as_deref())?;
+    engine.execute(Request::AnswerKnock { invitation: knock.invitation, answer }).await?;
+    let sentence = format!("{} {sentence}.", sanitized(&knock.name));
+    output.print(&Event::Answered { invitation: knock.invitation }, sentence);
     Ok(())
 }
 
-fn meant<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a KnockView> {
+fn select_knock<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a KnockView> {
     let knocks = &snapshot.knocks;
     let Some(who) = who else {
         return match knocks.as_slice() {
@@ -66,20 +67,22 @@ fn meant<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a KnockView>
         };
     };
     let named = |kind, name: fn(&KnockView) -> String| {
-        let all = knocks.iter().enumerate().map(move |(index, knock)| Named {
+        let all = knocks.iter().enumerate().map(move |(index, knock)| Candidate {
             kind,
             name: name(knock),
             id: knock.invitation.to_string(),
-            thing: index,
+            value: index,
         });
         all.collect::<Vec<_>>()
     };
-    let by_person = naming::find("knock", who, named("person", |knock| knock.name.clone()));
+    let by_person = resolve::find("knock", who, named("person", |knock| knock.name.clone()));
     let found = match by_person {
-        Err(_) => naming::find("knock", who, named("access", |knock| format!("{}/{}", knock.service_name, knock.name))),
+        Err(_) => {
+            resolve::find("knock", who, named("access", |knock| format!("{}/{}", knock.service_name, knock.name)))
+        }
         found => found,
     };
-    Ok(&knocks[found?.thing])
+    Ok(&knocks[found?.value])
 }
 
 fn text(snapshot: &Snapshot) -> String {
@@ -90,8 +93,8 @@ fn text(snapshot: &Snapshot) -> String {
     for knock in &snapshot.knocks {
         let id = knock.invitation.to_string();
         let id = id.get(..8).unwrap_or(&id).to_owned();
-        let who = format!("{}/{}", shown(&knock.service_name), shown(&knock.name));
-        table.row([id, who, crate::table::escaped(&knock.words)]);
+        let who = format!("{}/{}", sanitized(&knock.service_name), sanitized(&knock.name));
+        table.row([id, who, crate::terminal_text::escaped(&knock.words)]);
     }
     table.text().trim_end().to_owned()
 }

@@ -39,7 +39,7 @@ pub(crate) async fn read(argument: String) -> Result<Secret> {
 }
 
 /// The link as a picture for a telephone's camera.
-pub(crate) fn picture(link: &Secret) -> Result<String> {
+pub(crate) fn qr_code(link: &Secret) -> Result<String> {
     let code = QrCode::new(link.reveal()).context("The link does not fit into a QR code")?;
     // Most terminals are dark: what is dark in the code is left empty.
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
@@ -51,10 +51,10 @@ mod tests {
 
     #[test]
     fn a_link_becomes_a_picture_with_a_margin() {
-        let picture = picture(&Secret::new("postern://join/".to_owned() + &"x".repeat(300))).unwrap();
-        let lines: Vec<&str> = picture.lines().collect();
+        let code = qr_code(&Secret::new("postern://join/".to_owned() + &"x".repeat(300))).unwrap();
+        let lines: Vec<&str> = code.lines().collect();
         assert!(lines.len() > 20 && lines.iter().all(|line| line.chars().count() == lines[0].chars().count()));
         assert!(lines[0].chars().all(|c| c == '█'), "the margin of a code is bright");
-        assert!(super::picture(&Secret::new("x".repeat(5000))).is_err());
+        assert!(super::qr_code(&Secret::new("x".repeat(5000))).is_err());
     }
 }

@@ -1,9 +1,10 @@
 //! `postern ls`.
 
+use crate::engine_client::DataDirArgs;
 use crate::output::Output;
-use crate::place::Place;
-use crate::table::{Table, escaped, shown};
-use crate::{moment, naming};
+use crate::table::Table;
+use crate::terminal_text::{escaped, sanitized};
+use crate::{resolve, time_format};
 use anyhow::Result;
 use clap::Args;
 use postern_engine::api::{
@@ -20,7 +21,7 @@ pub(crate) struct ListArguments {
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -32,28 +33,28 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: ListArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     if !arguments.watch {
         let snapshot = engine.snapshot().await?;
-        output.say(&Event::Snapshot { snapshot: &snapshot }, text(&snapshot).trim_end());
+        output.print(&Event::Snapshot { snapshot: &snapshot }, text(&snapshot).trim_end());
         return Ok(());
     }
-    let mut watching = engine.watch().await?;
-    let stop = crate::asked_to_stop()?;
+    let mut updates = engine.watch().await?;
+    let stop = crate::shutdown_signal()?;
     tokio::pin!(stop);
     loop {
         let heard = tokio::select! {
             () = &mut stop => return Ok(()),
-            heard = watching.next() => heard?,
+            heard = updates.next() => heard?,
         };
         match &heard {
             Watch::Snapshot(snapshot) => {
-                // Clears the screen: what was shown is no longer so.
+                // Clears the screen: what was sanitized is no longer so.
                 let clear = if std::io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
-                output.say(&Event::Snapshot { snapshot }, format!("{clear}{}", text(snapshot)));
+                output.print(&Event::Snapshot { snapshot }, format!("{clear}{}", text(snapshot)));
             }
-            Watch::Notice(notice) if output.is_json() => output.say(&Event::Notice { notice }, ""),
-            Watch::Traffic(traffic) if output.is_json() => output.say(&Event::Traffic { traffic }, ""),
+            Watch::Notice(notice) if output.is_json() => output.print(&Event::Notice { notice }, ""),
+            Watch::Traffic(traffic) if output.is_json() => output.print(&Event::Traffic { traffic }, ""),
             _ => {}
         }
     }
@@ -62,7 +63,7 @@ pub(crate) async fn run(arguments: ListArguments, output: Output) -> Result<()> 
 /// Everything visible, as text.
 fn text(snapshot: &Snapshot) -> String {
     let mut parts = vec![head(snapshot), services(snapshot), people(snapshot), portals(snapshot)];
-    parts.extend([invitations(snapshot), knocks(snapshot), troubles(snapshot)]);
+    parts.extend([invitations(snapshot), knocks(snapshot), problems(snapshot)]);
     parts.retain(|part| !part.is_empty());
     parts.join("\n")
 }
@@ -80,7 +81,7 @@ fn head(snapshot: &Snapshot) -> String {
         Status::Paused => "paused",
     };
     let identifier = me.identifier.to_string();
-    let mut text = format!("{} ({}…): {status}\n", shown(&me.name), identifier.get(..9).unwrap_or(&identifier));
+    let mut text = format!("{} ({}…): {status}\n", sanitized(&me.name), identifier.get(..9).unwrap_or(&identifier));
     let mut hubs = Table::new("");
     for hub in &snapshot.hubs {
         hubs.row(["hub".into(), hub.address.clone(), link(&hub.link)]);
@@ -106,7 +107,7 @@ fn services(snapshot: &Snapshot) -> String {
             Health::Down { fault, .. } => escaped(&fault.message),
         };
         let live = if service.live > 0 { format!("{} open", service.live) } else { String::new() };
-        table.row([shown(&service.name), service.target.clone(), live, health]);
+        table.row([sanitized(&service.name), service.target.clone(), live, health]);
     }
     table.text()
 }
@@ -115,13 +116,13 @@ fn people(snapshot: &Snapshot) -> String {
     let mut table = Table::new("Who may use them");
     for service in &snapshot.services {
         for person in &service.people {
-            let name = format!("{}/{}", shown(&service.name), shown(&person.name));
+            let name = format!("{}/{}", sanitized(&service.name), sanitized(&person.name));
             table.row([name, verified(person.verified), person_state(person), terms(&person.terms)]);
         }
         for sent in &service.invitations {
-            let name = format!("{}/{}", shown(&service.name), shown(sent.name.as_deref().unwrap_or("link")));
+            let name = format!("{}/{}", sanitized(&service.name), sanitized(sent.name.as_deref().unwrap_or("link")));
             let id = sent.id.to_string();
-            let id = if naming::is_open(sent.state) { id.get(..8).unwrap_or(&id).to_owned() } else { String::new() };
+            let id = if resolve::is_open(sent.state) { id.get(..8).unwrap_or(&id).to_owned() } else { String::new() };
             table.row([name, id, sent_state(sent), terms(&sent.terms)]);
         }
     }
@@ -132,7 +133,7 @@ fn person_state(person: &PersonView) -> String {
     match person.state {
         GrantState::Active if person.live > 0 => format!("{} open", person.live),
         GrantState::Active => match person.last_used {
-            Some(at) => format!("last used {}", moment::shown(at)),
+            Some(at) => format!("last used {}", time_format::to_minute(at)),
             None => "never used".into(),
         },
         GrantState::Paused => "paused".into(),
@@ -143,7 +144,7 @@ fn person_state(person: &PersonView) -> String {
 }
 
 fn sent_state(sent: &SentView) -> String {
-    let expires = moment::shown(sent.expires);
+    let expires = time_format::to_minute(sent.expires);
     match sent.state {
         SentState::Created => format!("invited until {expires}"),
         SentState::Delivered => format!("in their mailbox until {expires}"),
@@ -159,7 +160,7 @@ fn sent_state(sent: &SentView) -> String {
 fn terms(terms: &Terms) -> String {
     let mut parts = Vec::new();
     if let Some(until) = terms.until {
-        parts.push(format!("until {}", moment::shown(until)));
+        parts.push(format!("until {}", time_format::to_minute(until)));
     }
     if terms.until_quit {
         parts.push("until Postern is quit".into());
@@ -181,8 +182,8 @@ fn portals(snapshot: &Snapshot) -> String {
         };
         let live = if inlet.live > 0 { format!("{} open", inlet.live) } else { String::new() };
         let address = inlet.url.clone().unwrap_or_else(|| inlet.address.clone());
-        let owner = format!("by {}", shown(&inlet.owner_name));
-        table.row([shown(&inlet.name), owner, verified(inlet.owner_verified), escaped(&address), live, state]);
+        let owner = format!("by {}", sanitized(&inlet.owner_name));
+        table.row([sanitized(&inlet.name), owner, verified(inlet.owner_verified), escaped(&address), live, state]);
     }
     table.text()
 }
@@ -204,8 +205,8 @@ fn invitations(snapshot: &Snapshot) -> String {
             ReceivedState::Accepting { fault: None } => "accepting".to_owned(),
             ReceivedState::Accepting { fault: Some(fault) } | ReceivedState::Over { fault } => escaped(&fault.message),
         };
-        let owner = format!("by {}", shown(&received.owner_name));
-        table.row([shown(&received.service_name), owner, verified(received.owner_verified), state]);
+        let owner = format!("by {}", sanitized(&received.owner_name));
+        table.row([sanitized(&received.service_name), owner, verified(received.owner_verified), state]);
     }
     table.text()
 }
@@ -213,15 +214,15 @@ fn invitations(snapshot: &Snapshot) -> String {
 fn knocks(snapshot: &Snapshot) -> String {
     let mut table = Table::new("Who asks to be let in");
     for knock in &snapshot.knocks {
-        let who = format!("{}/{}", shown(&knock.service_name), shown(&knock.name));
+        let who = format!("{}/{}", sanitized(&knock.service_name), sanitized(&knock.name));
         let id = knock.invitation.to_string();
         let answer = format!("postern knock always {}", id.get(..8).unwrap_or(&id));
-        table.row([who, shown(&knock.words), answer]);
+        table.row([who, sanitized(&knock.words), answer]);
     }
     table.text()
 }
 
-fn troubles(snapshot: &Snapshot) -> String {
+fn problems(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     for fault in &snapshot.troubles {
         text.push_str(&format!("! {}\n", escaped(&fault.message)));

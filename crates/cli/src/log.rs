@@ -1,9 +1,10 @@
 //! `postern log`: the receipts.
 
-use crate::moment;
+use crate::engine_client::{DataDirArgs, EngineClient, unexpected_answer};
 use crate::output::Output;
-use crate::place::{Place, Running, unexpected};
-use crate::table::{Table, escaped, shown};
+use crate::table::Table;
+use crate::terminal_text::{byte_size, escaped, sanitized};
+use crate::time_format;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use postern_engine::api::{Answer, AuditEntry, AuditEvent, Request};
@@ -23,7 +24,7 @@ pub(crate) struct LogArguments {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     export: Option<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -34,11 +35,11 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let wanted = if arguments.export.is_some() { u32::MAX } else { arguments.limit };
     let (mut receipts, intact) = read(&engine, wanted).await?;
     let Some(path) = arguments.export else {
-        output.say(&Event::Receipts { receipts: &receipts, intact }, text(&receipts, intact));
+        output.print(&Event::Receipts { receipts: &receipts, intact }, text(&receipts, intact));
         return Ok(());
     };
     receipts.reverse();
@@ -52,7 +53,7 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
     } else {
         std::fs::write(&path, &lines).with_context(|| format!("Failed to write {}", path.display()))?;
         let sentence = format!("{} receipts are in {}.", receipts.len(), path.display());
-        output.say(&Event::Exported { receipts: receipts.len(), intact }, sentence);
+        output.print(&Event::Exported { receipts: receipts.len(), intact }, sentence);
     }
     if !intact {
         bail!("the log was tampered with: a receipt's hash does not hold");
@@ -61,14 +62,14 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
 }
 
 /// The newest receipts, newest first, and whether the whole log is intact.
-async fn read(engine: &Running, wanted: u32) -> Result<(Vec<AuditEntry>, bool)> {
+async fn read(engine: &EngineClient, wanted: u32) -> Result<(Vec<AuditEntry>, bool)> {
     let (mut all, mut whole): (Vec<AuditEntry>, bool) = (Vec::new(), true);
     loop {
         let have = u32::try_from(all.len()).unwrap_or(u32::MAX);
         let limit = wanted.saturating_sub(have).min(PAGE);
         let before = all.last().map(|receipt| receipt.number);
-        let answer = engine.ask(Request::Log { before, limit }).await?;
-        let Answer::Receipts { receipts, intact } = answer else { bail!(unexpected()) };
+        let answer = engine.request(Request::Log { before, limit }).await?;
+        let Answer::Receipts { receipts, intact } = answer else { bail!(unexpected_answer()) };
         let last = receipts.len() < limit as usize;
         all.extend(receipts);
         whole &= intact;
@@ -81,7 +82,7 @@ async fn read(engine: &Running, wanted: u32) -> Result<(Vec<AuditEntry>, bool)> 
 fn text(receipts: &[AuditEntry], intact: bool) -> String {
     let mut table = Table::new("");
     for receipt in receipts.iter().rev() {
-        table.row([moment::shown_exactly(receipt.at), sentence(&receipt.deed)]);
+        table.row([time_format::to_second(receipt.at), sentence(&receipt.deed)]);
     }
     let mut text = table.text();
     if receipts.is_empty() {
@@ -95,35 +96,37 @@ fn text(receipts: &[AuditEntry], intact: bool) -> String {
 
 fn sentence(deed: &AuditEvent) -> String {
     match deed {
-        AuditEvent::Service { service, what } => format!("{} was {what}", shown(service)),
+        AuditEvent::Service { service, what } => format!("{} was {what}", sanitized(service)),
         AuditEvent::Invitation { service, name, what, .. } => match name {
-            Some(name) => format!("invitation of {} to {}: {what}", shown(name), shown(service)),
-            None => format!("invitation to {}: {what}", shown(service)),
+            Some(name) => format!("invitation of {} to {}: {what}", sanitized(name), sanitized(service)),
+            None => format!("invitation to {}: {what}", sanitized(service)),
         },
         AuditEvent::Grant { service, name, what, .. } => {
-            format!("access of {} to {}: {what}", shown(name), shown(service))
+            format!("access of {} to {}: {what}", sanitized(name), sanitized(service))
         }
         AuditEvent::Connection { service, name, up_bytes, down_bytes, lasted_ms, ended, .. } => {
             let ended = ended.as_ref().map_or_else(String::new, |why| format!("; ended: {}", escaped(why)));
             format!(
                 "{} used {} for {}: {} in, {} out{ended}",
-                shown(name),
-                shown(service),
-                moment::lasted(*lasted_ms),
-                moment::bytes(*up_bytes),
-                moment::bytes(*down_bytes),
+                sanitized(name),
+                sanitized(service),
+                time_format::elapsed(*lasted_ms),
+                byte_size(*up_bytes),
+                byte_size(*down_bytes),
             )
         }
         AuditEvent::Refused { service, person, name, code } => {
             let who = match (name, person) {
-                (Some(name), _) => shown(name),
+                (Some(name), _) => sanitized(name),
                 (None, Some(person)) => person.to_string().get(..9).unwrap_or_default().to_owned(),
                 (None, None) => "somebody".into(),
             };
-            let service = service.as_ref().map_or_else(String::new, |service| format!(" at {}", shown(service)));
+            let service = service.as_ref().map_or_else(String::new, |service| format!(" at {}", sanitized(service)));
             format!("{who} was refused{service}: {}", crate::failure::name(*code))
         }
-        AuditEvent::Portal { portal, owner, what } => format!("portal {} by {}: {what}", shown(portal), shown(owner)),
-        AuditEvent::Contact { name, what, .. } => format!("contact {}: {what}", shown(name)),
+        AuditEvent::Portal { portal, owner, what } => {
+            format!("portal {} by {}: {what}", sanitized(portal), sanitized(owner))
+        }
+        AuditEvent::Contact { name, what, .. } => format!("contact {}: {what}", sanitized(name)),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! postern up        the engine itself, in the foreground                            up
-//! postern share …   asks the engine that runs, in an app or an `up`, over its socket    place ─► share, invite, join, …
+//! postern share …   asks the engine that runs, in an app or an `up`, over its socket    engine_client ─► share, invite, join, …
 //! postern hub       the node in the middle                                          hub
 //! postern outlet …  one portal by hand, without an engine                           outlet, inlet, identity
 //! ```
@@ -14,8 +14,9 @@ mod backup;
 mod bench;
 mod contacts;
 mod demo;
+mod diagnostics;
+mod engine_client;
 mod failure;
-mod follow;
 mod hub;
 mod identity;
 mod inlet;
@@ -26,15 +27,15 @@ mod knock;
 mod link;
 mod list;
 mod log;
-mod look;
-mod moment;
-mod naming;
 mod outlet;
 mod output;
-mod place;
+mod pause;
+mod resolve;
 mod share;
-mod switch;
+mod status_reporter;
 mod table;
+mod terminal_text;
+mod time_format;
 mod up;
 
 use anyhow::Result;
@@ -79,9 +80,9 @@ enum Command {
     /// Answer somebody who asks to be let in.
     Knock(knock::KnockArguments),
     /// Keep people out for now, or a portal down.
-    Pause(switch::SwitchArguments),
+    Pause(pause::PauseArguments),
     /// Let them in again, or a portal up.
-    Resume(switch::SwitchArguments),
+    Resume(pause::PauseArguments),
     /// Take access, or an invitation, back. Open connections are cut at once.
     Revoke(invite::RevokeArguments),
     /// Change a service or a portal: its name, port, target.
@@ -95,9 +96,9 @@ enum Command {
     /// Show or export the log: who used what, and who was refused.
     Log(log::LogArguments),
     /// Show what listens on this machine, to be shared.
-    Ports(look::LookArguments),
+    Ports(diagnostics::DiagnosticsArguments),
     /// Look for what is wrong, and say what to do.
-    Doctor(look::LookArguments),
+    Doctor(diagnostics::DiagnosticsArguments),
     /// Write the identity and everything else into one file, encrypted with a passphrase.
     Backup(backup::BackupArguments),
     /// Be again who was backed up. No Postern may be running there.
@@ -166,16 +167,16 @@ async fn run(command: Command, output: Output) -> Result<()> {
         Command::Accept(arguments) => join::accept(arguments, output).await,
         Command::Decline(arguments) => join::decline(arguments, output).await,
         Command::Knock(arguments) => knock::run(arguments, output).await,
-        Command::Pause(arguments) => switch::pause(arguments, output).await,
-        Command::Resume(arguments) => switch::resume(arguments, output).await,
+        Command::Pause(arguments) => pause::pause(arguments, output).await,
+        Command::Resume(arguments) => pause::resume(arguments, output).await,
         Command::Revoke(arguments) => invite::revoke(arguments, output).await,
         Command::Change(arguments) => share::change(arguments, output).await,
         Command::Close(arguments) => share::close(arguments, output).await,
         Command::Contacts(arguments) => contacts::run(arguments, output).await,
         Command::Verify(arguments) => contacts::verify(arguments, output).await,
         Command::Log(arguments) => log::run(arguments, output).await,
-        Command::Ports(arguments) => look::ports(arguments, output).await,
-        Command::Doctor(arguments) => look::doctor(arguments, output).await,
+        Command::Ports(arguments) => diagnostics::ports(arguments, output).await,
+        Command::Doctor(arguments) => diagnostics::doctor(arguments, output).await,
         Command::Hub(arguments) => hub::run(arguments, output).await,
         Command::Outlet(arguments) => outlet::run(arguments, output).await,
         Command::Inlet(arguments) => inlet::run(arguments, output).await,
@@ -200,7 +201,7 @@ fn init_log(json: bool) {
 }
 
 /// Listens, from now on, for being asked to stop: Ctrl-C, or SIGTERM. Whoever announces that it runs calls this before.
-fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -1,8 +1,8 @@
 //! `postern outlet`.
 
-use crate::follow::follow;
-use crate::keychain::{KeychainArguments, KeychainKind, Owned};
+use crate::keychain::{KeychainArguments, KeychainKind, OpenedIdentity};
 use crate::output::Output;
+use crate::status_reporter::report_until_stopped;
 use anyhow::Result;
 use clap::Args;
 use postern_node::identity::{Identifier, TrustPolicy};
@@ -48,7 +48,7 @@ enum Event {
 }
 
 pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()> {
-    let Owned { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
+    let OpenedIdentity { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
     let trust = match arguments.allow.is_empty() {
         true => {
             tracing::warn!("anybody who knows the route may use the service: name people with --allow");
@@ -65,7 +65,7 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
     let session = node.keep_connected(&arguments.hub, Some(name));
     node.expose(LISTENER, &session)?;
 
-    let say_up = |up: &HubUp| {
+    let print_up = |up: &HubUp| {
         let relay = up.relay.as_ref().map(|relay| relay.address().to_string()).unwrap_or_default();
         let address = MultiAddr {
             hub: arguments.hub.clone(),
@@ -78,9 +78,9 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
              postern inlet --from 127.0.0.1:0 --peer {identifier} --route {route}",
             arguments.to
         );
-        output.say(&Event::Up { identifier, relay, route }, sentence);
+        output.print(&Event::Up { identifier, relay, route }, sentence);
     };
-    follow(session.watch(), output, "Not reachable", say_up).await?;
+    report_until_stopped(session.watch(), output, "Not reachable", print_up).await?;
     node.shutdown().await;
     Ok(())
 }

@@ -22,7 +22,7 @@ impl Output {
     /// Says something: `event` to programs, `sentence` to people.
     ///
     /// Whoever reads may be gone already; that is no reason to stop sharing.
-    pub(crate) fn say(self, event: &impl Serialize, sentence: impl Display) {
+    pub(crate) fn print(self, event: &impl Serialize, sentence: impl Display) {
         let mut out = std::io::stdout().lock();
         let _ = match self.json {
             true => serde_json::to_string(event).map_or(Ok(()), |line| writeln!(out, "{line}")),

@@ -1,9 +1,9 @@
 //! `postern share`, `postern change` and `postern close`.
 
-use crate::naming::{self, Thing};
+use crate::engine_client::{DataDirArgs, EngineClient, unexpected_answer};
 use crate::output::Output;
-use crate::place::{Place, Running, unexpected};
-use crate::table::shown;
+use crate::resolve::{self, Entity};
+use crate::terminal_text::{sanitized, shell_quoted};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use postern_engine::api::{Answer, ListeningPort, Request, ServiceKind, ServicePatch};
@@ -46,7 +46,7 @@ pub(crate) struct ShareArguments {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Args)]
@@ -72,7 +72,7 @@ pub(crate) struct ChangeArguments {
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Args)]
@@ -80,7 +80,7 @@ pub(crate) struct CloseArguments {
     /// A service of yours, whose access is then revoked for good, or a portal, which is then given back.
     what: String,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -92,7 +92,7 @@ enum Event<'a> {
 }
 
 pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let listening = listening(&engine, &arguments.target).await;
     let name = arguments.name.or_else(|| listening.as_ref().map(|port| port.name.clone()));
     let name = name.unwrap_or_else(|| arguments.target.clone());
@@ -104,34 +104,38 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
         path: arguments.path,
         description: arguments.description,
     };
-    let Answer::Service { service } = engine.ask(request).await? else { bail!(unexpected()) };
-    let sentence =
-        format!("Sharing {} ({}). Nobody is in yet: postern invite {}", shown(&name), arguments.target, quoted(&name));
-    output.say(&Event::Shared { service: service.to_string(), name: &name, target: &arguments.target }, sentence);
+    let Answer::Service { service } = engine.request(request).await? else { bail!(unexpected_answer()) };
+    let sentence = format!(
+        "Sharing {} ({}). Nobody is in yet: postern invite {}",
+        sanitized(&name),
+        arguments.target,
+        shell_quoted(&name)
+    );
+    output.print(&Event::Shared { service: service.to_string(), name: &name, target: &arguments.target }, sentence);
     Ok(())
 }
 
 /// What listens at a target of this machine, if the engine can tell; only names and kinds depend on it.
-async fn listening(engine: &Running, target: &str) -> Option<ListeningPort> {
+async fn listening(engine: &EngineClient, target: &str) -> Option<ListeningPort> {
     let (host, port) = target.rsplit_once(':').unwrap_or(("localhost", target));
     let port = port.parse::<u16>().ok()?;
     if !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
         return None;
     }
-    match engine.ask(Request::Ports).await {
+    match engine.request(Request::Ports).await {
         Ok(Answer::Ports { ports }) => ports.into_iter().find(|listening| listening.port == port),
         _ => None,
     }
 }
 
 pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
-    let among = [naming::services(&snapshot), naming::portals(&snapshot)].concat();
-    let found = naming::find("service or portal", &arguments.what, among)?;
+    let candidates = [resolve::services(&snapshot), resolve::portals(&snapshot)].concat();
+    let found = resolve::find("service or portal", &arguments.what, candidates)?;
     let of_service = arguments.target.is_some() || arguments.kind.is_some() || arguments.path.is_some();
-    let request = match found.thing {
-        Thing::Service(service) if arguments.port.is_none() => {
+    let request = match found.value {
+        Entity::Service(service) if arguments.port.is_none() => {
             let patch = ServicePatch {
                 name: arguments.name,
                 kind: arguments.kind.map(Into::into),
@@ -141,37 +145,33 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
             };
             Request::ChangeService { service, patch }
         }
-        Thing::Portal(inlet) if !of_service && arguments.description.is_none() => {
+        Entity::Portal(inlet) if !of_service && arguments.description.is_none() => {
             Request::ChangeInlet { inlet, name: arguments.name, port: arguments.port }
         }
-        Thing::Service(_) => bail!("{} is a service of yours: its port is in --target HOST:PORT", shown(&found.name)),
-        _ => bail!("{} is a portal: only its --name and --port here can be changed", shown(&found.name)),
+        Entity::Service(_) => {
+            bail!("{} is a service of yours: its port is in --target HOST:PORT", sanitized(&found.name))
+        }
+        _ => bail!("{} is a portal: only its --name and --port here can be changed", sanitized(&found.name)),
     };
-    engine.order(request).await?;
-    output.say(&Event::Changed { id: found.id }, format!("Changed {}.", shown(&found.name)));
+    engine.execute(request).await?;
+    output.print(&Event::Changed { id: found.id }, format!("Changed {}.", sanitized(&found.name)));
     Ok(())
 }
 
 pub(crate) async fn close(arguments: CloseArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
+    let engine = arguments.data_dir.connect().await?;
     let snapshot = engine.snapshot().await?;
-    let among = [naming::services(&snapshot), naming::portals(&snapshot)].concat();
-    let found = naming::find("service or portal", &arguments.what, among)?;
-    let (request, sentence) = match found.thing {
-        Thing::Portal(inlet) => (Request::RemoveInlet { inlet }, "given back to its owner"),
-        Thing::Service(service) => (Request::CloseService { service }, "closed; whoever had access has none any more"),
+    let candidates = [resolve::services(&snapshot), resolve::portals(&snapshot)].concat();
+    let found = resolve::find("service or portal", &arguments.what, candidates)?;
+    let (request, sentence) = match found.value {
+        Entity::Portal(inlet) => (Request::RemoveInlet { inlet }, "given back to its owner"),
+        Entity::Service(service) => (Request::CloseService { service }, "closed; whoever had access has none any more"),
         _ => unreachable!("only services and portals were looked at"),
     };
-    engine.order(request).await?;
-    output.say(&Event::Closed { id: found.id, name: &found.name }, format!("{} is {sentence}.", shown(&found.name)));
+    engine.execute(request).await?;
+    output.print(
+        &Event::Closed { id: found.id, name: &found.name },
+        format!("{} is {sentence}.", sanitized(&found.name)),
+    );
     Ok(())
-}
-
-/// A name as a shell takes it.
-pub(crate) fn quoted(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
-    match !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
-        true => name.to_owned(),
-        false => format!("'{}'", shown(name).replace('\'', r"'\''")),
-    }
 }

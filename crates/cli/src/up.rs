@@ -5,13 +5,13 @@
 //!        other commands ─► control ─────┘
 //! ```
 
+mod notice_text;
 mod portals;
-mod sentence;
 
+use crate::engine_client::DataDirArgs;
 use crate::keychain::{self, KeychainKind};
 use crate::output::Output;
-use crate::place::Place;
-use crate::table::shown;
+use crate::terminal_text::sanitized;
 use anyhow::Result;
 use clap::Args;
 use portals::PortalsFile;
@@ -45,7 +45,7 @@ pub(crate) struct UpArguments {
     #[arg(long, value_name = "FD")]
     passphrase_fd: Option<u32>,
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -57,15 +57,15 @@ enum Event<'a> {
 }
 
 pub(crate) async fn run(arguments: UpArguments, output: Output) -> Result<()> {
-    let directory = arguments.place.directory()?;
+    let directory = arguments.data_dir.path()?;
     let mut file = arguments.config.clone().map(PortalsFile::open).transpose()?;
-    let keychain = keychain::choice(arguments.keychain, arguments.passphrase_fd, &directory).await?;
+    let keychain = keychain::keychain_choice(arguments.keychain, arguments.passphrase_fd, &directory).await?;
     let options = EngineOptions { data_dir: directory, keychain, listen: arguments.listen.clone() };
     let engine = Engine::start(options).await?;
     let ended = serve(&engine, &arguments, file.as_mut(), output).await;
     engine.shutdown().await;
     ended?;
-    output.say(&Event::Stopped, "Stopped.");
+    output.print(&Event::Stopped, "Stopped.");
     Ok(())
 }
 
@@ -84,13 +84,14 @@ async fn serve(
     });
     let control = control.await?;
     let me = engine.snapshot().borrow().me.clone();
-    let stop = crate::asked_to_stop()?;
+    let stop = crate::shutdown_signal()?;
     tokio::pin!(stop);
     if let Some(me) = me {
         let (directory, process) = (engine.data_dir(), std::process::id());
         let identifier = me.identifier.to_string();
-        let sentence = format!("{} ({}…) is up. Ctrl-C stops it.", shown(&me.name), identifier.get(..9).unwrap_or(""));
-        output.say(&Event::Up { identifier, name: &me.name, data_dir: directory, process }, sentence);
+        let sentence =
+            format!("{} ({}…) is up. Ctrl-C stops it.", sanitized(&me.name), identifier.get(..9).unwrap_or(""));
+        output.print(&Event::Up { identifier, name: &me.name, data_dir: directory, process }, sentence);
     }
     if let Some(file) = &mut file {
         file.apply(engine, output).await;
@@ -100,7 +101,7 @@ async fn serve(
             () = &mut stop => break Ok(()),
             fault = engine.why_ended() => break Err(fault.into()),
             heard = notices.recv() => if let Ok(notice) = heard {
-                output.say(&Event::Notice { notice: &notice }, sentence::of(&notice));
+                output.print(&Event::Notice { notice: &notice }, notice_text::of(&notice));
             },
             () = changed(&mut file) => if let Some(file) = &mut file {
                 file.read_again(engine, output).await;

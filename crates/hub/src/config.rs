@@ -1,6 +1,9 @@
-//! What a hub can be told, in TOML.
+//! The hub's configuration: a TOML file, the limits it sets, and their defaults.
+//!
+//! Unknown keys are errors, so a misspelt limit never goes unnoticed.
 
 use crate::mailbox::Capacity;
+use postern_env::fs;
 use postern_node::Limits;
 use postern_node::mailbox::EXPIRY;
 use postern_node::tcp::MAX_FRAME_UNAUTHENTICATED;
@@ -8,16 +11,16 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Messages in all mailboxes together, and their bytes.
+/// Quota of all mailboxes together: messages, and bytes. As much as 256 recipients with full mailboxes.
 const MAILBOX_MESSAGES: u64 = 65_536;
 const MAILBOX_BYTES: u64 = 256 * 1024 * 1024;
-/// Messages for one recipient, and their bytes.
-const MAILBOX_MESSAGES_OF_ONE: u64 = 256;
-const MAILBOX_BYTES_OF_ONE: u64 = 1024 * 1024;
-/// Messages for one recipient from one depositor.
-const MAILBOX_MESSAGES_BETWEEN: u64 = 64;
+/// Quota of one recipient: messages, and bytes. 32 messages of the largest size.
+const MAILBOX_MESSAGES_PER_RECIPIENT: u64 = 256;
+const MAILBOX_BYTES_PER_RECIPIENT: u64 = 1024 * 1024;
+/// Messages for one recipient from one depositor: nobody alone can fill more than a quarter of a mailbox.
+const MAILBOX_MESSAGES_PER_DEPOSITOR: u64 = 64;
 
-/// A hub's settings; the defaults are those of an empty file.
+/// A hub's settings. The defaults are those of an empty file.
 ///
 /// ```
 /// let config = postern_hub::HubConfig::parse("listen = '0.0.0.0:4000'\n[limits]\nrelays = 100")?;
@@ -31,17 +34,17 @@ pub struct HubConfig {
     pub listen: String,
     /// Where `/healthz` and `/metrics` are served, as `host:port`; nowhere if absent.
     pub status: Option<String>,
-    /// The directory where the hub keeps its identity and the messages in its mailboxes; made if it is not there. Without
-    /// one both are gone when the hub stops.
+    /// The directory with the hub's identity and its mailboxes; it is created if it does not exist. Without one, both
+    /// are lost when the hub stops.
     pub data: Option<PathBuf>,
-    /// Put in front of relay names. The command line of `ockam` expects `forward_to_`.
+    /// Prefix of the relays' addresses. The command line of `ockam` expects `forward_to_`.
     pub relay_prefix: String,
-    /// Longest time that a stopping hub gives to what is under way, in seconds.
+    /// Longest time that a graceful drain gives to open connections, in seconds.
     pub drain_seconds: u64,
     pub(crate) limits: HubLimits,
 }
 
-/// How much of each thing a hub holds at once.
+/// The limits that a file can set; what is absent has the default.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HubLimits {
@@ -66,7 +69,7 @@ impl Default for HubConfig {
     }
 }
 
-/// Why a configuration was not taken.
+/// Why a configuration was rejected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -78,8 +81,8 @@ pub enum ConfigError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// It is not TOML, or has something that a hub cannot be told.
-    #[error("the hub's configuration is wrong: {0}")]
+    /// It is not TOML, or has an unknown key or a value of the wrong type.
+    #[error("invalid hub configuration: {0}")]
     Parse(#[from] toml::de::Error),
 }
 
@@ -87,42 +90,43 @@ impl HubConfig {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// [`ConfigError`], with the place of the fault.
+    /// [`ConfigError`], with the line of the mistake.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let read = std::fs::read_to_string(path);
+        let read = fs::read_to_string(path);
         Self::parse(&read.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?)
     }
 
     /// Reads a configuration text.
     ///
     /// # Errors
-    /// [`ConfigError::Parse`], with the place of the fault.
+    /// [`ConfigError::Parse`], with the line of the mistake.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         Ok(toml::from_str(text)?)
     }
 
-    /// The limits it asks for.
+    /// The limits of the hub's node.
     pub fn limits(&self) -> Limits {
         let default = Limits::default();
         Limits {
             connections: self.limits.connections.unwrap_or(default.connections),
             relays: self.limits.relays.unwrap_or(default.relays),
             relays_per_owner: self.limits.relays_per_owner.unwrap_or(default.relays_per_owner),
-            // A channel with a hub costs a stranger nothing, and nothing large passes on.
+            // Anybody can make a channel with a hub, so a channel does not raise the limit of a frame here; and no
+            // larger frame could be forwarded.
             frame: MAX_FRAME_UNAUTHENTICATED,
             ..default
         }
     }
 
-    /// How much may wait in its mailboxes.
+    /// The quotas of the mailboxes.
     pub(crate) fn mailboxes(&self) -> Capacity {
         let days = |days: u64| Duration::from_secs(days.saturating_mul(24 * 3600));
         Capacity {
             messages: self.limits.mailbox_messages.unwrap_or(MAILBOX_MESSAGES),
             bytes: self.limits.mailbox_bytes.unwrap_or(MAILBOX_BYTES),
-            messages_of_one: MAILBOX_MESSAGES_OF_ONE,
-            bytes_of_one: MAILBOX_BYTES_OF_ONE,
-            messages_between: MAILBOX_MESSAGES_BETWEEN,
+            messages_per_recipient: MAILBOX_MESSAGES_PER_RECIPIENT,
+            bytes_per_recipient: MAILBOX_BYTES_PER_RECIPIENT,
+            messages_per_depositor: MAILBOX_MESSAGES_PER_DEPOSITOR,
             expiry: self.limits.mailbox_days.map_or(EXPIRY, days),
         }
     }

@@ -1,10 +1,14 @@
-//! Who the hub is: an identity of its own, the same after every start where there is a data directory.
+//! The hub's own identity: stored in the data directory, or new at every start without one.
 //!
 //! ```text
-//! DIR/identity.toml   version, key (the secret), history      readable by its owner only
+//! DIR/identity.toml   version, key (the secret), history      readable by its owner only (mode 0600)
 //! ```
+//!
+//! In: the data directory. Out: a vault with the key, and the identity. A file that is damaged or newer is never
+//! replaced, and no error shows the key.
 
 use crate::HubError;
+use postern_env::{fs, random};
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::vault::MemoryVault;
 use serde::{Deserialize, Serialize};
@@ -16,16 +20,16 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 const FILE: &str = "identity.toml";
 const VERSION: u32 = 1;
 
-/// What is in the file. There is no `Debug`: nothing may print the key.
+/// The content of the file. It has no `Debug`, so that nothing can print the key.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-struct Stored {
+struct IdentityFile {
     version: u32,
     /// The Ed25519 seed.
     key: String,
     history: String,
 }
 
-/// The hub's identity: as it is stored in the data directory, made there the first time, or a fresh one without any.
+/// Loads the identity from the data directory, or creates it there the first time; without a directory, a new one.
 pub(crate) async fn open(data: Option<&Path>) -> Result<(Arc<MemoryVault>, Identity), HubError> {
     let vault = Arc::new(MemoryVault::in_memory());
     let path = data.map(|data| data.join(FILE));
@@ -39,45 +43,44 @@ pub(crate) async fn open(data: Option<&Path>) -> Result<(Arc<MemoryVault>, Ident
     };
     if let Some(stored) = stored {
         if stored.version != VERSION {
-            return Err(damaged("it was written by a newer hub: use that one; nothing was changed".into()));
+            return Err(damaged("it was written by a newer hub; use that version. Nothing was changed".into()));
         }
         let mut seed = Zeroizing::new([0; 32]);
         let history = hex::decode(&stored.history).ok();
         let decoded = hex::decode_to_slice(&stored.key, &mut *seed).ok().and(history);
-        let history = decoded.ok_or_else(|| damaged("it is damaged: restore it, or move it away".into()))?;
+        let history = decoded.ok_or_else(|| damaged("it is damaged; restore it, or move it away".into()))?;
         let key = vault.import_ed25519_seed(seed).await.map_err(postern_node::Error::from)?;
         let identity = Identity::load(vault.clone(), key, &history).await;
         let identity = identity.map_err(|error| damaged(format!("it is damaged: {error}")))?;
         return Ok((vault, identity));
     }
-    let seed = Zeroizing::new(rand::random::<[u8; 32]>());
+    let seed = Zeroizing::new(random::bytes::<32>().map_err(|error| damaged(error.to_string()))?);
     let key = hex::encode(*seed);
     let id = vault.import_ed25519_seed(seed).await.map_err(postern_node::Error::from)?;
     let identity = Identity::create_with_key(vault.clone(), id, Timestamp::now()).await;
     let identity = identity.map_err(postern_node::Error::from)?;
     if let Some(path) = &path {
-        write(path, &Stored { version: VERSION, key, history: hex::encode(identity.export()) })?;
+        write(path, &IdentityFile { version: VERSION, key, history: hex::encode(identity.export()) })?;
     }
     Ok((vault, identity))
 }
 
-fn read(path: &Path) -> Result<Option<Stored>, HubError> {
+fn read(path: &Path) -> Result<Option<IdentityFile>, HubError> {
     let failed = |reason| HubError::Data { path: path.to_owned(), reason };
-    let text = match std::fs::read_to_string(path) {
+    let text = match fs::read_to_string(path) {
         Ok(text) => Zeroizing::new(text),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error.to_string())),
     };
-    // The parser's own error would show the line, and so perhaps the key.
-    toml::from_str(&text).map(Some).map_err(|_| failed("it is damaged: restore it, or move it away".into()))
+    // The parser's own error shows the line, and so possibly the key.
+    toml::from_str(&text).map(Some).map_err(|_| failed("it is damaged; restore it, or move it away".into()))
 }
 
-/// Writes the file so that a crash leaves the whole of it or nothing.
-fn write(path: &Path, stored: &Stored) -> Result<(), HubError> {
+/// Writes the file atomically: a crash leaves all of it or nothing.
+fn write(path: &Path, stored: &IdentityFile) -> Result<(), HubError> {
     let written = || -> std::io::Result<()> {
         let text = Zeroizing::new(toml::to_string(stored).map_err(std::io::Error::other)?);
-        // Made for its owner only.
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        let mut file = fs::temporary_file_in(path.parent().unwrap_or(Path::new(".")), ".identity", ".tmp")?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;

@@ -1,4 +1,4 @@
-//! The hub: the untrusted node in the middle.
+//! The hub: the untrusted node in the middle, which relays ciphertext and stores sealed messages.
 //!
 //! ```text
 //! owner ═► listen ─► forwarding_service ─► relay "bob"        status ─► /healthz   200, or 503 while draining
@@ -6,9 +6,12 @@
 //! either ═► listen ─► api (secure channel with the hub) ─► owned_forwarding_service, mailbox
 //! ```
 //!
-//! It knows names and connections, never contents: what passes is sealed by the people at its ends, and so is what waits
-//! in its mailboxes. Its own identity only lets it know for certain whose relay and whose mailbox something is. Its
-//! defence is limits. [`Hub::drain`] lets what is under way come to its end before it stops.
+//! The hub sees relay names and connections, never content: the peers at both ends encrypt what passes and what is
+//! stored in its mailboxes. It authenticates clients only to decide whose relay and whose mailbox something is (access
+//! control). Against abuse it has limits, quotas and rate limits. [`Hub::drain`] is a graceful drain: it accepts nobody
+//! new and lets open connections finish.
+
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use real files, sockets and clocks"))]
 
 mod config;
 mod identity;
@@ -19,6 +22,9 @@ mod status;
 pub use config::{ConfigError, HubConfig};
 
 use mailbox::{MailboxStats, Store};
+use postern_env::fs;
+use postern_env::task::JoinHandle;
+use postern_env::time::{self, Duration};
 use postern_node::identity::{Identifier, Identity};
 use postern_node::mailbox::MAILBOX_SERVICE;
 use postern_node::relay::{RelayService, RelayServiceOptions};
@@ -27,12 +33,10 @@ use postern_node::{Echoer, Node, Origin, SecureChannelOptions, Stats, TcpListene
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
-/// Traffic must rest this long before a draining hub stops early.
-const QUIET: Duration = Duration::from_secs(1);
+/// A draining hub stops early when no frame arrived for this long: longer than the pauses within a transfer.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a hub did not start.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +50,7 @@ pub enum HubError {
     Data {
         /// Which file or directory.
         path: PathBuf,
-        /// Why, for people.
+        /// The reason, as a message for people.
         reason: String,
     },
     /// Another hub has the data directory.
@@ -80,7 +84,7 @@ impl Hub {
     /// Starts a hub.
     ///
     /// # Errors
-    /// [`HubError`]: one of its addresses cannot be had.
+    /// [`HubError`]: an address cannot be listened on, or the data directory cannot be used.
     pub async fn start(config: &HubConfig) -> Result<Self, HubError> {
         let data = config.data.as_deref();
         data.map(make_directory).transpose()?;
@@ -97,7 +101,7 @@ impl Hub {
                 Ok(Self { node, identifier: identity.identifier(), listener, mailbox, status, draining, drain })
             }
             Err(error) => {
-                // Nothing may keep the directory from the next hub.
+                // Releases the data directory, so that the next start can use it.
                 node.shutdown().await;
                 let _ = mailbox.await;
                 Err(error)
@@ -105,46 +109,47 @@ impl Hub {
         }
     }
 
-    /// Who it is: the same after every start in the same data directory.
+    /// The hub's identifier: the same after every start in the same data directory.
     pub fn identifier(&self) -> Identifier {
         self.identifier
     }
 
-    /// Where nodes connect to.
+    /// The address that nodes connect to.
     pub fn local_addr(&self) -> SocketAddr {
         self.listener.local_addr()
     }
 
-    /// Where health and metrics are served, if they are.
+    /// The address of the status port (health check and metrics), if there is one.
     pub fn status_addr(&self) -> Option<SocketAddr> {
         self.status
     }
 
-    /// What it has carried, and what it holds now.
+    /// Counters of its node: what it has forwarded, and what is open now.
     pub fn stats(&self) -> &Stats {
         self.node.stats()
     }
 
-    /// Accepts nobody new, waits until nothing has passed for a second (or the configured time is over), and stops.
+    /// Graceful drain: accepts nobody new, fails the health check, waits until no frame arrived for a second or
+    /// `drain_seconds` are over, and stops.
     pub async fn drain(self) {
         self.draining.send_replace(true);
         self.listener.close();
-        let _ = tokio::time::timeout(self.drain, self.quiet()).await;
+        let _ = time::timeout(self.drain, self.until_idle()).await;
         self.stop().await;
     }
 
-    /// Stops at once; what waits in mailboxes is whole on the disk.
+    /// Stops at once. The mailboxes are complete on the disk.
     pub async fn stop(self) {
         self.node.shutdown().await;
         if let Err(error) = self.mailbox.await {
-            tracing::error!(%error, "the mailbox service failed");
+            tracing::error!(%error, "the mailbox service panicked; stored messages are read again at the next start");
         }
     }
 
-    async fn quiet(&self) {
+    async fn until_idle(&self) {
         let mut frames = self.stats().frames.get();
         while self.stats().connections.get() > 0 {
-            tokio::time::sleep(QUIET).await;
+            time::sleep(IDLE_INTERVAL).await;
             let now = self.stats().frames.get();
             if now == frames {
                 return;
@@ -154,14 +159,15 @@ impl Hub {
     }
 }
 
-/// Opens everything to whom it is for; where it listens.
+/// Starts the services and exposes each to the connections or channels it is for; returns the listener and the status
+/// address.
 async fn serve(
     config: &HubConfig,
     identity: &Identity,
     status: status::Status,
 ) -> Result<(TcpListener, Option<SocketAddr>), HubError> {
     let node = status.node.clone();
-    // Everybody may prove who they are; what they may do is decided by each service.
+    // Authentication only: every service decides itself what an identity may do.
     let any = SecureChannelOptions::trust_anyone();
     let channels = node.create_secure_channel_listener(identity, HUB_LISTENER, any).await?;
     node.expose(MAILBOX_SERVICE, &channels)?;
@@ -180,13 +186,10 @@ async fn serve(
     Ok((listener, status))
 }
 
-/// Makes the data directory, for its owner only.
+/// Creates the data directory, accessible to its owner only.
 fn make_directory(path: &Path) -> Result<(), HubError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| HubError::Data { path: path.to_owned(), reason: error.to_string() })
+    let created = fs::create_private_directory(path, true);
+    created.map_err(|error| HubError::Data { path: path.to_owned(), reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -4,27 +4,35 @@ use crate::mailbox::MailboxStats;
 use postern_node::Stats;
 use std::fmt::Write;
 
-/// All metrics, each with its help and type.
+/// Renders all metrics, each with its help text and type.
 pub(crate) fn render(stats: &Stats, mailbox: &MailboxStats) -> String {
     let gauges = [
         ("connections", "TCP connections open now", &stats.connections),
         ("relays", "relays registered now", &stats.relays),
         ("channels", "secure channels with the hub itself, open now", &stats.channels),
-        ("mailbox_messages", "messages that wait in mailboxes now", &mailbox.messages),
-        ("mailbox_bytes", "bytes of those messages", &mailbox.bytes),
-        ("mailbox_subscribers", "channels that mailboxes are read over now", &mailbox.subscribers),
+        ("mailbox_messages", "messages stored in mailboxes now", &mailbox.messages),
+        ("mailbox_bytes", "bytes of the messages stored in mailboxes now", &mailbox.bytes),
+        ("mailbox_subscribers", "mailbox subscriptions open now", &mailbox.subscribers),
     ];
     let counters = [
-        ("frames_total", "frames read from nodes", &stats.frames),
-        ("bytes_total", "bytes of those frames", &stats.bytes),
-        ("relayed_total", "messages that came to a relay by its name", &stats.relayed),
+        ("frames_total", "frames received from nodes", &stats.frames),
+        ("bytes_total", "bytes of the frames received from nodes", &stats.bytes),
+        ("relayed_total", "messages that were addressed to a relay", &stats.relayed),
         ("dropped_total", "messages that could not be delivered", &stats.dropped),
-        ("refused_total", "connections and relays refused because of a limit or an owner", &stats.refused),
-        ("mailbox_deposited_total", "messages that mailboxes have taken", &mailbox.deposited),
-        ("mailbox_pushed_total", "messages sent to their recipients, again or not", &mailbox.pushed),
-        ("mailbox_acknowledged_total", "messages that their recipients have had", &mailbox.acknowledged),
-        ("mailbox_expired_total", "messages that nobody came for", &mailbox.expired),
-        ("mailbox_refused_total", "requests that mailboxes have refused", &mailbox.refused),
+        (
+            "refused_total",
+            "connections and relays refused because of a limit, or because the name has another owner",
+            &stats.refused,
+        ),
+        ("mailbox_deposited_total", "messages stored in mailboxes", &mailbox.deposited),
+        ("mailbox_pushed_total", "messages pushed to subscribers, including repetitions", &mailbox.pushed),
+        ("mailbox_acknowledged_total", "messages acknowledged by their recipients", &mailbox.acknowledged),
+        ("mailbox_expired_total", "messages that expired before they were acknowledged", &mailbox.expired),
+        (
+            "mailbox_refused_total",
+            "mailbox requests refused because of a quota, a rate limit or a failure",
+            &mailbox.refused,
+        ),
     ];
     let mut out = String::new();
     let kinds = gauges.iter().map(|it| ("gauge", it)).chain(counters.iter().map(|it| ("counter", it)));

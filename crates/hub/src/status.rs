@@ -1,4 +1,6 @@
-//! The status port: health for load balancers, metrics for Prometheus.
+//! The status port: a health check for load balancers (503 while the hub drains), and metrics for Prometheus.
+//!
+//! It serves plain HTTP and shows counters only: no identifier, address or relay name.
 
 use crate::mailbox::MailboxStats;
 use crate::{HubError, metrics};
@@ -6,12 +8,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use postern_env::{net, task};
 use postern_node::Node;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What the status port shows.
+/// What the status port reads.
 #[derive(Clone)]
 pub(crate) struct Status {
     pub(crate) node: Node,
@@ -19,17 +22,17 @@ pub(crate) struct Status {
     pub(crate) draining: watch::Receiver<bool>,
 }
 
-/// Serves the status until the node stops; where it really listens.
+/// Serves until the node stops; returns the address it listens on.
 pub(crate) async fn serve(address: &str, status: Status) -> Result<SocketAddr, HubError> {
     let failed = |source| HubError::Status { address: address.to_owned(), source };
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+    let listener = net::listen(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
     let stopped = status.node.clone();
     let pages = axum::Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics)).with_state(status);
     let serving = axum::serve(listener, pages).with_graceful_shutdown(async move { stopped.stopped().await });
-    tokio::spawn(async move {
+    task::spawn(async move {
         if let Err(error) = serving.await {
-            tracing::error!(%error, "the status port failed");
+            tracing::error!(%error, "the status port failed; health and metrics are no longer served");
         }
     });
     Ok(local)

@@ -19,7 +19,7 @@
 //! `stat` and no further dependency.
 
 use crate::output::Output;
-use crate::table::{escaped, shown};
+use crate::terminal_text::{escaped, sanitized};
 use anyhow::{Context, Result, bail};
 use postern_engine::api::{
     Answer, Code, Fault, InletView, Request, Secret, ServiceKind, ServicePatch, ServiceView, Snapshot,
@@ -140,7 +140,7 @@ impl PortalsFile {
                 self.declared = declared;
                 self.apply(engine, output).await;
             }
-            Err(error) => say_not_applied(output, "the file", &format!("{error:#}")),
+            Err(error) => report_not_applied(output, "the file", &format!("{error:#}")),
         }
     }
 
@@ -155,7 +155,7 @@ impl PortalsFile {
         let directory = self.path.parent().unwrap_or(Path::new(".")).to_owned();
         for (name, inlet) in &self.declared.inlets {
             if let Err(error) = keep_inlet(engine, &directory, name, inlet).await {
-                say_not_applied(output, name, &format!("{error:#}"));
+                report_not_applied(output, name, &format!("{error:#}"));
             }
         }
         let dropped = std::mem::take(&mut self.dropped);
@@ -164,18 +164,18 @@ impl PortalsFile {
         }
         let (services, inlets) = (self.declared.services.len(), self.declared.inlets.len());
         let sentence = format!("{} declares {services} services and {inlets} inlets.", self.path.display());
-        output.say(&Event::Applied { services, inlets }, sentence);
+        output.print(&Event::Applied { services, inlets }, sentence);
     }
 }
 
-fn say_not_applied(output: Output, what: &str, error: &str) {
-    let sentence = format!("Not done: {}: {}", shown(what), escaped(error));
-    output.say(&Event::NotApplied { what, error }, sentence);
+fn report_not_applied(output: Output, what: &str, error: &str) {
+    let sentence = format!("Not done: {}: {}", sanitized(what), escaped(error));
+    output.print(&Event::NotApplied { what, error }, sentence);
 }
 
 async fn order<H: Host>(engine: &H, request: Request, what: &str, output: Output) {
     if let Err(fault) = engine.request(request).await {
-        say_not_applied(output, what, &fault.message);
+        report_not_applied(output, what, &fault.message);
     }
 }
 
@@ -239,7 +239,7 @@ async fn accept<H: Host>(engine: &H, directory: &Path, name: &str, declared: &De
     };
     let preview = match engine.request(Request::Open { link }).await {
         Ok(Answer::Preview { preview }) => preview,
-        Ok(_) => bail!(crate::place::unexpected()),
+        Ok(_) => bail!(crate::engine_client::unexpected_answer()),
         // Accepted in an earlier run, and called otherwise since.
         Err(Fault { code: Code::AlreadyIn, .. }) => return Ok(()),
         Err(fault) => return Err(fault.into()),

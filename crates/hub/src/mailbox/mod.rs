@@ -1,44 +1,51 @@
-//! The mailbox service: keeps sealed messages until their recipients have them.
+//! The mailbox service: stores sealed messages until their recipients have acknowledged them.
 //!
 //! ```text
-//! depositor ── Deposit ────► ┌──────────┐ ── queue ─► Pushing ══► subscriber      one for each channel
-//!           ◄── Answer ──    │ Postbox  │ ◄──────── Acknowledge ──
-//!                            └────┬─────┘
-//!                               Store      one owner, no lock
+//! depositor ── Deposit ──► ┌────────────────┐ ── queue ─► PushTask ══► subscriber    one task per subscription
+//!           ◄── Answer ─── │ MailboxService │ ◄──────── Acknowledge ──
+//!                          └───────┬────────┘
+//!                                Store    one owner, no lock
 //! ```
 //!
-//! Only secure channels with the hub reach it. Whose mailbox is read is never said in a message: it is that of the
-//! identity at the other end of the channel. Answers wait for nobody; a subscriber who does not take what is pushed
-//! holds up its own queue only.
+//! In: requests over secure channels with the hub; nothing else reaches the service. Out: answers, and stored messages
+//! pushed to their recipient.
+//!
+//! Access control: a request never names the mailbox it reads. It is always that of the identity that the channel
+//! authenticated, so nobody can read or delete the messages of somebody else.
+//!
+//! Backpressure: an answer is sent without waiting, and each subscription has a bounded queue and a task of its own, so
+//! a subscriber that does not read delays nobody else.
 
-mod allowance;
 mod store;
 
 pub(crate) use store::{Capacity, Store};
 
-use allowance::{Allowances, Rate};
 use bytes::Bytes;
+use postern_env::task::{self, JoinHandle};
+use postern_env::time::{self, Duration, Instant};
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome};
+use postern_node::rate_limit::{Rate, RateLimiter};
 use postern_node::{Address, Context, Counter, Error, Node, Route, Routed};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use store::{Deposited, Waiting};
+use store::{Deposited, StoredMail};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-/// How often what is too old is looked for.
-const SWEEP: Duration = Duration::from_secs(60);
-/// Channels that one recipient may subscribe over at once.
-const SUBSCRIBERS: usize = 8;
+/// How often expired messages are deleted. Messages live for days, so a minute more does not matter to anybody.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+/// Subscriptions of one recipient at once: several devices, or connections that the hub does not know to be dead yet.
+const MAX_SUBSCRIBERS: usize = 8;
 
-/// How fast one identity may leave messages, and subscribe.
-const RATE: Rate = Rate { burst: 32, refill: Duration::from_secs(2) };
-/// How fast one identity may acknowledge messages.
-const ACKNOWLEDGE_RATE: Rate = Rate { burst: 512, refill: Duration::from_millis(10) };
+/// Rate limit of deposits, and of subscriptions, for each identity. The burst is as much as a recipient can have in
+/// flight; afterwards one in two seconds is more than a person writes.
+const DEPOSIT_RATE: Rate = Rate::new(32, Duration::from_secs(2));
+/// Rate limit of acknowledgements for each identity. They are cheap and must keep up with the messages that are pushed.
+const ACKNOWLEDGE_RATE: Rate = Rate::new(512, Duration::from_millis(10));
+/// Identities whose rate each limiter remembers. It bounds the memory that strangers can take (about 1 MiB).
+const MAX_REMEMBERED_IDENTITIES: usize = 16_384;
 
-/// What the service has done, and what it holds now.
+/// What the service has done since it started, and what it holds now.
 #[derive(Debug, Default)]
 pub(crate) struct MailboxStats {
     pub(crate) messages: Counter,
@@ -54,38 +61,42 @@ pub(crate) struct MailboxStats {
 /// Starts the service; the caller exposes [`MAILBOX_SERVICE`] to the hub's channels. It ends with the node.
 pub(crate) fn start(node: &Node, store: Store, stats: Arc<MailboxStats>) -> Result<JoinHandle<()>, Error> {
     let context = node.context_at(MAILBOX_SERVICE)?;
-    let (leave, leaving) = mpsc::unbounded_channel();
-    let postbox = Postbox {
+    let (unsubscribe, unsubscribed) = mpsc::unbounded_channel();
+    let limiter = |rate| RateLimiter::new(rate, MAX_REMEMBERED_IDENTITIES);
+    let service = MailboxService {
         node: node.clone(),
         context,
         store,
         stats,
-        depositing: Allowances::new(RATE),
-        subscribing: Allowances::new(RATE),
-        acknowledging: Allowances::new(ACKNOWLEDGE_RATE),
+        started: time::now(),
+        deposit_limiter: limiter(DEPOSIT_RATE),
+        subscribe_limiter: limiter(DEPOSIT_RATE),
+        acknowledge_limiter: limiter(ACKNOWLEDGE_RATE),
         subscribers: HashMap::new(),
-        subscriptions: 0,
-        leave,
+        last_subscription: 0,
+        unsubscribe,
     };
-    Ok(tokio::spawn(postbox.run(leaving)))
+    Ok(task::spawn(service.run(unsubscribed)))
 }
 
-/// The service's only task.
-struct Postbox {
+/// The state of the service, owned by its only task.
+struct MailboxService {
     node: Node,
     context: Context,
     store: Store,
     stats: Arc<MailboxStats>,
-    depositing: Allowances,
-    subscribing: Allowances,
-    acknowledging: Allowances,
+    /// The rate limiters count time from here.
+    started: Instant,
+    deposit_limiter: RateLimiter<Identifier>,
+    subscribe_limiter: RateLimiter<Identifier>,
+    acknowledge_limiter: RateLimiter<Identifier>,
     subscribers: HashMap<Identifier, Vec<Subscriber>>,
-    /// Counts them, to tell one from the next.
-    subscriptions: u64,
-    leave: mpsc::UnboundedSender<(Identifier, Subscription)>,
+    /// Number of the newest subscription.
+    last_subscription: u64,
+    unsubscribe: mpsc::UnboundedSender<(Identifier, Subscription)>,
 }
 
-/// Tells a subscription from an older one over the same channel.
+/// Which subscription: the number distinguishes it from an older one over the same channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Subscription {
     channel: Address,
@@ -95,39 +106,39 @@ struct Subscription {
 struct Subscriber {
     subscription: Subscription,
     queue: mpsc::Sender<Bytes>,
-    /// The last row that was queued.
-    last: i64,
+    /// The row of the newest message that was queued.
+    last_queued: i64,
 }
 
 enum Event {
-    Asked(Routed<Bytes>),
-    Left(Identifier, Subscription),
+    Request(Routed<Bytes>),
+    Unsubscribed(Identifier, Subscription),
     Sweep,
-    Nothing,
-    Over,
+    Ignored,
+    Stopped,
 }
 
-impl Postbox {
-    async fn run(mut self, mut leaving: mpsc::UnboundedReceiver<(Identifier, Subscription)>) {
-        let mut sweep = tokio::time::interval(SWEEP);
+impl MailboxService {
+    async fn run(mut self, mut unsubscribed: mpsc::UnboundedReceiver<(Identifier, Subscription)>) {
+        let mut sweep = time::interval(SWEEP_INTERVAL);
         loop {
             let event = tokio::select! {
-                asked = self.context.receive::<Bytes>() => match asked {
-                    Ok(message) => Event::Asked(message),
-                    Err(Error::Stopped) => Event::Over,
-                    Err(_) => Event::Nothing,
+                received = self.context.receive::<Bytes>() => match received {
+                    Ok(message) => Event::Request(message),
+                    Err(Error::Stopped) => Event::Stopped,
+                    Err(_) => Event::Ignored,
                 },
-                Some((recipient, subscription)) = leaving.recv() => Event::Left(recipient, subscription),
+                Some((recipient, subscription)) = unsubscribed.recv() => Event::Unsubscribed(recipient, subscription),
                 _ = sweep.tick() => Event::Sweep,
             };
             match event {
-                Event::Asked(message) => self.handle(&message).await,
-                Event::Left(recipient, subscription) => self.remove(&recipient, &subscription),
+                Event::Request(message) => self.handle(&message).await,
+                Event::Unsubscribed(recipient, subscription) => self.remove(&recipient, &subscription),
                 Event::Sweep => self.sweep().await,
-                Event::Nothing => {}
-                Event::Over => break,
+                Event::Ignored => {}
+                Event::Stopped => break,
             }
-            self.count();
+            self.update_gauges();
         }
         self.store.close().await;
     }
@@ -135,21 +146,23 @@ impl Postbox {
     async fn handle(&mut self, message: &Routed<Bytes>) {
         let Some(peer) = message.peer().copied() else { return };
         let Some((number, request)) = MailboxRequest::decode(message.body()) else {
-            return tracing::debug!("a mailbox request was not understood");
+            return tracing::debug!("a mailbox request could not be decoded and was ignored");
         };
-        let done = match &request {
+        let result = match &request {
             MailboxRequest::Deposit { to, sealed } => self.deposit(&peer, to, sealed).await,
             MailboxRequest::Acknowledge(id) => self.acknowledge(&peer, *id).await,
-            MailboxRequest::Subscribe if self.subscribing.take(&peer, Instant::now()) => Ok(Outcome::Done),
+            MailboxRequest::Subscribe if self.subscribe_limiter.allow(&peer, time::since(self.started)) => {
+                Ok(Outcome::Done)
+            }
             MailboxRequest::Subscribe => Ok(Outcome::RateLimited),
         };
-        let outcome = done.unwrap_or_else(|error| {
-            tracing::error!(%error, "the mailbox database failed");
+        let outcome = result.unwrap_or_else(|error| {
+            tracing::error!(%error, "the mailbox database failed; the request is refused as unavailable");
             Outcome::Unavailable
         });
         let reply = MailboxReply::Answer(number, outcome);
         if let Err(error) = self.context.send_at_once(message.return_route().clone(), reply.encode()) {
-            tracing::debug!(%error, "an answer of the mailbox went nowhere");
+            tracing::debug!(%error, "the answer of the mailbox could not be delivered; the client will time out");
         }
         match request {
             _ if outcome != Outcome::Done => self.stats.refused.add(1),
@@ -163,12 +176,12 @@ impl Postbox {
         if sealed.len() > MAIL_SIZE_MAX {
             return Ok(Outcome::TooLarge);
         }
-        if !self.depositing.take(from, Instant::now()) {
+        if !self.deposit_limiter.allow(from, time::since(self.started)) {
             return Ok(Outcome::RateLimited);
         }
         Ok(match self.store.deposit(from, to, sealed, Timestamp::now()).await? {
             Deposited::Refused(outcome) => outcome,
-            Deposited::Again => Outcome::Done,
+            Deposited::Duplicate => Outcome::Done,
             Deposited::New => {
                 self.stats.deposited.add(1);
                 Outcome::Done
@@ -177,7 +190,7 @@ impl Postbox {
     }
 
     async fn acknowledge(&mut self, recipient: &Identifier, id: MailId) -> sqlx::Result<Outcome> {
-        if !self.acknowledging.take(recipient, Instant::now()) {
+        if !self.acknowledge_limiter.allow(recipient, time::since(self.started)) {
             return Ok(Outcome::RateLimited);
         }
         if self.store.acknowledge(recipient, id).await? {
@@ -186,50 +199,54 @@ impl Postbox {
         Ok(Outcome::Done)
     }
 
-    /// Pushes what waits, and what comes later, along the way that the request came.
+    /// Pushes what is stored, and what is deposited later, along the return route of the request.
     async fn subscribe(&mut self, recipient: Identifier, message: &Routed<Bytes>) {
         let Some(channel) = message.return_route().front() else { return };
         let Ok(context) = self.node.context() else { return };
-        self.subscriptions += 1;
-        let subscription = Subscription { channel, number: self.subscriptions };
+        self.last_subscription += 1;
+        let subscription = Subscription { channel, number: self.last_subscription };
         let (queue, queued) = mpsc::channel(IN_FLIGHT);
-        let pushing = Pushing { context, route: message.return_route().clone(), queued, stats: self.stats.clone() };
-        let (leave, disconnected, left) =
-            (self.leave.clone(), message.disconnected(), (recipient, subscription.clone()));
-        tokio::spawn(async move {
+        let push_task = PushTask { context, route: message.return_route().clone(), queued, stats: self.stats.clone() };
+        let (unsubscribe, disconnected) = (self.unsubscribe.clone(), message.disconnected());
+        let ended = (recipient, subscription.clone());
+        task::spawn(async move {
             tokio::select! {
                 () = disconnected => {}
-                () = pushing.run() => {}
+                () = push_task.run() => {}
             }
-            let _ = leave.send(left);
+            let _ = unsubscribe.send(ended);
         });
         let subscribers = self.subscribers.entry(recipient).or_default();
         subscribers.retain(|subscriber| subscriber.subscription.channel != subscription.channel);
-        if subscribers.len() == SUBSCRIBERS {
-            // Whoever really is there subscribes again.
+        if subscribers.len() == MAX_SUBSCRIBERS {
+            // The oldest gives way. If its client is still there it renews its subscription.
             subscribers.remove(0);
         }
-        subscribers.push(Subscriber { subscription, queue, last: 0 });
+        subscribers.push(Subscriber { subscription, queue, last_queued: 0 });
         self.push(&recipient).await;
     }
 
-    /// Queues what waits for a recipient and is not queued yet, as far as it may be on the way.
+    /// Queues the stored messages of a recipient that are not queued yet, up to [`IN_FLIGHT`] unacknowledged ones.
     async fn push(&mut self, recipient: &Identifier) {
         let Some(subscribers) = self.subscribers.get_mut(recipient) else { return };
-        let Some(first) = subscribers.iter().map(|subscriber| subscriber.last).min() else { return };
+        let Some(first) = subscribers.iter().map(|subscriber| subscriber.last_queued).min() else { return };
         let waiting = match self.store.waiting(recipient, first, IN_FLIGHT, Timestamp::now()).await {
             Ok(waiting) => waiting,
-            Err(error) => return tracing::error!(%error, "the mailbox database failed"),
+            Err(error) => {
+                return tracing::error!(%error, "the mailbox database failed; nothing is pushed until the next request");
+            }
         };
-        let waiting: Vec<(i64, Bytes)> =
-            waiting.into_iter().map(|Waiting { row, mail }| (row, MailboxReply::Mail(mail).encode().into())).collect();
+        let waiting: Vec<(i64, Bytes)> = waiting
+            .into_iter()
+            .map(|StoredMail { row, mail }| (row, MailboxReply::Mail(mail).encode().into()))
+            .collect();
         for subscriber in subscribers {
             for (row, payload) in &waiting {
-                // One that takes no more now gets the rest, in order, when it subscribes again.
-                if subscriber.last < *row && subscriber.queue.try_send(payload.clone()).is_err() {
+                // A full queue: the rest follows, in order, when the subscription is renewed.
+                if subscriber.last_queued < *row && subscriber.queue.try_send(payload.clone()).is_err() {
                     break;
                 }
-                subscriber.last = subscriber.last.max(*row);
+                subscriber.last_queued = subscriber.last_queued.max(*row);
             }
         }
     }
@@ -243,16 +260,17 @@ impl Postbox {
     }
 
     async fn sweep(&mut self) {
-        for allowances in [&mut self.depositing, &mut self.subscribing, &mut self.acknowledging] {
-            allowances.forget_rested(Instant::now());
+        let now = time::since(self.started);
+        for limiter in [&mut self.deposit_limiter, &mut self.subscribe_limiter, &mut self.acknowledge_limiter] {
+            limiter.forget_idle(now);
         }
         match self.store.expire(Timestamp::now()).await {
             Ok(expired) => self.stats.expired.add(expired),
-            Err(error) => tracing::error!(%error, "the mailbox database failed"),
+            Err(error) => tracing::error!(%error, "the mailbox database failed; expired messages are deleted later"),
         }
     }
 
-    fn count(&self) {
+    fn update_gauges(&self) {
         let (messages, bytes) = self.store.totals();
         let subscribers = self.subscribers.values().map(Vec::len).sum::<usize>() as u64;
         let stats = &self.stats;
@@ -262,19 +280,19 @@ impl Postbox {
     }
 }
 
-/// Sends one subscriber what is queued for it.
-struct Pushing {
+/// Sends one subscription what is queued for it.
+struct PushTask {
     context: Context,
     route: Route,
     queued: mpsc::Receiver<Bytes>,
     stats: Arc<MailboxStats>,
 }
 
-impl Pushing {
+impl PushTask {
     async fn run(mut self) {
         while let Some(payload) = self.queued.recv().await {
             if let Err(error) = self.context.send(self.route.clone(), payload).await {
-                return tracing::debug!(%error, "a subscriber of the mailbox is gone");
+                return tracing::debug!(%error, "a mailbox subscriber is gone; its messages stay stored");
             }
             self.stats.pushed.add(1);
         }

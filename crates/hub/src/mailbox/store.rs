@@ -1,8 +1,10 @@
-//! Where messages wait: one SQLite file in the data directory, or memory.
+//! Storage of the mailboxes: one SQLite file in the data directory, or memory without one.
 //!
-//! What was answered is on the disk. Nobody but the [`Store`] touches the file while it is open.
+//! When a call returns, its change is on the disk. The [`Store`] holds an exclusive lock: no other process uses the file
+//! while it is open. It enforces the quotas of [`Capacity`]; rate limits are the service's.
 
 use crate::HubError;
+use postern_env::fs;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{Mail, MailId, Outcome};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous};
@@ -12,42 +14,42 @@ use std::time::Duration;
 
 /// The file, in the data directory.
 const FILE: &str = "hub.db";
-/// One script for each version of the schema; `PRAGMA user_version` says how many have run.
+/// One migration per schema version; `PRAGMA user_version` counts those that have run.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
-/// How long opening waits for another hub that has the file open.
-const BUSY: Duration = Duration::from_secs(1);
-/// SQLite's codes: the file is locked, damaged, or none of its own.
+/// How long opening waits for another hub that has the file open: enough for one that is just stopping.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// SQLite's result codes: the file is locked, corrupt, or not a database.
 const BUSY_CODE: u32 = 5;
 const CORRUPT_CODE: u32 = 11;
 const NOT_A_DATABASE: u32 = 26;
 
-/// How much may wait.
+/// The quotas of the mailboxes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Capacity {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    pub(crate) messages_of_one: u64,
-    pub(crate) bytes_of_one: u64,
-    /// For one recipient from one depositor.
-    pub(crate) messages_between: u64,
+    pub(crate) messages_per_recipient: u64,
+    pub(crate) bytes_per_recipient: u64,
+    /// Messages for one recipient from one depositor.
+    pub(crate) messages_per_depositor: u64,
     pub(crate) expiry: Duration,
 }
 
 /// A message in the store, in the order of arrival.
-pub(crate) struct Waiting {
+pub(crate) struct StoredMail {
     pub(crate) row: i64,
     pub(crate) mail: Mail,
 }
 
-/// What a deposit came to.
+/// The result of a deposit.
 pub(crate) enum Deposited {
     New,
-    /// The same message waits already.
-    Again,
+    /// The same message is stored already.
+    Duplicate,
     Refused(Outcome),
 }
 
-/// All messages that wait.
+/// All messages that are stored.
 pub(crate) struct Store {
     connection: SqliteConnection,
     capacity: Capacity,
@@ -56,7 +58,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file in a data directory that exists, or makes it; memory without one.
+    /// Opens or creates the file in a data directory, which must exist; stores in memory without one.
     pub(crate) async fn open(data: Option<&Path>, capacity: Capacity) -> Result<Self, HubError> {
         let path = data.map_or_else(|| PathBuf::from(":memory:"), |data| data.join(FILE));
         let failed = |reason| HubError::Data { path: path.clone(), reason };
@@ -65,11 +67,11 @@ impl Store {
         }
         let options = SqliteConnectOptions::new()
             .filename(&path)
-            .busy_timeout(BUSY)
+            .busy_timeout(LOCK_TIMEOUT)
             .locking_mode(SqliteLockingMode::Exclusive)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            // What was acknowledged is gone, not only forgotten.
+            // An acknowledged message is overwritten, not only unlinked.
             .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let opened = async {
@@ -83,18 +85,20 @@ impl Store {
         };
         match opened.await {
             Ok((true, store)) => Ok(store),
-            Ok((false, _)) => Err(failed("it was written by a newer hub: use that one; nothing was changed".into())),
+            Ok((false, _)) => {
+                Err(failed("it was written by a newer hub; use that version. Nothing was changed".into()))
+            }
             Err(error) if code(&error) == Some(BUSY_CODE) => Err(HubError::InUse { path }),
             Err(error) => Err(failed(reason(&error))),
         }
     }
 
-    /// Messages that wait, and their bytes.
+    /// Stored messages, and their bytes.
     pub(crate) fn totals(&self) -> (u64, u64) {
         (self.messages, self.bytes)
     }
 
-    /// Keeps a message, on the disk when this returns.
+    /// Stores a message; it is on the disk when this returns.
     pub(crate) async fn deposit(
         &mut self,
         from: &Identifier,
@@ -104,17 +108,17 @@ impl Store {
     ) -> sqlx::Result<Deposited> {
         let digest = MailId::of(sealed);
         let bytes = sealed.len() as u64;
-        let known = sqlx::query("SELECT 1 FROM mail WHERE recipient = ? AND digest = ?")
+        let duplicate = sqlx::query("SELECT 1 FROM mail WHERE recipient = ? AND digest = ?")
             .bind(&to.as_bytes()[..])
             .bind(&digest.as_bytes()[..])
             .fetch_optional(&mut self.connection)
             .await?;
-        if known.is_some() {
-            return Ok(Deposited::Again);
+        if duplicate.is_some() {
+            return Ok(Deposited::Duplicate);
         }
-        let of_one = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0), COALESCE(SUM(depositor = ?), 0) \
+        let usage = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0), COALESCE(SUM(depositor = ?), 0) \
                       FROM mail WHERE recipient = ?";
-        let (messages_of_one, bytes_of_one, between): (i64, i64, i64) = sqlx::query_as(of_one)
+        let (messages_per_recipient, bytes_per_recipient, from_depositor): (i64, i64, i64) = sqlx::query_as(usage)
             .bind(&from.as_bytes()[..])
             .bind(&to.as_bytes()[..])
             .fetch_one(&mut self.connection)
@@ -123,10 +127,12 @@ impl Store {
         if self.messages >= capacity.messages || self.bytes + bytes > capacity.bytes {
             return Ok(Deposited::Refused(Outcome::HubFull));
         }
-        if between as u64 >= capacity.messages_between {
+        if from_depositor as u64 >= capacity.messages_per_depositor {
             return Ok(Deposited::Refused(Outcome::RateLimited));
         }
-        if messages_of_one as u64 >= capacity.messages_of_one || bytes_of_one as u64 + bytes > capacity.bytes_of_one {
+        if messages_per_recipient as u64 >= capacity.messages_per_recipient
+            || bytes_per_recipient as u64 + bytes > capacity.bytes_per_recipient
+        {
             return Ok(Deposited::Refused(Outcome::MailboxFull));
         }
         let insert = "INSERT INTO mail (recipient, digest, depositor, deposited, expires, sealed) \
@@ -145,27 +151,27 @@ impl Store {
         Ok(Deposited::New)
     }
 
-    /// Of the oldest `most` messages for `to`, those behind row `after`.
+    /// Of the oldest `limit` messages for `to`, those after row `after`.
     pub(crate) async fn waiting(
         &mut self,
         to: &Identifier,
         after: i64,
-        most: usize,
+        limit: usize,
         now: Timestamp,
-    ) -> sqlx::Result<Vec<Waiting>> {
+    ) -> sqlx::Result<Vec<StoredMail>> {
         let oldest = "SELECT id, deposited, sealed FROM mail WHERE id > ? AND id IN \
                       (SELECT id FROM mail WHERE recipient = ? AND expires > ? ORDER BY id LIMIT ?) ORDER BY id";
         let rows = sqlx::query(oldest)
             .bind(after)
             .bind(&to.as_bytes()[..])
             .bind(seconds(now))
-            .bind(most as i64)
+            .bind(limit as i64)
             .fetch_all(&mut self.connection)
             .await?;
-        rows.iter().map(waiting).collect()
+        rows.iter().map(stored_mail).collect()
     }
 
-    /// Forgets a message of this recipient's; says whether there was one.
+    /// Deletes a message of this recipient; returns whether there was one.
     pub(crate) async fn acknowledge(&mut self, to: &Identifier, id: MailId) -> sqlx::Result<bool> {
         let delete = "DELETE FROM mail WHERE recipient = ? AND digest = ? RETURNING LENGTH(sealed)";
         let deleted: Option<(i64,)> = sqlx::query_as(delete)
@@ -180,7 +186,7 @@ impl Store {
         Ok(deleted.is_some())
     }
 
-    /// Forgets what is too old; says how many.
+    /// Deletes expired messages; returns how many.
     pub(crate) async fn expire(&mut self, now: Timestamp) -> sqlx::Result<u64> {
         let deleted =
             sqlx::query("DELETE FROM mail WHERE expires <= ?").bind(seconds(now)).execute(&mut self.connection).await?;
@@ -190,19 +196,19 @@ impl Store {
         Ok(deleted.rows_affected())
     }
 
-    /// Leaves the file as one whole.
+    /// Closes the file, with the write-ahead log merged into it.
     pub(crate) async fn close(self) {
         if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "the mailbox database was not closed cleanly");
+            tracing::warn!(%error, "the mailbox database was not closed cleanly; the next start recovers its write-ahead log");
         }
     }
 }
 
-fn waiting(row: &SqliteRow) -> sqlx::Result<Waiting> {
+fn stored_mail(row: &SqliteRow) -> sqlx::Result<StoredMail> {
     let sealed: Vec<u8> = row.try_get("sealed")?;
     let deposited: i64 = row.try_get("deposited")?;
     let mail = Mail { id: MailId::of(&sealed), deposited: Timestamp(deposited.unsigned_abs()), sealed };
-    Ok(Waiting { row: row.try_get("id")?, mail })
+    Ok(StoredMail { row: row.try_get("id")?, mail })
 }
 
 /// SQLite's integers are signed.
@@ -216,16 +222,16 @@ async fn totals(connection: &mut SqliteConnection) -> sqlx::Result<(u64, u64)> {
     Ok((messages.unsigned_abs(), bytes.unsigned_abs()))
 }
 
-/// Makes the file before SQLite does, for its owner only; SQLite gives its companions the same permissions.
+/// Creates the file before SQLite does, readable by its owner only; SQLite gives the write-ahead log the same permissions.
 fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
+    let mut options = fs::options();
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    fs::open_with(&options, path).map(drop)
 }
 
-/// Brings the schema up to date; says whether it is one that this program knows.
+/// Runs the migrations that are missing; returns whether the schema is one that this program knows.
 async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let (version,): (i64,) = sqlx::query_as("PRAGMA user_version").fetch_one(&mut *transaction).await?;
@@ -240,18 +246,18 @@ async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     Ok(true)
 }
 
-/// SQLite's code for what went wrong.
+/// SQLite's primary result code of an error.
 fn code(error: &sqlx::Error) -> Option<u32> {
     let code = error.as_database_error()?.code()?;
-    // Extended codes have the plain one in their lowest byte.
+    // An extended code has the primary one in its lowest byte.
     Some(code.parse::<u32>().ok()? & 0xff)
 }
 
-/// Why the file cannot be used, for people.
+/// Why the file cannot be used, as a message for people.
 fn reason(error: &sqlx::Error) -> String {
     match code(error) {
         Some(CORRUPT_CODE | NOT_A_DATABASE) => {
-            "it is damaged: restore it, or move it away to begin with empty mailboxes".into()
+            "it is damaged; restore it, or move it away to start with empty mailboxes".into()
         }
         _ => error.to_string(),
     }

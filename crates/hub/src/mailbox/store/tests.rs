@@ -4,9 +4,9 @@ const NOW: Timestamp = Timestamp(1_700_000_000);
 const CAPACITY: Capacity = Capacity {
     messages: 10,
     bytes: 1000,
-    messages_of_one: 4,
-    bytes_of_one: 300,
-    messages_between: 3,
+    messages_per_recipient: 4,
+    bytes_per_recipient: 300,
+    messages_per_depositor: 3,
     expiry: Duration::from_secs(100),
 };
 
@@ -21,7 +21,7 @@ async fn memory() -> Store {
 async fn deposit(store: &mut Store, from: u8, to: u8, sealed: &[u8]) -> Result<bool, Outcome> {
     match store.deposit(&who(from), &who(to), sealed, NOW).await.unwrap() {
         Deposited::New => Ok(true),
-        Deposited::Again => Ok(false),
+        Deposited::Duplicate => Ok(false),
         Deposited::Refused(outcome) => Err(outcome),
     }
 }

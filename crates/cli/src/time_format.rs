@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)];
 /// Longest duration that is taken, in seconds: ten years.
-const LONGEST: u64 = 10 * 366 * 86_400;
+const MAX_SECONDS: u64 = 10 * 366 * 86_400;
 
 /// This machine's clock.
 pub(crate) fn now() -> UnixMillis {
@@ -22,7 +22,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(split);
     let unit = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, seconds)| *seconds);
     match (number.parse::<u64>(), unit) {
-        (Ok(number), Some(unit)) if (1..=LONGEST).contains(&number.saturating_mul(unit)) => {
+        (Ok(number), Some(unit)) if (1..=MAX_SECONDS).contains(&number.saturating_mul(unit)) => {
             Ok(Duration::from_secs(number * unit))
         }
         _ => Err("a duration is a number and s, m, h, d or w, for instance 7d".into()),
@@ -49,12 +49,12 @@ pub(crate) fn until(text: &str) -> Result<UnixMillis, String> {
 }
 
 /// A time in this machine's time zone, to the minute.
-pub(crate) fn shown(at: UnixMillis) -> String {
+pub(crate) fn to_minute(at: UnixMillis) -> String {
     zoned(at).map_or_else(|| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
 /// A time in this machine's time zone, to the second.
-pub(crate) fn shown_exactly(at: UnixMillis) -> String {
+pub(crate) fn to_second(at: UnixMillis) -> String {
     zoned(at).map_or_else(|| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
@@ -64,7 +64,7 @@ fn zoned(at: UnixMillis) -> Option<ZonedDateTime> {
 }
 
 /// How long something lasted, in the two largest units.
-pub(crate) fn lasted(milliseconds: u64) -> String {
+pub(crate) fn elapsed(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     match seconds {
         0 => format!("{milliseconds} ms"),
@@ -73,19 +73,6 @@ pub(crate) fn lasted(milliseconds: u64) -> String {
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
-}
-
-/// An amount of bytes.
-pub(crate) fn bytes(count: u64) -> String {
-    const STEPS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    let (mut amount, mut step) = (count as f64 / 1000.0, 0);
-    while amount >= 999.95 && step + 1 < STEPS.len() {
-        (amount, step) = (amount / 1000.0, step + 1);
-    }
-    format!("{amount:.1} {}", STEPS[step])
 }
 
 #[cfg(test)]
@@ -113,13 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_short() {
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(1000), "1.0 kB");
-        assert_eq!(bytes(1_048_576), "1.0 MB");
-        assert_eq!(bytes(u64::MAX), "18446744.1 TB");
-        assert_eq!(lasted(999), "999 ms");
-        assert_eq!(lasted(61_000), "1 min 1 s");
-        assert_eq!(lasted(90_000_000), "1 d 1 h");
+    fn an_elapsed_time_has_its_two_largest_units() {
+        assert_eq!(elapsed(999), "999 ms");
+        assert_eq!(elapsed(61_000), "1 min 1 s");
+        assert_eq!(elapsed(90_000_000), "1 d 1 h");
     }
 }

@@ -14,18 +14,18 @@ enum Event {
 }
 
 /// Says every change: `up` what is up, and why something is not.
-pub(crate) async fn follow<T>(
+pub(crate) async fn report_until_stopped<T>(
     mut states: watch::Receiver<State<T>>,
     output: Output,
     down: &str,
     up: impl Fn(&T),
 ) -> Result<()> {
-    let stop = crate::asked_to_stop()?;
+    let stop = crate::shutdown_signal()?;
     tokio::pin!(stop);
     loop {
         match &*states.borrow_and_update() {
             State::Up(it) => up(it),
-            State::Down(reason) => say_down(output, down, reason),
+            State::Down(reason) => report_down(output, down, reason),
             State::Connecting => {}
         }
         tokio::select! {
@@ -36,7 +36,7 @@ pub(crate) async fn follow<T>(
 }
 
 /// Says every value that a watch takes from now on.
-pub(crate) async fn each<T>(mut values: watch::Receiver<T>, say: impl Fn(&T)) -> Result<()> {
+pub(crate) async fn report_changes<T>(mut values: watch::Receiver<T>, say: impl Fn(&T)) -> Result<()> {
     loop {
         values.changed().await?;
         say(&values.borrow_and_update());
@@ -44,7 +44,7 @@ pub(crate) async fn each<T>(mut values: watch::Receiver<T>, say: impl Fn(&T)) ->
 }
 
 /// Says why something is not up.
-pub(crate) fn say_down(output: Output, down: &str, reason: &impl Display) {
+pub(crate) fn report_down(output: Output, down: &str, reason: &impl Display) {
     let sentence = format!("{down}: {reason}. Trying again.");
-    output.say(&Event::Down { reason: reason.to_string() }, sentence);
+    output.print(&Event::Down { reason: reason.to_string() }, sentence);
 }

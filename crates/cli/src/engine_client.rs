@@ -7,15 +7,15 @@ use postern_engine::control::{Client, ControlError, Watch};
 use std::path::PathBuf;
 
 #[derive(Args)]
-pub(crate) struct Place {
+pub(crate) struct DataDirArgs {
     /// Whose data: another directory is another person [default: the system's place for it].
     #[arg(long, value_name = "DIR", env = "POSTERN_DATA_DIR")]
     data_dir: Option<PathBuf>,
 }
 
-impl Place {
+impl DataDirArgs {
     /// The data directory; it may not exist yet.
-    pub(crate) fn directory(&self) -> Result<PathBuf> {
+    pub(crate) fn path(&self) -> Result<PathBuf> {
         if let Some(directory) = &self.data_dir {
             return Ok(directory.clone());
         }
@@ -25,29 +25,29 @@ impl Place {
     }
 
     /// The engine that runs there, in an app or a `postern up`.
-    pub(crate) async fn engine(&self) -> Result<Running> {
-        let directory = self.directory()?;
+    pub(crate) async fn connect(&self) -> Result<EngineClient> {
+        let directory = self.path()?;
         Client::connect(&directory).await?;
-        Ok(Running { directory })
+        Ok(EngineClient { directory })
     }
 }
 
 /// A running engine. Each question has a connection of its own, because a person may think long between two.
-pub(crate) struct Running {
+pub(crate) struct EngineClient {
     directory: PathBuf,
 }
 
-impl Running {
+impl EngineClient {
     /// Asks for something.
-    pub(crate) async fn ask(&self, request: Request) -> Result<Answer> {
+    pub(crate) async fn request(&self, request: Request) -> Result<Answer> {
         Ok(Client::connect(&self.directory).await?.request(request).await?)
     }
 
     /// Asks for something that has no answer but that it is done.
-    pub(crate) async fn order(&self, request: Request) -> Result<()> {
-        match self.ask(request).await? {
+    pub(crate) async fn execute(&self, request: Request) -> Result<()> {
+        match self.request(request).await? {
             Answer::Done => Ok(()),
-            _ => bail!(unexpected()),
+            _ => bail!(unexpected_answer()),
         }
     }
 
@@ -57,17 +57,17 @@ impl Running {
     }
 
     /// Everything visible, from now on.
-    pub(crate) async fn watch(&self) -> Result<Watching> {
+    pub(crate) async fn watch(&self) -> Result<EngineWatch> {
         let mut client = Client::connect(&self.directory).await?;
         client.watch().await?;
-        Ok(Watching(client))
+        Ok(EngineWatch(client))
     }
 }
 
 /// A running engine that tells what changes.
-pub(crate) struct Watching(Client);
+pub(crate) struct EngineWatch(Client);
 
-impl Watching {
+impl EngineWatch {
     /// The next thing it tells. May be dropped and called again.
     pub(crate) async fn next(&mut self) -> Result<Watch> {
         let ended = ControlError::Lost(std::io::ErrorKind::UnexpectedEof.into());
@@ -85,6 +85,6 @@ impl Watching {
 }
 
 /// What to say of an answer that does not belong to the question.
-pub(crate) fn unexpected() -> &'static str {
+pub(crate) fn unexpected_answer() -> &'static str {
     "the Postern that is running gave an answer of another kind: use a `postern` of its version"
 }

@@ -1,38 +1,38 @@
 //! Finding the thing that a word on the command line means: its name, the beginning of its name, or its id.
 
-use crate::table::shown;
+use crate::terminal_text::sanitized;
 use postern_engine::api::{GrantId, GrantState, InletId, InvitationId, ReceivedView, SentState, ServiceId, Snapshot};
 use postern_node::identity::Identifier;
 
 /// Shortest beginning of an id that counts.
 const SHORTEST_ID: usize = 4;
 
-/// How things are named, for the help of commands.
+/// How things are candidate, for the help of commands.
 pub(crate) const HELP: &str = "\
-Things are named by their name, by the beginning of it, or by the beginning of their id. Where a word could mean more \
+Things are candidate by their name, by the beginning of it, or by the beginning of their id. Where a word could mean more \
 than one, say which: service:wiki, portal:wiki, person:Ben. One person's access to one service is wiki/Ben.";
 
 /// Why a word means nothing, or too much.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NamingError {
+pub(crate) enum ResolveError {
     #[error("There is no {what} `{word}`. {known}")]
     Unknown { what: &'static str, word: String, known: String },
-    #[error("`{word}` could be {among}. Say which, by the whole name or the id.")]
-    Ambiguous { word: String, among: String },
+    #[error("`{word}` could be {candidates}. Say which, by the whole name or the id.")]
+    Ambiguous { word: String, candidates: String },
 }
 
-/// Something that can be named.
+/// Something that can be candidate.
 #[derive(Clone)]
-pub(crate) struct Named<T> {
+pub(crate) struct Candidate<T> {
     pub(crate) kind: &'static str,
     pub(crate) name: String,
     pub(crate) id: String,
-    pub(crate) thing: T,
+    pub(crate) value: T,
 }
 
 /// What a word can mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Thing {
+pub(crate) enum Entity {
     Service(ServiceId),
     Portal(InletId),
     Person(Identifier),
@@ -44,145 +44,150 @@ pub(crate) enum Thing {
 pub(crate) fn find<T: Clone>(
     what: &'static str,
     word: &str,
-    mut among: Vec<Named<T>>,
-) -> Result<Named<T>, NamingError> {
+    mut candidates: Vec<Candidate<T>>,
+) -> Result<Candidate<T>, ResolveError> {
     let mut text = word;
     if let Some((kind, rest)) = word.split_once(':')
-        && among.iter().any(|named| named.kind == kind)
+        && candidates.iter().any(|candidate| candidate.kind == kind)
     {
-        among.retain(|named| named.kind == kind);
+        candidates.retain(|candidate| candidate.kind == kind);
         text = rest;
     }
     let lower = text.to_lowercase();
-    type Matches<'a, T> = Box<dyn Fn(&Named<T>) -> bool + 'a>;
-    let ways: [Matches<'_, T>; 4] = [
-        Box::new(|named| named.id == text),
-        Box::new(|named| named.name == text),
-        Box::new(|named| named.name.to_lowercase() == lower),
-        Box::new(|named| {
-            let by_id = text.len() >= SHORTEST_ID && named.id.starts_with(&lower);
-            !lower.is_empty() && (named.name.to_lowercase().starts_with(&lower) || by_id)
+    type Matches<'a, T> = Box<dyn Fn(&Candidate<T>) -> bool + 'a>;
+    let matchers: [Matches<'_, T>; 4] = [
+        Box::new(|candidate| candidate.id == text),
+        Box::new(|candidate| candidate.name == text),
+        Box::new(|candidate| candidate.name.to_lowercase() == lower),
+        Box::new(|candidate| {
+            let by_id = text.len() >= SHORTEST_ID && candidate.id.starts_with(&lower);
+            !lower.is_empty() && (candidate.name.to_lowercase().starts_with(&lower) || by_id)
         }),
     ];
-    for way in ways {
-        let mut found = among.iter().filter(|named| way(named));
+    for matches in matchers {
+        let mut found = candidates.iter().filter(|candidate| matches(candidate));
         match (found.next(), found.next()) {
             (Some(one), None) => return Ok(one.clone()),
             (Some(_), Some(_)) => {
-                let all: Vec<_> = among.iter().filter(|named| way(named)).map(described).collect();
-                return Err(NamingError::Ambiguous { word: shown(word), among: all.join(" or ") });
+                let all: Vec<_> = candidates.iter().filter(|candidate| matches(candidate)).map(describe).collect();
+                return Err(ResolveError::Ambiguous { word: sanitized(word), candidates: all.join(" or ") });
             }
             _ => {}
         }
     }
-    let names: Vec<_> = among.iter().map(|named| shown(&named.name)).collect();
+    let names: Vec<_> = candidates.iter().map(|candidate| sanitized(&candidate.name)).collect();
     let known = match names.is_empty() {
         true => "There is none.".to_owned(),
         false => format!("There is {}.", names.join(", ")),
     };
-    Err(NamingError::Unknown { what, word: shown(word), known })
+    Err(ResolveError::Unknown { what, word: sanitized(word), known })
 }
 
-fn described<T>(named: &Named<T>) -> String {
-    format!("the {} {} ({})", named.kind, shown(&named.name), named.id.get(..8).unwrap_or(&named.id))
+fn describe<T>(candidate: &Candidate<T>) -> String {
+    format!(
+        "the {} {} ({})",
+        candidate.kind,
+        sanitized(&candidate.name),
+        candidate.id.get(..8).unwrap_or(&candidate.id)
+    )
 }
 
-pub(crate) fn services(snapshot: &Snapshot) -> Vec<Named<Thing>> {
-    let named = snapshot.services.iter().map(|service| Named {
+pub(crate) fn services(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let candidate = snapshot.services.iter().map(|service| Candidate {
         kind: "service",
         name: service.name.clone(),
         id: service.id.to_string(),
-        thing: Thing::Service(service.id),
+        value: Entity::Service(service.id),
     });
-    named.collect()
+    candidate.collect()
 }
 
-pub(crate) fn portals(snapshot: &Snapshot) -> Vec<Named<Thing>> {
-    let named = snapshot.inlets.iter().map(|inlet| Named {
+pub(crate) fn portals(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let candidate = snapshot.inlets.iter().map(|inlet| Candidate {
         kind: "portal",
         name: inlet.name.clone(),
         id: inlet.id.to_string(),
-        thing: Thing::Portal(inlet.id),
+        value: Entity::Portal(inlet.id),
     });
-    named.collect()
+    candidate.collect()
 }
 
-pub(crate) fn people(snapshot: &Snapshot) -> Vec<Named<Thing>> {
-    let named = snapshot.contacts.iter().map(|contact| Named {
+pub(crate) fn people(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let candidate = snapshot.contacts.iter().map(|contact| Candidate {
         kind: "person",
         name: contact.name.clone(),
         id: contact.identifier.to_string(),
-        thing: Thing::Person(contact.identifier),
+        value: Entity::Person(contact.identifier),
     });
-    named.collect()
+    candidate.collect()
 }
 
 /// Live access of people to services, as `service/person`.
-pub(crate) fn grants(snapshot: &Snapshot) -> Vec<Named<Thing>> {
-    let mut named = Vec::new();
+pub(crate) fn grants(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let mut candidate = Vec::new();
     for service in &snapshot.services {
         for person in service.people.iter().filter(|person| is_live(person.state)) {
-            named.push(Named {
+            candidate.push(Candidate {
                 kind: "access",
                 name: format!("{}/{}", service.name, person.name),
                 id: person.grant.to_string(),
-                thing: Thing::Grant(person.grant),
+                value: Entity::Grant(person.grant),
             });
         }
     }
-    named
+    candidate
 }
 
 /// Open invitations that were sent, as `service/name`.
-pub(crate) fn invitations(snapshot: &Snapshot) -> Vec<Named<Thing>> {
-    let mut named = Vec::new();
+pub(crate) fn invitations(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
+    let mut candidate = Vec::new();
     for service in &snapshot.services {
         for sent in service.invitations.iter().filter(|sent| is_open(sent.state)) {
             let name = sent.name.as_deref().unwrap_or("link");
-            named.push(Named {
+            candidate.push(Candidate {
                 kind: "invitation",
                 name: format!("{}/{name}", service.name),
                 id: sent.id.to_string(),
-                thing: Thing::Invitation(sent.id),
+                value: Entity::Invitation(sent.id),
             });
         }
     }
-    named
+    candidate
 }
 
 /// The service that a word means.
-pub(crate) fn service(snapshot: &Snapshot, word: &str) -> Result<ServiceId, NamingError> {
-    match find("service", word, services(snapshot))?.thing {
-        Thing::Service(service) => Ok(service),
+pub(crate) fn service(snapshot: &Snapshot, word: &str) -> Result<ServiceId, ResolveError> {
+    match find("service", word, services(snapshot))?.value {
+        Entity::Service(service) => Ok(service),
         _ => unreachable!("only services were looked at"),
     }
 }
 
 /// The person that a word means.
-pub(crate) fn person(snapshot: &Snapshot, word: &str) -> Result<Identifier, NamingError> {
-    match find("contact", word, people(snapshot))?.thing {
-        Thing::Person(person) => Ok(person),
+pub(crate) fn person(snapshot: &Snapshot, word: &str) -> Result<Identifier, ResolveError> {
+    match find("contact", word, people(snapshot))?.value {
+        Entity::Person(person) => Ok(person),
         _ => unreachable!("only people were looked at"),
     }
 }
 
 /// The received invitation that a word means: by its service, its owner, or its id.
-pub(crate) fn received<'a>(snapshot: &'a Snapshot, word: &str) -> Result<&'a ReceivedView, NamingError> {
+pub(crate) fn received_invitation<'a>(snapshot: &'a Snapshot, word: &str) -> Result<&'a ReceivedView, ResolveError> {
     let by = |kind, name: fn(&ReceivedView) -> &String| {
-        let named = snapshot.invitations.iter().enumerate().map(move |(index, received)| Named {
+        let candidate = snapshot.invitations.iter().enumerate().map(move |(index, received)| Candidate {
             kind,
             name: name(received).clone(),
             id: received.id.to_string(),
-            thing: index,
+            value: index,
         });
-        named.collect::<Vec<_>>()
+        candidate.collect::<Vec<_>>()
     };
     let by_service = find("invitation", word, by("service", |received| &received.service_name));
     let found = match by_service {
-        Err(NamingError::Unknown { .. }) => find("invitation", word, by("person", |received| &received.owner_name)),
+        Err(ResolveError::Unknown { .. }) => find("invitation", word, by("person", |received| &received.owner_name)),
         found => found,
     };
-    Ok(&snapshot.invitations[found?.thing])
+    Ok(&snapshot.invitations[found?.value])
 }
 
 /// Whether a grant is worth revoking.
@@ -199,18 +204,18 @@ pub(crate) fn is_open(state: SentState) -> bool {
 mod tests {
     use super::*;
 
-    fn named(kind: &'static str, name: &str, id: &str, thing: u8) -> Named<u8> {
-        Named { kind, name: name.into(), id: id.into(), thing }
+    fn candidate(kind: &'static str, name: &str, id: &str, value: u8) -> Candidate<u8> {
+        Candidate { kind, name: name.into(), id: id.into(), value }
     }
 
     fn found(word: &str) -> Result<u8, String> {
-        let among = vec![
-            named("service", "wiki", "aaaa1111", 1),
-            named("service", "Wiki two", "aaaa2222", 2),
-            named("portal", "notes", "bbbb3333", 3),
-            named("person", "notes", "cccc4444", 4),
+        let candidates = vec![
+            candidate("service", "wiki", "aaaa1111", 1),
+            candidate("service", "Wiki two", "aaaa2222", 2),
+            candidate("portal", "notes", "bbbb3333", 3),
+            candidate("person", "notes", "cccc4444", 4),
         ];
-        find("thing", word, among).map(|named| named.thing).map_err(|error| error.to_string())
+        find("thing", word, candidates).map(|candidate| candidate.value).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! `postern ports` and `postern doctor`: a look at this machine and at what is wrong.
 
+use crate::engine_client::{DataDirArgs, unexpected_answer};
 use crate::output::Output;
-use crate::place::{Place, unexpected};
-use crate::table::{Table, escaped, shown};
+use crate::table::Table;
+use crate::terminal_text::{escaped, sanitized};
 use anyhow::{Result, bail};
 use clap::Args;
 use postern_engine::api::{Answer, Finding, ListeningPort, Request, ServiceKind, Severity};
 use serde::Serialize;
 
 #[derive(Args)]
-pub(crate) struct LookArguments {
+pub(crate) struct DiagnosticsArguments {
     #[command(flatten)]
-    place: Place,
+    data_dir: DataDirArgs,
 }
 
 #[derive(Serialize)]
@@ -24,14 +25,14 @@ enum Event<'a> {
 /// Something is wrong, and was said already.
 #[derive(Debug, thiserror::Error)]
 #[error("something does not work; what to do about it stands beside it")]
-pub(crate) struct Unwell;
+pub(crate) struct ProblemsFound;
 
-pub(crate) async fn ports(arguments: LookArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
-    let Answer::Ports { ports } = engine.ask(Request::Ports).await? else { bail!(unexpected()) };
+pub(crate) async fn ports(arguments: DiagnosticsArguments, output: Output) -> Result<()> {
+    let engine = arguments.data_dir.connect().await?;
+    let Answer::Ports { ports } = engine.request(Request::Ports).await? else { bail!(unexpected_answer()) };
     let mut table = Table::new("");
     for port in &ports {
-        let program = port.program.as_deref().map_or_else(|| "another user's program".to_owned(), shown);
+        let program = port.program.as_deref().map_or_else(|| "another user's program".to_owned(), sanitized);
         let kind = match port.kind {
             ServiceKind::Tcp => "",
             ServiceKind::Http => "http",
@@ -46,13 +47,13 @@ pub(crate) async fn ports(arguments: LookArguments, output: Output) -> Result<()
         ]);
     }
     let text = if ports.is_empty() { "No program listens on this machine.".to_owned() } else { table.text() };
-    output.say(&Event::Ports { ports: &ports }, text.trim_end());
+    output.print(&Event::Ports { ports: &ports }, text.trim_end());
     Ok(())
 }
 
-pub(crate) async fn doctor(arguments: LookArguments, output: Output) -> Result<()> {
-    let engine = arguments.place.engine().await?;
-    let Answer::Findings { findings } = engine.ask(Request::Doctor).await? else { bail!(unexpected()) };
+pub(crate) async fn doctor(arguments: DiagnosticsArguments, output: Output) -> Result<()> {
+    let engine = arguments.data_dir.connect().await?;
+    let Answer::Findings { findings } = engine.request(Request::Doctor).await? else { bail!(unexpected_answer()) };
     let mut text = String::new();
     for finding in &findings {
         let mark = match finding.severity {
@@ -65,9 +66,9 @@ pub(crate) async fn doctor(arguments: LookArguments, output: Output) -> Result<(
             text.push_str(&format!("    {}\n", escaped(advice)));
         }
     }
-    output.say(&Event::Findings { findings: &findings }, text.trim_end());
+    output.print(&Event::Findings { findings: &findings }, text.trim_end());
     match findings.iter().any(|finding| finding.severity == Severity::Bad) {
-        true => Err(Unwell.into()),
+        true => Err(ProblemsFound.into()),
         false => Ok(()),
     }
 }

@@ -7,27 +7,27 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// How long a party may take to say that it is ready.
+/// How long a process may take to say that it is ready.
 const READY: Duration = Duration::from_secs(15);
 
 /// A process that says in JSON lines what happens; it is killed when this is dropped.
-pub(super) struct Party {
+pub(super) struct DemoProcess {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     role: String,
 }
 
 /// One line of it.
-pub(super) struct Said(Value);
+pub(super) struct EventLine(Value);
 
-impl Said {
+impl EventLine {
     pub(super) fn text(&self, name: &str) -> Result<String> {
         let text = self.0.get(name).and_then(Value::as_str);
         Ok(text.with_context(|| format!("`{name}` is missing in {}", self.0))?.to_owned())
     }
 }
 
-impl Party {
+impl DemoProcess {
     pub(super) fn start(arguments: &[&str]) -> Result<Self> {
         let role = arguments.first().copied().unwrap_or_default().to_owned();
         let program = std::env::current_exe().context("Failed to find this program's own file")?;
@@ -49,17 +49,17 @@ impl Party {
     }
 
     /// Waits for a line with this event.
-    pub(super) async fn wait_for(&mut self, event: &str) -> Result<Said> {
-        let said = tokio::time::timeout(READY, async {
+    pub(super) async fn wait_for(&mut self, event: &str) -> Result<EventLine> {
+        let line = tokio::time::timeout(READY, async {
             while let Some(line) = self.lines.next_line().await? {
-                let said: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
-                if said["event"] == event {
-                    return Ok(Said(said));
+                let line: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+                if line["event"] == event {
+                    return Ok(EventLine(line));
                 }
             }
             bail!("the {} ended before it was {event}", self.role)
         });
-        said.await.with_context(|| format!("the {} was not {event} within {} seconds", self.role, READY.as_secs()))?
+        line.await.with_context(|| format!("the {} was not {event} within {} seconds", self.role, READY.as_secs()))?
     }
 
     /// Waits until the process ends.

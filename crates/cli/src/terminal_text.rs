@@ -1,0 +1,91 @@
+//! Text for a terminal: text from other people made safe to print, names quoted for a shell, and amounts of bytes.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Widest cell, in columns; names are cut to this.
+const MAX_COLUMNS: usize = 40;
+
+/// A text of somebody else's making, safe to print: control characters and those that turn the reading direction are
+/// escaped, and it is cut to [`MAX_COLUMNS`] columns.
+pub(crate) fn sanitized(text: &str) -> String {
+    cut(&escaped(text), MAX_COLUMNS)
+}
+
+/// As [`sanitized`], in full length.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
+                safe.extend(c.escape_unicode());
+            }
+            c if c.is_control() => safe.extend(c.escape_default()),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        if format!("{kept}{c}").width() >= columns {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.push('…');
+    kept
+}
+
+/// A name as a shell takes it.
+pub(crate) fn shell_quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+    match !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", sanitized(name).replace('\'', r"'\''")),
+    }
+}
+
+/// An amount of bytes.
+pub(crate) fn byte_size(count: u64) -> String {
+    const STEPS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let (mut amount, mut step) = (count as f64 / 1000.0, 0);
+    while amount >= 999.95 && step + 1 < STEPS.len() {
+        (amount, step) = (amount / 1000.0, step + 1);
+    }
+    format!("{amount:.1} {}", STEPS[step])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_move_the_cursor_or_turn_the_text() {
+        assert_eq!(sanitized("a\x1b[2Jb\nc\u{202e}d\t"), "a\\u{1b}[2Jb\\nc\\u{202e}d\\t");
+        assert_eq!(sanitized("Zoë 日本"), "Zoë 日本");
+    }
+
+    #[test]
+    fn long_names_are_cut_by_what_they_take_on_the_screen() {
+        assert_eq!(sanitized(&"x".repeat(40)), "x".repeat(40));
+        assert_eq!(sanitized(&"x".repeat(41)), format!("{}…", "x".repeat(39)));
+        let wide = sanitized(&"日".repeat(80));
+        assert!(wide.width() <= MAX_COLUMNS && wide.ends_with('…'), "{wide}");
+    }
+
+    #[test]
+    fn byte_sizes_have_one_decimal_and_a_decimal_unit() {
+        assert_eq!(byte_size(999), "999 B");
+        assert_eq!(byte_size(1000), "1.0 kB");
+        assert_eq!(byte_size(1_048_576), "1.0 MB");
+        assert_eq!(byte_size(u64::MAX), "18446744.1 TB");
+    }
+}
