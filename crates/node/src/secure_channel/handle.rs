@@ -8,7 +8,7 @@ use crate::origin::{Origin, OriginId};
 use postern_env::time::Duration;
 use std::sync::Arc;
 
-/// An open secure channel. As a hop of a [`Route`] it is the way through it.
+/// An open secure channel. As a hop of a [`Route`](crate::Route) it is the way through it.
 ///
 /// Clones are handles to the same channel; dropping them leaves it open.
 #[derive(Clone)]

@@ -64,7 +64,7 @@ pub struct HubOptions {
 
 /// Keeps a connection to a hub, and a relay there if one is asked for, until it is dropped or its node stops.
 ///
-/// An address [exposed](Node::expose) to it is exposed to every connection it makes. Dropping it ends the connection.
+/// An address [exposed](crate::Node::expose) to it is exposed to every connection it makes. Dropping it ends the connection.
 pub struct HubSession {
     core: Arc<Core>,
     origin: OriginId,
