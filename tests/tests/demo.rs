@@ -4,10 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use postern_tests::client::{ask, connect};
-use postern_tests::program::postern;
-use postern_tests::trio::event;
-use postern_tests::{Capture, Hub, Inlet, Outlet, Process, SOON, Service};
+use postern_testkit::client::{ask, connect};
+use postern_testkit::program::postern;
+use postern_testkit::{Capture, Hub, Inlet, Outlet, Process, Service, TIMEOUT};
 use serde_json::Value;
 
 const REQUEST: &[u8] = b"GET /the-question-that-only-the-owner-may-see HTTP/1.1\r\n\r\n";
@@ -37,13 +36,13 @@ fn pieces_carried<'a>(capture: &Capture, text: &'a [u8]) -> Vec<&'a [u8]> {
 /// Runs `postern demo --once --json` with these arguments besides; what it told.
 #[track_caller]
 fn demo_once(arguments: &[&str]) -> Vec<Value> {
-    let demo = Process::run(postern().args(["demo", "--once", "--json"]).args(arguments), SOON).success();
+    let demo = Process::run(postern().args(["demo", "--once", "--json"]).args(arguments), TIMEOUT).success();
     demo.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 #[test]
 fn the_demo_shares_its_own_service_once_and_exits() {
-    let demo = Process::run(postern().args(["demo", "--once"]), SOON).success();
+    let demo = Process::run(postern().args(["demo", "--once"]), TIMEOUT).success();
     for step in ["1. ", "2. ", "3. ", "4. ", "5. 67108864 bytes fetched"] {
         assert!(demo.stdout.lines().any(|line| line.starts_with(step)), "no step {step}: {}", demo.stdout);
     }
@@ -73,7 +72,7 @@ fn the_demo_tells_every_step_as_json() {
 fn hub_owner_and_friend_are_processes_of_their_own_until_the_demo_is_interrupted() {
     let demo = Process::spawn(postern().args(["demo", "--json"]));
     let processes = ["hub", "owner", "friend"].map(|role| {
-        let told = event(&demo, role);
+        let told = demo.event(role);
         (role, told["process"].as_u64().unwrap(), told["address"].as_str().map(str::to_owned))
     });
     let commands = processes.each_ref().map(|(_, id, _)| {
@@ -91,7 +90,7 @@ fn hub_owner_and_friend_are_processes_of_their_own_until_the_demo_is_interrupted
     let address = processes[2].2.as_ref().unwrap().parse().unwrap();
     assert!(the_page(address).len() > 100);
     demo.interrupt();
-    assert_eq!(demo.wait(SOON).code(), Some(0));
+    assert_eq!(demo.wait(TIMEOUT).code(), Some(0));
 }
 
 /// Fetches the demo's page from the friend's address.
@@ -134,14 +133,14 @@ fn the_demo_does_not_call_verified_what_it_cannot_compare() {
 #[test]
 fn the_demo_fails_without_the_service() {
     let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let demo = Process::run(postern().args(["demo", "--once", "--target", &nowhere]), SOON);
+    let demo = Process::run(postern().args(["demo", "--once", "--target", &nowhere]), TIMEOUT);
     assert!(demo.status.code().is_some_and(|code| code != 0), "{demo:?}");
 }
 
 #[test]
 fn a_capture_without_a_portal_shows_everything() {
     let service = service();
-    let capture = Capture::before(service.address());
+    let capture = Capture::recording(service.address());
     assert_eq!(ask(capture.address(), REQUEST).unwrap(), RESPONSE);
     for text in [REQUEST, RESPONSE] {
         assert!(capture.contains(text));
@@ -153,14 +152,14 @@ fn a_capture_without_a_portal_shows_everything() {
 fn the_hub_carries_nothing_that_it_could_read() {
     let service = service();
     let hub = Hub::start();
-    let [beside_owner, beside_friend] = [(); 2].map(|()| Capture::before(hub.address()));
+    let [beside_owner, beside_friend] = [(); 2].map(|()| Capture::recording(hub.address()));
     let outlet = Outlet::start(service.address(), beside_owner.address());
     let inlet = Inlet::start(&outlet.route_via(beside_friend.address()), outlet.identifier());
 
     assert_eq!(ask(inlet.address(), REQUEST).unwrap(), RESPONSE);
     let target = service.address().to_string();
     for (capture, peer) in [(&beside_owner, outlet.process()), (&beside_friend, inlet.process())] {
-        assert!(capture.carried() > (REQUEST.len() + RESPONSE.len()) as u64);
+        assert!(capture.bytes_forwarded() > (REQUEST.len() + RESPONSE.len()) as u64);
         assert!(peer.ended().is_none());
         for text in [REQUEST, RESPONSE, target.as_bytes()] {
             assert_eq!(pieces_carried(capture, text), [b""; 0], "the hub carried plaintext");

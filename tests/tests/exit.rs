@@ -4,9 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
 
-use postern_tests::program::postern;
-use postern_tests::trio::event;
-use postern_tests::{Hub, Process, SOON, temp_dir};
+use postern_testkit::program::postern;
+use postern_testkit::{Hub, Process, TIMEOUT, temp_dir};
 use serde_json::Value;
 
 const ARGUMENTS: i32 = 2;
@@ -18,7 +17,7 @@ const SOMEBODY: &str = "I904192e6e480915e0d1256d3abf9c3c9c67bc2b4c41ffca77550d8a
 /// Runs `postern` with `--json` to its end; the exit code and the code it says.
 #[track_caller]
 fn failed(command: &mut Command) -> (i32, String) {
-    let ended = Process::run(command.arg("--json"), SOON);
+    let ended = Process::run(command.arg("--json"), TIMEOUT);
     let last = ended.stdout.lines().last().unwrap_or_default();
     let said: Value = serde_json::from_str(last).unwrap_or_default();
     let code = said["code"].as_str().unwrap_or_default().to_owned();
@@ -40,7 +39,7 @@ fn inlet(from: &str, peer: &str) -> Command {
 }
 
 #[test]
-fn a_port_that_somebody_has_is_taken() {
+fn a_port_in_use_is_refused() {
     let held = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let held = held.local_addr().expect("it is bound").to_string();
     let taken = (TAKEN, "address-in-use".to_owned());
@@ -50,7 +49,7 @@ fn a_port_that_somebody_has_is_taken() {
 }
 
 #[test]
-fn an_address_that_is_none_is_a_wrong_argument() {
+fn an_invalid_address_is_a_wrong_argument() {
     let invalid = (ARGUMENTS, "invalid".to_owned());
     assert_eq!(failed(&mut hub(&["--listen", "nonsense"])), invalid);
     // Of a network that nobody has.
@@ -65,7 +64,7 @@ fn an_address_that_is_none_is_a_wrong_argument() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_is_a_wrong_argument_and_named() {
+fn a_wrong_configuration_exits_as_a_wrong_argument_and_is_named() {
     let home = temp_dir();
     let file = home.path().join("hub.toml");
     let path = file.display().to_string();
@@ -74,12 +73,12 @@ fn a_configuration_that_is_wrong_is_a_wrong_argument_and_named() {
         assert_eq!(failed(&mut hub(&["--config", &path])), (ARGUMENTS, "invalid".into()), "{text}");
     }
     let nowhere = home.path().join("nowhere.toml").display().to_string();
-    let ended = Process::run(&mut hub(&["--config", &nowhere]), SOON);
+    let ended = Process::run(&mut hub(&["--config", &nowhere]), TIMEOUT);
     assert!(ended.status.code() == Some(ARGUMENTS) && ended.stderr.contains(&nowhere), "{ended:?}");
 }
 
 #[test]
-fn a_directory_that_another_hub_has_is_taken_and_one_that_is_damaged_is_not() {
+fn a_hub_refuses_a_data_directory_in_use_and_one_that_is_damaged() {
     let home = temp_dir();
     let data = home.path().display().to_string();
     let first = Hub::start_in(home.path());
@@ -93,7 +92,7 @@ fn a_directory_that_another_hub_has_is_taken_and_one_that_is_damaged_is_not() {
 }
 
 #[test]
-fn a_hub_that_is_told_in_a_file_does_as_it_is_told() {
+fn a_hub_obeys_its_configuration_file() {
     let home = temp_dir();
     let (file, data) = (home.path().join("hub.toml"), home.path().join("kept"));
     let example = include_str!("../../docs/hub.toml");
@@ -104,16 +103,16 @@ fn a_hub_that_is_told_in_a_file_does_as_it_is_told() {
     fs::write(&file, told).expect("a file");
     let start = || Process::spawn(hub(&["--json", "--config"]).arg(&file));
     let first = start();
-    let listening = event(&first, "listening");
+    let listening = first.event("listening");
     assert!(listening["address"].as_str().is_some_and(|address| address.starts_with("127.0.0.1:")), "{listening}");
     assert!(listening["status"].as_str().is_some_and(|address| address.starts_with("127.0.0.1:")), "{listening}");
     first.terminate();
-    assert_eq!(first.wait(SOON).code(), Some(0));
+    assert_eq!(first.wait(TIMEOUT).code(), Some(0));
     // Kept where the file says.
-    assert_eq!(event(&start(), "listening")["identifier"], listening["identifier"]);
+    assert_eq!(start().event("listening")["identifier"], listening["identifier"]);
     // What is said on the command line counts more.
     let other = Process::spawn(hub(&["--json", "--listen", "127.0.0.2:0", "--config"]).arg(&file));
-    let address = event(&other, "listening")["address"].clone();
+    let address = other.event("listening")["address"].clone();
     assert!(address.as_str().is_some_and(|address| address.starts_with("127.0.0.2:")), "{address}");
 }
 
@@ -123,9 +122,9 @@ fn logs_are_lines_of_json() {
     let mut outlet = postern();
     outlet.args(["outlet", "--to", "localhost:80", "--hub", &nobody.to_string(), "--json"]);
     let outlet = Process::spawn(outlet.env("POSTERN_LOG", "debug"));
-    let _ = event(&outlet, "down");
+    let _ = outlet.event("down");
     outlet.terminate();
-    assert_eq!(outlet.wait(SOON).code(), Some(0));
+    assert_eq!(outlet.wait(TIMEOUT).code(), Some(0));
     let logged: Vec<Value> =
         outlet.stderr().lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
     let warned = |line: &Value| {
@@ -137,7 +136,7 @@ fn logs_are_lines_of_json() {
 
 #[test]
 fn the_codes_are_those_of_the_help() {
-    let help = Process::run(postern().arg("--help"), SOON).success().stdout;
+    let help = Process::run(postern().arg("--help"), TIMEOUT).success().stdout;
     for (code, says) in [(ARGUMENTS, "arguments"), (UNREACHABLE, "reached"), (TAKEN, "taken"), (DATA, "data")] {
         let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{code}  ")));
         assert!(line.is_some_and(|line| line.contains(says)), "{code}: {line:?}");

@@ -5,7 +5,7 @@ use std::io;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use postern_tests::{Payload, Process, Service, Sha256, Trio, debian, temp_dir};
+use postern_testkit::{HubOutletInlet, Payload, Process, Service, Sha256, debian, temp_dir};
 
 const GIBIBYTE: u64 = 1 << 30;
 const LONG: Duration = Duration::from_secs(600);
@@ -30,23 +30,23 @@ fn download(url: &str) -> String {
 }
 
 #[test]
-fn a_gibibyte_comes_down_whole() {
+fn a_gibibyte_is_downloaded_completely() {
     let service = Service::http();
-    let trio = Trio::around(service.address());
-    let sum = download(&format!("http://{}/{GIBIBYTE}", trio.address()));
+    let portal = HubOutletInlet::start(service.address());
+    let sum = download(&format!("http://{}/{GIBIBYTE}", portal.address()));
     assert_eq!(sum, Payload::new(GIBIBYTE).sha256());
 }
 
 #[test]
-fn a_gibibyte_goes_up_whole() {
+fn a_gibibyte_is_uploaded_completely() {
     let service = Service::http();
-    let trio = Trio::around(service.address());
+    let portal = HubOutletInlet::start(service.address());
     let directory = temp_dir();
     let file = directory.path().join("up");
     let payload = Payload::new(GIBIBYTE).seeded(1);
     io::copy(&mut payload.reader(), &mut File::create(&file).unwrap()).unwrap();
 
-    let url = format!("http://{}/", trio.address());
+    let url = format!("http://{}/", portal.address());
     let answer = Process::run(curl().arg("-T").arg(&file).arg(url), LONG).success();
     assert_eq!(answer.stdout.trim_end(), payload.sha256());
 }
@@ -54,10 +54,10 @@ fn a_gibibyte_goes_up_whole() {
 #[test]
 fn every_size_around_a_limit_comes_whole() {
     let service = Service::http();
-    let trio = Trio::around(service.address());
+    let portal = HubOutletInlet::start(service.address());
     for limit in [1, 4 << 10, 16 << 10, 64 << 10, 96 << 10, 512 << 10, 1 << 20] {
         for size in limit - 1..=limit + 1 {
-            let sum = download(&format!("http://{}/{size}", trio.address()));
+            let sum = download(&format!("http://{}/{size}", portal.address()));
             assert_eq!(sum, Payload::new(size).sha256(), "{size} bytes");
         }
     }

@@ -4,29 +4,28 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use postern_tests::client::{ask, connect, echoes};
-use postern_tests::trio::event;
-use postern_tests::{Hub, Inlet, Outlet, Payload, Process, SOON, Service, Trio, eventually, temp_dir};
+use postern_testkit::client::{ask, connect, echoes};
+use postern_testkit::{Hub, HubOutletInlet, Inlet, Outlet, Payload, Process, Service, TIMEOUT, eventually, temp_dir};
 
 /// Less than it takes to miss somebody who said nothing.
 const GOODBYE: Duration = Duration::from_secs(10);
 
-/// A connection that has been answered through `trio`, whose service echoes.
+/// A connection that has been answered through `portal`, whose service echoes.
 #[track_caller]
-fn in_use(trio: &Trio) -> TcpStream {
-    let mut client = connect(trio.address());
+fn in_use(portal: &HubOutletInlet) -> TcpStream {
+    let mut client = connect(portal.address());
     client.write_all(b"?").expect("it reads");
     client.read_exact(&mut [0]).expect("it echoes");
     client
 }
 
 #[test]
-fn a_hub_with_a_directory_is_itself_after_a_kill_and_alone_in_it() {
+fn a_hub_with_a_data_directory_keeps_its_identity_and_locks_it() {
     let home = temp_dir();
     let data = home.path().join("made").join("by the hub");
     let hub = Hub::start_in(&data);
     let mut second = Hub::command(hub.address());
-    let second = Process::run(second.arg("--data-dir").arg(&data), SOON);
+    let second = Process::run(second.arg("--data-dir").arg(&data), TIMEOUT);
     assert!(!second.status.success() && second.stderr.contains("another hub uses it"), "{}", second.stderr);
     let identifier = hub.identifier().to_owned();
     hub.process().kill();
@@ -46,70 +45,70 @@ fn a_stranger_under_the_owners_name_gets_nothing() {
     let stranger = Outlet::start_with(trap.address(), hub.address(), &["--name", "owner"]);
     assert_eq!(stranger.route(), owner.route());
     assert!(!echoes(inlet.address()));
-    let _ = event(inlet.process(), "down");
+    let _ = inlet.process().event("down");
     assert!(!echoes(inlet.address()));
     assert_eq!(trap.accepted(), 0);
 }
 
 #[test]
-fn a_friend_killed_leaves_nothing_behind() {
+fn a_killed_inlet_leaves_no_connection_behind() {
     let service = Service::echo();
-    let trio = Trio::around(service.address());
-    let _client = in_use(&trio);
-    trio.inlet.process().kill();
-    let again = Inlet::start(trio.outlet.route(), trio.outlet.identifier());
+    let portal = HubOutletInlet::start(service.address());
+    let _client = in_use(&portal);
+    portal.inlet.process().kill();
+    let again = Inlet::start(portal.outlet.route(), portal.outlet.identifier());
     assert!(echoes(again.address()));
-    eventually("the service to be let go", SOON, || (service.live() == 0).then_some(()));
+    eventually("the service to be let go", TIMEOUT, || (service.live() == 0).then_some(()));
 }
 
 #[test]
-fn a_friend_that_is_told_to_end_says_goodbye() {
+fn a_terminated_inlet_closes_its_connections() {
     let service = Service::echo();
-    let trio = Trio::around(service.address());
-    let _client = in_use(&trio);
-    trio.inlet.process().terminate();
+    let portal = HubOutletInlet::start(service.address());
+    let _client = in_use(&portal);
+    portal.inlet.process().terminate();
     eventually("the service to be let go", GOODBYE, || (service.live() == 0).then_some(()));
-    assert_eq!(trio.inlet.process().wait(SOON).code(), Some(0));
+    assert_eq!(portal.inlet.process().wait(TIMEOUT).code(), Some(0));
 }
 
 #[test]
-fn an_owner_that_is_told_to_end_says_goodbye() {
+fn a_terminated_outlet_closes_its_connections() {
     let service = Service::echo();
-    let trio = Trio::around(service.address());
-    let mut client = in_use(&trio);
+    let portal = HubOutletInlet::start(service.address());
+    let mut client = in_use(&portal);
     client.set_read_timeout(Some(GOODBYE)).unwrap();
-    trio.outlet.process().terminate();
+    portal.outlet.process().terminate();
     assert_eq!(client.read(&mut [0]).map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset));
-    assert_eq!(trio.outlet.process().wait(SOON).code(), Some(0));
+    assert_eq!(portal.outlet.process().wait(TIMEOUT).code(), Some(0));
 }
 
 #[test]
-fn the_status_port_tells_of_health_and_figures() {
+fn the_status_port_serves_health_and_metrics() {
     let service = Service::echo_after_end();
-    let trio = Trio::around(service.address());
-    assert_eq!(trio.hub.status("/healthz").unwrap().0, 200);
+    let portal = HubOutletInlet::start(service.address());
+    assert_eq!(portal.hub.status("/healthz").unwrap().0, 200);
 
     let figures = || {
-        let (code, figures) = trio.hub.status("/metrics").unwrap();
+        let (code, figures) = portal.hub.status("/metrics").unwrap();
         assert_eq!(code, 200);
         figures
     };
     let before = figures();
     assert!(before.lines().any(|line| line.starts_with("# TYPE ")), "{before}");
-    let _ = ask(trio.address(), &Payload::new(1 << 20).bytes()).unwrap();
+    let _ = ask(portal.address(), &Payload::new(1 << 20).bytes()).unwrap();
     let after = figures();
     assert_ne!(before, after);
     // Names of relays and people are nobody's business who reads figures.
-    assert!(!after.contains(trio.outlet.relay()) && !after.contains(trio.outlet.identifier()), "{after}");
-    assert_eq!(trio.hub.status("/nothing-there").unwrap().0, 404);
+    assert!(!after.contains(portal.outlet.relay()) && !after.contains(portal.outlet.identifier()), "{after}");
+    assert_eq!(portal.hub.status("/nothing-there").unwrap().0, 404);
 }
 
 #[test]
-fn a_hub_that_is_told_to_end_drains_and_exits_with_0() {
+fn a_terminated_hub_drains_and_exits_with_0() {
     let service = Service::echo();
-    let trio = Trio::around(service.address());
-    assert!(echoes(trio.address()));
-    trio.hub.process().terminate();
-    assert_eq!(trio.hub.process().wait(SOON).code(), Some(0));
-    assert!(TcpStream::connect(trio.hub.address()).is_err());
+    let portal = HubOutletInlet::start(service.address());
+    assert!(echoes(portal.address()));
+    portal.hub.process().terminate();
+    assert_eq!(portal.hub.process().wait(TIMEOUT).code(), Some(0));
+    assert!(TcpStream::connect(portal.hub.address()).is_err());
 }

@@ -1,25 +1,20 @@
 //! `postern identity`: the same person every time, with the key in an encrypted file.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::time::Duration;
 
-use postern_tests::{Process, program, temp_dir};
+use postern_testkit::person::with_passphrase;
+use postern_testkit::{Process, TIMEOUT, temp_dir};
 use serde_json::Value;
-
-/// Scrypt takes its time, and more on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
 
 /// `postern identity WHAT` with its key in a file, the passphrase on file descriptor 3.
 fn identity(what: &str, directory: &Path, passphrase: &str) -> (Option<i32>, Value) {
     let secret = directory.join("passphrase");
     fs::write(&secret, passphrase).unwrap();
-    let mut command = Command::new("sh");
-    command.args(["-c", r#"exec "$0" --json identity "$1" --keychain file --data-dir "$2" --passphrase-fd 3 3< "$3""#]);
-    command.arg(program::path("postern")).arg(what).arg(directory.join("data")).arg(secret);
-    let finished = Process::run(&mut command, SOON);
+    let mut command = with_passphrase(&secret);
+    command.args(["--json", "identity", what, "--keychain", "file", "--passphrase-fd", "3", "--data-dir"]);
+    command.arg(directory.join("data"));
+    let finished = Process::run(&mut command, TIMEOUT);
     let line = finished.stdout.lines().last().unwrap_or_default();
     (finished.status.code(), serde_json::from_str(line).unwrap())
 }

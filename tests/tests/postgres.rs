@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use postern_tests::{Postgres, Process, SOON, Trio};
+use postern_testkit::{HubOutletInlet, Postgres, Process, TIMEOUT};
 
 #[test]
 fn psql_queries_through_a_portal() {
     let postgres = Postgres::start();
-    let trio = Trio::around(postgres.address());
+    let portal = HubOutletInlet::start(postgres.address());
     let query = |via, sql: &str| {
         let mut psql = postgres.client("psql", via);
-        Process::run(psql.args(["-Atc", sql]), SOON).success().stdout
+        Process::run(psql.args(["-Atc", sql]), TIMEOUT).success().stdout
     };
-    assert_eq!(query(trio.address(), "select 6 * 7"), "42\n");
+    assert_eq!(query(portal.address(), "select 6 * 7"), "42\n");
 
     let rows = "select i, md5(i::text) from generate_series(1, 100000) i";
-    let answer = query(trio.address(), rows);
+    let answer = query(portal.address(), rows);
     assert_eq!(answer.lines().count(), 100_000);
     assert!(answer == query(postgres.address(), rows), "the portal changed the answer");
 }
@@ -23,9 +23,9 @@ fn psql_queries_through_a_portal() {
 #[test]
 fn pgbench_runs_without_a_failed_transaction() {
     let postgres = Postgres::start();
-    let trio = Trio::around(postgres.address());
+    let portal = HubOutletInlet::start(postgres.address());
     let pgbench = |arguments: &[&str]| {
-        let mut pgbench = postgres.client("pgbench", trio.address());
+        let mut pgbench = postgres.client("pgbench", portal.address());
         Process::run(pgbench.args(arguments), Duration::from_secs(300)).success().stdout
     };
     let _ = pgbench(&["-i", "--quiet"]);
@@ -39,6 +39,6 @@ fn pgbench_runs_without_a_failed_transaction() {
 
     // The database itself must agree: each transaction left a line of history.
     let mut psql = postgres.client("psql", postgres.address());
-    let history = Process::run(psql.args(["-Atc", "select count(*) from pgbench_history"]), SOON).success();
+    let history = Process::run(psql.args(["-Atc", "select count(*) from pgbench_history"]), TIMEOUT).success();
     assert_eq!(history.stdout.trim_end().parse(), Ok(processed));
 }

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
-use postern_tests::client::connect;
-use postern_tests::{Payload, Process, SOON, Service, Trio, eventually};
+use postern_testkit::client::connect;
+use postern_testkit::{HubOutletInlet, Payload, Process, Service, TIMEOUT, eventually};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message, WebSocket};
@@ -29,16 +29,16 @@ fn echo() -> Service {
     })
 }
 
-fn open(trio: &Trio) -> WebSocket<TcpStream> {
-    let url = format!("ws://{}/", trio.address());
-    tungstenite::client(url, connect(trio.address())).expect("the server takes the upgrade").0
+fn open(portal: &HubOutletInlet) -> WebSocket<TcpStream> {
+    let url = format!("ws://{}/", portal.address());
+    tungstenite::client(url, connect(portal.address())).expect("the server takes the upgrade").0
 }
 
 #[test]
 fn messages_come_back_and_the_close_is_clean() {
     let service = echo();
-    let trio = Trio::around(service.address());
-    let mut socket = open(&trio);
+    let portal = HubOutletInlet::start(service.address());
+    let mut socket = open(&portal);
 
     let mebibyte = Payload::new(1 << 20).bytes();
     let messages = [
@@ -59,7 +59,7 @@ fn messages_come_back_and_the_close_is_clean() {
     socket.close(Some(goodbye.clone())).unwrap();
     assert_eq!(socket.read().unwrap(), Message::Close(Some(goodbye)));
     assert!(matches!(socket.read(), Err(Error::ConnectionClosed)));
-    eventually("the server to have closed", SOON, || (service.live() == 0).then_some(()));
+    eventually("the server to have closed", TIMEOUT, || (service.live() == 0).then_some(()));
 }
 
 /// One end of a WebSocket as Debian's `python3-websockets` does it.
@@ -74,10 +74,10 @@ fn debians(arguments: &[&str]) -> Command {
 #[test]
 fn debians_websockets_talk_through_a_portal() {
     let server = Process::spawn(&mut debians(&["serve"]));
-    let listening = server.wait_for_line(|line| line.starts_with("listening "), SOON);
+    let listening = server.wait_for_line(|line| line.starts_with("listening "), TIMEOUT);
     let port: u16 = listening.rsplit(' ').next().and_then(|port| port.parse().ok()).unwrap();
-    let trio = Trio::around((Ipv4Addr::LOCALHOST, port).into());
-    let client = Process::run(&mut debians(&["ask", &format!("ws://{}/", trio.address())]), SOON).success();
+    let portal = HubOutletInlet::start((Ipv4Addr::LOCALHOST, port).into());
+    let client = Process::run(&mut debians(&["ask", &format!("ws://{}/", portal.address())]), TIMEOUT).success();
     assert_eq!(client.stdout, "closed with 1000\n");
     assert!(server.ended().is_none());
 }
@@ -85,8 +85,8 @@ fn debians_websockets_talk_through_a_portal() {
 #[test]
 fn a_thousand_small_messages_keep_their_order() {
     let service = echo();
-    let trio = Trio::around(service.address());
-    let mut socket = open(&trio);
+    let portal = HubOutletInlet::start(service.address());
+    let mut socket = open(&portal);
     for number in 0..1000 {
         socket.write(Message::text(number.to_string())).unwrap();
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -181,12 +182,29 @@ impl System {
         let seconds = seconds.to_string();
         match self.kind {
             Kind::Postern => Some((
-                Some(self.program(&["bench", "messages", "--json", "--hub", hub, "--answer"], work, "answer")),
-                self.program(&["bench", "messages", "--json", "--hub", hub, "--seconds", &seconds], work, "ask"),
+                Some(self.postern_messages(&["--hub", hub, "--answer"], work, "answer")),
+                self.postern_messages(&["--hub", hub, "--seconds", &seconds], work, "ask"),
             )),
             Kind::Ockam => Some((None, self.program(&["msg", "hub", hub, &seconds], work, "ask"))),
             _ => None,
         }
+    }
+
+    /// `postern-bench-messages` of the same build, from beside its `postern`. Builds from before that program existed
+    /// have it as a hidden command.
+    fn postern_messages(&self, arguments: &[&str], work: &Path, part: &str) -> Program {
+        let separate = self.program.with_file_name("postern-bench-messages");
+        if separate.is_file() && !self.has_bench_command() {
+            return Program::new(&separate, arguments, work.join(format!("{}-{part}.log", self.name)));
+        }
+        self.program(&[&["bench", "messages", "--json"], arguments].concat(), work, part)
+    }
+
+    /// Whether this `postern` is one of the builds with the hidden command.
+    fn has_bench_command(&self) -> bool {
+        let mut help = std::process::Command::new(&self.program);
+        help.args(["bench", "messages", "--help"]).stdout(Stdio::null()).stderr(Stdio::null());
+        help.status().is_ok_and(|status| status.success())
     }
 }
 

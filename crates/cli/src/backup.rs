@@ -23,12 +23,12 @@ pub(crate) struct BackupArguments {
 
 #[derive(Args)]
 pub(crate) struct RestoreArguments {
-    /// What `postern backup` wrote.
+    /// A file that `postern backup` wrote.
     file: PathBuf,
     /// Read the file's passphrase from this file descriptor instead of the terminal.
     #[arg(long, value_name = "FD")]
     passphrase_fd: Option<u32>,
-    /// Where the identity's key shall rest.
+    /// Where to store the identity's key.
     #[arg(long, value_enum, default_value = "os")]
     keychain: KeychainKind,
     /// With --keychain file: read its new passphrase from this file descriptor instead of the terminal.
@@ -47,12 +47,12 @@ enum Event<'a> {
 
 pub(crate) async fn backup(arguments: BackupArguments, output: Output) -> Result<()> {
     let engine = arguments.data_dir.connect().await?;
-    // The engine may run elsewhere in the file system.
-    let file = std::path::absolute(&arguments.file).context("Failed to find the place of the file")?;
+    // The engine may have another working directory.
+    let file = std::path::absolute(&arguments.file).context("Failed to find the current directory")?;
     let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase for the backup", Ask::Twice).await?;
     let passphrase = Secret::new(passphrase.reveal());
     engine.execute(Request::Backup { path: file.to_string_lossy().into_owned(), passphrase }).await?;
-    let sentence = format!("Everything is in {}. Without its passphrase it is of no use.", file.display());
+    let sentence = format!("Backed up to {}. It cannot be restored without its passphrase.", file.display());
     output.print(&Event::BackedUp { file: &file }, sentence);
     Ok(())
 }
@@ -62,7 +62,7 @@ pub(crate) async fn restore(arguments: RestoreArguments, output: Output) -> Resu
     let passphrase = keychain::passphrase(arguments.passphrase_fd, "Passphrase of the backup", Ask::Once).await?;
     let keychain = keychain::keychain_choice(arguments.keychain, arguments.keychain_passphrase_fd, &directory).await?;
     postern_engine::backup::restore(&directory, &arguments.file, passphrase, keychain).await?;
-    let sentence = format!("{} is as it was when it was backed up. Now: postern up", directory.display());
+    let sentence = format!("Restored into {}. Start it with: postern up", directory.display());
     output.print(&Event::Restored { data_dir: &directory }, sentence);
     Ok(())
 }

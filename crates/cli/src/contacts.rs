@@ -21,38 +21,38 @@ pub(crate) struct ContactsArguments {
 
 #[derive(Subcommand)]
 enum ContactsCommand {
-    /// Give somebody a name of your own.
+    /// Give a contact a name of your own.
     Rename {
-        /// Who.
+        /// The contact.
         contact: String,
-        /// The name.
+        /// The new name.
         name: String,
     },
-    /// Keep somebody out of everything: cuts their connections, takes back their invitations and hides theirs to you.
+    /// Block a contact: cuts their connections, revokes their invitations and hides theirs to you.
     Block {
-        /// Who.
+        /// The contact.
         contact: String,
     },
-    /// No longer keep somebody out.
+    /// Unblock a contact.
     Unblock {
-        /// Who.
+        /// The contact.
         contact: String,
     },
-    /// Forget somebody who has no access and grants none.
+    /// Forget a contact without access, who gives you none.
     Forget {
-        /// Who.
+        /// The contact.
         contact: String,
     },
 }
 
 #[derive(Args)]
 pub(crate) struct VerifyArguments {
-    /// Who.
+    /// The contact.
     contact: String,
-    /// The words were compared, over the telephone or face to face, and are the same: do not ask.
+    /// Do not ask: the words were compared, over the telephone or face to face, and are the same.
     #[arg(long)]
     yes: bool,
-    /// They are not to count as verified any longer.
+    /// Remove the verification.
     #[arg(long, conflicts_with = "yes")]
     undo: bool,
     #[command(flatten)]
@@ -78,7 +78,7 @@ pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<
     let (contact, sentence) = match &command {
         ContactsCommand::Rename { contact, .. } => (contact, "Renamed"),
         ContactsCommand::Block { contact } => (contact, "Blocked"),
-        ContactsCommand::Unblock { contact } => (contact, "No longer blocked:"),
+        ContactsCommand::Unblock { contact } => (contact, "Unblocked"),
         ContactsCommand::Forget { contact } => (contact, "Forgot"),
     };
     let person = resolve::person(&snapshot, contact)?;
@@ -96,13 +96,13 @@ pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<
 
 fn text(snapshot: &Snapshot) -> String {
     if snapshot.contacts.is_empty() {
-        return "Nobody yet: whoever accepts an invitation, either way, is here.".into();
+        return "No contacts yet: people appear here when an invitation is accepted, theirs or yours.".into();
     }
     let mut table = Table::new("");
     for contact in &snapshot.contacts {
         let mut notes = Vec::new();
         if contact.key_changed {
-            notes.push("their key has changed: compare the words again");
+            notes.push("key changed: compare the words again");
         }
         if contact.blocked {
             notes.push("blocked");
@@ -111,7 +111,7 @@ fn text(snapshot: &Snapshot) -> String {
             notes.push("verified");
         }
         if !contact.can_be_mailed {
-            notes.push("needs a link to be invited");
+            notes.push("can be invited by link only");
         }
         let identifier = contact.identifier.to_string();
         let identifier = format!("{}…", identifier.get(..9).unwrap_or(&identifier));
@@ -130,17 +130,17 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
     let snapshot = engine.snapshot().await?;
     let person = resolve::person(&snapshot, &arguments.contact)?;
     let Some(contact) = snapshot.contacts.iter().find(|contact| contact.identifier == person) else {
-        bail!("the contact is gone");
+        bail!("the contact no longer exists");
     };
     let name = sanitized(&contact.name);
     if !arguments.undo && !arguments.yes {
         let sentence =
-            format!("Over the telephone or face to face, {name} must read the same words:\n\n  {}\n", contact.words);
+            format!("Compare these words with {name}, over the telephone or face to face:\n\n  {}\n", contact.words);
         output.print(&Event::Words { person: person.to_string(), words: &contact.words }, sentence);
         let can_ask = std::io::stdin().is_terminal() && !output.is_json();
         if !can_ask || !tokio::task::spawn_blocking(confirm).await?? {
             if !output.is_json() {
-                println!("Nothing was changed. When they are the same: postern verify --yes {}", arguments.contact);
+                println!("Nothing was changed. If the words are the same: postern verify --yes {}", arguments.contact);
             }
             return Ok(());
         }
@@ -148,8 +148,8 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
     let verified = !arguments.undo;
     engine.execute(Request::Verify { person, verified }).await?;
     let sentence = match verified {
-        true => format!("{name} is verified. You are told if their key ever changes."),
-        false => format!("{name} does not count as verified any longer."),
+        true => format!("{name} is verified. You will be notified if their key changes."),
+        false => format!("{name} is no longer verified."),
     };
     output.print(&Event::Verified { person: person.to_string(), verified }, sentence);
     Ok(())
@@ -157,7 +157,7 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
 
 fn confirm() -> std::io::Result<bool> {
     let mut out = std::io::stdout();
-    write!(out, "Are they the same? [y/N] ")?;
+    write!(out, "Are the words the same? [y/N] ")?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;

@@ -1,4 +1,4 @@
-//! `postern demo`: a hub, an owner and a friend as three processes of their own, and a service between them.
+//! `postern demo`: a hub, an owner and a friend as three processes, and a service shared between them.
 
 mod fetch;
 mod process;
@@ -16,7 +16,7 @@ pub(crate) struct DemoArguments {
     /// The service to share [default: a small web page of the demo's own].
     #[arg(long, value_name = "HOST:PORT")]
     target: Option<String>,
-    /// Fetch through it, verify, print the path and figures, and exit.
+    /// Fetch through the portal once, verify, print the path and measurements, and exit.
     #[arg(long)]
     once: bool,
 }
@@ -43,7 +43,7 @@ enum Event<'a> {
     },
     Fetched {
         bytes: usize,
-        /// They are the service's; nobody can tell where it answers differently each time.
+        /// Whether the bytes were compared with the service's own; false if it answers differently each time.
         verified: bool,
         milliseconds: u128,
         megabytes_per_second: f64,
@@ -145,7 +145,7 @@ async fn once(own: bool, target: &str, address: &str, hub: &str, output: Output)
     Ok(())
 }
 
-/// Whether the service gives the same without a portal; nothing if it does not even give the same twice.
+/// Whether the service answers the same without a portal; `None` if its answers differ from each other.
 async fn is_as_fetched_directly(target: &str, page: &str, fetched: &[u8]) -> Result<Option<bool>> {
     let directly = fetch::get(target, page).await.context("Failed to fetch from the service itself")?;
     if directly == fetched {

@@ -1,4 +1,4 @@
-//! `postern ports` and `postern doctor`: a look at this machine and at what is wrong.
+//! `postern ports` and `postern doctor`: the listening ports of this machine, and a diagnosis of problems.
 
 use crate::engine_client::{DataDirArgs, unexpected_answer};
 use crate::output::Output;
@@ -22,9 +22,9 @@ enum Event<'a> {
     Findings { findings: &'a [Finding] },
 }
 
-/// Something is wrong, and was said already.
+/// The diagnosis found problems, which were printed already.
 #[derive(Debug, thiserror::Error)]
-#[error("something does not work; what to do about it stands beside it")]
+#[error("problems were found; each is listed with advice")]
 pub(crate) struct ProblemsFound;
 
 pub(crate) async fn ports(arguments: DiagnosticsArguments, output: Output) -> Result<()> {

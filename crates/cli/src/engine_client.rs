@@ -1,4 +1,7 @@
-//! Whose data a command is about, and the engine that runs there.
+//! The `--data-dir` argument, and the client of the engine that runs there.
+//!
+//! In: requests of the commands. Out: answers and snapshots, over the engine's control socket. No command opens the
+//! engine's files itself.
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -8,7 +11,7 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct DataDirArgs {
-    /// Whose data: another directory is another person [default: the system's place for it].
+    /// The data directory; each one is a separate person [default: the system's data directory].
     #[arg(long, value_name = "DIR", env = "POSTERN_DATA_DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -20,11 +23,11 @@ impl DataDirArgs {
             return Ok(directory.clone());
         }
         let project = directories::ProjectDirs::from("", "", "postern");
-        let project = project.context("there is no home directory: say where the data rests with --data-dir")?;
+        let project = project.context("there is no home directory; name a data directory with --data-dir")?;
         Ok(project.data_dir().to_owned())
     }
 
-    /// The engine that runs there, in an app or a `postern up`.
+    /// Connects to the engine that runs there, in the app or in `postern up`.
     pub(crate) async fn connect(&self) -> Result<EngineClient> {
         let directory = self.path()?;
         Client::connect(&directory).await?;
@@ -32,18 +35,19 @@ impl DataDirArgs {
     }
 }
 
-/// A running engine. Each question has a connection of its own, because a person may think long between two.
+/// A client of a running engine. Each request opens a connection of its own, because the engine closes idle ones and a
+/// person may take long to answer a prompt between two requests.
 pub(crate) struct EngineClient {
     directory: PathBuf,
 }
 
 impl EngineClient {
-    /// Asks for something.
+    /// Sends a request and waits for its answer.
     pub(crate) async fn request(&self, request: Request) -> Result<Answer> {
         Ok(Client::connect(&self.directory).await?.request(request).await?)
     }
 
-    /// Asks for something that has no answer but that it is done.
+    /// Sends a request whose only answer is that it is done.
     pub(crate) async fn execute(&self, request: Request) -> Result<()> {
         match self.request(request).await? {
             Answer::Done => Ok(()),
@@ -51,12 +55,12 @@ impl EngineClient {
         }
     }
 
-    /// Everything visible now.
+    /// The current snapshot.
     pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
         self.watch().await?.snapshot().await
     }
 
-    /// Everything visible, from now on.
+    /// Subscribes to snapshots, notices and traffic.
     pub(crate) async fn watch(&self) -> Result<EngineWatch> {
         let mut client = Client::connect(&self.directory).await?;
         client.watch().await?;
@@ -64,17 +68,17 @@ impl EngineClient {
     }
 }
 
-/// A running engine that tells what changes.
+/// A subscription to a running engine.
 pub(crate) struct EngineWatch(Client);
 
 impl EngineWatch {
-    /// The next thing it tells. May be dropped and called again.
+    /// The next update. Cancel safe: it may be dropped and called again.
     pub(crate) async fn next(&mut self) -> Result<Watch> {
         let ended = ControlError::Lost(std::io::ErrorKind::UnexpectedEof.into());
         Ok(self.0.next().await?.ok_or(ended)?)
     }
 
-    /// The next snapshot; the first is there at once. May be dropped and called again.
+    /// The next snapshot; the first is available at once. Cancel safe.
     pub(crate) async fn snapshot(&mut self) -> Result<Snapshot> {
         loop {
             if let Watch::Snapshot(snapshot) = self.next().await? {
@@ -84,7 +88,7 @@ impl EngineWatch {
     }
 }
 
-/// What to say of an answer that does not belong to the question.
+/// The error for an answer of the wrong kind.
 pub(crate) fn unexpected_answer() -> &'static str {
-    "the Postern that is running gave an answer of another kind: use a `postern` of its version"
+    "the running Postern gave an unexpected answer; use a `postern` of the same version"
 }

@@ -1,4 +1,4 @@
-//! How a command fails: a sentence on the standard error, a code for programs, an exit code for scripts.
+//! How a command fails: a message on the standard error, a code for programs, an exit code for scripts.
 
 use crate::output::Output;
 use crate::resolve::ResolveError;
@@ -19,16 +19,16 @@ use std::process::ExitCode;
 /// The help text of the exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-   0  done, or stopped as asked
-   1  failed
-   2  the arguments are wrong
-   3  the hub or the other side cannot be reached
-   4  the other side is not who it should be
+   0  success, or stopped on request
+   1  failure
+   2  invalid arguments
+   3  the hub or the peer is unreachable
+   4  the peer is not the expected one
    5  the keychain did not give the key
    6  no Postern is running there, or it is not set up
-   7  there is no such thing, or more than one
+   7  not found, or ambiguous
    8  refused: used, expired, revoked, denied, paused, too many
-   9  taken: the name, the port or the data directory
+   9  in use: the name, the port or the data directory
   10  the data cannot be read or written";
 
 const FAILED: u8 = 1;
@@ -49,7 +49,7 @@ struct Failure {
     error: String,
 }
 
-/// Says why the command failed and chooses its exit code.
+/// Prints why the command failed and chooses its exit code.
 pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let (exit, code) = classify(error);
     let sentence = crate::terminal_text::escaped(&format!("{error:#}"));
@@ -63,7 +63,7 @@ pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     ExitCode::from(exit)
 }
 
-/// Whether it is the system's keychain that does not do what it should.
+/// Whether the code is a failure of the system's keychain, which a key file avoids.
 fn wants_a_file(code: &str) -> bool {
     let codes = ["locked", "missing", "no-bus", "no-service", "no-default", "denied", "failed"];
     code.strip_prefix("keychain-").is_some_and(|it| codes.contains(&it))
@@ -131,7 +131,7 @@ fn of_node(error: &postern_node::Error) -> (u8, &'static str) {
     }
 }
 
-/// Why an address could not be listened on: somebody has it, we may not, or it is none of this machine's.
+/// Why an address could not be listened on: it is in use, not permitted, or not an address of this machine.
 fn of_listening(error: &io::Error) -> (u8, &'static str) {
     match error.kind() {
         io::ErrorKind::AddrInUse => (TAKEN, "address-in-use"),

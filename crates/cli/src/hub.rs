@@ -10,16 +10,16 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct HubArguments {
-    /// Where nodes connect to, as HOST:PORT; port 0 takes a free one [default: 0.0.0.0:4000].
+    /// The address that nodes connect to; port 0 takes a free one [default: 0.0.0.0:4000].
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// Where /healthz and /metrics are served.
+    /// The address of the health check (/healthz) and the metrics (/metrics).
     #[arg(long, value_name = "HOST:PORT")]
     status: Option<String>,
-    /// Where the hub's identity and its mailboxes rest; without it both are gone when it stops.
+    /// The directory for the hub's identity and its mailboxes; without it both are lost when it stops.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// A TOML file with listen, status, data, relay_prefix, drain_seconds and a table of limits; arguments win over it.
+    /// A TOML file with listen, status, data, relay_prefix, drain_seconds and a table of limits; arguments override it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -46,10 +46,10 @@ pub(crate) async fn run(arguments: HubArguments, output: Output) -> Result<()> {
     let sentence = format!("The hub listens on {address}. It is {identifier}.");
     output.print(&Event::Listening { address, status, identifier }, sentence);
     if let (Some(status), false) = (status, output.is_json()) {
-        println!("Its health is at http://{status}/healthz, its metrics at http://{status}/metrics.");
+        println!("Health check: http://{status}/healthz, metrics: http://{status}/metrics.");
     }
     stop.await;
-    output.print(&Event::Draining, "Stopping: nobody new is accepted; what is under way may finish.");
+    output.print(&Event::Draining, "Draining: no new connections are accepted; open ones may finish.");
     let (frames, bytes) = (hub.stats().frames.get(), hub.stats().bytes.get());
     hub.drain().await;
     output.print(&Event::Stopped { frames, bytes }, format_args!("Stopped after {frames} messages, {bytes} bytes."));

@@ -14,11 +14,11 @@ pub(crate) struct IdentityArguments {
 
 #[derive(Subcommand)]
 enum IdentityCommand {
-    /// Show the identifier that others know you by. The first time, the identity is made.
+    /// Show your identifier. The first time, the identity is created.
     Show(#[command(flatten)] KeychainArguments),
-    /// Print the public history of the identity, which proves the identifier. It holds no secret.
+    /// Print the identity's public key history, which proves the identifier. It contains no secret.
     Export(#[command(flatten)] KeychainArguments),
-    /// Give the identity a new key. The identifier stays; whoever meets you again sees the change.
+    /// Rotate the identity's key. The identifier stays; peers see the change when they next connect.
     Rotate(#[command(flatten)] KeychainArguments),
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(arguments: IdentityArguments, output: Output) -> Result<
             opened.rotate().await?;
             let identifier = opened.identity.identifier().to_string();
             let key = opened.identity.key_id().to_string();
-            let sentence = format!("{identifier} has a new key. Whoever meets you again sees the change.");
+            let sentence = format!("{identifier} has a new key. Peers see the change when they next connect.");
             output.print(&Event::Rotated { identifier, key }, sentence);
         }
     }

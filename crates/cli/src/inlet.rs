@@ -13,13 +13,13 @@ use std::net::SocketAddr;
 
 #[derive(Args)]
 pub(crate) struct InletArguments {
-    /// Where the service appears on this machine; port 0 takes a free one.
+    /// The local address where the service appears; port 0 takes a free one.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     from: String,
-    /// The way to the service, as `postern outlet` prints it.
+    /// The route to the service, as `postern outlet` prints it.
     #[arg(long)]
     route: MultiAddr,
-    /// Who must be at the other end: the owner's identifier.
+    /// The owner's identifier; no other peer is accepted.
     #[arg(long, value_name = "IDENTIFIER")]
     peer: Identifier,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) async fn run(arguments: InletArguments, output: Output) -> Result<()>
     let outlet = service.back().context("the route has no service")?;
     let inlet = node.create_inlet(&arguments.from, InletRoute::Kept(channel, outlet)).await?;
     let (address, identifier) = (inlet.local_addr(), identity.identifier().to_string());
-    let sentence = format!("The service appears on {address}. You are {identifier}.");
+    let sentence = format!("The service is on {address}. You are {identifier}.");
     output.print(&Event::Listening { address, identifier: identifier.clone() }, sentence);
 
     let print_up = |channel: &SecureChannel| {

@@ -19,25 +19,25 @@ pub(crate) struct InviteArguments {
     /// A contact, who is invited without a link.
     #[arg(long, value_name = "CONTACT")]
     to: Option<String>,
-    /// Make a link for whoever you give it to; the first who uses it is in. This is what happens without --to.
+    /// Make a link; the first person to use it gets access. This is the default without --to.
     #[arg(long, conflicts_with = "to")]
     link: bool,
-    /// For whom the link is, as a note to yourself.
+    /// A note to yourself, for whom the link is.
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     note: Option<String>,
-    /// Ask you before whoever accepts is let in.
+    /// Ask you for approval before the person who accepts gets access.
     #[arg(long)]
     ask_first: bool,
-    /// How long it can be accepted: 15m, 12h, 7d.
+    /// How long the invitation can be accepted: 15m, 12h, 7d.
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = time_format::duration)]
     expires: Duration,
-    /// Until when access lasts: 12h, 2026-12-24, 2026-12-24T18:00 [default: until you take it back].
+    /// When access expires: 12h, 2026-12-24, 2026-12-24T18:00 [default: until you revoke it].
     #[arg(long, value_name = "TIME", value_parser = time_format::until)]
     until: Option<UnixMillis>,
     /// Access lasts until this Postern is quit.
     #[arg(long)]
     until_quit: bool,
-    /// How many connections at once.
+    /// Limit of simultaneous connections.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     connections: Option<u32>,
     /// Show the link as a QR code too.
@@ -69,7 +69,7 @@ pub(crate) struct ResendArguments {
 #[derive(Args)]
 #[command(after_help = resolve::HELP)]
 pub(crate) struct RevokeArguments {
-    /// SERVICE/PERSON, a person (from everything), or an invitation.
+    /// SERVICE/PERSON, a person (all their access), or an invitation.
     what: String,
     #[command(flatten)]
     data_dir: DataDirArgs,
@@ -114,23 +114,23 @@ pub(crate) async fn resend(arguments: ResendArguments, output: Output) -> Result
     let engine = arguments.data_dir.connect().await?;
     let invitation = resolve_sent(&engine.snapshot().await?, &arguments.invitation)?;
     engine.request(Request::Resend { invitation }).await?;
-    output.print(&Event::Resent { invitation: invitation.to_string() }, "Sent again, valid anew.");
+    output.print(&Event::Resent { invitation: invitation.to_string() }, "Sent again, with a new expiry.");
     Ok(())
 }
 
 fn resolve_sent(snapshot: &Snapshot, word: &str) -> Result<InvitationId> {
     match resolve::find("invitation", word, resolve::invitations(snapshot))?.value {
         Entity::Invitation(invitation) => Ok(invitation),
-        _ => unreachable!("only invitations were looked at"),
+        _ => unreachable!("only invitations are candidates"),
     }
 }
 
-/// Says what was made. The link stands on a line of its own, to be copied or piped.
+/// Prints a new invitation. The link is on a line of its own, to be copied or piped.
 fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool) -> Result<()> {
     let id = invitation.to_string();
     let event = Event::Invited { invitation: id.clone(), link: link.as_ref().map(Secret::reveal) };
     match &link {
-        None => output.print(&event, "Invited. It waits in their mailbox until they look."),
+        None => output.print(&event, "Invited. The invitation is in their mailbox."),
         Some(link) if qr && !output.is_json() => {
             output.print(&event, format!("{}\n{}", link::qr_code(link)?, link.reveal()));
         }
@@ -138,7 +138,7 @@ fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secre
     }
     if link.is_some() && !output.is_json() {
         let short = id.get(..8).unwrap_or(&id);
-        eprintln!("Whoever uses this link first is in. Take it back with: postern revoke {short}");
+        eprintln!("The first person to use this link gets access. Revoke it with: postern revoke {short}");
     }
     Ok(())
 }
@@ -157,7 +157,7 @@ pub(crate) async fn revoke(arguments: RevokeArguments, output: Output) -> Result
 
 fn revocations(snapshot: &Snapshot, what: &str) -> Result<Vec<(String, Request)>> {
     let candidates = [resolve::grants(snapshot), resolve::people(snapshot)].concat();
-    // Access comes before an invitation of the same name: there may be an old one beside it.
+    // A grant wins over an invitation of the same name, which may be an old one.
     let found = match resolve::find("access", what, candidates) {
         Err(resolve::ResolveError::Unknown { .. }) => {
             let all = [resolve::grants(snapshot), resolve::people(snapshot), resolve::invitations(snapshot)].concat();
@@ -169,7 +169,7 @@ fn revocations(snapshot: &Snapshot, what: &str) -> Result<Vec<(String, Request)>
         Entity::Grant(grant) => vec![(found.id, Request::RevokeGrant { grant })],
         Entity::Invitation(invitation) => vec![(found.id, Request::RevokeInvitation { invitation })],
         Entity::Person(person) => everything_of(snapshot, person),
-        _ => unreachable!("only access, people and invitations were looked at"),
+        _ => unreachable!("only access, people and invitations are candidates"),
     };
     if requests.is_empty() {
         bail!("{} has no access and no open invitation", sanitized(&found.name));

@@ -55,10 +55,10 @@ pub(crate) struct DeclineArguments {
 
 #[derive(Args)]
 struct AcceptOptions {
-    /// Where it appears on your localhost [default: the service's own port].
+    /// The local port where the service appears [default: the service's own port].
     #[arg(long)]
     port: Option<u16>,
-    /// AcceptOptions long to wait for it to be up. If it is not by then, it comes up by itself.
+    /// How long to wait for the portal. If it is not up by then, it keeps trying in the background.
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = time_format::duration)]
     wait: Duration,
 }
@@ -129,7 +129,7 @@ fn print_preview(output: Output, preview: &InvitationPreview) {
     output.print(&Event::Preview { preview }, sentence);
 }
 
-/// Accepts, and follows what comes of it for as long as was asked for.
+/// Accepts an invitation, and waits for the portal for as long as `--wait` says.
 async fn accept_and_wait(
     engine: &EngineClient,
     mut accepted: PendingPortal,
@@ -147,7 +147,7 @@ async fn accept_and_wait(
         Err(_) => {
             let why =
                 last_fault.as_ref().map_or_else(String::new, |fault: &Fault| format!(" {}", escaped(&fault.message)));
-            let sentence = format!("It is not up yet.{why} It comes up by itself: see `postern ls`.");
+            let sentence = format!("The portal is not up yet.{why} It keeps trying: see `postern ls`.");
             output.print(&Event::Waiting { invitation, fault: last_fault.as_ref() }, sentence);
             Ok(())
         }
@@ -159,15 +159,15 @@ struct PendingPortal {
     invitation: InvitationId,
     owner: Identifier,
     service_name: String,
-    /// The portals that there were before.
+    /// Portals that existed before.
     before: BTreeSet<InletId>,
 }
 
-/// What has become of it.
+/// How far an accepted invitation has come.
 enum Progress<'a> {
     Waiting(Option<&'a Fault>),
     Up(&'a InletView),
-    /// There, and only this person can help.
+    /// The portal exists, but needs this person's help.
     Stuck(&'a InletView, &'a Fault),
     Refused(&'a Fault),
 }
@@ -190,7 +190,7 @@ impl PendingPortal {
                 Progress::Refused(fault) => return Err(fault.clone().into()),
                 Progress::Stuck(inlet, fault) => {
                     let name = shell_quoted(&inlet.name);
-                    let advice = format!("It is accepted, but has no port: postern change {name} --port PORT");
+                    let advice = format!("Accepted, but the local port is in use: postern change {name} --port PORT");
                     return Err(anyhow::Error::from(fault.clone()).context(advice));
                 }
                 Progress::Up(inlet) => {
@@ -220,7 +220,7 @@ impl PendingPortal {
             };
         }
         let theirs = || snapshot.inlets.iter().filter(|inlet| inlet.owner == self.owner);
-        // Whoever was in before and is invited again gets the same portal again.
+        // Somebody who had access before and is invited again keeps the same portal.
         let again = || theirs().find(|inlet| inlet.service_name == self.service_name);
         match theirs().find(|inlet| !self.before.contains(&inlet.id)).or_else(again) {
             None => Progress::Waiting(None),
@@ -235,7 +235,7 @@ impl PendingPortal {
     }
 }
 
-/// Whether waiting helps.
+/// Whether the portal can still come up without this person's help.
 fn is_transient(fault: &Fault) -> bool {
     !matches!(fault.code, Code::Revoked | Code::Expired | Code::ServiceClosed | Code::Invalid)
 }

@@ -1,4 +1,4 @@
-//! Which identity a command acts as, and where its key rests.
+//! The `--keychain` argument: which identity a command acts as, and where its key is stored.
 
 use crate::engine_client::DataDirArgs;
 use anyhow::{Context, Result, bail};
@@ -18,13 +18,13 @@ pub(crate) enum KeychainKind {
     Os,
     /// A file in the data directory, encrypted with a passphrase.
     File,
-    /// A fresh identity that is gone when the command ends.
+    /// A new identity, which is lost when the command ends.
     Memory,
 }
 
 #[derive(Args)]
 pub(crate) struct KeychainArguments {
-    /// Where the identity's key rests.
+    /// Where the identity's key is stored.
     #[arg(long, value_enum)]
     keychain: Option<KeychainKind>,
     /// With --keychain file: read the passphrase from this file descriptor instead of the terminal.
@@ -34,7 +34,7 @@ pub(crate) struct KeychainArguments {
     data_dir: DataDirArgs,
 }
 
-/// An identity, the node it lives in, and where it was read from.
+/// An identity, a node with its vault, and the store it was read from.
 pub(crate) struct OpenedIdentity {
     pub(crate) node: Node,
     pub(crate) identity: Identity,
@@ -43,13 +43,13 @@ pub(crate) struct OpenedIdentity {
 }
 
 impl KeychainArguments {
-    /// Opens the identity, and makes one where there is none yet.
+    /// Opens the identity, or creates one the first time.
     pub(crate) async fn open(&self, default: KeychainKind) -> Result<OpenedIdentity> {
         let kind = self.keychain.unwrap_or(default);
         let persistent = kind != KeychainKind::Memory;
         let directory = self.data_dir.path()?;
         if persistent {
-            std::fs::create_dir_all(&directory).with_context(|| format!("Failed to make {}", directory.display()))?;
+            std::fs::create_dir_all(&directory).with_context(|| format!("Failed to create {}", directory.display()))?;
         }
         let home =
             IdentityStore::open(&directory, keychain_choice(kind, self.passphrase_fd, &directory).await?).await?;
@@ -58,7 +58,7 @@ impl KeychainArguments {
         Ok(OpenedIdentity { node, identity, home, persistent })
     }
 
-    /// An error if an engine runs with the identity: it would go on with the old key.
+    /// Fails if an engine runs with the identity: it would continue with the old key.
     pub(crate) async fn require_no_running_engine(&self) -> Result<()> {
         match Client::connect(&self.data_dir.path()?).await {
             Err(ControlError::NotRunning { .. }) => Ok(()),
@@ -69,16 +69,16 @@ impl KeychainArguments {
 }
 
 impl OpenedIdentity {
-    /// Gives the identity a new key. The old one signs the change and is then deleted.
+    /// Rotates the key: the old one signs the change and is then deleted.
     pub(crate) async fn rotate(&mut self) -> Result<()> {
         if !self.persistent {
-            bail!("an identity in memory cannot be rotated: it is gone in a moment")
+            bail!("an identity in memory cannot be rotated: it is lost when this command ends")
         }
         Ok(self.home.rotate(&mut self.identity).await?)
     }
 }
 
-/// Where keys are found; asks for a passphrase if there must be one.
+/// The keychain to use; asks for a passphrase if it needs one.
 pub(crate) async fn keychain_choice(
     kind: KeychainKind,
     descriptor: Option<u32>,
@@ -95,7 +95,7 @@ pub(crate) async fn keychain_choice(
     })
 }
 
-/// A passphrase: from a file descriptor, or asked on the terminal.
+/// Reads a passphrase from a file descriptor, or prompts on the terminal.
 pub(crate) async fn passphrase(descriptor: Option<u32>, prompt: &'static str, ask: Ask) -> Result<Passphrase> {
     let passphrase = tokio::task::spawn_blocking(move || match descriptor {
         Some(descriptor) => Passphrase::from_descriptor(descriptor),

@@ -1,4 +1,4 @@
-//! `postern knock`: who asks to be let in, and what they are told.
+//! `postern knock`: lists requests for access, and answers them.
 
 use crate::engine_client::DataDirArgs;
 use crate::output::Output;
@@ -12,10 +12,10 @@ use serde::Serialize;
 
 #[derive(Args)]
 pub(crate) struct KnockArguments {
-    /// What to answer [default: show who asks].
+    /// The answer [default: list who asks].
     #[arg(value_enum)]
     answer: Option<Decision>,
-    /// Whom: their name, SERVICE/NAME or the invitation's id [default: the only one who asks].
+    /// Who asks: their name, SERVICE/NAME or the invitation's id [default: the only one who asks].
     who: Option<String>,
     #[command(flatten)]
     data_dir: DataDirArgs,
@@ -23,11 +23,11 @@ pub(crate) struct KnockArguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Decision {
-    /// Come in, until this Postern is quit.
+    /// Allow until this Postern is quit.
     AllowOnce,
-    /// Come in, as the invitation says.
+    /// Allow as the invitation says.
     Always,
-    /// No.
+    /// Deny.
     Deny,
 }
 
@@ -46,9 +46,9 @@ pub(crate) async fn run(arguments: KnockArguments, output: Output) -> Result<()>
         return Ok(());
     };
     let (answer, sentence) = match answer {
-        Decision::AllowOnce => (KnockAnswer::Once, "is in until this Postern is quit"),
-        Decision::Always => (KnockAnswer::Always, "is in"),
-        Decision::Deny => (KnockAnswer::Deny, "was told no"),
+        Decision::AllowOnce => (KnockAnswer::Once, "has access until this Postern is quit"),
+        Decision::Always => (KnockAnswer::Always, "has access"),
+        Decision::Deny => (KnockAnswer::Deny, "was denied"),
     };
     let knock = select_knock(&snapshot, arguments.who.as_deref())?;
     engine.execute(Request::AnswerKnock { invitation: knock.invitation, answer }).await?;
@@ -62,8 +62,8 @@ fn select_knock<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a Kno
     let Some(who) = who else {
         return match knocks.as_slice() {
             [only] => Ok(only),
-            [] => bail!("nobody asks to be let in"),
-            _ => bail!("several people ask to be let in: say whom you mean, see `postern knock`"),
+            [] => bail!("nobody asks for access"),
+            _ => bail!("several people ask for access: name one, see `postern knock`"),
         };
     };
     let named = |kind, name: fn(&KnockView) -> String| {
@@ -87,7 +87,7 @@ fn select_knock<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a Kno
 
 fn text(snapshot: &Snapshot) -> String {
     if snapshot.knocks.is_empty() {
-        return "Nobody asks to be let in.".into();
+        return "Nobody asks for access.".into();
     }
     let mut table = Table::new("");
     for knock in &snapshot.knocks {

@@ -1,4 +1,4 @@
-//! Invitation links: how they come in and go out without being seen by others.
+//! Invitation links: reading one without exposing it to other programs, and showing it as a QR code.
 
 use anyhow::{Context, Result, bail};
 use postern_engine::api::Secret;
@@ -7,16 +7,16 @@ use qrcode::render::unicode::Dense1x2;
 use std::io::{BufRead, IsTerminal, Read, Write};
 use zeroize::Zeroizing;
 
-/// Longest link that is read, in bytes.
+/// Longest link that is read, in bytes: as much as the engine accepts as pasted text.
 const MAX_LINK: u64 = 16 * 1024;
 
 /// The help of an argument that is a link.
 pub(crate) const HELP: &str = "\
-The invitation, postern://join/…, or `-` to be asked for it or to read it from the standard input. A link on the \
-command line can be seen by everybody on this machine while the command runs, and stays in the shell's history: \
+The invitation, postern://join/…, or `-` to be prompted for it or to read it from the standard input. A link on the \
+command line is visible to everybody on this machine while the command runs, and stays in the shell's history: \
 prefer `-`";
 
-/// The link of an argument: itself, or for `-` what is typed or piped in.
+/// The link in an argument; for `-`, read from a prompt or a pipe.
 pub(crate) async fn read(argument: String) -> Result<Secret> {
     if argument != "-" {
         return Ok(Secret::new(argument));
@@ -38,10 +38,10 @@ pub(crate) async fn read(argument: String) -> Result<Secret> {
     .await?
 }
 
-/// The link as a picture for a telephone's camera.
+/// The link as a QR code, for a telephone's camera.
 pub(crate) fn qr_code(link: &Secret) -> Result<String> {
     let code = QrCode::new(link.reveal()).context("The link does not fit into a QR code")?;
-    // Most terminals are dark: what is dark in the code is left empty.
+    // Most terminals are dark, so the code's dark modules are left empty.
     Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 

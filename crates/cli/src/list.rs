@@ -17,7 +17,7 @@ use std::io::IsTerminal;
 
 #[derive(Args)]
 pub(crate) struct ListArguments {
-    /// Show every change until stopped.
+    /// Print every change until stopped.
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: ListArguments, output: Output) -> Result<()> 
         };
         match &heard {
             Watch::Snapshot(snapshot) => {
-                // Clears the screen: what was sanitized is no longer so.
+                // Clears the screen, so that only the current state is visible.
                 let clear = if std::io::stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
                 output.print(&Event::Snapshot { snapshot }, format!("{clear}{}", text(snapshot)));
             }
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: ListArguments, output: Output) -> Result<()> 
     }
 }
 
-/// Everything visible, as text.
+/// A snapshot as text.
 fn text(snapshot: &Snapshot) -> String {
     let mut parts = vec![head(snapshot), services(snapshot), people(snapshot), portals(snapshot)];
     parts.extend([invitations(snapshot), knocks(snapshot), problems(snapshot)]);
@@ -76,7 +76,7 @@ fn head(snapshot: &Snapshot) -> String {
         Status::Idle => "nothing shared",
         Status::Ready => "ready",
         Status::Live => "in use",
-        Status::Attention => "something waits for you",
+        Status::Attention => "needs your attention",
         Status::Offline => "offline",
         Status::Paused => "paused",
     };
@@ -102,7 +102,7 @@ fn services(snapshot: &Snapshot) -> String {
     for service in &snapshot.services {
         let health = match &service.health {
             _ if !service.on => "paused".to_owned(),
-            Health::Unknown => "not looked at yet".to_owned(),
+            Health::Unknown => "not checked yet".to_owned(),
             Health::Up => "up".to_owned(),
             Health::Down { fault, .. } => escaped(&fault.message),
         };
@@ -149,7 +149,7 @@ fn sent_state(sent: &SentView) -> String {
         SentState::Created => format!("invited until {expires}"),
         SentState::Delivered => format!("in their mailbox until {expires}"),
         SentState::Seen => format!("seen, open until {expires}"),
-        SentState::Knocking => "asks to be let in".into(),
+        SentState::Knocking => "asks for access".into(),
         SentState::Accepted => "accepted".into(),
         SentState::Declined => "declined".into(),
         SentState::Expired => "invitation expired".into(),
@@ -212,7 +212,7 @@ fn invitations(snapshot: &Snapshot) -> String {
 }
 
 fn knocks(snapshot: &Snapshot) -> String {
-    let mut table = Table::new("Who asks to be let in");
+    let mut table = Table::new("Requests for access");
     for knock in &snapshot.knocks {
         let who = format!("{}/{}", sanitized(&knock.service_name), sanitized(&knock.name));
         let id = knock.invitation.to_string();

@@ -1,4 +1,4 @@
-//! `postern log`: the receipts.
+//! `postern log`: shows and exports the audit log, whose entries form a hash chain.
 
 use crate::engine_client::{DataDirArgs, EngineClient, unexpected_answer};
 use crate::output::Output;
@@ -12,15 +12,15 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Receipts asked for at once.
+/// Entries per request: half of what the engine allows, so that an answer stays far below its size limit.
 const PAGE: u32 = 500;
 
 #[derive(Args)]
 pub(crate) struct LogArguments {
-    /// How many receipts, the newest.
+    /// How many of the newest entries to show.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     limit: u32,
-    /// Write all receipts, oldest first, one JSON object a line, with their hashes: to a file, or `-` for here.
+    /// Export all entries with their hashes, oldest first, one JSON object per line: to a file, or `-` for the standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     export: Option<PathBuf>,
     #[command(flatten)]
@@ -52,16 +52,16 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
         std::io::stdout().write_all(&lines)?;
     } else {
         std::fs::write(&path, &lines).with_context(|| format!("Failed to write {}", path.display()))?;
-        let sentence = format!("{} receipts are in {}.", receipts.len(), path.display());
+        let sentence = format!("Exported {} entries to {}.", receipts.len(), path.display());
         output.print(&Event::Exported { receipts: receipts.len(), intact }, sentence);
     }
     if !intact {
-        bail!("the log was tampered with: a receipt's hash does not hold");
+        bail!("the log was tampered with: the hash chain is broken");
     }
     Ok(())
 }
 
-/// The newest receipts, newest first, and whether the whole log is intact.
+/// The newest entries, newest first, and whether the hash chain is intact.
 async fn read(engine: &EngineClient, wanted: u32) -> Result<(Vec<AuditEntry>, bool)> {
     let (mut all, mut whole): (Vec<AuditEntry>, bool) = (Vec::new(), true);
     loop {
@@ -86,10 +86,10 @@ fn text(receipts: &[AuditEntry], intact: bool) -> String {
     }
     let mut text = table.text();
     if receipts.is_empty() {
-        text.push_str("Nothing has happened yet.\n");
+        text.push_str("The log is empty.\n");
     }
     if !intact {
-        text.push_str("! The log was tampered with: a receipt's hash does not hold.\n");
+        text.push_str("! The log was tampered with: the hash chain is broken.\n");
     }
     text.trim_end().to_owned()
 }

@@ -1,17 +1,16 @@
-//! `postern`: the engine without a face, control of a running one, the hub, and a portal's two ends by hand.
+//! `postern`: the engine without a window, control of a running one, the hub, and the two ends of a portal alone.
 //!
 //! ```text
-//! postern up        the engine itself, in the foreground                            up
-//! postern share …   asks the engine that runs, in an app or an `up`, over its socket    engine_client ─► share, invite, join, …
-//! postern hub       the node in the middle                                          hub
-//! postern outlet …  one portal by hand, without an engine                           outlet, inlet, identity
+//! postern up        runs the engine in the foreground                           up
+//! postern share …   requests to a running engine (app or `up`), by its socket   engine_client ─► share, invite, join, …
+//! postern hub       runs the node in the middle                                 hub
+//! postern outlet …  one end of a portal, without an engine                      outlet, inlet, identity
 //! ```
 //!
-//! Every command that prints state prints it for people, or with `--json` as one JSON object a line. Logs go to
-//! the standard error in the same form (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
+//! Output is text for people, or with `--json` one JSON object per line. Logs go to the standard error in the same form
+//! (`POSTERN_LOG=debug` for more). Exit codes are listed in [`failure`].
 
 mod backup;
-mod bench;
 mod contacts;
 mod demo;
 mod diagnostics;
@@ -48,7 +47,7 @@ use tokio::runtime::Builder;
 #[derive(Parser)]
 #[command(name = "postern", version, after_help = failure::EXIT_CODES)]
 struct Arguments {
-    /// Print one JSON object a line instead of sentences.
+    /// Print one JSON object per line instead of text.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -57,72 +56,70 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Be up: share and reach services, in the foreground, until stopped.
+    /// Run Postern in the foreground: share services and reach those of others, until stopped.
     Up(up::UpArguments),
-    /// Show what is shared, who may use it, and your portals.
+    /// List your services, who may use them, and your portals.
     Ls(list::ListArguments),
-    /// Share a service of this machine. Nobody is in before you invite them.
+    /// Share a service of this machine. Nobody has access before you invite them.
     Share(share::ShareArguments),
-    /// Invite somebody to a service: by a link, or a contact by name.
+    /// Invite somebody to a service: with a link, or a contact by name.
     Invite(invite::InviteArguments),
     /// Show the link of an open invitation again.
     Link(invite::SentArguments),
-    /// Send an invitation again, valid anew.
+    /// Send an invitation again, with a new expiry.
     Resend(invite::ResendArguments),
-    /// Show what a link offers, without accepting it.
+    /// Show what an invitation link offers, without accepting it.
     Preview(join::PreviewArguments),
-    /// Accept the invitation of a link: the service appears on your localhost.
+    /// Accept an invitation link: the service appears on your localhost.
     Join(join::JoinArguments),
-    /// Accept an invitation that came without a link.
+    /// Accept an invitation that arrived without a link.
     Accept(join::AcceptArguments),
     /// Decline an invitation.
     Decline(join::DeclineArguments),
-    /// Answer somebody who asks to be let in.
+    /// Answer a knock: somebody with an invitation asks for access.
     Knock(knock::KnockArguments),
-    /// Keep people out for now, or a portal down.
+    /// Pause access, a service or a portal. Open connections are cut.
     Pause(pause::PauseArguments),
-    /// Let them in again, or a portal up.
+    /// Resume what was paused.
     Resume(pause::PauseArguments),
-    /// Take access, or an invitation, back. Open connections are cut at once.
+    /// Revoke access or an invitation. Open connections are cut at once.
     Revoke(invite::RevokeArguments),
-    /// Change a service or a portal: its name, port, target.
+    /// Change a service or a portal: its name, port or target.
     Change(share::ChangeArguments),
-    /// Close a service for good, or give a portal back.
+    /// Close a service permanently, or give up a portal.
     Close(share::CloseArguments),
-    /// Show, rename, block or forget the people you know.
+    /// List, rename, block or forget contacts.
     Contacts(contacts::ContactsArguments),
-    /// Compare words with somebody, to be sure that they are who you think.
+    /// Verify a contact's identity by comparing words.
     Verify(contacts::VerifyArguments),
-    /// Show or export the log: who used what, and who was refused.
+    /// Show or export the audit log: who used what, and who was refused.
     Log(log::LogArguments),
-    /// Show what listens on this machine, to be shared.
+    /// List the ports that programs on this machine listen on.
     Ports(diagnostics::DiagnosticsArguments),
-    /// Look for what is wrong, and say what to do.
+    /// Diagnose problems, with advice for each.
     Doctor(diagnostics::DiagnosticsArguments),
-    /// Write the identity and everything else into one file, encrypted with a passphrase.
+    /// Write the identity and all data into one file, encrypted with a passphrase.
     Backup(backup::BackupArguments),
-    /// Be again who was backed up. No Postern may be running there.
+    /// Restore a backup into a data directory that no running Postern uses.
     Restore(backup::RestoreArguments),
-    /// Run a hub: the untrusted node in the middle that people behind routers meet at.
+    /// Run a hub: the untrusted node in the middle, which relays between people behind routers.
     Hub(hub::HubArguments),
-    /// Share a service by hand, without an engine: the end of a portal beside it.
+    /// Run an outlet without an engine: the end of a portal beside the service.
     Outlet(outlet::OutletArguments),
-    /// Reach a service by hand, without an engine: the end of a portal on your localhost.
+    /// Run an inlet without an engine: the end of a portal on your localhost.
     Inlet(inlet::InletArguments),
     /// Show, export or rotate the identity that outlet and inlet act as.
     Identity(identity::IdentityArguments),
-    /// See it work: a hub, an owner and a friend as three processes, and a service shared between them.
+    /// Demonstrate it: a hub, an owner and a friend as three processes, and a service shared between them.
     Demo(demo::DemoArguments),
-    /// Print a shell's completions, to be put where it looks for them.
+    /// Print the completion script of a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    #[command(hide = true)]
-    Bench(bench::BenchArguments),
 }
 
-/// The system's allocator keeps what ten thousand connections once took; this one gives it back within seconds.
+/// glibc's allocator keeps the memory of closed connections; jemalloc returns it to the system within seconds.
 #[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -135,10 +132,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::from(error), output),
     };
-    // On the runtime's own threads: this one would have to be woken up for everything.
+    // On a worker thread: `block_on` alone would run it on this thread, and every wakeup would cost a switch to it.
     let running = runtime.spawn(run(arguments.command, output));
     let result = runtime.block_on(running).unwrap_or_else(|panic| Err(panic.into()));
-    // A prompt that nobody answers must not keep the program from ending.
+    // A passphrase prompt that nobody answers blocks a thread; it must not keep the program from ending.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -146,8 +143,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Half as many as there are cores: the system works as long for every byte as this program does, and threads that wake
-/// each other up for nothing cost both.
+/// Worker threads: half as many as there are cores. The kernel spends about as much time on every byte as this program
+/// does, and more threads only wake each other up.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
@@ -186,7 +183,6 @@ async fn run(command: Command, output: Output) -> Result<()> {
             clap_complete::generate(shell, &mut Arguments::command(), "postern", &mut std::io::stdout());
             Ok(())
         }
-        Command::Bench(arguments) => bench::run(arguments, output).await,
     }
 }
 
@@ -200,7 +196,7 @@ fn init_log(json: bool) {
     }
 }
 
-/// Listens, from now on, for being asked to stop: Ctrl-C, or SIGTERM. Whoever announces that it runs calls this before.
+/// Resolves at Ctrl-C or SIGTERM. Signals count from this call on, so call it before announcing that the program runs.
 fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {

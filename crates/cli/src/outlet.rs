@@ -11,7 +11,7 @@ use postern_node::session::HubUp;
 use postern_node::{Address, MultiAddr, SecureChannelOptions, route};
 use serde::Serialize;
 
-/// Where the owner's node accepts secure channels, as the command line of `ockam` does.
+/// The address where the node accepts secure channels; the command line of `ockam` uses the same.
 const LISTENER: &str = "api";
 const OUTLET: &str = "outlet";
 
@@ -20,20 +20,20 @@ pub(crate) struct OutletArguments {
     /// The service to share; its name is resolved at every connection.
     #[arg(long, value_name = "HOST:PORT", value_parser = service)]
     to: String,
-    /// The hub to meet at.
+    /// The hub to register a relay at.
     #[arg(long, value_name = "HOST:PORT")]
     hub: String,
-    /// Name of the relay on the hub [default: a random one, which only those know whom you tell].
+    /// Name of the relay on the hub [default: a random one, which only those know who have the route].
     #[arg(long)]
     name: Option<String>,
-    /// Who may use the service, by identifier; may be given more than once.
+    /// An identifier that may use the service; may be repeated.
     #[arg(long, value_name = "IDENTIFIER")]
     allow: Vec<Identifier>,
     #[command(flatten)]
     keychain: KeychainArguments,
 }
 
-/// An argument that names a service: what can be connected to.
+/// Parses the argument that names the service.
 fn service(text: &str) -> Result<String, &'static str> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
@@ -51,12 +51,12 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
     let OpenedIdentity { node, identity, .. } = arguments.keychain.open(KeychainKind::Memory).await?;
     let trust = match arguments.allow.is_empty() {
         true => {
-            tracing::warn!("anybody who knows the route may use the service: name people with --allow");
+            tracing::warn!("anybody who knows the route may use the service; restrict it with --allow");
             TrustPolicy::Anyone
         }
         false => TrustPolicy::only(arguments.allow),
     };
-    // Everybody may prove who they are. The outlet decides, so that whoever is not allowed is told so.
+    // Authentication for everybody; the outlet authorizes, so that a peer that is not allowed gets the reason.
     let options = SecureChannelOptions::trust_anyone();
     let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
     node.create_outlet(OUTLET, &arguments.to, OutletOptions { allow: Some(trust), admission: None })?;
@@ -74,7 +74,7 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
         };
         let (identifier, route) = (identity.identifier().to_string(), address.to_string());
         let sentence = format!(
-            "{} is shared. Whoever you allow reaches it with\n  \
+            "{} is shared. Allowed peers reach it with\n  \
              postern inlet --from 127.0.0.1:0 --peer {identifier} --route {route}",
             arguments.to
         );

@@ -1,10 +1,10 @@
-//! What a command says: sentences for people, or one JSON object a line for programs.
+//! The output of a command: text for people, or one JSON object per line for programs.
 
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::Write;
 
-/// Where a command says what happens.
+/// The output of the running command.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
     json: bool,
@@ -19,9 +19,9 @@ impl Output {
         self.json
     }
 
-    /// Says something: `event` to programs, `sentence` to people.
+    /// Prints `event` for programs, or `sentence` for people.
     ///
-    /// Whoever reads may be gone already; that is no reason to stop sharing.
+    /// Errors are ignored: a closed pipe is no reason to stop sharing.
     pub(crate) fn print(self, event: &impl Serialize, sentence: impl Display) {
         let mut out = std::io::stdout().lock();
         let _ = match self.json {

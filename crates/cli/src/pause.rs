@@ -16,7 +16,7 @@ pub(crate) struct PauseArguments {
     /// A service, a portal, a person, or SERVICE/PERSON.
     #[arg(required_unless_present = "all")]
     what: Option<String>,
-    /// Everything, both ways.
+    /// Everything: your services and your portals.
     #[arg(long, conflicts_with = "what")]
     all: bool,
     #[command(flatten)]
@@ -58,7 +58,7 @@ async fn set_enabled(arguments: PauseArguments, on: bool) -> Result<(String, Vec
         Entity::Portal(inlet) => vec![(found.id, Request::SetInlet { inlet, on })],
         Entity::Grant(grant) => vec![(found.id, Request::PauseGrant { grant, on: !on })],
         Entity::Person(person) => grants_of(&snapshot, person, on),
-        Entity::Invitation(_) => unreachable!("invitations were not looked at"),
+        Entity::Invitation(_) => unreachable!("invitations are not among the candidates"),
     };
     if requests.is_empty() {
         bail!("{} has no access to anything of yours", sanitized(&found.name));

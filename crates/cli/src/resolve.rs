@@ -1,27 +1,29 @@
-//! Finding the thing that a word on the command line means: its name, the beginning of its name, or its id.
+//! Resolution of names on the command line: a word is matched against names, prefixes of names, and ids.
+//!
+//! Exact matches win over prefixes. A word with several matches is an error that lists them, never a guess.
 
 use crate::terminal_text::sanitized;
 use postern_engine::api::{GrantId, GrantState, InletId, InvitationId, ReceivedView, SentState, ServiceId, Snapshot};
 use postern_node::identity::Identifier;
 
-/// Shortest beginning of an id that counts.
+/// Shortest prefix of an id that counts: with fewer digits a name could match an id by accident.
 const SHORTEST_ID: usize = 4;
 
-/// How things are candidate, for the help of commands.
+/// How things are named, for the help of commands.
 pub(crate) const HELP: &str = "\
-Things are candidate by their name, by the beginning of it, or by the beginning of their id. Where a word could mean more \
-than one, say which: service:wiki, portal:wiki, person:Ben. One person's access to one service is wiki/Ben.";
+Things are named by their name, a prefix of it, or a prefix of their id. A kind in front resolves an ambiguous name: \
+service:wiki, portal:wiki, person:Ben. One person's access to one service is wiki/Ben.";
 
-/// Why a word means nothing, or too much.
+/// Why a word could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     #[error("There is no {what} `{word}`. {known}")]
     Unknown { what: &'static str, word: String, known: String },
-    #[error("`{word}` could be {candidates}. Say which, by the whole name or the id.")]
+    #[error("`{word}` could be {candidates}. Use the whole name or the id.")]
     Ambiguous { word: String, candidates: String },
 }
 
-/// Something that can be candidate.
+/// Something that a word can be resolved to.
 #[derive(Clone)]
 pub(crate) struct Candidate<T> {
     pub(crate) kind: &'static str,
@@ -30,7 +32,7 @@ pub(crate) struct Candidate<T> {
     pub(crate) value: T,
 }
 
-/// What a word can mean.
+/// The kinds of things that commands act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entity {
     Service(ServiceId),
@@ -40,7 +42,7 @@ pub(crate) enum Entity {
     Invitation(InvitationId),
 }
 
-/// Finds the one that is meant.
+/// Resolves a word to one candidate.
 pub(crate) fn find<T: Clone>(
     what: &'static str,
     word: &str,
@@ -93,41 +95,41 @@ fn describe<T>(candidate: &Candidate<T>) -> String {
 }
 
 pub(crate) fn services(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
-    let candidate = snapshot.services.iter().map(|service| Candidate {
+    let candidates = snapshot.services.iter().map(|service| Candidate {
         kind: "service",
         name: service.name.clone(),
         id: service.id.to_string(),
         value: Entity::Service(service.id),
     });
-    candidate.collect()
+    candidates.collect()
 }
 
 pub(crate) fn portals(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
-    let candidate = snapshot.inlets.iter().map(|inlet| Candidate {
+    let candidates = snapshot.inlets.iter().map(|inlet| Candidate {
         kind: "portal",
         name: inlet.name.clone(),
         id: inlet.id.to_string(),
         value: Entity::Portal(inlet.id),
     });
-    candidate.collect()
+    candidates.collect()
 }
 
 pub(crate) fn people(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
-    let candidate = snapshot.contacts.iter().map(|contact| Candidate {
+    let candidates = snapshot.contacts.iter().map(|contact| Candidate {
         kind: "person",
         name: contact.name.clone(),
         id: contact.identifier.to_string(),
         value: Entity::Person(contact.identifier),
     });
-    candidate.collect()
+    candidates.collect()
 }
 
-/// Live access of people to services, as `service/person`.
+/// Live grants, as `service/person`.
 pub(crate) fn grants(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
-    let mut candidate = Vec::new();
+    let mut candidates = Vec::new();
     for service in &snapshot.services {
         for person in service.people.iter().filter(|person| is_live(person.state)) {
-            candidate.push(Candidate {
+            candidates.push(Candidate {
                 kind: "access",
                 name: format!("{}/{}", service.name, person.name),
                 id: person.grant.to_string(),
@@ -135,16 +137,16 @@ pub(crate) fn grants(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
             });
         }
     }
-    candidate
+    candidates
 }
 
 /// Open invitations that were sent, as `service/name`.
 pub(crate) fn invitations(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
-    let mut candidate = Vec::new();
+    let mut candidates = Vec::new();
     for service in &snapshot.services {
         for sent in service.invitations.iter().filter(|sent| is_open(sent.state)) {
             let name = sent.name.as_deref().unwrap_or("link");
-            candidate.push(Candidate {
+            candidates.push(Candidate {
                 kind: "invitation",
                 name: format!("{}/{name}", service.name),
                 id: sent.id.to_string(),
@@ -152,35 +154,35 @@ pub(crate) fn invitations(snapshot: &Snapshot) -> Vec<Candidate<Entity>> {
             });
         }
     }
-    candidate
+    candidates
 }
 
-/// The service that a word means.
+/// Resolves a word to a service.
 pub(crate) fn service(snapshot: &Snapshot, word: &str) -> Result<ServiceId, ResolveError> {
     match find("service", word, services(snapshot))?.value {
         Entity::Service(service) => Ok(service),
-        _ => unreachable!("only services were looked at"),
+        _ => unreachable!("only services are candidates"),
     }
 }
 
-/// The person that a word means.
+/// Resolves a word to a contact.
 pub(crate) fn person(snapshot: &Snapshot, word: &str) -> Result<Identifier, ResolveError> {
     match find("contact", word, people(snapshot))?.value {
         Entity::Person(person) => Ok(person),
-        _ => unreachable!("only people were looked at"),
+        _ => unreachable!("only people are candidates"),
     }
 }
 
-/// The received invitation that a word means: by its service, its owner, or its id.
+/// Resolves a word to a received invitation: by its service, its owner, or its id.
 pub(crate) fn received_invitation<'a>(snapshot: &'a Snapshot, word: &str) -> Result<&'a ReceivedView, ResolveError> {
     let by = |kind, name: fn(&ReceivedView) -> &String| {
-        let candidate = snapshot.invitations.iter().enumerate().map(move |(index, received)| Candidate {
+        let candidates = snapshot.invitations.iter().enumerate().map(move |(index, received)| Candidate {
             kind,
             name: name(received).clone(),
             id: received.id.to_string(),
             value: index,
         });
-        candidate.collect::<Vec<_>>()
+        candidates.collect::<Vec<_>>()
     };
     let by_service = find("invitation", word, by("service", |received| &received.service_name));
     let found = match by_service {
@@ -190,7 +192,7 @@ pub(crate) fn received_invitation<'a>(snapshot: &'a Snapshot, word: &str) -> Res
     Ok(&snapshot.invitations[found?.value])
 }
 
-/// Whether a grant is worth revoking.
+/// Whether a grant gives access, now or after it is resumed.
 pub(crate) fn is_live(state: GrantState) -> bool {
     matches!(state, GrantState::Active | GrantState::Paused)
 }

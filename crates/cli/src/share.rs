@@ -33,16 +33,16 @@ impl From<Kind> for ServiceKind {
 pub(crate) struct ShareArguments {
     /// The service: a port of this machine, or HOST:PORT; its name is resolved at every connection.
     target: String,
-    /// Its name, as friends see it [default: what listens there, see `postern ports`].
+    /// Its name, as friends see it [default: the program that listens there, see `postern ports`].
     #[arg(long)]
     name: Option<String>,
-    /// What it speaks [default: what listens there].
+    /// Its protocol [default: detected from what listens there].
     #[arg(long, value_enum)]
     kind: Option<Kind>,
-    /// What a browser opens behind the address, for instance /lab.
+    /// The path that a browser opens, for instance /lab.
     #[arg(long)]
     path: Option<String>,
-    /// What friends read about it.
+    /// A description for friends.
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     #[command(flatten)]
@@ -56,7 +56,7 @@ pub(crate) struct ChangeArguments {
     /// A new name.
     #[arg(long)]
     name: Option<String>,
-    /// Another port here, for a portal.
+    /// Another local port, for a portal.
     #[arg(long)]
     port: Option<u16>,
     /// Another target, for a service.
@@ -77,7 +77,7 @@ pub(crate) struct ChangeArguments {
 
 #[derive(Args)]
 pub(crate) struct CloseArguments {
-    /// A service of yours, whose access is then revoked for good, or a portal, which is then given back.
+    /// A service, whose grants are then revoked permanently, or a portal, which is then given up.
     what: String,
     #[command(flatten)]
     data_dir: DataDirArgs,
@@ -106,7 +106,7 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
     };
     let Answer::Service { service } = engine.request(request).await? else { bail!(unexpected_answer()) };
     let sentence = format!(
-        "Sharing {} ({}). Nobody is in yet: postern invite {}",
+        "Sharing {} ({}). Nobody has access yet: postern invite {}",
         sanitized(&name),
         arguments.target,
         shell_quoted(&name)
@@ -115,7 +115,7 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
     Ok(())
 }
 
-/// What listens at a target of this machine, if the engine can tell; only names and kinds depend on it.
+/// What listens at a target on this machine, if the engine knows it: for the default name and kind only.
 async fn listening(engine: &EngineClient, target: &str) -> Option<ListeningPort> {
     let (host, port) = target.rsplit_once(':').unwrap_or(("localhost", target));
     let port = port.parse::<u16>().ok()?;
@@ -149,9 +149,9 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
             Request::ChangeInlet { inlet, name: arguments.name, port: arguments.port }
         }
         Entity::Service(_) => {
-            bail!("{} is a service of yours: its port is in --target HOST:PORT", sanitized(&found.name))
+            bail!("{} is a service: change its port with --target HOST:PORT", sanitized(&found.name))
         }
-        _ => bail!("{} is a portal: only its --name and --port here can be changed", sanitized(&found.name)),
+        _ => bail!("{} is a portal: only its --name and local --port can be changed", sanitized(&found.name)),
     };
     engine.execute(request).await?;
     output.print(&Event::Changed { id: found.id }, format!("Changed {}.", sanitized(&found.name)));
@@ -164,9 +164,9 @@ pub(crate) async fn close(arguments: CloseArguments, output: Output) -> Result<(
     let candidates = [resolve::services(&snapshot), resolve::portals(&snapshot)].concat();
     let found = resolve::find("service or portal", &arguments.what, candidates)?;
     let (request, sentence) = match found.value {
-        Entity::Portal(inlet) => (Request::RemoveInlet { inlet }, "given back to its owner"),
-        Entity::Service(service) => (Request::CloseService { service }, "closed; whoever had access has none any more"),
-        _ => unreachable!("only services and portals were looked at"),
+        Entity::Portal(inlet) => (Request::RemoveInlet { inlet }, "removed; your access was given up"),
+        Entity::Service(service) => (Request::CloseService { service }, "closed; all access to it was revoked"),
+        _ => unreachable!("only services and portals are candidates"),
     };
     engine.execute(request).await?;
     output.print(

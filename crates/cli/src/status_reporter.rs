@@ -1,4 +1,4 @@
-//! Saying how something that keeps itself up is doing, until the command is asked to stop.
+//! Reporting the state of a session that reconnects by itself, until the command is stopped.
 
 use crate::output::Output;
 use anyhow::Result;
@@ -13,7 +13,7 @@ enum Event {
     Down { reason: String },
 }
 
-/// Says every change: `up` what is up, and why something is not.
+/// Prints every change of state until Ctrl-C: `up` prints the connected state; a failure is printed with its reason.
 pub(crate) async fn report_until_stopped<T>(
     mut states: watch::Receiver<State<T>>,
     output: Output,
@@ -35,7 +35,7 @@ pub(crate) async fn report_until_stopped<T>(
     }
 }
 
-/// Says every value that a watch takes from now on.
+/// Prints every value that a watch takes from now on.
 pub(crate) async fn report_changes<T>(mut values: watch::Receiver<T>, say: impl Fn(&T)) -> Result<()> {
     loop {
         values.changed().await?;
@@ -43,8 +43,8 @@ pub(crate) async fn report_changes<T>(mut values: watch::Receiver<T>, say: impl 
     }
 }
 
-/// Says why something is not up.
+/// Prints why something is not connected.
 pub(crate) fn report_down(output: Output, down: &str, reason: &impl Display) {
-    let sentence = format!("{down}: {reason}. Trying again.");
+    let sentence = format!("{down}: {reason}. Retrying.");
     output.print(&Event::Down { reason: reason.to_string() }, sentence);
 }

@@ -14,7 +14,7 @@ impl Table {
         Self { title: title.into(), rows: Vec::new() }
     }
 
-    /// Adds a row. What others named must be [`sanitized`] before.
+    /// Adds a row. Text from other people must be [`sanitized`](crate::terminal_text::sanitized) before.
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }

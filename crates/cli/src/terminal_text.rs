@@ -2,16 +2,16 @@
 
 use unicode_width::UnicodeWidthStr;
 
-/// Widest cell, in columns; names are cut to this.
+/// Columns that a name is truncated to: half of a terminal of 80 columns.
 const MAX_COLUMNS: usize = 40;
 
-/// A text of somebody else's making, safe to print: control characters and those that turn the reading direction are
-/// escaped, and it is cut to [`MAX_COLUMNS`] columns.
+/// Text from other people made safe to print: control characters and bidirectional overrides are escaped, and it is
+/// truncated to [`MAX_COLUMNS`] columns.
 pub(crate) fn sanitized(text: &str) -> String {
     cut(&escaped(text), MAX_COLUMNS)
 }
 
-/// As [`sanitized`], in full length.
+/// As [`sanitized`], but not truncated.
 pub(crate) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -41,7 +41,7 @@ fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
-/// A name as a shell takes it.
+/// A name quoted for a POSIX shell.
 pub(crate) fn shell_quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
     match !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
@@ -50,7 +50,7 @@ pub(crate) fn shell_quoted(name: &str) -> String {
     }
 }
 
-/// An amount of bytes.
+/// Formats an amount of bytes with a decimal unit.
 pub(crate) fn byte_size(count: u64) -> String {
     const STEPS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if count < 1000 {

@@ -1,4 +1,4 @@
-//! Times as people write and read them.
+//! Parsing and formatting of durations and points in time, in this machine's time zone.
 
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use postern_engine::api::UnixMillis;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)];
-/// Longest duration that is taken, in seconds: ten years.
+/// Longest duration accepted, in seconds: ten years, so that sums stay far from overflow.
 const MAX_SECONDS: u64 = 10 * 366 * 86_400;
 
 /// This machine's clock.
@@ -16,7 +16,7 @@ pub(crate) fn now() -> UnixMillis {
     UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// A duration, as `90s`, `15m`, `12h`, `7d` or `2w`.
+/// Parses a duration: `90s`, `15m`, `12h`, `7d` or `2w`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
@@ -29,8 +29,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A point in time: a duration from now, a day up to its end (`2026-12-24`), or a time of a day (`2026-12-24T18:00`),
-/// both in this machine's time zone.
+/// Parses a point in time: a duration from now, a day up to its end (`2026-12-24`), or a time of a day
+/// (`2026-12-24T18:00`), both in this machine's time zone.
 pub(crate) fn until(text: &str) -> Result<UnixMillis, String> {
     let now = now();
     if let Ok(duration) = duration(text) {
@@ -44,16 +44,16 @@ pub(crate) fn until(text: &str) -> Result<UnixMillis, String> {
     let zoned = time.to_zoned_datetime(TimeZone::system()).map_err(|_| wrong)?;
     match u64::try_from(zoned.timestamp().as_millisecond()) {
         Ok(at) if at > now.0 => Ok(UnixMillis(at)),
-        _ => Err(format!("{text} is over already")),
+        _ => Err(format!("{text} is in the past")),
     }
 }
 
-/// A time in this machine's time zone, to the minute.
+/// Formats a time in this machine's time zone, to the minute.
 pub(crate) fn to_minute(at: UnixMillis) -> String {
     zoned(at).map_or_else(|| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string())
 }
 
-/// A time in this machine's time zone, to the second.
+/// Formats a time in this machine's time zone, to the second.
 pub(crate) fn to_second(at: UnixMillis) -> String {
     zoned(at).map_or_else(|| "?".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
@@ -63,7 +63,7 @@ fn zoned(at: UnixMillis) -> Option<ZonedDateTime> {
     Some(timestamp.to_zoned_datetime(TimeZone::system()))
 }
 
-/// How long something lasted, in the two largest units.
+/// Formats an elapsed time in its two largest units.
 pub(crate) fn elapsed(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     match seconds {

@@ -1,12 +1,14 @@
-//! `postern up`: the engine without a face, in the foreground, and the socket that the other commands reach it by.
+//! `postern up`: runs the engine in the foreground, with the control socket that the other commands connect to.
 //!
 //! ```text
 //! arguments, portals.toml ─ Request ─► Engine ─ Notice ─► sentences
 //!        other commands ─► control ─────┘
 //! ```
 
+mod declared;
 mod notice_text;
-mod portals;
+mod portals_file;
+mod reconcile;
 
 use crate::engine_client::DataDirArgs;
 use crate::keychain::{self, KeychainKind};
@@ -14,7 +16,7 @@ use crate::output::Output;
 use crate::terminal_text::sanitized;
 use anyhow::Result;
 use clap::Args;
-use portals::PortalsFile;
+use portals_file::PortalsFile;
 use postern_engine::api::{Answer, Code, EngineApi, Fault, Notice, Request};
 use postern_engine::control;
 use postern_engine::{Engine, EngineOptions};
@@ -23,22 +25,22 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(crate) struct UpArguments {
-    /// What you call yourself, for others to see. Needed the first time.
+    /// Your name, as others see it. Required the first time.
     #[arg(long)]
     name: Option<String>,
-    /// A hub to meet at; may be given more than once. Those of before are kept.
+    /// A hub to connect to; may be repeated. Earlier ones are kept.
     #[arg(long = "hub", value_name = "HOST:PORT")]
     hubs: Vec<String>,
     /// Let friends in the same network reach this computer directly.
     #[arg(long)]
     this_computer: bool,
-    /// Where this computer listens for friends in its network, with --this-computer.
+    /// The address to listen on for friends in the same network, with --this-computer.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
-    /// A TOML file that declares name, hubs, services and inlets; it is read again whenever it changes.
+    /// A TOML file that declares name, hubs, services and inlets; it is reloaded when it changes.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the identity's key rests.
+    /// Where the identity's key is stored.
     #[arg(long, value_enum, default_value = "os")]
     keychain: KeychainKind,
     /// With --keychain file: read the passphrase from this file descriptor instead of the terminal.
@@ -69,7 +71,7 @@ pub(crate) async fn run(arguments: UpArguments, output: Output) -> Result<()> {
     Ok(())
 }
 
-/// Runs until asked to stop, or until the engine cannot go on.
+/// Runs until Ctrl-C or SIGTERM, or until the engine fails.
 async fn serve(
     engine: &Engine,
     arguments: &UpArguments,
@@ -104,7 +106,7 @@ async fn serve(
                 output.print(&Event::Notice { notice: &notice }, notice_text::of(&notice));
             },
             () = changed(&mut file) => if let Some(file) = &mut file {
-                file.read_again(engine, output).await;
+                file.reload(engine, output).await;
             },
         }
     };
@@ -120,17 +122,17 @@ async fn changed(file: &mut Option<&mut PortalsFile>) {
     }
 }
 
-/// Puts what a second launch or a link brings among the invitations.
+/// Adds a link from a second launch (single instance) to the received invitations.
 fn open(engine: Engine, link: Option<postern_engine::api::Secret>) {
     let Some(link) = link else { return };
     tokio::spawn(async move {
         if let Err(fault) = engine.request(Request::Open { link }).await {
-            tracing::warn!(code = ?fault.code, "a link was not opened");
+            tracing::warn!(code = ?fault.code, "an invitation link could not be opened and was dropped");
         }
     });
 }
 
-/// Makes the identity the first time, and afterwards what the arguments and the file ask for beyond what there is.
+/// Creates the identity the first time; afterwards applies what arguments and file add to the stored settings.
 async fn set_up(engine: &Engine, arguments: &UpArguments, file: Option<&PortalsFile>) -> Result<()> {
     let declared = file.map(PortalsFile::declared);
     let name = arguments.name.clone().or_else(|| declared.and_then(|declared| declared.name.clone()));
@@ -140,7 +142,7 @@ async fn set_up(engine: &Engine, arguments: &UpArguments, file: Option<&PortalsF
 
     let snapshot = engine.snapshot().borrow().clone();
     let Some(me) = &snapshot.me else {
-        let sentence = "Not set up yet. The first time, say who you are and where you meet others: \
+        let sentence = "Not set up yet. The first time, give your name and a hub: \
                         postern up --name NAME --hub HOST:PORT (or --this-computer).";
         let name = name.ok_or_else(|| Fault::new(Code::NotSetUp, sentence))?;
         engine.request(Request::SetUp { name, hubs, this_computer }).await?;

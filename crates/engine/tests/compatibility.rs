@@ -1,8 +1,5 @@
 //! Compatibility: today's engine opens what commit 8cefb31 wrote, namely its data directory, backup, tickets and lines of the
 //! control socket (`tests/fixtures`). A name that changes in the sources must not change what is serialized.
-#![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-#![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
 use postern_engine::api::{Answer, EngineApi, Fault, Notice, Request, Snapshot, Traffic};
 use postern_engine::control;

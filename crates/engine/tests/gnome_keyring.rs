@@ -7,22 +7,19 @@
 //!
 //! The second process is needed because the bus is found through environment variables, which a process cannot change safely for
 //! itself. Each question is a process of its own, so every read is also a read after a restart of the program.
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::{
     fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use futures_util::StreamExt;
 use postern_engine::keys::{Keychain, Profile};
+use postern_testkit::TIMEOUT;
 
 const INSTALL: &str = "install it: apt-get install -y --no-install-recommends dbus gnome-keyring libsecret-tools";
-const PATIENCE: Duration = Duration::from_secs(60);
 const SECRET: &[u8] = b"\0a secret of Postern's tests\xff\xfe";
 const ANSWER: &str = "the keychain answers: ";
 
@@ -103,7 +100,7 @@ impl Session {
         input.write_all(password.unwrap_or_default().as_bytes()).unwrap();
         drop(input);
         self.keyring = Some(keyring);
-        let started = tokio::time::timeout(PATIENCE, owners.next()).await;
+        let started = tokio::time::timeout(TIMEOUT, owners.next()).await;
         assert!(started.is_ok(), "gnome-keyring-daemon did not appear on the bus");
     }
 
@@ -111,7 +108,7 @@ impl Session {
         let proxy = zbus::fdo::DBusProxy::new(self.watch.as_ref().unwrap()).await.unwrap();
         let mut owners = proxy.receive_name_owner_changed_with_args(&[(0, "org.freedesktop.secrets")]).await.unwrap();
         self.keyring = None;
-        let stopped = tokio::time::timeout(PATIENCE, owners.next()).await;
+        let stopped = tokio::time::timeout(TIMEOUT, owners.next()).await;
         assert!(stopped.is_ok(), "gnome-keyring-daemon did not leave the bus");
     }
 
@@ -137,10 +134,10 @@ impl Session {
     /// What a new process of this session gets to hear from the keychain of `person`.
     async fn ask(&self, person: &str, question: &str) -> String {
         let mut command = self.command(std::env::current_exe().unwrap());
-        command.args(["--exact", "asks_the_keychain", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.args(["--exact", "gnome_keyring::asks_the_keychain", "--ignored", "--nocapture", "--test-threads=1"]);
         command.env("POSTERN_TEST_QUESTION", question).env("POSTERN_TEST_DATA_DIR", self.home.path().join(person));
         let child = tokio::process::Command::from(command).kill_on_drop(true).output();
-        let output = tokio::time::timeout(PATIENCE, child).await.expect("an answer in time").unwrap();
+        let output = tokio::time::timeout(TIMEOUT, child).await.expect("an answer in time").unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let answer = text.lines().find_map(|line| line.split_once(ANSWER));
         answer.unwrap_or_else(|| panic!("{person}: {question} got no answer:\n{text}")).1.to_owned()
@@ -245,7 +242,7 @@ async fn survives_a_restart_and_is_nowhere_in_clear() {
 }
 
 #[tokio::test]
-async fn locked_is_not_absent() {
+async fn a_locked_keychain_is_distinguished_from_an_empty_one() {
     let mut session = Session::unlocked().await;
     assert_eq!(session.ask("ann", "put").await, "done");
     session.stop_keyring().await;

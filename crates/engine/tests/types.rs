@@ -1,6 +1,6 @@
 //! The window's types are those of the engine: `ui/src/lib/types.ts` is written from them.
 //!
-//! `POSTERN_WRITE_TYPES=1 cargo test -p postern-engine --test types` writes it anew.
+//! `POSTERN_WRITE_TYPES=1 cargo test -p postern-engine --test engines types::` writes it anew.
 
 use postern_engine::api::*;
 use std::path::Path;

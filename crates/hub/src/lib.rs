@@ -11,7 +11,7 @@
 //! control). Against abuse it has limits, quotas and rate limits. [`Hub::drain`] is a graceful drain: it accepts nobody
 //! new and lets open connections finish.
 
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use real files, sockets and clocks"))]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks"))]
 
 mod config;
 mod identity;

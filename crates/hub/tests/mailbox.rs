@@ -1,5 +1,6 @@
-//! Mail through a real hub: to whom it may concern, whatever happens to the hub meanwhile.
+//! Mail through a real hub: delivered to its recipient only, once, also when the hub restarts in between.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
+#![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
 use postern_hub::{Hub, HubConfig};
 use postern_node::identity::{Identifier, Identity, KnownIdentities, Timestamp, TrustPolicy};
@@ -13,11 +14,11 @@ use postern_node::{
     Context, ContextError, Error, Node, Origin, Result, Routed, SecureChannel, SecureChannelOptions, Worker,
     WorkerError, route,
 };
+use postern_testkit::{TIMEOUT, in_time};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 const CONTEXT: &[u8] = b"test";
 
@@ -37,19 +38,15 @@ async fn start(listen: &str, data: Option<&Path>) -> Hub {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("in time")
-}
-
-/// Somebody with a node, at a hub as themselves.
-struct Person {
+/// A node with an identity, connected to a hub under it, and the key of its mailbox.
+struct MailboxClient {
     node: Node,
     identity: Identity,
     postal: PostalKey,
     session: HubSession,
 }
 
-impl Person {
+impl MailboxClient {
     async fn at(hub: &str) -> Self {
         let node = Node::new();
         let identity = node.create_identity().await.unwrap();
@@ -94,14 +91,14 @@ impl Person {
 }
 
 /// The next message, which is acknowledged.
-async fn next(person: &Person, mailbox: &mut MailboxSession) -> (Identifier, String) {
+async fn next(person: &MailboxClient, mailbox: &mut MailboxSession) -> (Identifier, String) {
     let mail = in_time(mailbox.next()).await.unwrap();
     mailbox.acknowledge(mail.id);
     person.read(&mail).unwrap()
 }
 
 /// Waits until the hub keeps nothing for them any more.
-async fn until_empty(person: &Person) {
+async fn until_empty(person: &MailboxClient) {
     in_time(async {
         let connection = person.session.state().up().unwrap().connection.clone();
         loop {
@@ -142,7 +139,7 @@ async fn subscribe(node: &Node, channel: &SecureChannel) -> Vec<Mail> {
 async fn mail_waits_for_its_recipient_and_is_pushed_while_they_are_there() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
-    let (alice, bob) = (Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     alice.write(&bob, "one").await;
     alice.write(&bob, "two").await;
     let mut mailbox = bob.mailbox();
@@ -164,10 +161,10 @@ async fn mail_waits_for_its_recipient_and_is_pushed_while_they_are_there() {
 }
 
 #[tokio::test]
-async fn what_is_not_acknowledged_comes_again_and_what_is_does_not() {
+async fn unacknowledged_mail_is_delivered_again_and_acknowledged_mail_is_not() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
-    let (alice, bob) = (Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     for text in ["kept", "gone"] {
         alice.write(&bob, text).await;
     }
@@ -185,11 +182,11 @@ async fn what_is_not_acknowledged_comes_again_and_what_is_does_not() {
 }
 
 #[tokio::test]
-async fn a_hub_with_a_directory_keeps_mail_and_is_itself_after_a_restart() {
+async fn a_hub_with_a_data_directory_keeps_mail_and_identity_across_restarts() {
     let data = tempfile::tempdir().unwrap();
     let hub = start("127.0.0.1:0", Some(data.path())).await;
     let (address, identifier) = (hub.local_addr().to_string(), hub.identifier());
-    let (alice, bob) = (Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     alice.write(&bob, "before").await;
     let mut states = alice.session.watch();
     hub.stop().await;
@@ -211,16 +208,18 @@ async fn a_hub_with_a_directory_keeps_mail_and_is_itself_after_a_restart() {
 }
 
 #[tokio::test]
-async fn nobody_reads_or_deletes_what_is_for_somebody_else() {
+async fn only_the_recipient_reads_or_deletes_mail() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
-    let (alice, bob, mallory) = (Person::at(&address).await, Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob, mallory) =
+        (MailboxClient::at(&address).await, MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     let sealed = alice.write(&bob, "for Bob").await;
     // Mallory subscribes, and acknowledges what is Bob's: she gets nothing, and it stays.
     let (channel, context) = (mallory.channel().await, mallory.node.context().unwrap());
     assert!(subscribe(&mallory.node, &channel).await.is_empty());
     let acknowledge = MailboxRequest::Acknowledge(MailId::of(&sealed)).encode(1);
-    let answer = context.send_and_receive_within::<bytes::Bytes>(LONG, route![&channel, MAILBOX_SERVICE], acknowledge);
+    let answer =
+        context.send_and_receive_within::<bytes::Bytes>(TIMEOUT, route![&channel, MAILBOX_SERVICE], acknowledge);
     let answer = MailboxReply::decode(answer.await.unwrap().body());
     assert_eq!(answer, Some(MailboxReply::Answer(1, Outcome::Done)));
     // Without a channel there is no mailbox at all.
@@ -240,7 +239,8 @@ async fn nobody_reads_or_deletes_what_is_for_somebody_else() {
 async fn a_replayed_message_is_known_by_its_id() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
-    let (alice, bob, mallory) = (Person::at(&address).await, Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob, mallory) =
+        (MailboxClient::at(&address).await, MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     let sealed = alice.write(&bob, "pay").await;
     // The same twice, while it waits, is once.
     in_time(alice.deposit(bob.id(), &sealed)).await.unwrap();
@@ -258,10 +258,10 @@ async fn a_replayed_message_is_known_by_its_id() {
 }
 
 #[tokio::test]
-async fn quotas_hold_and_say_so() {
+async fn quotas_hold_and_are_reported() {
     let hub = start("127.0.0.1:0", None).await;
     let address = hub.local_addr().to_string();
-    let (alice, bob) = (Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     let refused = in_time(alice.deposit(bob.id(), &[0; MAIL_SIZE_MAX + 1])).await;
     assert!(matches!(refused, Err(Error::Mailbox(MailboxError::TooLarge))));
     let mut outcomes = Vec::new();
@@ -271,7 +271,7 @@ async fn quotas_hold_and_say_so() {
     // 1 MiB for one recipient is 32 of these, and 32 is what one depositor may leave at once.
     assert!(outcomes[..32].iter().all(Result::is_ok));
     assert!(outcomes[32..].iter().any(|outcome| matches!(outcome, Err(Error::Mailbox(MailboxError::RateLimited)))));
-    let carol = Person::at(&address).await;
+    let carol = MailboxClient::at(&address).await;
     let full = in_time(carol.deposit(bob.id(), b"one more")).await;
     assert!(matches!(full, Err(Error::Mailbox(MailboxError::MailboxFull))), "{full:?}");
     // And there is room for others, and for Bob once he has been there.
@@ -313,7 +313,7 @@ impl Worker for Liar {
 }
 
 #[tokio::test]
-async fn a_hub_that_lies_gains_nothing() {
+async fn a_hub_with_wrong_answers_gains_nothing() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
     let identity = node.create_identity().await.unwrap();
@@ -324,7 +324,8 @@ async fn a_hub_that_lies_gains_nothing() {
     node.expose(MAILBOX_SERVICE, &channels).unwrap();
 
     let address = listener.local_addr().to_string();
-    let (alice, bob, carol) = (Person::at(&address).await, Person::at(&address).await, Person::at(&address).await);
+    let (alice, bob, carol) =
+        (MailboxClient::at(&address).await, MailboxClient::at(&address).await, MailboxClient::at(&address).await);
     let for_bob = alice.write(&bob, "for Bob").await;
     let for_carol = alice.write(&carol, "for Carol").await;
     // The hub itself, as somebody with an identity of its own.

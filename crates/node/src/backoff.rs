@@ -13,7 +13,7 @@ use std::time::Duration;
 /// step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Jitter {
-    /// Not at all: for attempts that load nobody else.
+    /// Not at all: for attempts that put no load on a shared server.
     None,
     /// Each delay is shortened by a random part of up to one half ("equal jitter").
     #[default]

@@ -45,6 +45,24 @@ pub enum ContextError {
 type Result<T, E = ContextError> = std::result::Result<T, E>;
 
 /// A mailbox with an address in a node. Dropping it frees the address.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> postern_node::Result<()> {
+/// use postern_node::{Node, route};
+///
+/// let node = Node::new();
+/// let mut receiver = node.context_at("receiver")?;
+/// let mut sender = node.context()?;
+/// sender.send(route!["receiver"], "hello").await?;
+///
+/// let message = receiver.receive::<String>().await?;
+/// assert_eq!(message.body(), "hello");
+/// receiver.send(message.return_route().clone(), "hello yourself").await?;
+/// assert_eq!(sender.receive::<String>().await?.body(), "hello yourself");
+/// # Ok(())
+/// # }
+/// ```
 pub struct Context {
     core: Arc<Core>,
     address: Address,

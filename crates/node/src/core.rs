@@ -54,7 +54,7 @@ impl Default for Limits {
 pub(crate) struct Core {
     pub(crate) router: Router,
     pub(crate) tasks: TaskTracker,
-    /// Begins the end: nothing new is taken, and everything says goodbye over connections that still stand.
+    /// Begins the shutdown: nothing new is accepted, and channels and streams close over connections that are still open.
     pub(crate) stopping: CancellationToken,
     /// Then the channels and connections end.
     pub(crate) disconnecting: CancellationToken,
@@ -89,7 +89,7 @@ impl Core {
         env::task::spawn(self.tasks.track_future(task));
     }
 
-    /// Runs the task of a connection: it goes on until everything else has said goodbye.
+    /// Runs the task of a connection: it goes on until everything else has closed.
     pub(crate) fn spawn_connection(&self, task: impl Future<Output = ()> + Send + 'static) {
         env::task::spawn(self.connections.track_future(task));
     }

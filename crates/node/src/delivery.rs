@@ -1,4 +1,4 @@
-//! What becomes of a message that was handed on: it is taken, or dropped, or its sender must wait.
+//! The outcome of delivering a message: it was taken, or dropped, or its sender must wait (backpressure).
 
 use crate::local_message::OwnedMessage;
 use crate::outbox::Flush;
@@ -8,7 +8,8 @@ use postern_env::time::{self, Duration};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// How long a sender waits for room in a full mailbox or on a congested connection before the message is dropped.
+/// How long backpressure makes a sender wait for a full mailbox or a congested connection. Chosen: a connection that takes
+/// nothing for so long is ended, so that a stream never misses a part.
 pub(crate) const BACKPRESSURE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is left to do when a message was taken: to flush it, and to wait before sending more.
@@ -45,7 +46,7 @@ impl Delivery {
         Self { flush: None, pressure: Backpressure::Gate(gate.clone()) }
     }
 
-    /// The same with nothing to wait for: what a node says by itself while it reads (credit, answers, handshakes) is
+    /// The same with nothing to wait for: what a node sends by itself while it reads (credit, answers, handshakes) is
     /// bounded otherwise. A node that stopped reading because it cannot write would stop its peers, and they it.
     pub(crate) fn ignoring_backpressure(self) -> Self {
         Self { flush: self.flush, pressure: Backpressure::None }
@@ -67,7 +68,7 @@ impl Delivery {
         self.pressure.wait_for_capacity().await
     }
 
-    /// Flushes, and gives the gate that the sender is to mind before it sends more.
+    /// Flushes, and returns the gate that the sender must wait for before it sends more.
     pub(crate) async fn flush(self) -> Result<Option<Arc<BackpressureGate>>, Undeliverable> {
         drop(self.flush);
         match self.pressure {

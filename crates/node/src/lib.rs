@@ -89,13 +89,13 @@
 
 mod address;
 pub mod backoff;
-#[doc(hidden)]
-pub mod bench;
 mod context;
 mod core;
 pub mod crypto;
 mod delivery;
 mod extensions;
+#[cfg(test)]
+mod hot_path;
 pub mod identity;
 mod local_message;
 pub mod mailbox;

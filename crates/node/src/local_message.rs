@@ -15,7 +15,7 @@ pub(crate) struct OwnedMessage {
     pub(crate) source: Option<Arc<Source>>,
 }
 
-/// A payload, and the room around it that its taker may overwrite.
+/// A payload, and the bytes around it that its receiver may overwrite with headers.
 pub(crate) struct PayloadBuf<'a> {
     pub(crate) buffer: &'a mut [u8],
     pub(crate) start: usize,
@@ -23,7 +23,7 @@ pub(crate) struct PayloadBuf<'a> {
 }
 
 impl<'a> PayloadBuf<'a> {
-    /// A payload with no room around it.
+    /// A payload with no bytes around it.
     pub(crate) fn exactly(buffer: &'a mut [u8]) -> Self {
         let end = buffer.len();
         Self { buffer, start: 0, end }
@@ -38,7 +38,7 @@ impl<'a> PayloadBuf<'a> {
     }
 }
 
-/// A message on its way through this node, borrowed from whoever read it.
+/// A message on its way through this node, borrowed from the buffer that it was read into.
 pub(crate) struct BorrowedMessage<'a> {
     pub(crate) onward: RouteRef<'a>,
     pub(crate) return_route: RouteRef<'a>,

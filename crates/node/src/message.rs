@@ -7,7 +7,7 @@ use crate::route::Route;
 use crate::wire::bare;
 use bytes::Bytes;
 
-/// A payload was not what its type says.
+/// A payload is not of the type that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payload is not a {expected}")]
 pub struct DecodeError {
@@ -99,6 +99,21 @@ impl Message for Vec<u8> {
 }
 
 /// A serde type that travels in BARE, as `ockam::Message` types do.
+///
+/// ```
+/// use postern_node::{Bare, Message};
+///
+/// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// struct Point {
+///     x: u8,
+///     y: u8,
+/// }
+///
+/// let payload = Bare(Point { x: 1, y: 2 }).encode();
+/// assert_eq!(&payload[..], [1, 2]);
+/// assert_eq!(Bare::<Point>::decode(payload)?.0, Point { x: 1, y: 2 });
+/// # Ok::<(), postern_node::DecodeError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bare<T>(pub T);
 
@@ -130,12 +145,12 @@ impl<M: Message> Routed<M> {
 }
 
 impl<M> Routed<M> {
-    /// What it says.
+    /// Its body.
     pub fn body(&self) -> &M {
         &self.body
     }
 
-    /// What it says, owned.
+    /// Its body, owned.
     pub fn into_body(self) -> M {
         self.body
     }
@@ -179,7 +194,7 @@ impl<M> Routed<M> {
         }
     }
 
-    /// What an authority says about who sent it, if they presented a valid credential.
+    /// The attributes that an authority attests of the sender, if they presented a valid credential.
     pub fn attributes(&self) -> Option<&Attributes> {
         self.message.source.as_ref()?.peer.as_ref()?.attributes(Timestamp::now())
     }

@@ -3,7 +3,7 @@
 //! A large frame that finds nothing before it is written at once, from where it lies; what the socket does not take of
 //! it goes to the writer task. Everything else is copied into the queue.
 //!
-//! Who pushes into a queue that nobody is writing gets a [`Flush`]; dropping that writes the queue, as far as the
+//! A sender that pushes into a queue which no task is writing gets a [`Flush`]; dropping that writes the queue, as far as the
 //! socket takes it now. A sender pushes while it still holds whatever orders its messages (a channel's sealing
 //! lock) and flushes after letting that go; a reader that forwards many frames flushes once. So the order on the
 //! wire is the order of the pushes, and small messages need no other task.
@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// A connection that takes nothing for this long while something waits is closed: chosen, six times as long as a sender waits.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// Queued bytes above which senders are asked to wait.
+/// Queued bytes above which senders wait (backpressure): as large as one portal message.
 pub(crate) const BUDGET: usize = 256 * 1024;
-/// Queued bytes above which the connection is ended: somebody sends without minding the gate.
+/// Queued bytes above which the connection is ended: a sender ignores backpressure.
 pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// A frame of at least so many bytes is worth a system call of its own, rather than a copy.
 const DIRECT_WRITE_MIN: usize = 16 * 1024;
@@ -42,9 +42,9 @@ pub(crate) struct Outbox {
 
 #[derive(Default)]
 struct State {
-    /// Whole frames that wait for whoever is writing.
+    /// Whole frames that wait to be written.
     queue: Vec<u8>,
-    /// Somebody is writing: a sender with a [`Flush`], or the writer task.
+    /// The queue is being written: by a sender with a [`Flush`], or the writer task.
     writing: bool,
     /// What the socket did not take from a sender, for the writer task.
     for_writer: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The router: which address leads where in this node, and who may send there.
+//! The router: which address leads where in this node, and access control: who may send there.
 //!
 //! A message is either an [`OwnedMessage`] (owned; from and for workers) or a [`BorrowedMessage`] (borrowed from the buffer it
 //! was read into). Targets are mailboxes, or [`Endpoint`]s that take a parcel at once, on the task that read it.
@@ -114,7 +114,7 @@ impl Router {
         drop(replaced);
     }
 
-    /// Removes an address, whoever has it. Says whether there was anything.
+    /// Removes an address, whatever has it. Returns whether there was anything.
     pub(crate) fn remove(&self, address: &Address) -> bool {
         self.remove_if(address, |_| true)
     }

@@ -1,4 +1,4 @@
-//! Locks that outlive a panic, and the [`BackpressureGate`] that makes fast senders wait for slow takers.
+//! Locks that survive a panic, and the [`BackpressureGate`] that makes fast senders wait for slow receivers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,11 +17,11 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Closed while a queue is over its budget; whoever fills the queue waits until it opens.
+/// Backpressure: closed while a queue is over its budget; senders wait until it opens.
 #[derive(Default)]
 pub(crate) struct BackpressureGate {
     closed: AtomicBool,
-    /// Somebody has waited too long: nobody else does until the gate opens.
+    /// One sender has waited too long: no other waits until the gate opens.
     given_up: AtomicBool,
     opened: Notify,
 }
@@ -51,7 +51,7 @@ impl BackpressureGate {
         self.is_closed() && self.given_up.load(Ordering::Acquire)
     }
 
-    /// Waits until the gate is open, or has been: whoever was faster may have closed it again.
+    /// Waits until the gate is open, or has been: another sender may have closed it again.
     pub(crate) async fn opened(&self) {
         let opened = self.opened.notified();
         tokio::pin!(opened);

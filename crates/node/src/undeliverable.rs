@@ -1,6 +1,6 @@
 //! Why a message is not delivered.
 
-/// Why a message went nowhere. It is dropped and counted; nobody is told (`docs/wire.md` §2.1).
+/// Why a message was not delivered. It is dropped and counted; the sender is not notified (`docs/wire.md` §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undeliverable {
     /// The onward route is empty.

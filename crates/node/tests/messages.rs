@@ -1,8 +1,5 @@
 //! Nodes that send each other messages: directly, through channels, and through a hub.
 
-#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use postern_node::identity::{Attributes, Timestamp, TrustPolicy};
 use postern_node::policy::Policy;
 use postern_node::relay::{RelayService, RelayServiceOptions};
@@ -13,14 +10,13 @@ use postern_node::{
     Context, ContextError, Echoer, Error, Limits, Node, Origin, Result, Route, Routed, SecureChannelOptions,
     TcpListener, Worker, WorkerError, route,
 };
+use postern_testkit::{TIMEOUT, eventually_async};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
-/// How long to look for what must not happen.
+/// How long to watch that something does not happen: long beside a message on loopback.
 const SHORT: Duration = Duration::from_millis(300);
-/// How long to wait for what must, on a machine busy with something else.
-const LONG: Duration = Duration::from_secs(60);
 
 /// A hub: a node that relays for whoever connects.
 async fn hub() -> (Node, TcpListener) {
@@ -36,20 +32,11 @@ async fn connect(node: &Node, hub: &TcpListener) -> TcpConnection {
 
 async fn echo(node: &Node, route: impl Into<Route>) -> Result<String> {
     let context = node.context()?;
-    Ok(context.send_and_receive_within::<String>(LONG, route, "hello").await?.into_body())
-}
-
-async fn eventually(condition: impl Fn() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(LONG, waiting).await.expect("in time");
+    Ok(context.send_and_receive_within::<String>(TIMEOUT, route, "hello").await?.into_body())
 }
 
 #[tokio::test]
-async fn workers_of_one_node_talk() {
+async fn workers_of_one_node_exchange_messages() {
     let node = Node::new();
     node.start_worker("echoer", Echoer).unwrap();
     assert_eq!(echo(&node, route!["echoer"]).await.unwrap(), "hello");
@@ -162,7 +149,8 @@ async fn a_channel_through_a_hub_carries_messages_and_says_who_sent_them() {
     // Closing ends both halves.
     assert_eq!(bob.stats().channels.get(), 1);
     channel.close();
-    eventually(|| bob.stats().channels.get() == 0).await;
+    eventually_async("channels of bob == 0", TIMEOUT, || async { (bob.stats().channels.get() == 0).then_some(()) })
+        .await;
     assert!(matches!(echo(&alice, route![&channel, "whoami"]).await, Err(Error::Undeliverable(_))));
 }
 
@@ -214,13 +202,13 @@ async fn relay_names_belong_to_who_registered_them() {
     assert!(matches!(bob.create_relay(&bob_hub, Some("a#b")).await, Err(Error::Relay(_))));
     assert_eq!(hub.stats().relays.get(), 1);
     bob_hub.close();
-    eventually(|| hub.stats().relays.get() == 0).await;
+    eventually_async("relays of hub == 0", TIMEOUT, || async { (hub.stats().relays.get() == 0).then_some(()) }).await;
     mallory.create_relay(&mallory_hub, Some("bob")).await.unwrap();
 }
 
 /// A prefix alone would be a name like any other.
 #[tokio::test]
-async fn a_prefix_is_not_a_name() {
+async fn a_relay_prefix_alone_is_not_a_name() {
     let hub = Node::new();
     let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
     RelayService::start(
@@ -247,7 +235,10 @@ async fn shutdown_stops_everything() {
     node.shutdown().await;
     connection.closed().await;
     assert!(matches!(echo(&node, route!["echoer"]).await, Err(Error::Undeliverable(_) | Error::Stopped)));
-    eventually(|| hub.stats().connections.get() == 0).await;
+    eventually_async("connections of hub == 0", TIMEOUT, || async {
+        (hub.stats().connections.get() == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -280,7 +271,7 @@ async fn a_route_too_long_to_pass_on_costs_nobody_their_connection() {
     let too_far = (0..postern_node::MAX_HOPS).fold(to_bob_echoer.clone(), |route, _| route.then("x"));
     assert!(context.send(too_far, "hello").await.is_err());
 
-    eventually(|| hub.stats().dropped.get() >= 2).await;
+    eventually_async("dropped of hub >= 2", TIMEOUT, || async { (hub.stats().dropped.get() >= 2).then_some(()) }).await;
     assert_eq!(echo(&mallory, to_bob_echoer).await.unwrap(), "hello");
     assert!(!to_bob.is_closed() && !connection.is_closed());
 }
@@ -308,13 +299,13 @@ async fn a_policy_decides_at_a_listener_and_at_a_relay_service() {
         let mut options = SecureChannelOptions::trust_only([authority.identifier()]);
         if let Some(group) = group {
             let about = Attributes::new(1).with("group", group);
-            let issued = authority.issue_credential(identity.identifier(), about, LONG, Timestamp::now()).await;
+            let issued = authority.issue_credential(identity.identifier(), about, TIMEOUT, Timestamp::now()).await;
             options.credentials.push(issued.unwrap());
         }
         node.create_secure_channel(&identity, route![&connection, "listener"], options).await.unwrap()
     };
     let register = async |way: Route| {
-        node.context().unwrap().send_and_receive_within::<String>(LONG, way, "bob").await.unwrap().into_body()
+        node.context().unwrap().send_and_receive_within::<String>(TIMEOUT, way, "bob").await.unwrap().into_body()
     };
     let (friend, family) = (open(Some("friends")).await, open(Some("family")).await);
     for channel in [&friend, &family] {
@@ -325,21 +316,27 @@ async fn a_policy_decides_at_a_listener_and_at_a_relay_service() {
         let mut context = node.context().unwrap();
         context.send(route![&stranger, "echoer"], "hello").await.unwrap();
     }
-    eventually(|| hub.stats().failed_handshakes.get() == 2).await;
+    eventually_async("failed_handshakes of hub == 2", TIMEOUT, || async {
+        (hub.stats().failed_handshakes.get() == 2).then_some(())
+    })
+    .await;
     assert_eq!(hub.stats().channels.get(), 2);
 
     let refused = hub.stats().refused.get();
     let mut context = node.context().unwrap();
     context.send(route![&family, "static_forwarding_service"], "bob").await.unwrap();
     context.send(route![&connection, "static_forwarding_service"], "bob").await.unwrap();
-    eventually(|| hub.stats().refused.get() == refused + 2).await;
+    eventually_async("refused of hub == refused + 2", TIMEOUT, || async {
+        (hub.stats().refused.get() == refused + 2).then_some(())
+    })
+    .await;
     assert_eq!(hub.stats().relays.get(), 0);
     assert_eq!(register(route![&friend, "static_forwarding_service"]).await, "bob");
 }
 
 /// Handshakes that are begun and never finished make room for one that is meant.
 #[tokio::test]
-async fn the_oldest_unfinished_handshake_makes_room() {
+async fn the_oldest_unfinished_handshake_is_evicted() {
     let limits = Limits { handshakes: 3, ..Limits::default() };
     let bob = Node::with(Arc::new(MemoryVault::in_memory()), limits);
     let identity = bob.create_identity().await.unwrap();
@@ -356,7 +353,7 @@ async fn the_oldest_unfinished_handshake_makes_room() {
     for begun in 1..=5 {
         // The first message is a key, whatever it is.
         let m1 = vec![9u8; 32];
-        context.send_and_receive_within::<Vec<u8>>(LONG, route![&connection, "listener"], m1).await.unwrap();
+        context.send_and_receive_within::<Vec<u8>>(TIMEOUT, route![&connection, "listener"], m1).await.unwrap();
         assert_eq!(bob.stats().refused.get(), u64::saturating_sub(begun, 3));
     }
     let identity = alice.create_identity().await.unwrap();

@@ -1,18 +1,14 @@
 //! Being at a hub as an identity: the channel with the hub, and relays that belong to who registered them.
 
-#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use postern_node::identity::{Error as IdentityError, Identifier, Identity, Timestamp, TrustPolicy};
 use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HUB_LISTENER, HubOptions, HubSession, SessionError};
 use postern_node::vault::MemoryVault;
 use postern_node::{Echoer, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
+use postern_testkit::{TIMEOUT, in_time};
 use std::sync::Arc;
 use std::time::Duration;
-
-const LONG: Duration = Duration::from_secs(60);
 
 struct Hub {
     node: Node,
@@ -72,16 +68,12 @@ impl Device {
     }
 }
 
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("in time")
-}
-
 /// What the echoer behind the relay says, asked over a plain connection.
 async fn echo(hub: &Hub, relay: &str) -> String {
     let friend = Node::new();
     let connection = friend.tcp_connect(hub.address()).await.unwrap();
     let context = friend.context().unwrap();
-    let asked = context.send_and_receive_within::<String>(LONG, route![&connection, relay, "echoer"], "hello");
+    let asked = context.send_and_receive_within::<String>(TIMEOUT, route![&connection, relay, "echoer"], "hello");
     let answer = asked.await.unwrap().into_body();
     friend.shutdown().await;
     answer
@@ -101,7 +93,7 @@ async fn a_relay_of_an_identity_forwards_over_the_connection() {
 }
 
 #[tokio::test]
-async fn a_name_stays_its_owners_and_others_are_told() {
+async fn a_relay_name_stays_with_its_owner_and_others_are_refused() {
     let (hub, owner, other) = (Hub::start().await, Device::fresh().await, Device::fresh().await);
     let session = owner.at(&hub, "name").await;
     session.up().await.unwrap();
@@ -131,7 +123,7 @@ async fn a_name_stays_its_owners_and_others_are_told() {
 }
 
 #[tokio::test]
-async fn whoever_is_the_same_has_the_name_again_at_once() {
+async fn the_same_identity_gets_its_relay_name_back_at_once() {
     let hub = Hub::start().await;
     let vault = Arc::new(MemoryVault::in_memory());
     let first = Device::of(&vault, None).await;
@@ -158,7 +150,7 @@ async fn whoever_is_the_same_has_the_name_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_of_it_comes_back_with_the_hub() {
+async fn everything_reconnects_when_the_hub_returns() {
     let (hub, owner) = (Hub::start().await, Device::fresh().await);
     owner.node.start_worker("echoer", Echoer).unwrap();
     let session = owner.at(&hub, "owner").await;

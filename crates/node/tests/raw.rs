@@ -1,12 +1,10 @@
 //! What a peer sees and can do that is none of ours: bytes on a socket, and the limits that hold against them.
 
-#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use postern_node::relay::{RelayError, RelayService, RelayServiceOptions};
 use postern_node::secure_channel::HANDSHAKE_TIMEOUT;
 use postern_node::tcp::{GREETING_TIMEOUT, MAX_FRAME, MAX_FRAME_UNAUTHENTICATED};
 use postern_node::{Echoer, Error, Limits, Node, Origin, SecureChannelOptions, TcpListener, route};
+use postern_testkit::{TIMEOUT, eventually_async, in_time};
 use proptest::prelude::{Strategy, any};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -16,25 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-/// How long to look for what must not happen.
+/// How long to watch that something does not happen: long beside a message on loopback.
 const SHORT: Duration = Duration::from_millis(300);
-/// How long to wait for what must, on a machine busy with something else.
-const LONG: Duration = Duration::from_secs(60);
 /// How many hostile messages are tried.
 const TRIES: usize = 400;
-
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(LONG, work).await.expect("in time")
-}
-
-async fn eventually(condition: impl Fn() -> bool) {
-    in_time(async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
 
 async fn hub(limits: Limits) -> (Node, TcpListener) {
     let hub = Node::with_limits(limits);
@@ -143,7 +126,7 @@ async fn a_relay_is_registered_and_confirmed_with_these_bytes() {
 }
 
 #[tokio::test]
-async fn hostile_registrations_are_refused_in_silence() {
+async fn hostile_registrations_are_refused_without_an_answer() {
     let (hub, listener) = hub(Limits::default()).await;
     let mut raw = Raw::connect(&listener).await;
     for payload in hostile(b"\x03bob").chain(hostile(b"\x08register")) {
@@ -182,7 +165,7 @@ async fn asked(service: &tokio::net::TcpListener) -> (Raw, String) {
 }
 
 #[tokio::test]
-async fn hostile_confirmations_are_passed_over() {
+async fn hostile_confirmations_are_ignored() {
     let hub = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let node = Node::new();
     let address = hub.local_addr().unwrap().to_string();
@@ -203,7 +186,7 @@ async fn hostile_confirmations_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_confirmation_of_another_name_is_none() {
+async fn a_confirmation_of_another_name_is_ignored() {
     let hub = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let node = Node::new();
     let connection = node.tcp_connect(hub.local_addr().unwrap().to_string()).await.unwrap();
@@ -269,14 +252,15 @@ async fn after_a_channel_a_large_frame_is_taken_and_none_that_is_larger() {
     let channel = friend.create_secure_channel(&me, route![&connection, "listener"], any()).await.unwrap();
     let echo = || async {
         let context = friend.context().unwrap();
-        let answer = context.send_and_receive_within::<String>(LONG, route![&channel, "echoer"], "hello").await;
+        let answer = context.send_and_receive_within::<String>(TIMEOUT, route![&channel, "echoer"], "hello").await;
         answer.unwrap().into_body()
     };
     // Both sides have said what they have to: what is put in now stands between frames.
     assert_eq!(echo().await, "hello");
     let before = hub.stats().frames.get();
     splice.send(frame(&message("nobody", "r", &vec![7; 4 * MAX_FRAME_UNAUTHENTICATED]))).unwrap();
-    eventually(|| hub.stats().frames.get() > before).await;
+    eventually_async("frames of hub > before", TIMEOUT, || async { (hub.stats().frames.get() > before).then_some(()) })
+        .await;
     assert_eq!(echo().await, "hello");
 
     splice.send((MAX_FRAME as u32 + 1).to_be_bytes().to_vec()).unwrap();
@@ -284,14 +268,17 @@ async fn after_a_channel_a_large_frame_is_taken_and_none_that_is_larger() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_nothing_is_ended() {
+async fn a_silent_connection_is_closed() {
     let (hub, listener) = hub(Limits::default()).await;
     let mut silent = TcpStream::connect(listener.local_addr()).await.unwrap();
     let begun = Instant::now();
     assert_eq!(silent.read_u8().await.unwrap(), 1);
     assert!(in_time(silent.read_u8()).await.is_err());
     assert!(begun.elapsed() > GREETING_TIMEOUT - SHORT);
-    eventually(|| hub.stats().connections.get() == 0).await;
+    eventually_async("connections of hub == 0", TIMEOUT, || async {
+        (hub.stats().connections.get() == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -302,7 +289,10 @@ async fn no_more_connections_than_the_limit() {
     assert!(in_time(three.read_u8()).await.is_err());
     assert_eq!((hub.stats().connections.get(), hub.stats().refused.get()), (2, 1));
     drop(one);
-    eventually(|| hub.stats().connections.get() == 1).await;
+    eventually_async("connections of hub == 1", TIMEOUT, || async {
+        (hub.stats().connections.get() == 1).then_some(())
+    })
+    .await;
     let _ = Raw::connect(&listener).await;
 }
 
@@ -323,7 +313,12 @@ async fn no_more_relays_than_the_limits() {
         one.send(&asked).await;
         match refused {
             0 => assert_eq!(one.hear().await, message(&bearer, name, &[&[1], name.as_bytes()].concat())),
-            _ => eventually(|| hub.stats().refused.get() == refused).await,
+            _ => {
+                eventually_async("refused of hub == refused", TIMEOUT, || async {
+                    (hub.stats().refused.get() == refused).then_some(())
+                })
+                .await
+            }
         }
     }
     // Of all together.
@@ -331,11 +326,11 @@ async fn no_more_relays_than_the_limits() {
     two.send(&asked).await;
     assert_eq!(two.hear().await, message(&bearer, "d", b"\x01d"));
     two.send(&ask("e").0).await;
-    eventually(|| hub.stats().refused.get() == 2).await;
+    eventually_async("refused of hub == 2", TIMEOUT, || async { (hub.stats().refused.get() == 2).then_some(()) }).await;
     assert_eq!(hub.stats().relays.get(), 3);
     // Whoever goes makes room.
     drop(one);
-    eventually(|| hub.stats().relays.get() == 1).await;
+    eventually_async("relays of hub == 1", TIMEOUT, || async { (hub.stats().relays.get() == 1).then_some(()) }).await;
     let (asked, bearer) = ask("e");
     two.send(&asked).await;
     assert_eq!(two.hear().await, message(&bearer, "e", b"\x01e"));
@@ -361,10 +356,16 @@ async fn no_more_handshakes_than_the_limit_and_none_for_longer() {
         assert_eq!((hub.stats().refused.get(), hub.stats().failed_handshakes.get()), (made_room, made_room));
     }
     // What is no first message takes nobody's place, and nothing that was given up is remembered.
-    eventually(|| hub.stats().failed_handshakes.get() == 3).await;
+    eventually_async("failed_handshakes of hub == 3", TIMEOUT, || async {
+        (hub.stats().failed_handshakes.get() == 3).then_some(())
+    })
+    .await;
     assert!(begun.elapsed() > HANDSHAKE_TIMEOUT - SHORT);
     raw.send(&message("listener", "short", &[9; 31])).await;
-    eventually(|| hub.stats().failed_handshakes.get() == 4).await;
+    eventually_async("failed_handshakes of hub == 4", TIMEOUT, || async {
+        (hub.stats().failed_handshakes.get() == 4).then_some(())
+    })
+    .await;
     raw.send(&m1("four")).await;
     assert!(raw.hear().await.starts_with(b"\x84\x81\x82\0\x44four"));
 
@@ -373,7 +374,8 @@ async fn no_more_handshakes_than_the_limit_and_none_for_longer() {
     let me = friend.create_identity().await.unwrap();
     let connection = friend.tcp_connect(listener.local_addr().to_string()).await.unwrap();
     friend.create_secure_channel(&me, route![&connection, "listener"], any()).await.unwrap();
-    eventually(|| hub.stats().channels.get() == 1).await;
+    eventually_async("channels of hub == 1", TIMEOUT, || async { (hub.stats().channels.get() == 1).then_some(()) })
+        .await;
 }
 
 #[tokio::test]
@@ -387,11 +389,13 @@ async fn no_more_channels_than_the_limit() {
     let connection = friend.tcp_connect(listener.local_addr().to_string()).await.unwrap();
     let channel = || friend.create_secure_channel(&me, route![&connection, "listener"], any());
     let first = channel().await.unwrap();
-    eventually(|| hub.stats().channels.get() == 1).await;
+    eventually_async("channels of hub == 1", TIMEOUT, || async { (hub.stats().channels.get() == 1).then_some(()) })
+        .await;
     assert!(tokio::time::timeout(SHORT, channel()).await.is_err());
     assert_eq!((hub.stats().channels.get(), hub.stats().refused.get()), (1, 1));
     first.close();
-    eventually(|| hub.stats().channels.get() == 0).await;
+    eventually_async("channels of hub == 0", TIMEOUT, || async { (hub.stats().channels.get() == 0).then_some(()) })
+        .await;
     // The listener looks once a second who is gone.
     in_time(async { while tokio::time::timeout(SHORT, channel()).await.is_err() {} }).await;
 }

@@ -36,12 +36,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     cargo::replace_process(&mut load(arguments)?)
 }
 
-/// Builds `postern` and the load generator for release.
+/// Builds `postern`, the program that measures messages, and the load generator for release.
 ///
 /// # Errors
 /// When one does not build.
 pub(crate) fn build_for_load() -> Result<()> {
+    // One after the other: built together, they would share features, and `postern` would not be the shipped program.
     cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--package", "postern-cli"]))?;
+    let messages = ["--package", "postern-bench", "--bin", "postern-bench-messages"];
+    cargo::run(cargo::command(&["build", "--release", "--locked"]).args(messages))?;
     let manifest = "bench/loadtool/Cargo.toml";
     let mut build = cargo::command(&["build", "--release", "--locked", "--manifest-path", manifest]);
     cargo::run(build.arg("--target-dir").arg(cargo::target().join("loadtool")))

@@ -193,7 +193,7 @@ pub(crate) fn icons() -> Result<ExitCode> {
 /// When they do not build.
 pub(crate) fn types() -> Result<ExitCode> {
     for test in [
-        &["test", "--package", "postern-engine", "--test", "types"][..],
+        &["test", "--package", "postern-engine", "--test", "engines", "types::"][..],
         &["test", "--package", "postern-app", "--lib", "shell::"],
     ] {
         let status = cargo::command(test).env("POSTERN_WRITE_TYPES", "1").status().context("Failed to start cargo")?;

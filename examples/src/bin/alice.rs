@@ -1,4 +1,7 @@
 //! Alice makes a secure channel with Bob through the hub, and gets her echo. `alice HUB:PORT RELAY`.
+//!
+//! The shortest version. What it leaves out is trust: Alice accepts whoever answers, so the hub could be in the middle.
+//! `alice_trusted` accepts Bob only.
 
 use postern_node::{Node, Result, SecureChannelOptions, route};
 
@@ -10,7 +13,7 @@ async fn main() -> Result<()> {
     let node = Node::new();
     let alice = node.create_identity().await?;
 
-    // The hub forwards what it cannot read; the handshake proves to Alice who is at the other end.
+    // The hub forwards ciphertext. The handshake proves an identity, but Alice expects none in particular: she prints it.
     let hub = node.tcp_connect(hub).await?;
     let bobs = route![&hub, relay, "listener"];
     let anyone = SecureChannelOptions::trust_anyone();

@@ -1,4 +1,6 @@
 //! Bob waits behind a hub for whoever wants an echo. Run a hub (`postern hub`), then `bob HUB:PORT`.
+//!
+//! The shortest version. What it leaves out is trust: Bob accepts everybody. `bob_trusted` accepts Alice only.
 
 use postern_node::{Echoer, Node, Result, SecureChannelOptions};
 

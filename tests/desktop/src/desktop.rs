@@ -1,20 +1,20 @@
-//! The screen, the bus and the keyring of one person.
+//! The screen, the session bus and the keyring of one user.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use postern_tests::{Process, debian, temp_dir};
+use postern_testkit::{Process, debian, temp_dir};
 use tempfile::TempDir;
 use zbus::Connection;
 use zbus::fdo::DBusProxy;
 
-use crate::wait::{PATIENCE, until};
+use postern_testkit::{TIMEOUT, eventually_async};
 
 const PASSWORD: &str = "login password";
 const SECRETS: &str = "org.freedesktop.secrets";
-/// A bus without service activation: nothing starts, and no password window opens, unless the test says so.
+/// A bus without service activation: nothing starts, and no password dialog opens, unless the test starts it.
 const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -25,20 +25,20 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 </busconfig>
 "#;
 
-/// How the keyring is found at the beginning.
+/// The state of the keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keyring {
-    /// Open.
+    /// Running, and unlocked.
     Unlocked,
-    /// There, and locked.
+    /// Running, and locked.
     Locked,
-    /// Not there.
+    /// Not running.
     Missing,
 }
 
-/// A screen, a bus, a keyring and a home that nobody else uses.
+/// A screen, a bus, a keyring and a home directory of its own.
 pub struct Desktop {
-    // Dropped in this order: programs first, then what they stand on.
+    // Dropped in this order: programs before what they are connected to.
     keyring: Option<Process>,
     connection: Connection,
     _window_manager: Process,
@@ -50,7 +50,7 @@ pub struct Desktop {
 }
 
 impl Desktop {
-    /// Starts everything and waits until it is there.
+    /// Starts all of it and waits until it can be used.
     pub async fn start(keyring: Keyring) -> Self {
         let home = temp_dir();
         for directory in ["run", "config", "data", "cache"] {
@@ -62,18 +62,18 @@ impl Desktop {
         screen.args(["-displayfd", "1", "-screen", "0", "1920x1400x24", "-nolisten", "tcp", "-noreset"]);
         let screen = Process::spawn(&mut screen);
         let is_number = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
-        let display = format!(":{}", screen.wait_for_line(is_number, PATIENCE));
+        let display = format!(":{}", screen.wait_for_line(is_number, TIMEOUT));
 
         let config = home.path().join("bus.conf");
         fs::write(&config, BUS).unwrap();
         let mut bus = debian::command("dbus-daemon");
         bus.arg("--config-file").arg(&config).args(["--nofork", "--nopidfile", "--print-address=1"]);
         let bus = Process::spawn(&mut bus);
-        let address = bus.wait_for_line(|line| line.starts_with("unix:"), PATIENCE);
+        let address = bus.wait_for_line(|line| line.starts_with("unix:"), TIMEOUT);
         let connection = zbus::connection::Builder::address(address.as_str()).unwrap().build().await.unwrap();
 
         let mut window_manager = debian::command("openbox");
-        surround(&mut window_manager, home.path(), &display, &address);
+        set_environment(&mut window_manager, home.path(), &display, &address);
         let window_manager = Process::spawn(&mut window_manager);
         let mut desktop = Self {
             keyring: None,
@@ -89,12 +89,12 @@ impl Desktop {
         desktop
     }
 
-    /// Ends the keyring, and starts it as is said.
+    /// Stops the keyring, and starts it in this state.
     pub async fn start_keyring(&mut self, keyring: Keyring) {
         let bus = DBusProxy::new(&self.connection).await.unwrap();
         let owned = || async { bus.name_has_owner(SECRETS.try_into().unwrap()).await.unwrap() };
         self.keyring = None;
-        until("the keyring to be gone", || async { (!owned().await).then_some(()) }).await;
+        eventually_async("the keyring to be gone", TIMEOUT, || async { (!owned().await).then_some(()) }).await;
         if keyring == Keyring::Missing {
             return;
         }
@@ -109,19 +109,19 @@ impl Desktop {
         }
         process.end_input();
         self.keyring = Some(process);
-        until("the keyring", || async { owned().await.then_some(()) }).await;
+        eventually_async("the keyring", TIMEOUT, || async { owned().await.then_some(()) }).await;
     }
 
     /// A program of this desktop.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
-        self.surrounded(debian::command(program))
+        self.with_environment(debian::command(program))
     }
 
     /// A command, on this desktop.
     #[must_use]
-    pub fn surrounded(&self, mut command: Command) -> Command {
-        surround(&mut command, self.home.path(), &self.display, &self.address);
+    pub fn with_environment(&self, mut command: Command) -> Command {
+        set_environment(&mut command, self.home.path(), &self.display, &self.address);
         command
     }
 
@@ -130,7 +130,7 @@ impl Desktop {
         &self.connection
     }
 
-    /// The home directory, with everything the person has.
+    /// The home directory, with everything the user has.
     #[must_use]
     pub fn home(&self) -> &Path {
         self.home.path()
@@ -176,7 +176,7 @@ impl Desktop {
         String::from_utf8_lossy(&read.stdout).into_owned()
     }
 
-    /// Makes the window called `title` as large as is said, in points of the screen.
+    /// Resizes the window called `title`, in pixels of the screen.
     pub fn resize_window(&self, title: &str, width: u32, height: u32) {
         let found = self.windows(title);
         let window = found.lines().next().expect("there is no window to resize");
@@ -219,7 +219,7 @@ impl Desktop {
     }
 }
 
-fn surround(command: &mut Command, home: &Path, display: &str, address: &str) {
+fn set_environment(command: &mut Command, home: &Path, display: &str, address: &str) {
     command.env("HOME", home).env("DISPLAY", display).env("DBUS_SESSION_BUS_ADDRESS", address);
     for (name, directory) in
         [("RUNTIME_DIR", "run"), ("CONFIG_HOME", "config"), ("DATA_HOME", "data"), ("CACHE_HOME", "cache")]

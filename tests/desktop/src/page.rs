@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use postern_tests::{Process, debian};
+use postern_testkit::{Process, debian};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::desktop::Desktop;
-use crate::wait::{PATIENCE, until};
+use postern_testkit::{TIMEOUT, eventually_async};
 
 /// How long a session may take to begin before it is tried once more with a fresh driver.
 const SESSION: Duration = Duration::from_secs(15);
@@ -35,7 +35,7 @@ impl Page {
                 Self::begin(desktop, inspector).await.unwrap()
             }
         };
-        until("the page to be ready", || async {
+        eventually_async("the page to be ready", TIMEOUT, || async {
             page.evaluate("return document.body && document.body.dataset.ready || null").await?.as_str().map(drop)
         })
         .await;
@@ -46,10 +46,10 @@ impl Page {
         let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).map_err(|e| e.to_string())?;
         let port = listener.local_addr().map_err(|e| e.to_string())?.port();
         drop(listener);
-        let mut command = desktop.surrounded(debian::command("WebKitWebDriver"));
+        let mut command = desktop.with_environment(debian::command("WebKitWebDriver"));
         command.arg(format!("--port={port}")).arg(format!("--target=127.0.0.1:{inspector}"));
         let driver = Process::spawn(&mut command);
-        until("the driver", || async { TcpStream::connect(("127.0.0.1", port)).await.ok() }).await;
+        eventually_async("the driver", TIMEOUT, || async { TcpStream::connect(("127.0.0.1", port)).await.ok() }).await;
         let wanted = json!({ "capabilities": { "alwaysMatch": {} } });
         let begun = call(port, "POST", "/session", Some(&wanted)).await?;
         let session = begun["sessionId"].as_str().ok_or_else(|| format!("no session: {begun}"))?.to_owned();
@@ -58,7 +58,7 @@ impl Page {
 
     /// Clicks on what `selector` finds, as soon as it can be clicked.
     pub async fn click(&self, selector: &str) {
-        until(&format!("{selector} to be clicked"), || async {
+        eventually_async(&format!("{selector} to be clicked"), TIMEOUT, || async {
             let element = self.find(selector).await?;
             self.post(&format!("element/{element}/click"), json!({})).await.ok()
         })
@@ -67,7 +67,7 @@ impl Page {
 
     /// Replaces what is in the field that `selector` finds.
     pub async fn fill(&self, selector: &str, text: &str) {
-        until(&format!("{selector} to be filled"), || async {
+        eventually_async(&format!("{selector} to be filled"), TIMEOUT, || async {
             let element = self.find(selector).await?;
             self.post(&format!("element/{element}/clear"), json!({})).await.ok()?;
             self.post(&format!("element/{element}/value"), json!({ "text": text })).await.ok()
@@ -77,7 +77,7 @@ impl Page {
 
     /// Waits until `selector` finds something, and gives its text.
     pub async fn text(&self, selector: &str) -> String {
-        until(selector, || async {
+        eventually_async(selector, TIMEOUT, || async {
             let element = self.find(selector).await?;
             self.get(&format!("element/{element}/text")).await?.as_str().map(Into::into)
         })
@@ -85,17 +85,17 @@ impl Page {
     }
 
     /// Waits until `selector` finds something, seen or not.
-    pub async fn sees(&self, selector: &str) {
-        until(selector, || self.find(selector)).await;
+    pub async fn wait_for(&self, selector: &str) {
+        eventually_async(selector, TIMEOUT, || self.find(selector)).await;
     }
 
     /// Waits until `selector` finds nothing.
-    pub async fn misses(&self, selector: &str) {
+    pub async fn wait_until_gone(&self, selector: &str) {
         let gone = || async {
             let found = self.evaluate(&format!("return document.querySelectorAll({}).length", json!(selector))).await?;
             (found == 0).then_some(())
         };
-        until(&format!("{selector} to be gone"), gone).await;
+        eventually_async(&format!("{selector} to be gone"), TIMEOUT, gone).await;
     }
 
     /// What a piece of JavaScript returns; nothing if it fails.
@@ -105,7 +105,8 @@ impl Page {
 
     /// A picture of the page, as PNG in base64.
     pub async fn picture(&self) -> String {
-        until("a picture", || async { self.get("screenshot").await?.as_str().map(Into::into) }).await
+        eventually_async("a picture", TIMEOUT, || async { self.get("screenshot").await?.as_str().map(Into::into) })
+            .await
     }
 
     async fn find(&self, selector: &str) -> Option<String> {
@@ -135,7 +136,7 @@ async fn call(port: u16, method: &str, path: &str, body: Option<&Value>) -> Resu
         stream.write_all(asked.as_bytes()).await?;
         read_answer(&mut stream).await
     };
-    let answer = timeout(PATIENCE, exchanged).await.map_err(|_| "the driver is silent")?;
+    let answer = timeout(TIMEOUT, exchanged).await.map_err(|_| "the driver is silent")?;
     let answer = answer.map_err(|error| error.to_string())?;
     let mut answer: Value = serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
     let value = answer["value"].take();

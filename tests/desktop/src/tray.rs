@@ -10,7 +10,7 @@ use zbus::object_server::SignalEmitter;
 use zbus::zvariant::{Array, OwnedObjectPath, OwnedValue, Structure, Value};
 use zbus::{Connection, Proxy, interface};
 
-use crate::wait::until;
+use postern_testkit::{TIMEOUT, eventually_async};
 
 const NAME: &str = "org.kde.StatusNotifierWatcher";
 const PATH: &str = "/StatusNotifierWatcher";
@@ -122,7 +122,7 @@ impl Tray {
 
     /// A click with the left button on the icon.
     pub async fn click_icon(&self) {
-        let item = until("the tray's item", || self.item()).await;
+        let item = eventually_async("the tray's item", TIMEOUT, || self.item()).await;
         item.call_method("Activate", &(0_i32, 0_i32)).await.unwrap();
     }
 
@@ -142,7 +142,7 @@ impl Tray {
     /// Waits for a line of the menu, or of a menu in it, that is called `label` and satisfies `wanted`.
     pub async fn line(&self, label: &str, wanted: impl Fn(&Line) -> bool) -> Line {
         let seen = Seen(Mutex::default());
-        let found = until(label, || async {
+        let found = eventually_async(label, TIMEOUT, || async {
             let menu = self.menu().await;
             let found = menu.as_ref().and_then(|menu| menu.find(&|line| line.label == label && wanted(line)));
             *seen.0.lock().unwrap() = menu;
@@ -153,14 +153,15 @@ impl Tray {
 
     /// Waits for a line whose label begins with `label`.
     pub async fn line_like(&self, label: &str) -> Line {
-        until(label, || async { self.menu().await?.find(&|line| line.label.starts_with(label)) }).await
+        eventually_async(label, TIMEOUT, || async { self.menu().await?.find(&|line| line.label.starts_with(label)) })
+            .await
     }
 
     /// Clicks on `label` in the menu behind the line that begins with `menu`, or in the menu itself if that is empty.
     ///
     /// The menu may change between reading and clicking; then it is read again.
     pub async fn click(&self, menu: &str, label: &str) {
-        until(&format!("{menu} {label}"), || async {
+        eventually_async(&format!("{menu} {label}"), TIMEOUT, || async {
             let root = self.menu().await?;
             let menu = match menu {
                 "" => root,

@@ -1,12 +1,11 @@
 //! The identity's key: in the person's keychain, and nowhere else.
-#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
-#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::path::Path;
 
-use postern_desktop_tests::{Keyring, Person, until};
+use postern_desktop_tests::{DesktopUser, Keyring};
 use postern_engine::api::Request;
+use postern_testkit::{TIMEOUT, eventually_async};
 
 fn set_up() -> Request {
     Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true }
@@ -14,9 +13,9 @@ fn set_up() -> Request {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_key_is_in_the_keychain_and_not_on_the_disk() {
-    let mut ann = Person::new().await;
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
-    ann.ask(set_up()).await.unwrap();
+    ann.request(set_up()).await.unwrap();
     let stored =
         ann.desktop.command("secret-tool").args(["search", "--all", "--unlock", "service", "postern"]).output();
     let stored = stored.unwrap();
@@ -39,34 +38,37 @@ async fn the_key_is_in_the_keychain_and_not_on_the_disk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_locked_keychain_is_told_and_nothing_is_made_anew() {
-    let mut ann = Person::new().await;
+async fn a_locked_keychain_is_reported_and_no_new_key_is_created() {
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
-    ann.ask(set_up()).await.unwrap();
-    let me = ann.sees("herself", |snapshot| snapshot.me.clone()).await;
+    ann.request(set_up()).await.unwrap();
+    let me = ann.wait_for("herself", |snapshot| snapshot.me.clone()).await;
     ann.stop();
 
     ann.desktop.start_keyring(Keyring::Locked).await;
     ann.start(&["--hidden"]);
     let locked = "keychain locked";
-    until(locked, || async { ann.tray.tooltip().await?.contains(locked).then_some(()) }).await;
+    eventually_async(locked, TIMEOUT, || async { ann.tray.tooltip().await?.contains(locked).then_some(()) }).await;
 
     ann.tray.click_icon().await;
     let window = ann.page().await;
-    window.sees("[data-code=keychain-locked]").await;
+    window.wait_for("[data-code=keychain-locked]").await;
 
     ann.desktop.start_keyring(Keyring::Unlocked).await;
     window.click("[data-code=keychain-locked] button").await;
-    window.misses("[data-code=keychain-locked]").await;
-    until("the lock to be forgotten", || async { (!ann.tray.tooltip().await?.contains(locked)).then_some(()) }).await;
-    assert_eq!(ann.sees("herself again", |snapshot| snapshot.me.clone()).await, me);
+    window.wait_until_gone("[data-code=keychain-locked]").await;
+    eventually_async("the lock to be forgotten", TIMEOUT, || async {
+        (!ann.tray.tooltip().await?.contains(locked)).then_some(())
+    })
+    .await;
+    assert_eq!(ann.wait_for("herself again", |snapshot| snapshot.me.clone()).await, me);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_keychain_nobody_is_set_up() {
-    let mut ann = Person::with(Keyring::Missing).await;
+    let mut ann = DesktopUser::with(Keyring::Missing).await;
     ann.start(&["--hidden"]);
-    let fault = ann.ask(set_up()).await.unwrap_err();
+    let fault = ann.request(set_up()).await.unwrap_err();
     assert_eq!(fault.code, postern_engine::api::Code::KeychainMissing, "{fault}");
 }
 

@@ -1,20 +1,20 @@
 //! Two people, each with a desktop and the real app, and a hub between them.
-#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
-#![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
 
-use postern_desktop_tests::{Person, free_port, until};
+use postern_desktop_tests::DesktopUser;
 use postern_engine::api::{
     Answer, Code, GrantState, InletLink, InvitationId, InviteTo, LinkState, Request, ServiceId, ServiceKind, Snapshot,
     Status, Terms,
 };
-use postern_tests::{Hub, Service, client};
+use postern_testkit::port::free_port;
+use postern_testkit::{Hub, Service, client};
+use postern_testkit::{TIMEOUT, eventually_async};
 
 /// Ann shares her page with Ben; nobody has accepted anything yet.
 struct Story {
-    ann: Person,
-    ben: Person,
+    ann: DesktopUser,
+    ben: DesktopUser,
     hub: Hub,
     page: Service,
     service: ServiceId,
@@ -24,7 +24,7 @@ impl Story {
     async fn begin() -> Self {
         let (hub, page) = (Hub::start(), Service::http());
         let address = hub.address().to_string();
-        let (ann, ben) = tokio::join!(Person::set_up("Ann", &address), Person::set_up("Ben", &address));
+        let (ann, ben) = tokio::join!(DesktopUser::set_up("Ann", &address), DesktopUser::set_up("Ben", &address));
         let service = share(&ann, "Notes", page.address()).await;
         Self { ann, ben, hub, page, service }
     }
@@ -33,11 +33,11 @@ impl Story {
     async fn joined() -> Self {
         let story = Self::begin().await;
         let link = story.link().await;
-        let opened = story.ben.ask(Request::Open { link: postern_engine::api::Secret::new(link) }).await.unwrap();
+        let opened = story.ben.request(Request::Open { link: postern_engine::api::Secret::new(link) }).await.unwrap();
         let Answer::Preview { preview } = opened else { panic!("{opened:?} is no preview") };
         // Both are on one machine, so the owner's own port is taken.
         let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
-        story.ben.ask(accept).await.unwrap();
+        story.ben.request(accept).await.unwrap();
         story.reaches().await;
         story
     }
@@ -49,7 +49,7 @@ impl Story {
 
     /// Waits until Ben's portal is up, and fetches Ann's page through it.
     async fn reaches(&self) -> SocketAddr {
-        let address = self.ben.sees("the portal to be up", portal_address).await;
+        let address = self.ben.wait_for("the portal to be up", portal_address).await;
         fetch(address).await;
         address
     }
@@ -68,7 +68,7 @@ fn portal_fault(snapshot: &Snapshot) -> Option<Code> {
 }
 
 async fn fetch(address: SocketAddr) {
-    until("the page through the portal", || async {
+    eventually_async("the page through the portal", TIMEOUT, || async {
         let asked = tokio::task::spawn_blocking(move || client::ask(address, b"GET / HTTP/1.0\r\n\r\n"));
         let answer = asked.await.unwrap().ok()?;
         answer.starts_with(b"HTTP/1").then_some(())
@@ -76,7 +76,7 @@ async fn fetch(address: SocketAddr) {
     .await;
 }
 
-async fn share(person: &Person, name: &str, target: SocketAddr) -> ServiceId {
+async fn share(person: &DesktopUser, name: &str, target: SocketAddr) -> ServiceId {
     let share = Request::Share {
         name: name.into(),
         kind: ServiceKind::Http,
@@ -84,15 +84,15 @@ async fn share(person: &Person, name: &str, target: SocketAddr) -> ServiceId {
         path: None,
         description: None,
     };
-    match person.ask(share).await.unwrap() {
+    match person.request(share).await.unwrap() {
         Answer::Service { service } => service,
         other => panic!("{other:?} is no service"),
     }
 }
 
-async fn invite(person: &Person, service: ServiceId, to: InviteTo) -> (InvitationId, Option<String>) {
+async fn invite(person: &DesktopUser, service: ServiceId, to: InviteTo) -> (InvitationId, Option<String>) {
     let invite = Request::Invite { service, to, ask_first: false, valid_for: None, terms: Terms::default() };
-    match person.ask(invite).await.unwrap() {
+    match person.request(invite).await.unwrap() {
         Answer::Invitation { invitation, link } => (invitation, link.map(|link| link.reveal().to_owned())),
         other => panic!("{other:?} is no invitation"),
     }
@@ -101,7 +101,7 @@ async fn invite(person: &Person, service: ServiceId, to: InviteTo) -> (Invitatio
 #[tokio::test(flavor = "multi_thread")]
 async fn first_run_share_and_join_through_the_windows() {
     let (hub, page) = (Hub::start(), Service::http());
-    let (mut ann, mut ben) = tokio::join!(Person::new(), Person::new());
+    let (mut ann, mut ben) = tokio::join!(DesktopUser::new(), DesktopUser::new());
     ann.start(&[]);
     let window = ann.page().await;
     first_run(&window, "Ann", &hub).await;
@@ -113,8 +113,8 @@ async fn first_run_share_and_join_through_the_windows() {
     window.fill("[data-testid=share-name]", "Notes & <b>more</b>").await;
     window.click("[data-testid=share-submit]").await;
     window.click("[data-testid=invite-submit]").await;
-    window.sees("[data-testid=qr]").await;
-    let link = until("the link", || async {
+    window.wait_for("[data-testid=qr]").await;
+    let link = eventually_async("the link", TIMEOUT, || async {
         let found = window.evaluate("return document.querySelector('[data-testid=link]')?.value").await?;
         found.as_str().map(str::trim).filter(|link| link.starts_with("postern://join/")).map(String::from)
     })
@@ -123,20 +123,20 @@ async fn first_run_share_and_join_through_the_windows() {
 
     // What her window shows is not notified too, so she closes it.
     ann.desktop.close_window("Postern");
-    until("Ann's window to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
+    eventually_async("Ann's window to be gone", TIMEOUT, || async { (!ann.shows_window()).then_some(()) }).await;
 
     // Ben has never run Postern: the link starts it, waits until he has set up, and is not accepted by itself.
     ben.start(&[&link]);
     let window = ben.page().await;
     first_run(&window, "Ben", &hub).await;
-    window.sees("[data-testid=invitation]").await;
-    assert!(ben.sees("his invitation", |snapshot| Some(snapshot.inlets.is_empty())).await);
+    window.wait_for("[data-testid=invitation]").await;
+    assert!(ben.wait_for("his invitation", |snapshot| Some(snapshot.inlets.is_empty())).await);
     window.fill("[data-testid=invitation-port]", &free_port().to_string()).await;
     window.click("[data-testid=accept]").await;
-    let address = ben.sees("the portal to be up", portal_address).await;
+    let address = ben.wait_for("the portal to be up", portal_address).await;
     fetch(address).await;
     ben.tray.line_like("“Notes & <b>more</b>” from “Ann”: up").await;
-    let joined = ann.corner.note("Ben joined").await;
+    let joined = ann.notifications.wait_for_notification("Ben joined").await;
     assert_eq!(joined.body, "They now have access to “Notes &amp; &lt;b&gt;more&lt;/b&gt;”.");
 }
 
@@ -145,14 +145,14 @@ async fn first_run(window: &postern_desktop_tests::Page, name: &str, hub: &Hub) 
     window.click("[data-testid=next]").await;
     window.fill("[data-testid=hub]", &hub.address().to_string()).await;
     window.click("[data-testid=finish]").await;
-    window.misses("[data-testid=first-run]").await;
+    window.wait_until_gone("[data-testid=first-run]").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_opens_in_the_app_that_runs() {
     let story = Story::begin().await;
     let link = story.link().await;
-    let _ = story.ben.start_again(&[&link]).success();
+    let _ = story.ben.start_second(&[&link]).success();
     let window = story.ben.page().await;
     let text = window.text("[data-testid=invitation]").await;
     assert!(text.contains("Notes") && text.contains("Ann"), "{text}");
@@ -160,10 +160,10 @@ async fn a_link_opens_in_the_app_that_runs() {
     window.click("[data-testid=accept]").await;
     story.reaches().await;
 
-    let broken = story.ben.start_again(&["postern://join/nonsense"]).success();
+    let broken = story.ben.start_second(&["postern://join/nonsense"]).success();
     assert!(broken.stderr.is_empty() || !broken.stderr.contains("nonsense"));
-    let note = story.ben.corner.note("This link cannot be used").await;
-    window.sees("[data-testid=fault][data-code=bad-ticket]").await;
+    let note = story.ben.notifications.wait_for_notification("This link cannot be used").await;
+    window.wait_for("[data-testid=fault][data-code=bad-ticket]").await;
     assert_eq!(window.text("[data-testid=fault]").await, note.body, "the window says it too");
 }
 
@@ -171,22 +171,23 @@ async fn a_link_opens_in_the_app_that_runs() {
 async fn an_invitation_is_accepted_from_its_notification() {
     let story = Story::joined().await;
     // They know each other now: the second service needs no link.
-    let ben = story.ann.sees("Ben", |snapshot| snapshot.contacts.first().map(|contact| contact.identifier));
+    let ben = story.ann.wait_for("Ben", |snapshot| snapshot.contacts.first().map(|contact| contact.identifier));
     let person = ben.await;
     let other = Service::http();
     let second = share(&story.ann, "Wiki", other.address()).await;
     invite(&story.ann, second, InviteTo::Contact { person }).await;
-    let note = story.ben.corner.note("Ann invites you").await;
+    let note = story.ben.notifications.wait_for_notification("Ann invites you").await;
     assert_eq!(note.body, "Accept to use “Wiki” on this computer.");
-    story.ben.corner.press(&note, "Accept").await;
+    story.ben.notifications.press(&note, "Accept").await;
     let inlet = |snapshot: &Snapshot| snapshot.inlets.iter().find(|inlet| inlet.name == "Wiki").map(|inlet| inlet.id);
-    let inlet = story.ben.sees("the new portal", inlet).await;
+    let inlet = story.ben.wait_for("the new portal", inlet).await;
     let elsewhere = Request::ChangeInlet { inlet, name: None, port: Some(free_port()) };
-    story.ben.ask(elsewhere).await.unwrap();
+    story.ben.request(elsewhere).await.unwrap();
     story.ben.tray.line_like("“Wiki” from “Ann”: up").await;
-    let gone =
-        || async { (!story.ben.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
-    until("the answered notification to be gone", gone).await;
+    let gone = || async {
+        (!story.ben.notifications.all().iter().any(|shown| shown.id == note.id && shown.open)).then_some(())
+    };
+    eventually_async("the answered notification to be gone", TIMEOUT, gone).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,39 +200,40 @@ async fn a_knock_is_answered_from_its_notification() {
         valid_for: None,
         terms: Terms::default(),
     };
-    let Answer::Invitation { link: Some(link), .. } = story.ann.ask(ask_first).await.unwrap() else {
+    let Answer::Invitation { link: Some(link), .. } = story.ann.request(ask_first).await.unwrap() else {
         panic!("there is no link");
     };
-    let Answer::Preview { preview } = story.ben.ask(Request::Open { link }).await.unwrap() else {
+    let Answer::Preview { preview } = story.ben.request(Request::Open { link }).await.unwrap() else {
         panic!("there is no preview");
     };
     let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
-    story.ben.ask(accept).await.unwrap();
-    let note = story.ann.corner.note("Ben asks for access").await;
+    story.ben.request(accept).await.unwrap();
+    let note = story.ann.notifications.wait_for_notification("Ben asks for access").await;
     assert_eq!(note.body, "They want to use “Notes”.");
     let labels: Vec<_> = note.buttons.iter().map(|(_, label)| label.as_str()).collect();
     assert_eq!(labels, ["Open Postern", "Allow once", "Always allow", "Deny"]);
     story.ann.tray.line_like("“Ben” asks for access to “Notes”").await;
-    assert!(story.ben.sees("his portals", |snapshot| Some(snapshot.inlets.is_empty())).await, "he waits outside");
+    assert!(story.ben.wait_for("his portals", |snapshot| Some(snapshot.inlets.is_empty())).await, "he waits outside");
 
-    story.ann.corner.press(&note, "Allow once").await;
+    story.ann.notifications.press(&note, "Allow once").await;
     story.reaches().await;
     let terms = |snapshot: &Snapshot| Some(snapshot.services.first()?.people.first()?.terms.clone());
-    assert!(story.ann.sees("Ben inside", terms).await.until_quit, "once is until she quits");
-    let gone =
-        || async { (!story.ann.corner.notes().iter().any(|shown| shown.id == note.id && shown.open)).then_some(()) };
-    until("the answered notification to be gone", gone).await;
+    assert!(story.ann.wait_for("Ben inside", terms).await.until_quit, "once is until she quits");
+    let gone = || async {
+        (!story.ann.notifications.all().iter().any(|shown| shown.id == note.id && shown.open)).then_some(())
+    };
+    eventually_async("the answered notification to be gone", TIMEOUT, gone).await;
     let asks = |snapshot: &Snapshot| snapshot.knocks.is_empty().then_some(());
-    story.ann.sees("nobody at the door", asks).await;
+    story.ann.wait_for("nobody at the door", asks).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_and_links_are_copied() {
     let story = Story::joined().await;
     let address = story.reaches().await.to_string();
-    let in_clipboard = |person: &Person, text: &str| (person.desktop.clipboard() == text).then_some(());
+    let in_clipboard = |person: &DesktopUser, text: &str| (person.desktop.clipboard() == text).then_some(());
     story.ben.tray.click("“Notes” from “Ann”", &format!("Copy address {address}")).await;
-    until("the address in the clipboard", || async { in_clipboard(&story.ben, &address) }).await;
+    eventually_async("the address in the clipboard", TIMEOUT, || async { in_clipboard(&story.ben, &address) }).await;
 
     // A link, by the window.
     story.ann.tray.click_icon().await;
@@ -239,26 +241,26 @@ async fn addresses_and_links_are_copied() {
     window.click("[data-testid=service-open]").await;
     window.click("[data-testid=service-invite]").await;
     window.click("[data-testid=invite-submit]").await;
-    window.sees("[data-testid=link]").await;
+    window.wait_for("[data-testid=link]").await;
     let link = window.evaluate("return document.querySelector('[data-testid=link]').value").await.unwrap();
     let link = link.as_str().unwrap().trim().to_owned();
     assert!(link.starts_with("postern://join/"), "{link}");
     window.click("[data-testid=copy-link]").await;
-    until("the link in the clipboard", || async { in_clipboard(&story.ann, &link) }).await;
+    eventually_async("the link in the clipboard", TIMEOUT, || async { in_clipboard(&story.ann, &link) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn strange_names_are_only_names() {
+async fn unusual_names_are_shown_as_text() {
     // From right to left, with emoji that are joined and of a colour, markup, and as long as names can be.
     let (arabic, emoji) = ("ليلى", "👩🏽‍🚀🪐");
     let person = format!("{arabic} {emoji} <b>&amp;</b>");
     let service = format!("{arabic} <img src=x onerror=document.title=1> {}", "w".repeat(30));
     let (hub, page) = (Hub::start(), Service::http());
     let address = hub.address().to_string();
-    let (ann, ben) = tokio::join!(Person::set_up(&person, &address), Person::set_up("Ben", &address));
+    let (ann, ben) = tokio::join!(DesktopUser::set_up(&person, &address), DesktopUser::set_up("Ben", &address));
     let shared = share(&ann, &service, page.address()).await;
     let (_, link) = invite(&ann, shared, InviteTo::Link { note: None }).await;
-    let _ = ben.start_again(&[&link.unwrap()]).success();
+    let _ = ben.start_second(&[&link.unwrap()]).success();
     let window = ben.page().await;
     let text = window.text("[data-testid=invitation]").await;
     assert!(text.contains(&person) && text.contains(&service), "{text}");
@@ -271,14 +273,14 @@ async fn strange_names_are_only_names() {
     assert!(line.label.ends_with("…\u{2069}”") && !line.label.contains('\n'), "{}", line.label);
     window.fill("[data-testid=invitation-port]", &free_port().to_string()).await;
     window.click("[data-testid=accept]").await;
-    let up = ben.sees("the portal to be up", portal_address).await;
+    let up = ben.wait_for("the portal to be up", portal_address).await;
     fetch(up).await;
     window.click("[data-testid=nav-home]").await;
-    window.sees("[data-testid=inlet][data-state=up]").await;
+    window.wait_for("[data-testid=inlet][data-state=up]").await;
     assert_eq!(window.evaluate(markup).await.unwrap(), serde_json::json!(["Postern", 0, true]));
 
     // What reads markup in notifications gets none.
-    let joined = ann.corner.note("Ben joined").await;
+    let joined = ann.notifications.wait_for_notification("Ben joined").await;
     assert!(joined.body.contains("&lt;img src=x"), "{}", joined.body);
 }
 
@@ -287,10 +289,10 @@ async fn the_tray_and_the_window_show_the_same() {
     let story = Story::joined().await;
     story.ben.tray.click_icon().await;
     let window = story.ben.page().await;
-    window.sees("[data-testid=inlet][data-on=true][data-state=up]").await;
+    window.wait_for("[data-testid=inlet][data-on=true][data-state=up]").await;
 
     story.ben.tray.click("“Notes” from “Ann”", "On").await;
-    window.sees("[data-testid=inlet][data-on=false]").await;
+    window.wait_for("[data-testid=inlet][data-on=false]").await;
     story.ben.tray.line_like("“Notes” from “Ann”: off").await;
 
     window.click("[data-testid=inlet-toggle]").await;
@@ -300,23 +302,27 @@ async fn the_tray_and_the_window_show_the_same() {
     // And the owner's side, by the tray alone.
     story.ann.tray.click("", "Share “Notes”").await;
     story.ann.tray.line("Share “Notes”", |line| line.checked == Some(false)).await;
-    window.sees("[data-testid=inlet][data-state=down]").await;
+    window.wait_for("[data-testid=inlet][data-state=down]").await;
     story.ann.tray.click("", "Share “Notes”").await;
-    window.sees("[data-testid=inlet][data-state=up]").await;
+    window.wait_for("[data-testid=inlet][data-state=up]").await;
     story.reaches().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revoking_cuts_and_is_told() {
+async fn revoking_cuts_streams_and_notifies_both() {
     let story = Story::joined().await;
-    let grant = story.ann.sees("the grant", |snapshot| Some(snapshot.services.first()?.people.first()?.grant)).await;
-    story.ann.ask(Request::RevokeGrant { grant }).await.unwrap();
-    let code = story.ben.sees("the portal to be down", portal_fault).await;
+    let grant =
+        story.ann.wait_for("the grant", |snapshot| Some(snapshot.services.first()?.people.first()?.grant)).await;
+    story.ann.request(Request::RevokeGrant { grant }).await.unwrap();
+    let code = story.ben.wait_for("the portal to be down", portal_fault).await;
     assert_eq!(code, Code::Revoked);
     story.ben.tray.line_like("“Notes” from “Ann”: access revoked").await;
-    story.ben.corner.note("“Notes” is down").await;
+    story.ben.notifications.wait_for_notification("“Notes” is down").await;
     let state = |snapshot: &Snapshot| Some(snapshot.services.first()?.people.first()?.state);
-    story.ann.sees("the grant revoked", |snapshot| (state(snapshot) != Some(GrantState::Active)).then_some(())).await;
+    story
+        .ann
+        .wait_for("the grant revoked", |snapshot| (state(snapshot) != Some(GrantState::Active)).then_some(()))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,9 +330,9 @@ async fn pausing_everything_pauses_both_ways() {
     let story = Story::joined().await;
     story.ann.tray.click("", "Pause everything").await;
     story.ann.tray.line("Everything is paused", |line| !line.enabled).await;
-    let status = story.ann.sees("the pause", |snapshot| snapshot.paused.then_some(snapshot.status)).await;
+    let status = story.ann.wait_for("the pause", |snapshot| snapshot.paused.then_some(snapshot.status)).await;
     assert_eq!(status, Status::Paused);
-    story.ben.sees("the portal to be down", portal_fault).await;
+    story.ben.wait_for("the portal to be down", portal_fault).await;
     story.ann.tray.click("", "Pause everything").await;
     story.reaches().await;
 }
@@ -346,16 +352,16 @@ async fn a_restart_restores_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_was_gone_comes_back() {
+async fn sessions_reconnect_to_a_restarted_hub() {
     let Story { ann, ben, hub, page, service } = Story::joined().await;
     let address = hub.address();
     drop(hub);
-    ben.corner.note(&format!("Disconnected from {address}")).await;
+    ben.notifications.wait_for_notification(&format!("Disconnected from {address}")).await;
     ben.tray.line("Offline: no hub or portal is reachable", |_| true).await;
     let hub = Hub::start_at(address);
-    ben.corner.note(&format!("Reconnected to {address}")).await;
+    ben.notifications.wait_for_notification(&format!("Reconnected to {address}")).await;
     let story = Story { ann, ben, hub, page, service };
     story.reaches().await;
     let up = |snapshot: &Snapshot| snapshot.hubs.iter().all(|hub| hub.link == LinkState::Up).then_some(());
-    story.ann.sees("her hub", up).await;
+    story.ann.wait_for("her hub", up).await;
 }

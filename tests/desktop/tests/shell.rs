@@ -1,24 +1,23 @@
 //! The app as a program of the desktop: tray, window, second launches, files, mistakes. Nobody else is needed.
-#![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
-#![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
 
-use postern_desktop_tests::{PATIENCE, Person, until};
+use postern_desktop_tests::DesktopUser;
 use postern_engine::api::{Code, Request, ServiceKind};
-use postern_tests::{Process, debian, program};
+use postern_testkit::{Process, debian, program};
+use postern_testkit::{TIMEOUT, eventually_async};
 
 /// Ann, whom nobody else is needed for.
-async fn ann_alone() -> Person {
-    let mut ann = Person::new().await;
+async fn ann_alone() -> DesktopUser {
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
-    ann.ask(Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true }).await.unwrap();
+    ann.request(Request::SetUp { name: "Ann".into(), hubs: Vec::new(), this_computer: true }).await.unwrap();
     ann
 }
 
 /// What the dialog says that a program shows which cannot go on.
-async fn told(ann: &Person) -> String {
-    until("the dialog", || async {
+async fn told(ann: &DesktopUser) -> String {
+    eventually_async("the dialog", TIMEOUT, || async {
         let words = ann.desktop.owner_of("Postern")?;
         let place = words.iter().position(|word| word == "--tell")?;
         words.get(place + 1).cloned()
@@ -28,36 +27,36 @@ async fn told(ann: &Person) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hidden_it_is_only_in_the_tray() {
-    let mut ann = Person::new().await;
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     ann.tray.line("Not set up yet", |line| !line.enabled).await;
     assert_eq!(ann.tray.tooltip().await.as_deref(), Some("Postern: Not set up yet"));
     assert_eq!(ann.tray.icon_sizes().await, [22, 32, 48]);
-    assert!(!ann.sees_window());
+    assert!(!ann.shows_window());
     ann.tray.click("", "Quit Postern").await;
     let app = ann.app();
-    until("the app to end", || async { app.ended() }).await;
+    eventually_async("the app to end", TIMEOUT, || async { app.ended() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_icon_shows_the_window_and_closing_hides_it() {
-    let mut ann = Person::new().await;
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     ann.tray.click_icon().await;
-    until("the window", || async { ann.sees_window().then_some(()) }).await;
+    eventually_async("the window", TIMEOUT, || async { ann.shows_window().then_some(()) }).await;
     ann.desktop.close_window("Postern");
-    until("the window to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
+    eventually_async("the window to be gone", TIMEOUT, || async { (!ann.shows_window()).then_some(()) }).await;
     assert!(ann.app().ended().is_none(), "it stays in the tray");
     ann.tray.click("", "Open Postern").await;
-    until("the window again", || async { ann.sees_window().then_some(()) }).await;
+    eventually_async("the window again", TIMEOUT, || async { ann.shows_window().then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panel_may_come_late_and_crash() {
-    let mut ann = Person::new().await;
+    let mut ann = DesktopUser::new().await;
     ann.tray.crash().await;
     ann.start(&["--hidden"]);
-    ann.sees("the engine", |_| Some(())).await;
+    ann.wait_for("the engine", |_| Some(())).await;
     assert!(ann.tray.menu().await.is_none());
     ann.tray.come_back().await;
     ann.tray.line("Not set up yet", |_| true).await;
@@ -67,21 +66,21 @@ async fn a_panel_may_come_late_and_crash() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_start_shows_the_first() {
-    let mut ann = Person::new().await;
+async fn a_second_start_shows_the_first_instance() {
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     ann.tray.line("Open Postern", |_| true).await;
-    let second = ann.start_again(&[]).success();
+    let second = ann.start_second(&[]).success();
     assert!(second.stdout.contains("already running"), "{}", second.stdout);
-    until("the window", || async { ann.sees_window().then_some(()) }).await;
+    eventually_async("the window", TIMEOUT, || async { ann.shows_window().then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_starts_at_once_are_one_program() {
-    let ann = Person::new().await;
+async fn concurrent_starts_are_a_single_instance() {
+    let ann = DesktopUser::new().await;
     let mut starts: Vec<_> = (0..5).map(|_| Process::spawn(ann.command().arg("--hidden"))).collect();
     // Whichever is first stays; the others have it show itself and end.
-    let first = until("all but one to end", || async {
+    let first = eventually_async("all but one to end", TIMEOUT, || async {
         let running: Vec<_> = (0..starts.len()).filter(|it| starts[*it].ended().is_none()).collect();
         (running.len() == 1).then(|| running[0])
     });
@@ -92,11 +91,11 @@ async fn many_starts_at_once_are_one_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_lead_here() {
-    let mut ann = Person::new().await;
+async fn links_are_registered_with_the_desktop() {
+    let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     let entry = ann.desktop.home().join("data/applications/org.postern.app.desktop");
-    let text = until("the desktop entry", || async { std::fs::read_to_string(&entry).ok() }).await;
+    let text = eventually_async("the desktop entry", TIMEOUT, || async { std::fs::read_to_string(&entry).ok() }).await;
     assert!(text.contains("\nMimeType=x-scheme-handler/postern;\n"), "{text}");
     let valid = ann.desktop.command("desktop-file-validate").arg(&entry).output().unwrap();
     assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stdout));
@@ -104,9 +103,9 @@ async fn links_lead_here() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_screen_it_says_so() {
-    let ann = Person::new().await;
-    let mut command = ann.desktop.surrounded(program::command("postern-app"));
-    let ended = Process::run(command.env_remove("DISPLAY"), PATIENCE);
+    let ann = DesktopUser::new().await;
+    let mut command = ann.desktop.with_environment(program::command("postern-app"));
+    let ended = Process::run(command.env_remove("DISPLAY"), TIMEOUT);
     assert_eq!(ended.status.code(), Some(69), "{}", ended.stderr);
     assert!(ended.stderr.contains("Postern needs a display"), "{}", ended.stderr);
 }
@@ -117,10 +116,10 @@ async fn starting_with_the_desktop_is_an_entry_in_its_settings() {
     let entry = ann.desktop.home().join("config/autostart/org.postern.app.desktop");
     ann.tray.click("", "Settings…").await;
     let window = ann.page().await;
-    window.sees("[data-testid=autostart][aria-checked=false]").await;
+    window.wait_for("[data-testid=autostart][aria-checked=false]").await;
     assert!(!entry.exists());
     window.click("[data-testid=autostart]").await;
-    window.sees("[data-testid=autostart][aria-checked=true]").await;
+    window.wait_for("[data-testid=autostart][aria-checked=true]").await;
     let text = fs::read_to_string(&entry).unwrap();
     let valid = ann.desktop.command("desktop-file-validate").arg(&entry).output().unwrap();
     assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stdout));
@@ -128,14 +127,14 @@ async fn starting_with_the_desktop_is_an_entry_in_its_settings() {
     // A desktop runs that line when the person logs in; here a shell does, once Ann has logged out.
     let line = text.lines().find_map(|line| line.strip_prefix("Exec=")).unwrap().to_owned();
     window.click("[data-testid=autostart]").await;
-    window.sees("[data-testid=autostart][aria-checked=false]").await;
+    window.wait_for("[data-testid=autostart][aria-checked=false]").await;
     assert!(!entry.exists());
     ann.tray.click("", "Quit Postern").await;
-    until("the app to end", || async { ann.app().ended() }).await;
-    let mut shell = ann.desktop.surrounded(debian::command("sh"));
+    eventually_async("the app to end", TIMEOUT, || async { ann.app().ended() }).await;
+    let mut shell = ann.desktop.with_environment(debian::command("sh"));
     let _again = Process::spawn(shell.arg("-c").arg(format!("exec {line}")));
     ann.tray.line("Pause everything", |line| line.enabled).await;
-    assert!(!ann.sees_window());
+    assert!(!ann.shows_window());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,29 +144,33 @@ async fn a_backup_is_written_where_the_system_asked() {
     let window = ann.page().await;
     window.click("[data-testid=backup]").await;
     window.click("[data-testid=backup-choose]").await;
-    until("the file dialog", || async { ann.desktop.shows_window("Save as").then_some(()) }).await;
+    eventually_async("the file dialog", TIMEOUT, || async { ann.desktop.shows_window("Save as").then_some(()) }).await;
     ann.desktop.close_window("Save as");
-    until("the file dialog to be gone", || async { (!ann.desktop.shows_window("Save as")).then_some(()) }).await;
+    eventually_async("the file dialog to be gone", TIMEOUT, || async {
+        (!ann.desktop.shows_window("Save as")).then_some(())
+    })
+    .await;
 
     window.click("[data-testid=backup-choose]:enabled").await;
-    until("the file dialog again", || async { ann.desktop.shows_window("Save as").then_some(()) }).await;
+    eventually_async("the file dialog again", TIMEOUT, || async { ann.desktop.shows_window("Save as").then_some(()) })
+        .await;
     let to = ann.desktop.home().join("mine.postern");
     ann.desktop.type_into("Save as", to.to_str().unwrap());
     let chosen = || async {
         let path = window.evaluate("return document.querySelector('[data-testid=backup-path]').value").await?;
         (path == to.to_str().unwrap()).then_some(())
     };
-    until("the path in the window", chosen).await;
+    eventually_async("the path in the window", TIMEOUT, chosen).await;
     window.fill("[data-testid=backup-passphrase]", "correct horse").await;
     window.fill("[data-testid=backup-again]", "correct horse").await;
     window.click("[data-testid=backup-save]").await;
-    window.misses("[data-testid=backup-dialog]").await;
+    window.wait_until_gone("[data-testid=backup-dialog]").await;
     assert!(fs::metadata(&to).unwrap().len() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_start_says_what_to_do_and_where_the_log_is() {
-    let ann = Person::new().await;
+    let ann = DesktopUser::new().await;
     // Where the lock should be there is something else.
     fs::create_dir_all(ann.data_dir().join("app.lock")).unwrap();
     let app = Process::spawn(&mut ann.command());
@@ -177,28 +180,28 @@ async fn what_cannot_start_says_what_to_do_and_where_the_log_is() {
     assert!(text.ends_with(log.to_str().unwrap()), "{text}");
     assert!(log.is_file());
     ann.desktop.close_window("Postern");
-    until("the dialog to be gone", || async { (!ann.sees_window()).then_some(()) }).await;
-    let status = until("the program to end", || async { app.ended() }).await;
+    eventually_async("the dialog to be gone", TIMEOUT, || async { (!ann.shows_window()).then_some(()) }).await;
+    let status = eventually_async("the program to end", TIMEOUT, || async { app.ended() }).await;
     assert_eq!(status.code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mistake_of_its_own_is_told_and_nothing_is_left_behind() {
-    let ann = Person::new().await;
+async fn a_panic_is_reported_and_leaves_no_process_behind() {
+    let ann = DesktopUser::new().await;
     let app = Process::spawn(ann.command().arg("--panic"));
     let text = told(&ann).await;
     assert!(text.starts_with("Postern has crashed because of an internal error.\n\nStart it again."), "{text}");
     let log = fs::read_to_string(ann.data_dir().join("logs/postern.log")).unwrap();
     assert!(log.contains("as it was asked to, with --panic"), "{log}");
     // It ended, so that starting it again is possible.
-    assert_eq!(app.wait(PATIENCE).code(), Some(1), "{}", app.stderr());
+    assert_eq!(app.wait(TIMEOUT).code(), Some(1), "{}", app.stderr());
     let _again = Process::spawn(ann.command().arg("--hidden"));
     ann.tray.line("Open Postern", |_| true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_terminal_that_was_closed_does_not_end_it() {
-    let ann = Person::new().await;
+async fn closing_the_terminal_does_not_end_it() {
+    let ann = DesktopUser::new().await;
     let mut command = ann.command();
     // Writing there fails, as to a terminal that is gone.
     let full = || File::options().write(true).open("/dev/full").unwrap();
@@ -215,7 +218,7 @@ async fn a_terminal_that_was_closed_does_not_end_it() {
 async fn hundreds_of_services_are_all_there() {
     const MANY: usize = 500;
     let ann = ann_alone().await;
-    let target = postern_tests::Service::echo();
+    let target = postern_testkit::Service::echo();
     let mut shared = 0;
     while shared < MANY {
         let share = Request::Share {
@@ -225,7 +228,7 @@ async fn hundreds_of_services_are_all_there() {
             path: None,
             description: None,
         };
-        match ann.ask(share).await {
+        match ann.request(share).await {
             Ok(_) => shared += 1,
             Err(fault) => {
                 assert_eq!(fault.code, Code::TooMany, "{fault}");
@@ -242,19 +245,19 @@ async fn hundreds_of_services_are_all_there() {
         let rows = window.evaluate("return document.querySelectorAll('[data-testid=service]').length").await?;
         (rows == shared).then_some(())
     };
-    until("all rows", all).await;
+    eventually_async("all rows", TIMEOUT, all).await;
     let last = format!("number-{}", shared - 1);
     window.fill("[data-testid=search]", &last).await;
     let found = || async {
         let rows = window.evaluate("return document.querySelectorAll('[data-testid=service]').length").await?;
         (rows == 1).then_some(())
     };
-    until("the one that was searched", found).await;
+    eventually_async("the one that was searched", TIMEOUT, found).await;
     window.click("[data-testid=service-toggle]").await;
-    window.sees("[data-testid=service][data-on=false]").await;
+    window.wait_for("[data-testid=service][data-on=false]").await;
     let off = |snapshot: &postern_engine::api::Snapshot| {
         let mut off = snapshot.services.iter().filter(|service| !service.on);
         off.next().map(|service| service.name.clone())
     };
-    assert_eq!(ann.sees("the one switched off", off).await, last);
+    assert_eq!(ann.wait_for("the one switched off", off).await, last);
 }

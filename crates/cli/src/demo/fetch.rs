@@ -1,4 +1,4 @@
-//! Fetching a page with as little between as possible, so that the figures are the portal's.
+//! A minimal HTTP/1.0 client, so that the measurements are those of the portal.
 
 use anyhow::{Context, Result, bail};
 use std::time::Duration;

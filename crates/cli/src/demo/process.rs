@@ -1,4 +1,4 @@
-//! One process of the demo: this program again, told to be a hub, an owner or a friend.
+//! One process of the demo: this program again, as a hub, an owner or a friend.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// How long a process may take to say that it is ready.
+/// How long a process may take to report that it is ready. It takes less than a second; a busy machine needs more.
 const READY: Duration = Duration::from_secs(15);
 
-/// A process that says in JSON lines what happens; it is killed when this is dropped.
+/// A child process that reports events as JSON lines. Dropping it kills the process.
 pub(super) struct DemoProcess {
     process: Child,
     lines: Lines<BufReader<ChildStdout>>,
     role: String,
 }
 
-/// One line of it.
+/// One event of it.
 pub(super) struct EventLine(Value);
 
 impl EventLine {
@@ -50,16 +50,18 @@ impl DemoProcess {
 
     /// Waits for a line with this event.
     pub(super) async fn wait_for(&mut self, event: &str) -> Result<EventLine> {
-        let line = tokio::time::timeout(READY, async {
+        let event_line = tokio::time::timeout(READY, async {
             while let Some(line) = self.lines.next_line().await? {
-                let line: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
-                if line["event"] == event {
-                    return Ok(EventLine(line));
+                let parsed: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
+                if parsed["event"] == event {
+                    return Ok(EventLine(parsed));
                 }
             }
             bail!("the {} ended before it was {event}", self.role)
         });
-        line.await.with_context(|| format!("the {} was not {event} within {} seconds", self.role, READY.as_secs()))?
+        event_line
+            .await
+            .with_context(|| format!("the {} was not {event} within {} seconds", self.role, READY.as_secs()))?
     }
 
     /// Waits until the process ends.

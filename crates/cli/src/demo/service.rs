@@ -1,13 +1,13 @@
-//! The demo's own service: a small page, and bytes enough to measure.
+//! The demo's own service: a small page, and enough bytes to measure throughput.
 
 use anyhow::Result;
 use axum::response::Html;
 use axum::routing::get;
 use std::net::SocketAddr;
 
-/// Where the page is.
+/// Path of the page.
 pub(super) const SMALL: &str = "/";
-/// Where the bytes are.
+/// Path of the bytes.
 pub(super) const BULK: &str = "/bytes";
 
 const BULK_BYTES: usize = 64 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub(super) async fn start() -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// Whether these are the bytes, every one in its place.
+/// Whether these are exactly the service's bytes.
 pub(super) fn is_bulk(body: &[u8]) -> bool {
     body.len() == BULK_BYTES && body.iter().enumerate().all(|(index, found)| *found == byte(index))
 }

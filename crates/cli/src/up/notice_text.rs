@@ -1,9 +1,9 @@
-//! What happened, for whoever reads along.
+//! Notices of the engine as text for the terminal.
 
 use crate::terminal_text::{escaped, sanitized};
 use postern_engine::api::Notice;
 
-/// A notice as a sentence.
+/// Formats a notice as one sentence.
 pub(super) fn of(notice: &Notice) -> String {
     match notice {
         Notice::Invited { from, service, invitation } => {
@@ -14,17 +14,17 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Knock { from, service, invitation } => {
             let id = invitation.to_string();
             let id = id.get(..8).unwrap_or(&id);
-            format!("{} asks to be let into {}: postern knock always {id}", sanitized(from), sanitized(service))
+            format!("{} asks for access to {}: postern knock always {id}", sanitized(from), sanitized(service))
         }
         Notice::Joined { from, name, .. } => format!("{} has joined {}.", sanitized(from), sanitized(name)),
         Notice::Declined { from, name } => format!("{} has declined {}.", sanitized(from), sanitized(name)),
-        Notice::GaveBack { from, name } => format!("{} has given {} back.", sanitized(from), sanitized(name)),
+        Notice::GaveBack { from, name } => format!("{} has given up access to {}.", sanitized(from), sanitized(name)),
         Notice::PortalUp { name, address, .. } => format!("{} is on {}", sanitized(name), escaped(address)),
         Notice::PortalDown { name, fault, .. } => format!("{} is down: {}", sanitized(name), escaped(&fault.message)),
         Notice::HubLost { address, fault } => {
-            format!("The hub {} is lost: {}", sanitized(address), escaped(&fault.message))
+            format!("Lost the connection to the hub {}: {}", sanitized(address), escaped(&fault.message))
         }
-        Notice::HubBack { address } => format!("The hub {} is back.", sanitized(address)),
+        Notice::HubBack { address } => format!("Reconnected to the hub {}.", sanitized(address)),
         Notice::KeyChanged { from } => {
             format!(
                 "The key of {} has changed. Compare the words again: postern verify {}",

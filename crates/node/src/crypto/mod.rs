@@ -11,6 +11,28 @@
 //! | `aead` | AES-256-GCM |
 //! | `hash` | SHA-256 |
 //! | `noise` | these primitives for the Noise state machine |
+//!
+//! # Example
+//!
+//! Anybody can verify what the holder of a key has signed:
+//!
+//! ```
+//! use postern_node::crypto::KeyKind;
+//! use postern_node::vault::{MemoryVault, Vault};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), postern_node::vault::Error> {
+//! let vault = MemoryVault::in_memory();
+//! let key = vault.create_signing_key(KeyKind::P256).await?;
+//! let signature = vault.sign(&key, &[7; 32]).await?;
+//!
+//! let public = vault.public_key(&key).await?;
+//! assert_eq!(public.kind(), KeyKind::P256);
+//! assert!(public.verifies(&[7; 32], &signature));
+//! assert!(!public.verifies(&[8; 32], &signature));
+//! # Ok(())
+//! # }
+//! ```
 
 mod aead;
 mod hash;

@@ -27,7 +27,7 @@ pub enum PurposeKey {
     /// A key that signs credentials.
     #[n(1)]
     Credential(#[n(0)] PublicKey),
-    /// The X25519 key that messages are sealed to and from (`docs/wire.md §10`). It rests on a disk, so it must not
+    /// The X25519 key that messages are sealed to and from (`docs/wire.md §10`). It is stored on disk, so it must not
     /// also stand for the identity on channels.
     #[n(2)]
     Postal(
@@ -62,7 +62,7 @@ pub struct PurposeKeyAttestation {
     signature: Signature,
 }
 
-/// What an attestation says.
+/// The content of an attestation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttestedKey {
     /// Whose key it is.
@@ -127,7 +127,7 @@ impl PurposeKeyAttestation {
         Ok(content.into())
     }
 
-    /// What it says, which is worth nothing until it was verified.
+    /// Its content, which proves nothing until it was verified.
     pub(super) fn unverified(&self) -> Result<AttestedKey, Error> {
         Ok(self.content()?.into())
     }

@@ -192,7 +192,7 @@ impl ChangeHistory {
         if self.entries.len() == CHANGES_MAX {
             return Err(Error::TooLarge { what: WHAT, max: CHANGES_MAX });
         }
-        // A clock that was set back must not make a history nobody accepts.
+        // A clock that was set back must not make a history that every verifier refuses.
         let from = now.max(self.valid_from());
         let content = ChangeData {
             previous_change: Some(self.latest_hash()),

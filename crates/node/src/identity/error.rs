@@ -54,7 +54,7 @@ pub enum Error {
          if it was restored from a backup, restore a newer one"
     )]
     OlderHistory(Identifier),
-    /// Another continuation of the same identity has been seen: somebody else holds its key.
+    /// Another continuation of the same identity has been seen: its key is in use elsewhere.
     #[error("{0} presents a key history that contradicts the known one; its key may be stolen")]
     ConflictingHistory(Identifier),
     /// Something signed about one identity was presented by, or for, another.
@@ -67,7 +67,7 @@ pub enum Error {
         /// Whom it is about.
         found: Identifier,
     },
-    /// A credential about nobody.
+    /// A credential without a subject.
     #[error("the credential names no subject")]
     NoSubject,
     /// The attestation was made with a key that is not the identity's latest.

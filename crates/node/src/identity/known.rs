@@ -15,7 +15,7 @@ const ENTRY_SIZE: usize = 512;
 ///
 /// Pinned histories (authorities, contacts) stay. Of the others, those longest not met are
 /// forgotten when [`KNOWN_SIZE_MAX`] is reached; for a forgotten identity an old key, rotated away,
-/// is accepted again, so pin whoever matters.
+/// is accepted again, so pin the identities that matter.
 pub struct KnownIdentities {
     inner: Mutex<Inner>,
 }
@@ -27,7 +27,7 @@ impl Default for KnownIdentities {
 }
 
 impl KnownIdentities {
-    /// Knows nobody yet.
+    /// Without any identity.
     pub fn new() -> Self {
         Self::with_size(KNOWN_SIZE_MAX)
     }

@@ -75,7 +75,7 @@ impl Identity {
                 Ok(std::mem::replace(&mut self.key, new_key))
             }
             Err(error) => {
-                // What went wrong first is what the caller must hear about.
+                // The caller needs the first error.
                 if let Err(error) = self.vault.delete(&new_key).await {
                     tracing::warn!(%error, "an unused key stays in the vault");
                 }

@@ -1,4 +1,5 @@
-//! Identities: self-certifying key histories, and what they attest.
+//! Identities: self-certifying key histories, and what they attest. A history is a hash chain: every change names the hash of
+//! the one before it and is signed by the key before it.
 //!
 //! An [`Identity`] is a signing key in a vault and the [`ChangeHistory`] of all its keys. It is
 //! named by an [`Identifier`], the hash of the history's first change, so whoever knows the name
@@ -20,6 +21,33 @@
 //!
 //! Signatures are always checked over the bytes received, never over a re-encoding. Nothing here
 //! reads the clock: callers pass a [`Timestamp`]. The format is `docs/wire.md §6`.
+//!
+//! # Example
+//!
+//! An identity proves itself to whoever knows its identifier, also after its key was rotated:
+//!
+//! ```
+//! use postern_node::identity::{ChangeHistory, Identity, Timestamp};
+//! use postern_node::vault::MemoryVault;
+//! use std::sync::Arc;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), postern_node::identity::Error> {
+//! let vault = Arc::new(MemoryVault::in_memory());
+//! let mut identity = Identity::create(vault.clone(), Timestamp::now()).await?;
+//! let identifier = identity.identifier();
+//! identity.rotate(Timestamp::now()).await?;
+//!
+//! // What others get is verified while it is read: every change is signed by the key before it.
+//! let history = ChangeHistory::import(&identity.export())?;
+//! assert_eq!(history.identifier(), identifier);
+//!
+//! // After a restart: the same identity, from its history and the vault.
+//! let loaded = Identity::load(vault, identity.key_id().clone(), &identity.export()).await?;
+//! assert_eq!(loaded.identifier(), identifier);
+//! # Ok(())
+//! # }
+//! ```
 
 mod attestation;
 mod attributes;

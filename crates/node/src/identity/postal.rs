@@ -47,7 +47,7 @@ impl PostalAddress {
         cbor::decode("postal address", POSTAL_ADDRESS_SIZE_MAX, bytes)
     }
 
-    /// Checks that the identity it names attests the key, and does so now. Whose it is, is the caller's to judge.
+    /// Checks that the identity it names attests the key, and does so now. Whether that identity is acceptable is for the caller to decide.
     ///
     /// An address that passes is remembered in `known`, as the proof of a peer on a channel is.
     pub fn verify(self, known: &KnownIdentities, now: Timestamp) -> Result<VerifiedPostalAddress, Error> {

@@ -17,7 +17,7 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 pub struct Timestamp(#[n(0)] pub u64);
 
 impl Timestamp {
-    /// What the system's clock says; for the edge of a program, the rest is given the time.
+    /// The time of the wall clock. Called at the edge of a program; everything below is passed the time.
     pub fn now() -> Self {
         Self(clock::since_unix_epoch().as_secs())
     }

@@ -4,26 +4,27 @@ use super::{Attributes, Identifier, Timestamp, VerifiedPeer};
 
 type Attested = dyn Fn(&Identifier, Option<&Attributes>) -> bool + Send + Sync;
 
-/// Who may: be at the other end of a secure channel, use an outlet, have a relay.
+/// Access control by identity: who may be at the other end of a secure channel, use an outlet, have a relay.
 #[derive(Clone)]
 pub enum TrustPolicy {
-    /// Whoever proves to be somebody; something else must decide what they may do.
+    /// Every identity that proves itself; access control behind must decide what it may do.
     Anyone,
     /// Only these.
     Only(BTreeSet<Identifier>),
-    /// Whoever the function accepts; it runs during handshakes and must not block.
+    /// The identities that the function accepts; it runs during handshakes and must not block.
     Custom(Arc<dyn Fn(&Identifier) -> bool + Send + Sync>),
-    /// Whoever the function accepts, given what a trusted authority says about them now, if any does; it must not block.
+    /// The identities that the function accepts, given the attributes that a trusted authority attests now, if any does. It must
+    /// not block.
     Attested(Arc<Attested>),
 }
 
 impl TrustPolicy {
-    /// Accepts these identities and nobody else.
+    /// Accepts these identities only.
     pub fn only(identifiers: impl IntoIterator<Item = Identifier>) -> Self {
         Self::Only(identifiers.into_iter().collect())
     }
 
-    /// Whether the policy accepts the identity, about which no authority says anything.
+    /// Whether the policy accepts the identity, about which no authority attests anything.
     pub fn accepts(&self, identifier: &Identifier) -> bool {
         self.accepts_with(identifier, None)
     }

@@ -103,7 +103,7 @@ pub struct Mail {
     pub sealed: Vec<u8>,
 }
 
-/// What a mailbox service says.
+/// What a mailbox service sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MailboxReply {
     /// To the request of that number.

@@ -119,7 +119,7 @@ impl Node {
         self.core.stopping.cancelled().await;
     }
 
-    /// Stops everything: first listeners, workers and portals, which say goodbye; then channels and connections, which
+    /// Stops everything: first listeners, workers and portals, which close their channels and streams; then channels and connections, which
     /// send what is queued.
     ///
     /// Waits until all is done, at most [`SHUTDOWN_TIMEOUT`] for either half.

@@ -56,7 +56,7 @@ pub enum PolicyFault {
     /// A text that is not UTF-8.
     #[error("this text is not UTF-8")]
     NotUtf8,
-    /// A character that hides what the text says.
+    /// A character that hides part of the text.
     #[error("a control character, or one that changes the direction of writing, must be written as an escape")]
     Hidden,
     /// A number that no value can hold, or is written in an unknown way.

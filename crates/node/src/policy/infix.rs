@@ -1,4 +1,4 @@
-//! The reader form: names, `and`, `or`, `not` and parentheses.
+//! The infix form: names, `and`, `or`, `not` and parentheses.
 
 use super::expression::Expression;
 use super::{POLICY_DEPTH_MAX, PolicyError, PolicyFault};
@@ -7,7 +7,7 @@ use crate::identity::Identifier;
 /// Each parenthesis and each `not` counts, so that every `(not …)` of the full form may have both.
 const DEPTH_MAX: usize = 2 * POLICY_DEPTH_MAX;
 
-/// Reads a text as the reader form.
+/// Reads a text as the infix form.
 pub(super) fn read(text: &str) -> Result<Expression, PolicyError> {
     let mut reader = InfixReader { text, at: 0, glued: None, too_deep: None, furthest: PolicyFault::NoName.at(0) };
     let read = reader.any(0);

@@ -1,29 +1,43 @@
-//! Policies: expressions that decide, from what is known about somebody, whether they may (ABAC).
+//! Policies: expressions for attribute-based access control (ABAC).
 //!
 //! ```text
-//! text ─► Short, or else Full ─► Policy ─┐
+//! text ─► infix, or else S-expression ─► Policy ─┐
 //! identifier, attributes ──────► PolicyContext ──┴─► true: allowed
-//!                                            anything else, errors too: denied
+//!                                                    anything else, errors too: denied
 //! ```
 //!
 //! The language is that of `ockam` 0.150, in both its forms:
 //!
-//! - **Full**: `(and (= subject.group "friends") (member? subject.role ["admin" "guest"]))`. The operators are `and`, `or`,
+//! - **S-expression**: `(and (= subject.group "friends") (member? subject.role ["admin" "guest"]))`. The operators are `and`, `or`,
 //!   `not`, `if`, `<`, `>`, `=`, `!=`, `member?` and `exists?`; values are texts, integers, floats, `true`, `false` and
-//!   sequences of values of one type; everything else is the name of a fact. Types are never mixed: comparing a text
+//!   sequences of values of one type; everything else is the name of an attribute. Types are never mixed: comparing a text
 //!   with a number is an error, and so a refusal. `;;` begins a comment. The outermost parentheses may be left out.
-//! - **Short**: `friend and not (role=guest or I…)`, in this order of precedence: `not`, `and`, `or`. A name stands for
+//! - **Infix**: `friend and not (role=guest or I…)`, in this order of precedence: `not`, `and`, `or`. A name stands for
 //!   `(= subject.name "true")`, `name=value` for `(= subject.name "value")`, an identifier for `(= subject.identifier "I…")`.
 //!   What can be read so is read so.
 //!
 //! Attributes are `subject.identifier`, `subject.has_credential`, `subject.` and the name of each attribute that an authority attests
-//! (texts all of them), and whatever the program adds: by custom `resource.` and `action.` something.
+//! (texts all of them), and whatever the program adds, by convention under `resource.` and `action.`.
 //!
 //! A few things are stricter here. In the short form `and`, `or` and `not` need something between them and a name: `ockam`
 //! reads `notary` as `not ary`. In the full form no name begins with `$` or `@`, and nothing is closed that was not opened.
 //! And no attribute can take the place of `subject.identifier` or `subject.has_credential`.
 //!
 //! Nothing here blocks, panics, or reads the clock. A text is bounded before it is read, so that a policy from anywhere can be.
+//!
+//! # Example
+//!
+//! ```
+//! use postern_node::policy::{Policy, PolicyContext};
+//!
+//! let policy: Policy = "friend and not role=guest".parse()?;
+//! let context = PolicyContext::default().with("subject.friend", "true").with("subject.role", "editor");
+//! assert!(policy.allows(&context));
+//! assert!(!policy.allows(&context.with("subject.role", "guest")));
+//! // What cannot be decided is denied.
+//! assert!(!policy.allows(&PolicyContext::default()));
+//! # Ok::<(), postern_node::policy::PolicyError>(())
+//! ```
 
 mod attributes;
 mod error;
@@ -51,7 +65,7 @@ pub const POLICY_DEPTH_MAX: usize = 32;
 /// An expression that decides who may.
 ///
 /// Its text round-trips through [`Display`](fmt::Display) and [`FromStr`]. By default it wants some credential of a trusted
-/// authority, whatever it says.
+/// authority, with any attributes.
 #[derive(Clone)]
 pub struct Policy(Arc<Parsed>);
 
@@ -114,7 +128,7 @@ impl FromStr for Policy {
             Ok(expression) => expression,
             // Read as the other form it might say something else.
             Err(error) if matches!(error.fault, PolicyFault::Glued | PolicyFault::TooDeep) => return Err(error),
-            // Whoever began with no operator meant the short form.
+            // A text without an operator in front was meant as the infix form.
             Err(infix) => sexpr::read(text).map_err(|sexpr| match sexpr.fault {
                 PolicyFault::NoOperation => infix,
                 _ => sexpr,

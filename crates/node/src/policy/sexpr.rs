@@ -1,4 +1,4 @@
-//! The full form: operators in parentheses, in front of their arguments.
+//! The S-expression form: operators in parentheses, in front of their arguments.
 
 use super::expression::Expression::{self, List, Name, Sequence};
 use super::token::{Token, Tokens};
@@ -6,7 +6,7 @@ use super::{POLICY_DEPTH_MAX, PolicyError, PolicyFault, Undecided};
 
 const OPERATORS: [&str; 10] = ["and", "or", "not", "if", "<", ">", "=", "!=", "member?", "exists?"];
 
-/// Reads a text as the full form. Several expressions in a row are one in parentheses.
+/// Reads a text as an S-expression. Several expressions in a row are one in parentheses.
 pub(super) fn read(text: &str) -> Result<Expression, PolicyError> {
     let mut tokens = Tokens::of(text);
     let mut parts = until(&mut tokens, None, 0)?;

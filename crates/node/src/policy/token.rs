@@ -1,9 +1,9 @@
-//! The words of the full form: the text format of WebAssembly, as far as policies use it.
+//! The tokens of the S-expression form: the text format of WebAssembly, as far as policies use it.
 
 use super::expression::is_hidden;
 use super::{PolicyError, PolicyFault};
 
-/// A word.
+/// A token.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
     Open,

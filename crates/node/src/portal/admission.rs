@@ -1,8 +1,8 @@
-//! An [`AdmissionPolicy`] in front of an outlet: decides about every stream, and can cut it at any moment.
+//! Admission control: an [`AdmissionPolicy`] in front of an outlet decides about every stream, and can cut it at any moment.
 //!
 //! ```text
-//! Ping ─► Outlet ─► AdmissionPolicy::admit ─┬─ Err(reason) ─► the friend's inlet is told why
-//!                                └─ Ok(Permit) ──► stream ─ Revocation::revoke(reason) ─► cut, both ends told why
+//! Ping ─► Outlet ─► AdmissionPolicy::admit ─┬─ Err(reason) ─► the inlet shows the reason
+//!                                └─ Ok(Permit) ──► stream ─ Revocation::revoke(reason) ─► cut, both ends show the reason
 //!                                                     └──── whatever ends it ───────────► Permit::when_ended
 //! ```
 
@@ -14,9 +14,10 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// Decides about every stream that is to be opened through an outlet, and hears what becomes of it.
+/// Decides about every stream that is to be opened through an outlet, and is notified of its end.
 pub trait AdmissionPolicy: Send + Sync + 'static {
-    /// Lets a stream in, or says why not: the other side is told. `peer` is nobody without a secure channel.
+    /// Admits a stream, or gives the reason for refusing it, which is sent to the other side. `peer` is `None` without a secure
+    /// channel.
     ///
     /// It runs on the task that reads the connection, before the service is connected to: it must not block.
     ///
@@ -41,7 +42,7 @@ impl Revocation {
         Self::default()
     }
 
-    /// Cuts the streams under it: both programs see a reset, and the other side is told the reason.
+    /// Cuts the streams under it: both programs see a reset, and the reason is sent to the other side.
     ///
     /// Streams let in under it later end at once. Only the first reason counts.
     pub fn revoke(&self, reason: EndReason) {
@@ -64,9 +65,9 @@ impl Revocation {
 /// What became of a stream that was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamEnd {
-    /// Bytes from the service to the friend.
+    /// Bytes from the service to the client.
     pub sent: u64,
-    /// Bytes from the friend to the service.
+    /// Bytes from the client to the service.
     pub received: u64,
     /// From being let in to the end.
     pub duration: Duration,
@@ -127,7 +128,7 @@ impl From<LiveStream> for Permit {
     }
 }
 
-/// A permit in use: tells the gate what became of its stream, also when the stream's task is dropped.
+/// A permit in use: notifies the policy of the end of its stream, also when the stream's task is dropped.
 pub(super) struct ActivePermit {
     live: Option<LiveStream>,
     on_end: Option<OnEnd>,
@@ -144,7 +145,7 @@ impl ActivePermit {
     }
 
     fn notify(&mut self, sent: u64, received: u64, result: Result<(), EndReason>) {
-        // Whoever hears of the end must not find the stream live any more.
+        // The callback must not find the stream live any more.
         self.live = None;
         if let Some(on_end) = self.on_end.take() {
             on_end(StreamEnd { sent, received, duration: time::since(self.begun), result });

@@ -1,52 +1,59 @@
-//! How far the other end of a stream may be ahead of this end's socket.
+//! Flow control: how far the other end of a stream may send ahead of this end's socket.
 //!
 //! ```text
-//! beside light streams      INITIAL_WINDOW   a small message on the same connections waits for little
-//! among busy ones, or alone more     nobody waits, and large frames wake every process on the way less often
-//! over a distance           doubles  as long as the other end must be waiting for credit
+//! beside interactive streams   the window        a small message on the same connections waits for little
+//! among bulk streams, or alone + burst           fewer, larger frames wake every process on the path less often
+//! over a distance              window doubles    as long as the other end must be waiting for credit
 //! ```
+//!
+//! A [`ReceiveWindow`] belongs to one end of a stream and grants credit for what the socket took. The [`FlowControlPool`]
+//! bounds what all windows of a node have grown by, and shares the burst allowance. Nothing here reads the clock: the caller
+//! passes the node's uptime.
 
 use postern_env::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// Bytes that one end of a stream takes from the other beyond what its socket has taken, at first.
+/// The window of a new stream: bytes that one end takes beyond what its socket has taken. Small, so that a small message on
+/// the same connection waits for little.
 pub const INITIAL_WINDOW: u64 = 64 * 1024;
-/// Bytes by which the windows of a node's streams together are larger while none of them is light.
+/// The burst allowance that the streams of a node share while none of them is interactive. Measured: bulk throughput against
+/// the latency beside it (`bench/results.md`).
 const BURST_POOL: u64 = 4 * 1024 * 1024;
-/// The least and most of that for one stream.
+/// The least and the most of it for one stream.
 const BURST_PER_STREAM: (u64, u64) = (128 * 1024, 960 * 1024);
-/// Bytes that a window grows to at most: enough for 100 MB/s over 80 ms.
+/// Bytes that a window grows to at most: the bandwidth-delay product of 100 MB/s and a round-trip time of 80 ms.
 pub(super) const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-/// Bytes that all windows of a node together may have grown by over a distance, and again may be ahead by.
+/// Bytes that all windows of a node together may have grown by over a distance, and again by bursts. Chosen: bounds memory.
 const POOL_MAX: u64 = 64 * 1024 * 1024;
-/// What a handshake costs both sides: a round trip no longer than that is no distance.
+/// Computation of a handshake, on both sides together, which is not part of the round-trip time. Measured.
 const HANDSHAKE_WORK: Duration = Duration::from_millis(3);
-/// A stream that moves so few bytes at once is light: somebody waits for just these.
+/// A stream that moves at most so many bytes at once is interactive: its user waits for just these. Chosen.
 const INTERACTIVE_MAX: usize = 4 * 1024;
-/// How long others mind a light stream that has moved something, and how long a stream that has moved more is none.
+/// How long an interactive stream that moved something takes precedence, and how long a stream that moved more counts as
+/// bulk. Chosen: the limit below which a reaction feels immediate.
 const INTERACTIVE_HOLD: Duration = Duration::from_millis(100);
-/// A stream that takes a quarter of its window within this is busy, and may be twice as far ahead: so what is ahead
-/// never lasts long.
+/// A stream that takes a quarter of its window within this time is busy, and its burst doubles: so what is in flight lasts no
+/// longer than a few times this.
 const BURST_GROW_WITHIN: Duration = Duration::from_millis(10);
-/// A stream that takes longer for it is not ahead any more.
+/// A stream that takes longer than this loses its burst.
 const BURST_STOP_AFTER: Duration = Duration::from_millis(40);
 
-/// What the windows of one node share.
+/// What the windows of all streams of one node share.
 #[derive(Default)]
 pub(crate) struct FlowControlPool {
     /// Bytes by which windows have grown over a distance.
     grown: AtomicU64,
-    /// Bytes by which busy streams are ahead.
+    /// Bytes of bursts.
     burst: AtomicU64,
     /// Streams that are running: they share the burst allowance.
     streams: AtomicU64,
-    /// The light stream that moved something last, by the place of its [`InteractivityTracker`], and the uptime in microseconds until
-    /// which others mind it.
+    /// The interactive stream that moved something last, by the address of its [`InteractivityTracker`], and the uptime in
+    /// microseconds until which it takes precedence.
     interactive: (AtomicUsize, AtomicU64),
 }
 
-/// The uptime in microseconds until which a stream is not light.
+/// The uptime in microseconds until which a stream counts as bulk.
 #[derive(Default)]
 pub(super) struct InteractivityTracker(AtomicU64);
 
@@ -72,7 +79,7 @@ impl FlowControlPool {
         RunningStream(self)
     }
 
-    /// A stream has moved so many bytes at once, the one way or the other.
+    /// A stream has moved so many bytes at once, in either direction.
     pub(super) fn on_bytes(&self, now: Duration, interactivity: &InteractivityTracker, bytes: usize) {
         if bytes > INTERACTIVE_MAX {
             interactivity.0.store(micros(now + INTERACTIVE_HOLD), Ordering::Relaxed);
@@ -82,7 +89,7 @@ impl FlowControlPool {
         }
     }
 
-    /// How far ahead this stream may be of what it may be in any case.
+    /// The burst that this stream may have now, beside its window.
     fn burst_allowance(&self, now: Duration, interactivity: &InteractivityTracker) -> u64 {
         let beside_interactive = self.interactive.0.load(Ordering::Relaxed) != interactivity.id()
             && micros(now) < self.interactive.1.load(Ordering::Relaxed);
@@ -99,7 +106,7 @@ fn micros(uptime: Duration) -> u64 {
     uptime.as_micros() as u64
 }
 
-/// Takes from what a node has for all its windows, if enough is left.
+/// Reserves bytes of the pool, if enough are left.
 fn reserve(used: &AtomicU64, bytes: u64) -> bool {
     let enough = used.fetch_add(bytes, Ordering::Relaxed) + bytes <= POOL_MAX;
     if !enough {
@@ -108,14 +115,14 @@ fn reserve(used: &AtomicU64, bytes: u64) -> bool {
     enough
 }
 
-/// The credit window of one end of a stream.
+/// The receive window of one end of a stream.
 pub(super) struct ReceiveWindow {
     pool: Arc<FlowControlPool>,
-    /// Bytes, whatever other streams do.
+    /// Bytes of the window, whatever other streams do.
     size: u64,
-    /// Bytes more, counted until the other end has used them up: what was granted cannot be taken back.
+    /// Bytes of the burst, counted until the other end has used them up: credit cannot be taken back.
     burst: u64,
-    /// What the other end may send in all.
+    /// Bytes that the other end may send in total.
     granted: u64,
     /// The uptime then.
     granted_at: Duration,
@@ -136,12 +143,12 @@ impl ReceiveWindow {
         }
     }
 
-    /// What the other end may send in all.
+    /// Bytes that the other end may send in total.
     pub(super) fn granted(&self) -> u64 {
         self.granted
     }
 
-    /// A new limit, when the socket of this stream has taken so much that it is worth a message.
+    /// The new limit to send as credit, once the socket of this stream took enough to be worth a message.
     pub(super) fn grant(&mut self, now: Duration, interactivity: &InteractivityTracker, written: u64) -> Option<u64> {
         let more = self.pending_increase(written)?;
         let time = now.saturating_sub(self.granted_at);
@@ -172,7 +179,7 @@ impl ReceiveWindow {
         (more >= size / 4).then_some(more)
     }
 
-    /// What was granted cannot be taken back: as much less is granted for what has been taken.
+    /// Credit cannot be taken back: less is granted for what the socket took, until the burst is used up.
     fn shrink_burst(&mut self, burst: u64, written: u64) {
         let used_up = (written + self.size + self.burst).saturating_sub(self.granted).min(self.burst - burst);
         self.burst -= used_up;

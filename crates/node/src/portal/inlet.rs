@@ -1,4 +1,4 @@
-//! The end of a portal on the friend's localhost: listens there and carries every connection to an outlet.
+//! The end of a portal on the client's localhost: listens there and carries every connection to an outlet.
 
 use super::error::PortalError;
 use super::inlet_state::{InletInner, InletRoute};
@@ -29,7 +29,7 @@ impl Inlet {
         self.0.local
     }
 
-    /// What the last answered probe said. Only kept routes to outlets of ours are probed.
+    /// What the last answered probe said. Only kept routes to outlets with the extension are probed.
     pub fn probe(&self) -> ProbeReport {
         ProbeReport { round_trip: lock(&self.0.probe).round_trip }
     }
@@ -93,7 +93,7 @@ async fn accept(inlet: Arc<InletInner>, socket: TcpListener) {
     }
 }
 
-/// Carries a connection, or resets it at once when there is no way or no room.
+/// Carries a connection, or resets it at once when the outlet cannot be reached or the limit of streams is reached.
 fn admit(inlet: &Arc<InletInner>, socket: TcpStream) {
     let Some(path) = inlet.resolve() else {
         tracing::debug!("connection refused: the other side is not connected");

@@ -40,7 +40,7 @@ pub(super) struct InletInner {
     pub(super) probe: Mutex<Probe>,
     pub(super) answered: Notify,
     pub(super) suspicion: Notify,
-    /// The outlet's node has turned out to be of ours: it hears at once that we will ask.
+    /// The outlet's node was found to support the extension: it is probed at once, so that it knows of the liveness probe.
     pub(super) identified: Notify,
     pub(super) refused: watch::Sender<Option<EndReason>>,
     pub(super) closed: CancellationToken,

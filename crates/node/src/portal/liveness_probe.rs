@@ -31,7 +31,7 @@ pub struct ProbeReport {
     pub round_trip: Option<Duration>,
 }
 
-/// Asks now and then whether the outlet's node is there, once it is known to be of ours, and whenever a stream is
+/// Probes the outlet's node regularly, once it is known to support the extension, and whenever a stream is
 /// not answered.
 pub(super) struct LivenessProbe {
     pub(super) inlet: Arc<InletInner>,

@@ -118,7 +118,7 @@ impl EndReason {
     }
 }
 
-/// What a Ping of ours offers.
+/// What a Ping with the extension offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Offer {
     /// Bytes the inlet takes before it gives credit.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts what some streams of one end of a portal carry, and how many are live.
 ///
-/// Whoever holds it reads it at any time; streams count with one relaxed addition for every read and every message.
+/// Every holder reads it at any time; streams count with one relaxed addition for every read and every message.
 #[derive(Debug, Default)]
 pub struct Meter {
     sent: AtomicU64,

@@ -7,9 +7,45 @@
 //!
 //! The task that reads a socket seals what it read where it lies and pushes it to the connection; the task that
 //! reads a connection opens records where they lie and writes them to the socket. Between two Postern nodes every
-//! stream has a credit window, so a stalled reader stalls nobody else; half-close, refusals and resets are carried;
+//! stream has flow control by credit, so a stalled reader causes no head-of-line blocking for other streams;
+//! half-close, refusals and resets are carried;
 //! and data follows the Ping at once. All that is negotiated in the tails of Ping and Pong, which other
 //! implementations ignore. The packet counter is always sent and always checked: what is lost ends the stream.
+//!
+//! # Example
+//!
+//! A service beside one node, and a client beside the other. Between nodes of different people the route goes through a
+//! secure channel, as in `examples/portal.rs`:
+//!
+//! ```
+//! use postern_node::portal::OutletOptions;
+//! use postern_node::{Node, route};
+//! use tokio::io::AsyncReadExt;
+//! use tokio::net::{TcpListener, TcpStream};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let service = TcpListener::bind("127.0.0.1:0").await?;
+//!
+//! let owner = Node::new();
+//! owner.create_outlet("outlet", service.local_addr()?.to_string(), OutletOptions::default())?;
+//! let listener = owner.tcp_listen("127.0.0.1:0").await?;
+//! owner.expose("outlet", &listener)?;
+//!
+//! let friend = Node::new();
+//! let connection = friend.tcp_connect(listener.local_addr().to_string()).await?;
+//! let inlet = friend.create_inlet("127.0.0.1:0", route![&connection, "outlet"]).await?;
+//!
+//! let mut client = TcpStream::connect(inlet.local_addr()).await?;
+//! let (served, _) = service.accept().await?;
+//! served.try_write(b"hello")?;
+//! drop(served);
+//! let mut received = String::new();
+//! client.read_to_string(&mut received).await?;
+//! assert_eq!(received, "hello");
+//! # Ok(())
+//! # }
+//! ```
 
 mod admission;
 mod error;

@@ -108,7 +108,7 @@ async fn answer_overdue(inlet: &InletInner, stream: &Stream, through: &Address, 
                 if stream.is_opened() {
                     std::future::pending::<()>().await;
                 }
-                // The owner's node is silent: that says nothing about the service beside it.
+                // The owner's node is silent: that does not mean that the service beside it is down.
                 return EndReason::Disconnected;
             }
             true = changed(&mut states), if suspected => {
@@ -145,7 +145,7 @@ impl Drop for ResetOnDrop {
     }
 }
 
-/// A stream that has sent its Ping. Dropped without an answer it tells the outlet that it is not wanted any more.
+/// A stream that has sent its Ping. When it is dropped without an answer, the outlet is told to end it.
 struct PendingStream {
     stream: Arc<Stream>,
     core: Arc<Core>,

@@ -8,7 +8,7 @@ use std::io;
 /// Connects to `host:port` and closes the connection again, to learn whether a service is there.
 ///
 /// # Errors
-/// What friends would be told now: [`EndReason::Refused`], [`EndReason::TimedOut`] after `timeout`, or
+/// What clients would be told now: [`EndReason::Refused`], [`EndReason::TimedOut`] after `timeout`, or
 /// [`EndReason::Unreachable`].
 pub async fn check_target(target: &str, timeout: Duration) -> Result<(), EndReason> {
     connect(target, timeout).await.map(drop)

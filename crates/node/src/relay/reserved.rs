@@ -1,4 +1,4 @@
-//! Names that identities had lately: kept free for them while they are away.
+//! Relay names that identities had recently: reserved for them while they are offline.
 
 use crate::address::Address;
 use crate::identity::Identifier;

@@ -174,7 +174,7 @@ impl RelayTable {
         self.answer(&return_route, Route::from(name.as_str()), &mut name.encode().to_vec(), depth)
     }
 
-    /// Registers for an identity, and says what came of it.
+    /// Registers for an identity, and answers with the outcome.
     fn register_owned(
         self: &Arc<Self>,
         alias: &str,

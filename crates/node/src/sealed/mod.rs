@@ -1,4 +1,5 @@
-//! Sealed messages (`docs/wire.md` §10): for one identity, from one identity, left with whoever keeps them meanwhile.
+//! Sealed messages (`docs/wire.md` §10): end-to-end encrypted, for one identity, from one identity, stored by a third party
+//! meanwhile.
 //!
 //! ```text
 //! sender: PostalKey ─┐                                           ┌─ recipient: PostalKey
@@ -9,10 +10,38 @@
 //! Only the recipient can open it, and learns for certain who sealed it, for whom, and in which context. Two things
 //! a channel gives, one message cannot:
 //!
-//! - **It can come again.** Whoever keeps it may deliver it twice. Every message has an [`id`](OpenedMessage::id) that no other
+//! - **It can be replayed.** Whoever stores it may deliver it twice. Every message has an [`id`](OpenedMessage::id) that no other
 //!   has: remember those that had an effect, as long as the message itself counts.
 //! - **It is only as secret as the recipient's key stays.** Whoever steals the recipient's postal key can read what was
 //!   sealed to it, and can make messages for the recipient that seem to come from anybody.
+//!
+//! # Example
+//!
+//! ```
+//! use postern_node::identity::{Identity, KnownIdentities, Timestamp};
+//! use postern_node::sealed::{PostalKey, open, seal};
+//! use postern_node::vault::{MemoryStore, MemoryVault};
+//! use std::sync::Arc;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (now, known) = (Timestamp::now(), KnownIdentities::new());
+//! let alice = Identity::create(Arc::new(MemoryVault::in_memory()), now).await?;
+//! let bob = Identity::create(Arc::new(MemoryVault::in_memory()), now).await?;
+//! let alices_key = PostalKey::open(&alice, &MemoryStore::new(), now).await?;
+//! let bobs_key = PostalKey::open(&bob, &MemoryStore::new(), now).await?;
+//!
+//! // Bob's postal address is public, and signed by his identity.
+//! let to_bob = bobs_key.address().clone().verify(&known, now)?;
+//! let sealed = seal(&alices_key, &to_bob, b"example", b"hello")?;
+//!
+//! let opened = open(&bobs_key, b"example", &sealed, &known, now)?;
+//! assert_eq!(opened.message, b"hello");
+//! assert_eq!(opened.sender.identifier, alice.identifier());
+//! assert!(open(&bobs_key, b"another context", &sealed, &known, now).is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod postal_key;
 mod self_sealed;
@@ -30,7 +59,7 @@ use std::fmt;
 
 /// The most bytes of a message before it is sealed.
 pub const MESSAGE_SIZE_MAX: usize = 16 * 1024;
-/// The most bytes of a sealed message. A sender whose key has changed often has less room for the message inside.
+/// The most bytes of a sealed message. A sender whose key has changed often leaves less space for the message inside.
 pub const SEALED_SIZE_MAX: usize = 32 * 1024;
 
 /// First byte of a sealed message.
@@ -91,7 +120,7 @@ impl From<snow::Error> for SealedError {
 pub struct OpenedMessage {
     /// Who sealed it, and where an answer can be sealed to.
     pub sender: VerifiedPostalAddress,
-    /// What it says.
+    /// Its content.
     pub message: Vec<u8>,
     /// Tells this message from every other, also from the same text sealed again.
     pub id: [u8; 32],
@@ -137,7 +166,7 @@ fn write(mut noise: HandshakeState, from: &PostalKey, message: &[u8]) -> Result<
 
 /// Opens a message that was sealed to `mine` in `context`, and checks who sealed it.
 ///
-/// A sender that passes is remembered in `known`; whether they are welcome is the caller's to judge.
+/// A sender that passes is remembered in `known`; whether the sender is accepted is for the caller to decide.
 ///
 /// # Errors
 /// [`SealedError`]; [`IdentityError::OlderHistory`] in it when the sender has changed their key since and is known
@@ -168,7 +197,7 @@ pub fn open(
     Ok(OpenedMessage { sender, message: message.to_vec(), id })
 }
 
-/// What both sides must agree on: with the recipient in it, nobody can pass a message for them on as one for himself.
+/// What both sides must agree on: with the recipient in it, a recipient cannot pass a message on as one for another recipient.
 fn prologue(recipient: &Identifier, context: &[u8]) -> Vec<u8> {
     [DOMAIN, recipient.as_bytes(), context].concat()
 }

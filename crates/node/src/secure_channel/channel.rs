@@ -95,7 +95,7 @@ impl Carrier {
 }
 
 impl Channel {
-    /// Opens the channel. The caller puts its two endpoints in place: the encryptor at once, with [`Encryptor::install`](super::encryptor::Encryptor::install).
+    /// Opens the channel. The caller puts its two endpoints in place, the encryptor at once.
     pub(super) fn open(
         core: &Arc<Core>,
         role: Role,

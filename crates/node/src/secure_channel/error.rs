@@ -19,7 +19,7 @@ pub enum ChannelError {
     /// The cryptographic handshake failed.
     #[error("the handshake failed: {0}")]
     Handshake(#[from] HandshakeError),
-    /// The peer is not who it says, or not one that is trusted.
+    /// The peer failed to prove its identity, or is not trusted.
     #[error("the other side was refused: {0}")]
     Identity(#[from] IdentityError),
     /// The peer gave no way back.

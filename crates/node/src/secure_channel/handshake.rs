@@ -38,7 +38,7 @@ const M2_OVERHEAD: usize = KEY_LEN + KEY_LEN + TAG_LEN + TAG_LEN;
 /// Bytes that message 3 adds around its payload.
 const M3_OVERHEAD: usize = KEY_LEN + TAG_LEN + TAG_LEN;
 
-/// Why a handshake ended; nothing about it is ever told to the peer (`docs/wire.md §7.2`).
+/// Why a handshake ended; the peer is never notified of it (`docs/wire.md §7.2`).
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum HandshakeError {
     /// A message, ours or the peer's, is longer than 65,535 bytes.
@@ -84,7 +84,7 @@ impl From<snow::Error> for HandshakeError {
     }
 }
 
-/// What a handshake message told about the peer, still to be judged by the caller.
+/// What a handshake message proved about the peer, still to be verified by the caller.
 ///
 /// The peer owns `static_key`; the payload must prove to whom that key belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -116,7 +116,7 @@ impl Endpoint for HandshakeEndpoint {
 impl Listener {
     /// Counts a handshake in, if the limits allow one more.
     ///
-    /// When too many are unfinished, the oldest makes room: whoever means it answers in one round trip, and those that
+    /// When too many are unfinished, the oldest makes room: an honest initiator answers within one round-trip time, and those that
     /// never will must not keep others out.
     fn admit(&self, address: &Address) -> Result<(), Undeliverable> {
         let limits = &self.core.limits;
@@ -185,7 +185,7 @@ impl Listener {
         kept
     }
 
-    /// Ends handshakes that take too long, and channels that nobody comes back to.
+    /// Ends handshakes that take too long, and abandoned channels.
     async fn sweep(self: Arc<Self>) {
         let mut cut: HashMap<Address, Instant> = HashMap::new();
         let mut every = time::interval(SWEEP);

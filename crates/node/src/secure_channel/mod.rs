@@ -1,17 +1,45 @@
 //! Secure channels (`docs/wire.md` §7): mutually authenticated, end-to-end encrypted, over any route.
 //!
 //! ```text
-//! initiator                                   responder (behind a listener)
-//!   m1 ── e ────────────────────────────────────►  HandshakeEndpoint   makes one PendingResponder per handshake
-//!   PendingInitiator ◄──────────── e, ee, s, es, proof ── m2
-//!   m3 ── s, se, proof ─────────────────────────►  PendingResponder
-//!   Encryptor ══ records ═══════════════════════►  Decryptor ─► worker, portal, another channel
-//!   Decryptor ◄═══════════════════════ records ══  Encryptor
+//! initiator                                      responder (behind a listener)
+//!   m1 ── e ───────────────────────────────────────►  HandshakeEndpoint   makes one PendingResponder per handshake
+//!   PendingInitiator ◄──────── e, ee, s, es, proof ── m2
+//!   m3 ── s, se, proof ────────────────────────────►  PendingResponder
+//!   Encryptor ══ records ══════════════════════════►  Decryptor ─► worker, portal, another channel
+//!   Decryptor ◄══════════════════════════ records ══  Encryptor
 //! ```
 //!
 //! A handshake runs on the task that reads its messages: it needs no task of its own, so an unfinished one costs
 //! a few hundred bytes until it times out. The static key is made by the listener or the initiator and attested by
 //! its identity; who the peer is, is decided before the last message is written or believed.
+//!
+//! # Example
+//!
+//! Two identities that accept only each other:
+//!
+//! ```
+//! use postern_node::{Echoer, Node, SecureChannelOptions, route};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> postern_node::Result<()> {
+//! let (alices, bobs) = (Node::new(), Node::new());
+//! let (alice, bob) = (alices.create_identity().await?, bobs.create_identity().await?);
+//!
+//! let only_alice = SecureChannelOptions::trust_only([alice.identifier()]);
+//! let channels = bobs.create_secure_channel_listener(&bob, "listener", only_alice).await?;
+//! bobs.start_worker("echoer", Echoer)?;
+//! bobs.expose("echoer", &channels)?;
+//! let tcp = bobs.tcp_listen("127.0.0.1:0").await?;
+//! bobs.expose("listener", &tcp)?;
+//!
+//! let connection = alices.tcp_connect(tcp.local_addr().to_string()).await?;
+//! let only_bob = SecureChannelOptions::trust_only([bob.identifier()]);
+//! let channel = alices.create_secure_channel(&alice, route![&connection, "listener"], only_bob).await?;
+//! let reply = alices.context()?.send_and_receive::<String>(route![&channel, "echoer"], "hello").await?;
+//! assert_eq!(reply.body(), "hello");
+//! # Ok(())
+//! # }
+//! ```
 
 mod channel;
 mod channel_key;
@@ -24,7 +52,7 @@ mod initiator;
 mod listener;
 mod options;
 mod plaintext;
-mod record;
+pub(crate) mod record;
 
 pub(crate) use channel_key::ChannelKey;
 pub use error::ChannelError;
@@ -34,5 +62,4 @@ pub(crate) use initiator::{open, open_with};
 pub(crate) use listener::listen;
 pub use listener::{ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
 pub use options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
-pub(crate) use record::{Opener, RecordKey, Sealer};
 pub use record::{REKEY_INTERVAL, REPLAY_WINDOW};

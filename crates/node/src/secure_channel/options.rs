@@ -21,7 +21,7 @@ pub struct SecureChannelOptions {
 }
 
 impl SecureChannelOptions {
-    /// Whoever is at the other end is accepted; what they may do is decided behind.
+    /// Every identity is accepted at the other end; access control behind decides what it may do.
     pub fn trust_anyone() -> Self {
         Self::trust(TrustPolicy::Anyone)
     }

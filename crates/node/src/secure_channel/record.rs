@@ -8,7 +8,8 @@
 //! Opener: record ──► nonce in the window and new? ──► opened in place ──► only now: state moves
 //! ```
 //!
-//! A record that fails to open changes nothing. More than [`REPLAY_WINDOW`] records lost in a row make
+//! The replay window accepts each record once, in any order within [`REPLAY_WINDOW`]. A record that fails to open changes
+//! nothing. More than [`REPLAY_WINDOW`] records lost in a row make
 //! the channel deaf for good: it must then be made anew.
 
 use std::fmt;
@@ -25,7 +26,7 @@ pub(crate) const OVERHEAD: usize = NONCE_LEN + TAG_LEN;
 /// Records sealed with one key (`docs/wire.md §7.5`).
 pub const REKEY_INTERVAL: u64 = 32;
 
-/// Largest distance of an acceptable nonce from the highest one accepted (`docs/wire.md §7.5`).
+/// The replay window: largest distance of an acceptable nonce from the highest one accepted (`docs/wire.md §7.5`).
 pub const REPLAY_WINDOW: u64 = 32;
 
 /// The plaintext that closes a channel, sent once and never answered (`docs/wire.md §7.4`).

@@ -1,4 +1,5 @@
-//! A secure channel that keeps itself up, through a kept connection.
+//! A secure channel that is replaced when it fails, through a kept connection: further handshakes begin with exponential
+//! backoff until one is answered.
 
 use super::error::SessionError;
 use super::hub::{HubSession, HubUp};
@@ -24,7 +25,7 @@ pub const FIRST_HANDSHAKE_RETRY: Duration = Duration::from_millis(250);
 pub const LONGEST_HANDSHAKE_RETRY: Duration = Duration::from_secs(1);
 /// A channel that was replaced is closed when nothing was heard over it for this long.
 pub const RETIRE_AFTER: Duration = Duration::from_secs(60);
-/// A session whose handshakes were not answered for so long says so, and goes on.
+/// A session whose handshakes were not answered for so long reports that it is down, and goes on.
 const REPORT_UNANSWERED_AFTER: Duration = Duration::from_secs(1);
 /// Handshakes of one session that wait for an answer at once.
 const MAX_HANDSHAKES: usize = 10;

@@ -1,4 +1,4 @@
-//! A connection to a hub that keeps itself up, with a relay if it has a name for one.
+//! A connection to a hub that reconnects by itself, with exponential backoff, and registers a relay if it has a name for one.
 
 use super::error::SessionError;
 use super::state::{State, first_outcome};
@@ -55,10 +55,10 @@ impl HubUp {
 /// How a session that is at a hub as an identity is there.
 #[derive(Debug, Clone)]
 pub struct HubOptions {
-    /// The name of the relay to have there. It belongs to the identity: nobody else can take it, and over a new
+    /// The name of the relay to have there. It belongs to the identity: no other identity can take it, and over a new
     /// connection the identity has it again at once.
     pub relay: Option<String>,
-    /// Who the hub may be. With [`TrustPolicy::Anyone`] the first meeting tells, by [`HubUp::hub`], whom to accept later.
+    /// Who the hub may be. With [`TrustPolicy::Anyone`] the first connection learns, by [`HubUp::hub`], whom to accept later.
     pub trust: TrustPolicy,
 }
 
@@ -206,7 +206,7 @@ struct ConnectionGuard {
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        // A node that stops says goodbye over its connections first, and ends them itself.
+        // A node that stops closes its channels over its connections first, and ends them itself.
         if !self.stopping.is_cancelled() {
             self.connection.close();
         }

@@ -78,7 +78,7 @@ impl MailboxSession {
 }
 
 impl Acknowledger {
-    /// Says that the program has done with a message. It is told to the hub as soon as there is one, and again until the
+    /// Acknowledges a message that the program has processed. The hub is told as soon as it is connected, and again until it
     /// hub has confirmed.
     pub fn acknowledge(&self, id: MailId) {
         let _ = self.0.send(id);

@@ -13,7 +13,7 @@ pub enum TcpError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// Nobody answers there, or not as expected.
+    /// The connection was refused or failed.
     #[error("cannot connect to {address}: {source}")]
     Connect {
         /// As it was given.

@@ -5,7 +5,31 @@
 //!           (builds the header)    (the sender flushes)                   (frames are taken where they lie)
 //! ```
 //!
-//! There is no mailbox on either way: whoever has a message writes it, and whoever reads one delivers it.
+//! There is no queue of messages in either direction: the task that has a message writes it, and the task that reads one
+//! delivers it.
+//!
+//! A listener and a connection; messages pass in both directions over it:
+//!
+//! ```
+//! use postern_node::{Echoer, Node, route};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> postern_node::Result<()> {
+//! let server = Node::new();
+//! server.start_worker("echoer", Echoer)?;
+//! let listener = server.tcp_listen("127.0.0.1:0").await?;
+//! server.expose("echoer", &listener)?;
+//!
+//! let client = Node::new();
+//! let connection = client.tcp_connect(listener.local_addr().to_string()).await?;
+//! let reply = client.context()?.send_and_receive::<String>(route![&connection, "echoer"], "hello").await?;
+//! assert_eq!(reply.body(), "hello");
+//!
+//! connection.close();
+//! connection.closed().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod connection;
 mod error;

@@ -6,14 +6,14 @@ use std::ops::Range;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// Room for reading when the flow is small.
+/// Bytes of a read while there is little traffic: one page.
 const MIN_ROOM: usize = 4 * 1024;
-/// Room for reading when the flow is large.
+/// Bytes of a read while there is much: as large as a portal message.
 const MAX_ROOM: usize = 256 * 1024;
 
 /// Reads once, if there is something. `Ok(0)` is the end.
 ///
-/// What leaves room has emptied the socket: the runtime is told so, and need not ask the system in vain.
+/// A read that leaves room has emptied the socket: the runtime then waits for readiness instead of trying a read that would fail.
 pub(crate) fn try_read(socket: &TcpStream, room: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     let result = socket.try_io(Interest::READABLE, || {
@@ -27,12 +27,12 @@ pub(crate) fn try_read(socket: &TcpStream, room: &mut [u8]) -> io::Result<usize>
     if read > 0 { Ok(read) } else { result.map(|()| 0) }
 }
 
-/// Bytes read and not yet taken. The room grows with the flow and is given back when the flow ends.
+/// Bytes read and not yet delivered. The buffer grows with the traffic and is released when it ends.
 #[derive(Default)]
 pub(crate) struct FrameBuffer {
     buffer: Vec<u8>,
     filled: Range<usize>,
-    /// Size of the next read's room.
+    /// Bytes that the next read may take.
     room: usize,
 }
 
@@ -94,12 +94,12 @@ impl FrameBuffer {
         Some(byte)
     }
 
-    /// Whether the flow has left more room than an idle connection should hold.
+    /// Whether the buffer is larger than an idle connection should hold.
     pub(crate) fn is_large(&self) -> bool {
         self.filled.is_empty() && self.buffer.len() > MIN_ROOM
     }
 
-    /// Gives the room back, if nothing waits in it.
+    /// Releases the buffer, if it holds nothing.
     pub(crate) fn release(&mut self) {
         if self.filled.is_empty() {
             *self = Self::default();

@@ -10,6 +10,25 @@
 //! identity ──digest──► Vault ──name──► SecretStore
 //!          ◄─signature─       ◄─secret─
 //! ```
+//!
+//! # Example
+//!
+//! ```
+//! use postern_node::vault::{KeyKind, MemoryVault, Vault};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), postern_node::vault::Error> {
+//! let vault = MemoryVault::in_memory();
+//! let key = vault.create_signing_key(KeyKind::Ed25519).await?;
+//! let digest = [7; 32];
+//! let signature = vault.sign(&key, &digest).await?;
+//! assert!(vault.public_key(&key).await?.verifies(&digest, &signature));
+//!
+//! vault.delete(&key).await?;
+//! assert!(vault.sign(&key, &digest).await.is_err());
+//! # Ok(())
+//! # }
+//! ```
 
 mod error;
 mod key_id;

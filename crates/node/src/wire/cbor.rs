@@ -1,7 +1,7 @@
 //! The few CBOR heads of the hot path, written and read without an encoder.
 //!
 //! Everything Postern and `ockam` emit is definite and shortest (`docs/wire.md` §1.1), so that is what is
-//! read here; a peer that writes CBOR another way takes the tolerant road in [`super::frame::canonical`].
+//! read here; a peer that writes CBOR another way is read by the tolerant decoder, [`super::frame::canonical`].
 
 /// Major type of an unsigned integer.
 pub(crate) const UINT: u8 = 0;

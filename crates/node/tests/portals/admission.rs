@@ -1,8 +1,9 @@
 //! A gate in front of an outlet: what it decides is what happens, at once, and both sides know why.
 
-use crate::world::{World, ask, echo, in_time, serve};
+use super::topology::{Topology, ask, echo, serve};
 use postern_node::identity::{Identifier, VerifiedPeer};
 use postern_node::portal::{AdmissionPolicy, EndReason, Meter, OutletOptions, Permit, Revocation, StreamEnd};
+use postern_testkit::in_time;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -57,8 +58,8 @@ impl AdmissionPolicy for Door {
     }
 }
 
-async fn world(door: &Arc<Door>, target: &str) -> World {
-    World::with(target, OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() }).await
+async fn topology(door: &Arc<Door>, target: &str) -> Topology {
+    Topology::with(target, OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() }).await
 }
 
 async fn is_reset(client: &mut (impl AsyncReadExt + Unpin)) -> bool {
@@ -73,22 +74,22 @@ async fn is_reset(client: &mut (impl AsyncReadExt + Unpin)) -> bool {
 }
 
 #[tokio::test]
-async fn it_knows_who_comes_and_hears_what_became_of_them() {
+async fn the_admission_policy_learns_the_peer_and_how_its_streams_end() {
     let (door, mut seen) = Door::new(8);
-    let world = world(&door, &echo().await).await;
+    let topology = topology(&door, &echo().await).await;
     for count in [1, 3, 100_000] {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         client.write_all(&vec![7; count]).await.unwrap();
         client.shutdown().await.unwrap();
         let mut back = Vec::new();
         in_time(client.read_to_end(&mut back)).await.unwrap();
         assert_eq!(back.len(), count);
-        assert_eq!(in_time(seen.came.recv()).await, Some(Some(world.friend_is)));
+        assert_eq!(in_time(seen.came.recv()).await, Some(Some(topology.friend_is)));
         let end = in_time(seen.ended.recv()).await.unwrap();
         assert_eq!((end.sent, end.received, end.result), (count as u64, count as u64, Ok(())));
     }
     let all = 100_004;
-    let inlet = world.inlet.meter();
+    let inlet = topology.inlet.meter();
     assert_eq!((door.meter.sent(), door.meter.received(), door.meter.live()), (all, all, 0));
     in_time(async {
         while inlet.live() > 0 {
@@ -97,7 +98,7 @@ async fn it_knows_who_comes_and_hears_what_became_of_them() {
     })
     .await;
     assert_eq!((inlet.sent(), inlet.received()), (all, all));
-    assert_eq!(*world.inlet.refused().borrow(), None);
+    assert_eq!(*topology.inlet.refused().borrow(), None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,11 +118,12 @@ async fn revoking_cuts_live_streams_at_both_ends_and_says_why() {
             Ok(())
         }
     });
-    let world = world(&door, &service.await).await;
-    let mut refused = world.inlet.refused();
+    let topology = topology(&door, &service.await).await;
+    let mut refused = topology.inlet.refused();
     for reason in [EndReason::Paused, EndReason::Expired, EndReason::Revoked] {
         // One that sends, one that receives, and one that rests.
-        let (mut up, mut down, mut idle) = (world.connect().await, world.connect().await, world.connect().await);
+        let (mut up, mut down, mut idle) =
+            (topology.connect().await, topology.connect().await, topology.connect().await);
         up.write_all(b"u").await.unwrap();
         down.write_all(b"d").await.unwrap();
         idle.write_all(b"i").await.unwrap();
@@ -153,9 +155,9 @@ async fn revoking_cuts_live_streams_at_both_ends_and_says_why() {
         in_time(refused.wait_for(|it| *it == Some(reason))).await.unwrap();
 
         // Nobody comes in meanwhile, and whoever comes again afterwards does.
-        assert!(in_time(ask(world.address(), b'i')).await.is_err());
+        assert!(in_time(ask(topology.address(), b'i')).await.is_err());
         door.open();
-        let mut again = world.connect().await;
+        let mut again = topology.connect().await;
         again.write_all(b"i").await.unwrap();
         in_time(refused.wait_for(Option::is_none)).await.unwrap();
         drop(again);
@@ -165,40 +167,40 @@ async fn revoking_cuts_live_streams_at_both_ends_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_limit_of_a_gate_holds_and_is_told() {
+async fn an_admission_limit_holds_and_is_reported() {
     let (door, mut seen) = Door::new(2);
-    let world = world(&door, &echo().await).await;
-    let mut refused = world.inlet.refused();
-    let (mut one, mut two) = (world.connect().await, world.connect().await);
+    let topology = topology(&door, &echo().await).await;
+    let mut refused = topology.inlet.refused();
+    let (mut one, mut two) = (topology.connect().await, topology.connect().await);
     for client in [&mut one, &mut two] {
         client.write_u8(7).await.unwrap();
         assert_eq!(in_time(client.read_u8()).await.unwrap(), 7);
     }
-    assert!(in_time(ask(world.address(), 7)).await.is_err());
+    assert!(in_time(ask(topology.address(), 7)).await.is_err());
     in_time(refused.wait_for(|it| *it == Some(EndReason::TooMany))).await.unwrap();
     drop(one);
     in_time(seen.ended.recv()).await.unwrap();
-    assert_eq!(in_time(ask(world.address(), 8)).await.unwrap(), 8);
+    assert_eq!(in_time(ask(topology.address(), 8)).await.unwrap(), 8);
     in_time(refused.wait_for(Option::is_none)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_service_that_is_down_is_told_from_an_owner_who_refuses() {
+async fn a_service_that_is_down_is_distinguished_from_a_refusal() {
     let (door, mut seen) = Door::new(8);
     let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let world = world(&door, &nowhere.to_string()).await;
-    let mut refused = world.inlet.refused();
-    assert!(in_time(ask(world.address(), 7)).await.is_err());
+    let topology = topology(&door, &nowhere.to_string()).await;
+    let mut refused = topology.inlet.refused();
+    assert!(in_time(ask(topology.address(), 7)).await.is_err());
     in_time(refused.wait_for(|it| *it == Some(EndReason::Refused))).await.unwrap();
     assert_eq!(in_time(seen.ended.recv()).await.unwrap().result, Err(EndReason::Refused));
     // Where it is now, it is reached.
-    world.outlet.retarget(echo().await);
-    assert_eq!(in_time(ask(world.address(), 8)).await.unwrap(), 8);
+    topology.outlet.retarget(echo().await);
+    assert_eq!(in_time(ask(topology.address(), 8)).await.unwrap(), 8);
     in_time(refused.wait_for(Option::is_none)).await.unwrap();
 }
 
 #[tokio::test]
-async fn another_target_leaves_live_streams_where_they_are() {
+async fn changing_the_target_keeps_open_streams() {
     let named = |name: u8| {
         serve(move |mut socket| async move {
             while socket.read_u8().await.is_ok() {
@@ -207,25 +209,25 @@ async fn another_target_leaves_live_streams_where_they_are() {
             Ok(())
         })
     };
-    let world = World::with_target(&named(1).await).await;
-    let mut live = world.connect().await;
+    let topology = Topology::with_target(&named(1).await).await;
+    let mut live = topology.connect().await;
     live.write_u8(0).await.unwrap();
     assert_eq!(in_time(live.read_u8()).await.unwrap(), 1);
-    world.outlet.retarget(named(2).await);
-    assert_eq!(in_time(ask(world.address(), 0)).await.unwrap(), 2);
+    topology.outlet.retarget(named(2).await);
+    assert_eq!(in_time(ask(topology.address(), 0)).await.unwrap(), 2);
     live.write_u8(0).await.unwrap();
     assert_eq!(in_time(live.read_u8()).await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn an_owner_who_goes_has_not_refused() {
+async fn an_owner_who_disconnects_has_not_refused() {
     let (door, mut seen) = Door::new(8);
-    let world = world(&door, &echo().await).await;
-    let mut live = world.connect().await;
+    let topology = topology(&door, &echo().await).await;
+    let mut live = topology.connect().await;
     live.write_u8(7).await.unwrap();
     assert_eq!(in_time(live.read_u8()).await.unwrap(), 7);
-    world.owner.shutdown().await;
+    topology.owner.shutdown().await;
     assert!(is_reset(&mut live).await);
     assert_eq!(in_time(seen.ended.recv()).await.unwrap().result, Err(EndReason::Stopping));
-    assert_eq!(*world.inlet.refused().borrow(), None);
+    assert_eq!(*topology.inlet.refused().borrow(), None);
 }

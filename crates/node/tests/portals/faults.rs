@@ -1,9 +1,10 @@
 //! What a hub can do to a stream that it cannot read: never more than end it.
 
-use crate::admission::Door;
-use crate::link::{Fault, Way};
-use crate::world::{World, in_time, serve};
+use super::admission::Door;
+use super::link::{Fault, Way};
+use super::topology::{Topology, serve};
 use postern_node::portal::{EndReason, OutletOptions};
+use postern_testkit::in_time;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -61,9 +62,9 @@ async fn ended(fault: Fault, way: Way) -> ((u64, io::Result<()>), Result<(), End
     });
     let (door, mut seen) = Door::new(8);
     let options = OutletOptions { admission: Some(door.clone()), ..OutletOptions::default() };
-    let (world, link) = World::with_link(&service.await, (fault, way), options).await;
+    let (topology, link) = Topology::with_link(&service.await, (fault, way), options).await;
     in_time(async {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         let received = match way {
             Way::Out => {
                 let _ = write(&mut client).await;
@@ -82,7 +83,7 @@ async fn ended(fault: Fault, way: Way) -> ((u64, io::Result<()>), Result<(), End
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_lost_or_overtaken_ends_the_stream_behind_a_true_prefix() {
+async fn a_lost_or_reordered_frame_ends_the_stream_after_a_correct_prefix() {
     for fault in [Fault::Lost, Fault::Overtaken] {
         for way in [Way::Out, Way::In] {
             let ((count, how), owners) = ended(fault, way).await;
@@ -95,7 +96,7 @@ async fn a_frame_lost_or_overtaken_ends_the_stream_behind_a_true_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_frame_that_comes_twice_is_taken_once() {
+async fn a_duplicated_frame_is_delivered_once() {
     for way in [Way::Out, Way::In] {
         let ((count, how), owners) = ended(Fault::Repeated, way).await;
         how.unwrap();
@@ -114,14 +115,14 @@ async fn a_stream_outlives_its_counter() {
             Ok(())
         }
     });
-    let world = World::with_target(&service.await).await;
+    let topology = Topology::with_target(&service.await).await;
     in_time(async {
-        let mut client = world.connect().await;
+        let mut client = topology.connect().await;
         client.set_nodelay(true).unwrap();
         // Single bytes, so that there are as many messages as possible of as little as possible. What comes back is credit
         // for many at once.
         let mut sent = 0;
-        while world.hub.stats().frames.get() < (1 << 16) + 4096 {
+        while topology.hub.stats().frames.get() < (1 << 16) + 4096 {
             client.write_u8(byte(sent)).await.unwrap();
             sent += 1;
         }

@@ -30,13 +30,13 @@ pub(crate) enum Way {
     In,
 }
 
-pub(crate) struct ChainEntry {
+pub(crate) struct FaultyLink {
     fault: Fault,
     way: Way,
     happened: AtomicBool,
 }
 
-impl ChainEntry {
+impl FaultyLink {
     /// Takes connections for `target`, and goes wrong once, well into a transfer that way.
     pub(crate) async fn to(target: SocketAddr, fault: Fault, way: Way) -> (Arc<Self>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +14,9 @@ use crate::cargo;
 const TIMES: [u64; 2] = [1_000, 3_000];
 /// How much a step may cost, relative to its baseline: it leaves room for inlining that changes with unrelated code.
 const TOLERANCE: f64 = 1.05;
+
+/// Runs the steps and nothing else (`crates/node/src/hot_path.rs`), on the main thread, so that counts are the same every time.
+const TEST: [&str; 4] = ["hot_path::each_step_runs", "--exact", "--nocapture", "--test-threads=1"];
 
 /// `cargo xtask bench instructions`: counts and writes the baselines, or with `--check` compares with them.
 ///
@@ -26,11 +29,11 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
         _ => bail!("`cargo xtask bench instructions` takes `--check` or nothing"),
     };
     let program = build()?;
-    let listed = Command::new(&program).output().context("Failed to list the steps")?;
+    let steps = steps(&program)?;
     let baselines = baselines().unwrap_or_default();
     let mut counts = String::new();
     let mut above = Vec::new();
-    for step in String::from_utf8(listed.stdout)?.lines() {
+    for step in &steps {
         let [fewer, more] = TIMES;
         let per_run = (count(&program, step, more)? - count(&program, step, fewer)?) / (more - fewer);
         let change = baselines.get(step).map(|baseline| per_run as f64 / *baseline as f64);
@@ -65,9 +68,10 @@ fn baselines() -> Option<BTreeMap<String, u64>> {
 
 /// Builds the steps for release; gives the program.
 fn build() -> Result<PathBuf> {
+    // Unit tests, because the steps are not public API.
     let mut build =
-        cargo::command(&["bench", "--locked", "--package", "postern-node", "--bench", "hot_path", "--no-run"]);
-    // Cargo names the program only on its standard error, `Executable … (target/release/deps/hot_path-…)`.
+        cargo::command(&["test", "--release", "--locked", "--package", "postern-node", "--lib", "--no-run"]);
+    // Cargo names the program only on its standard error, `Executable … (target/release/deps/postern_node-…)`.
     let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
     let log = String::from_utf8_lossy(&output.stderr);
     eprint!("{log}");
@@ -77,10 +81,21 @@ fn build() -> Result<PathBuf> {
     Ok(cargo::root().join(program))
 }
 
-fn count(program: &PathBuf, step: &str, times: u64) -> Result<u64> {
+/// The names of the steps: the test prints each behind `step: `.
+fn steps(program: &Path) -> Result<Vec<String>> {
+    let listed = Command::new(program).args(TEST).output().context("Failed to list the steps")?;
+    ensure!(listed.status.success(), "the steps fail: {}", String::from_utf8_lossy(&listed.stdout));
+    let printed = String::from_utf8(listed.stdout)?;
+    let steps: Vec<String> =
+        printed.lines().filter_map(|line| line.split_once("step: ")).map(|(_, name)| name.to_owned()).collect();
+    ensure!(!steps.is_empty(), "there are no steps");
+    Ok(steps)
+}
+
+fn count(program: &Path, step: &str, times: u64) -> Result<u64> {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program);
-    let output = valgrind.args([step, &times.to_string()]).output();
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).args(TEST);
+    let output = valgrind.env("POSTERN_BENCH_STEP", step).env("POSTERN_BENCH_TIMES", times.to_string()).output();
     let output = output.context("Failed to start valgrind: is it installed?")?;
     let log = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{} failed: {log}", cargo::display(&valgrind));

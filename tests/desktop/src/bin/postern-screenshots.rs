@@ -18,11 +18,13 @@ mod linux {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    use postern_desktop_tests::{Keyring, Page, Person, free_port, until};
+    use postern_desktop_tests::{DesktopUser, Keyring, Page};
     use postern_engine::api::{
         Answer, InletLink, InvitationId, InviteTo, Request, Secret, ServiceId, ServiceKind, Snapshot, Terms,
     };
-    use postern_tests::{Hub, Service, client};
+    use postern_testkit::port::free_port;
+    use postern_testkit::{Hub, Service, client};
+    use postern_testkit::{TIMEOUT, eventually_async};
 
     /// How long a picture must stay the same: a new window shows what it shows at first for longer than a second.
     const STILL: Duration = Duration::from_millis(1500);
@@ -57,14 +59,14 @@ mod linux {
             let mut ann = self.person(Keyring::Unlocked).await;
             ann.start(&[]);
             let window = ann.page().await;
-            window.sees("[data-testid=first-run]").await;
+            window.wait_for("[data-testid=first-run]").await;
             self.take(&ann, &window, "first-run").await;
             window.fill("[data-testid=name]", "Ann").await;
             window.click("[data-testid=next]").await;
             window.fill("[data-testid=hub]", &hub.address().to_string()).await;
             self.take(&ann, &window, "first-run-reach").await;
             window.click("[data-testid=finish]").await;
-            window.sees("[data-testid=status]").await;
+            window.wait_for("[data-testid=status]").await;
             self.take(&ann, &window, "empty").await;
             for view in ["invitations", "contacts", "activity"] {
                 window.click(&format!("[data-testid=nav-{view}]")).await;
@@ -76,7 +78,7 @@ mod linux {
             for ((name, kind), address) in SHARED.into_iter().zip([site.address(), lab.address()]) {
                 let service = share(&ann, name, kind, &address.to_string()).await;
                 let link = invite(&ann, service, Some("Ben"), false).await;
-                ben.ask(Request::Open { link }).await.ok();
+                ben.request(Request::Open { link }).await.ok();
                 services.push(service);
             }
             let friend = self.friend(&ben).await;
@@ -96,25 +98,25 @@ mod linux {
             self.away((&ann, &window), (&ben, &friend), hub, services[0]).await;
         }
 
-        async fn friend(&self, ben: &Person) -> Page {
+        async fn friend(&self, ben: &DesktopUser) -> Page {
             ben.tray.click("", "Open Postern").await;
             let window = ben.page().await;
             window.click("[data-testid=nav-invitations]").await;
-            window.sees("[data-testid=invitation]").await;
+            window.wait_for("[data-testid=invitation]").await;
             self.take(ben, &window, "invitations").await;
             window.click("[data-testid=nav-home]").await;
             self.take(ben, &window, "home-invited").await;
-            let waiting = ben.sees("two invitations", |snapshot| {
+            let waiting = ben.wait_for("two invitations", |snapshot| {
                 let ids: Vec<InvitationId> = snapshot.invitations.iter().map(|invitation| invitation.id).collect();
                 (ids.len() == SHARED.len()).then_some(ids)
             });
             let waiting = waiting.await;
             for invitation in &waiting {
-                ben.ask(Request::Accept { invitation: *invitation, port: Some(free_port()) }).await.ok();
+                ben.request(Request::Accept { invitation: *invitation, port: Some(free_port()) }).await.ok();
             }
             up(ben, waiting.len()).await;
             window.click("[data-testid=nav-home]").await;
-            window.sees("[data-testid=inlet][data-state=up]").await;
+            window.wait_for("[data-testid=inlet][data-state=up]").await;
             self.take(ben, &window, "shared-with-me").await;
             window.click("[data-testid=inlet-open]").await;
             self.take(ben, &window, "portal").await;
@@ -122,25 +124,25 @@ mod linux {
             window
         }
 
-        async fn owner(&self, ann: &Person, window: &Page, services: &[ServiceId]) {
+        async fn owner(&self, ann: &DesktopUser, window: &Page, services: &[ServiceId]) {
             window.click("[data-testid=nav-home]").await;
-            window.sees("[data-testid=service]").await;
+            window.wait_for("[data-testid=service]").await;
             self.take(ann, window, "home").await;
             window.click("[data-testid=service-open]").await;
-            window.sees("[data-testid=person]").await;
+            window.wait_for("[data-testid=person]").await;
             self.take(ann, window, "service").await;
             window.click("[data-testid=person-menu]").await;
             self.take(ann, window, "person-menu").await;
             window.click("[data-testid=grant-terms]").await;
             self.take(ann, window, "terms").await;
             window.click("[data-testid=terms-save]").await;
-            window.misses("[data-testid=terms-dialog]").await;
+            window.wait_until_gone("[data-testid=terms-dialog]").await;
             for view in ["activity", "settings"] {
                 window.click(&format!("[data-testid=nav-{view}]")).await;
                 self.take(ann, window, view).await;
             }
             window.click("[data-testid=doctor]").await;
-            window.sees("[data-testid=finding]").await;
+            window.wait_for("[data-testid=finding]").await;
             window.evaluate("document.querySelector('[data-testid=quit]').scrollIntoView()").await;
             self.take(ann, window, "settings-help").await;
             press(window, "backup").await;
@@ -152,16 +154,16 @@ mod linux {
 
             window.click("[data-testid=nav-home]").await;
             window.click("[data-testid=share]").await;
-            window.sees("[data-testid=share-target]").await;
+            window.wait_for("[data-testid=share-target]").await;
             self.take(ann, window, "share").await;
             window.fill("[data-testid=share-target]", "5432").await;
             window.click("[data-testid=share-next]").await;
             self.take(ann, window, "share-name").await;
             window.click("[data-testid=share-submit]").await;
-            window.sees("[data-testid=invite-submit]").await;
+            window.wait_for("[data-testid=invite-submit]").await;
             self.take(ann, window, "share-invite").await;
             press(window, "invite-submit").await;
-            window.sees("[data-testid=qr]").await;
+            window.wait_for("[data-testid=qr]").await;
             self.take(ann, window, "share-link").await;
             press(window, "share-done").await;
 
@@ -176,38 +178,38 @@ mod linux {
         }
 
         /// Cleo knocks, and is seen at the door.
-        async fn knock(&self, mut cleo: Person, ann: &Person, window: &Page, link: Secret) {
-            let hub = ann.sees("her hub", |snapshot| snapshot.hubs.first().map(|hub| hub.address.clone())).await;
+        async fn knock(&self, mut cleo: DesktopUser, ann: &DesktopUser, window: &Page, link: Secret) {
+            let hub = ann.wait_for("her hub", |snapshot| snapshot.hubs.first().map(|hub| hub.address.clone())).await;
             cleo.start(&["--hidden"]);
-            cleo.ask(Request::SetUp { name: "Cleo".into(), hubs: vec![hub], this_computer: false }).await.ok();
-            let Ok(Answer::Preview { preview }) = cleo.ask(Request::Open { link }).await else { return };
-            cleo.ask(Request::Accept { invitation: preview.invitation, port: Some(free_port()) }).await.ok();
+            cleo.request(Request::SetUp { name: "Cleo".into(), hubs: vec![hub], this_computer: false }).await.ok();
+            let Ok(Answer::Preview { preview }) = cleo.request(Request::Open { link }).await else { return };
+            cleo.request(Request::Accept { invitation: preview.invitation, port: Some(free_port()) }).await.ok();
             window.click("[data-testid=nav-home]").await;
-            window.sees("[data-testid=knock]").await;
+            window.wait_for("[data-testid=knock]").await;
             self.take(ann, window, "knock").await;
             window.click("[data-testid=knock-deny]").await;
-            window.misses("[data-testid=knock]").await;
+            window.wait_until_gone("[data-testid=knock]").await;
         }
 
         /// What is seen when something is not there.
-        async fn away(&self, owner: (&Person, &Page), user: (&Person, &Page), hub: Hub, service: ServiceId) {
+        async fn away(&self, owner: (&DesktopUser, &Page), user: (&DesktopUser, &Page), hub: Hub, service: ServiceId) {
             let ((ann, window), (ben, friend)) = (owner, user);
-            ann.ask(Request::SetService { service, on: false }).await.ok();
-            friend.sees("[data-testid=inlet][data-state=down]").await;
+            ann.request(Request::SetService { service, on: false }).await.ok();
+            friend.wait_for("[data-testid=inlet][data-state=down]").await;
             self.take(ben, friend, "paused-by-owner").await;
-            ann.ask(Request::SetService { service, on: true }).await.ok();
+            ann.request(Request::SetService { service, on: true }).await.ok();
             up(ben, SHARED.len()).await;
             window.click("[data-testid=pause-all]").await;
-            window.sees("[data-testid=paused]").await;
+            window.wait_for("[data-testid=paused]").await;
             self.take(ann, window, "paused").await;
             window.click("[data-testid=resume]").await;
-            window.misses("[data-testid=paused]").await;
+            window.wait_until_gone("[data-testid=paused]").await;
             up(ben, SHARED.len()).await;
 
             // Now the hub is all that she is reached through.
-            ann.ask(Request::SetThisComputer { on: false }).await.ok();
+            ann.request(Request::SetThisComputer { on: false }).await.ok();
             drop(hub);
-            window.sees("[data-testid=status][data-status=offline]").await;
+            window.wait_for("[data-testid=status][data-status=offline]").await;
             self.take(ann, window, "offline").await;
         }
 
@@ -228,18 +230,18 @@ mod linux {
                 let owner = self.set_up(person, &hub).await;
                 let shared = share(&owner, service, ServiceKind::Http, &page.address().to_string()).await;
                 let link = invite(&owner, shared, None, false).await;
-                let Ok(Answer::Preview { preview }) = ben.ask(Request::Open { link }).await else { continue };
+                let Ok(Answer::Preview { preview }) = ben.request(Request::Open { link }).await else { continue };
                 let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
-                ben.ask(accept).await.ok();
+                ben.request(accept).await.ok();
                 // Their machines are gone by the time somebody looks, except for the first second.
-                ben.sees("the portal", |snapshot| {
+                ben.wait_for("the portal", |snapshot| {
                     snapshot.inlets.iter().any(|inlet| inlet.owner_name == preview.owner_name).then_some(())
                 })
                 .await;
             }
             ben.tray.click("", "Open Postern").await;
             let window = ben.page().await;
-            window.sees("[data-testid=inlet]").await;
+            window.wait_for("[data-testid=inlet]").await;
             self.take(&ben, &window, "strange-names").await;
         }
 
@@ -250,33 +252,33 @@ mod linux {
             ann.desktop.start_keyring(Keyring::Locked).await;
             ann.start(&[]);
             let window = ann.page().await;
-            window.sees("[data-code=keychain-locked]").await;
+            window.wait_for("[data-code=keychain-locked]").await;
             self.take(&ann, &window, "keychain-locked").await;
         }
 
-        async fn person(&self, keyring: Keyring) -> Person {
-            let mut person = Person::with(keyring).await;
-            person.wear(self.theme);
-            person.magnify();
+        async fn person(&self, keyring: Keyring) -> DesktopUser {
+            let mut person = DesktopUser::with(keyring).await;
+            person.set_theme(self.theme);
+            person.set_double_scale();
             person
         }
 
-        async fn set_up(&self, name: &str, hub: &Hub) -> Person {
+        async fn set_up(&self, name: &str, hub: &Hub) -> DesktopUser {
             let mut person = self.person(Keyring::Unlocked).await;
             person.start(&["--hidden"]);
             let hubs = vec![hub.address().to_string()];
-            person.ask(Request::SetUp { name: name.into(), hubs, this_computer: false }).await.ok();
+            person.request(Request::SetUp { name: name.into(), hubs, this_computer: false }).await.ok();
             person
         }
 
         /// Once nothing on the screen moves any more, and what only informs has gone.
-        async fn take(&self, person: &Person, window: &Page, name: &str) {
+        async fn take(&self, person: &DesktopUser, window: &Page, name: &str) {
             window
                 .evaluate("for (const it of document.querySelectorAll('[data-testid=toast] .close')) it.click()")
                 .await;
             let to = self.directory.join(format!("{name}-{}.png", self.shade));
             let mut before = Vec::new();
-            until("the window to keep still", || {
+            eventually_async("the window to keep still", TIMEOUT, || {
                 person.desktop.picture_of("Postern", &to);
                 let now = fs::read(&to).unwrap_or_default();
                 let still = now == before && !now.is_empty();
@@ -294,35 +296,35 @@ mod linux {
     /// Clicks on what may be half outside of the window.
     async fn press(window: &Page, testid: &str) {
         let selector = format!("[data-testid={testid}]");
-        window.sees(&selector).await;
+        window.wait_for(&selector).await;
         window.evaluate(&format!("document.querySelector('{selector}').scrollIntoView({{ block: 'center' }})")).await;
         window.click(&selector).await;
     }
 
-    async fn share(person: &Person, name: &str, kind: ServiceKind, target: &str) -> ServiceId {
+    async fn share(person: &DesktopUser, name: &str, kind: ServiceKind, target: &str) -> ServiceId {
         let share = Request::Share { name: name.into(), kind, target: target.into(), path: None, description: None };
-        match person.ask(share).await {
+        match person.request(share).await {
             Ok(Answer::Service { service }) => service,
             other => panic!("{name} is not shared: {other:?}"),
         }
     }
 
-    async fn invite(person: &Person, service: ServiceId, note: Option<&str>, ask_first: bool) -> Secret {
+    async fn invite(person: &DesktopUser, service: ServiceId, note: Option<&str>, ask_first: bool) -> Secret {
         let to = InviteTo::Link { note: note.map(Into::into) };
         let terms = Terms::default();
-        match person.ask(Request::Invite { service, to, ask_first, valid_for: None, terms }).await {
+        match person.request(Request::Invite { service, to, ask_first, valid_for: None, terms }).await {
             Ok(Answer::Invitation { link: Some(link), .. }) => Secret::new(link.reveal()),
             other => panic!("there is no link: {other:?}"),
         }
     }
 
     /// Waits until so many portals are up, and says where they are.
-    async fn up(person: &Person, many: usize) -> Vec<std::net::SocketAddr> {
+    async fn up(person: &DesktopUser, many: usize) -> Vec<std::net::SocketAddr> {
         let addresses = |snapshot: &Snapshot| {
             let up = snapshot.inlets.iter().filter(|inlet| matches!(inlet.link, InletLink::Up { .. }));
             let addresses: Vec<_> = up.filter_map(|inlet| inlet.address.parse().ok()).collect();
             (addresses.len() >= many).then_some(addresses)
         };
-        person.sees("the portals to be up", addresses).await
+        person.wait_for("the portals to be up", addresses).await
     }
 }

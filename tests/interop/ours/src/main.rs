@@ -8,15 +8,16 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use postern_node::identity::{
     Attributes, ChangeHistory, CredentialAndPurposeKey, Identifier, Identity, Timestamp, TrustPolicy,
 };
-use postern_node::policy::{PolicyContext, Policy, Value};
+use postern_node::policy::{Policy, PolicyContext, Value};
 use postern_node::portal::{InletRoute, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
 use postern_node::session::{ChannelSession, HubSession, State};
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
-    Context, Echoer, Origin, OriginId, Limits, Message, Node, Route, Routed, SecureChannel, SecureChannelListener,
-    SecureChannelOptions, TcpListener, Worker, WorkerError};
+    Context, Echoer, Limits, Message, Node, Origin, OriginId, Route, Routed, SecureChannel, SecureChannelListener,
+    SecureChannelOptions, TcpListener, Worker, WorkerError,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};

@@ -14,16 +14,16 @@ pub mod wire;
 
 pub use portal::{Making, Portal, WAYS};
 
-use postern_tests::Process;
+use postern_testkit::Process;
 use std::fmt;
 use std::process::Command;
 use std::time::Duration;
 
 /// How long anything may take that does not move much data, on a machine busy with something else.
-pub const SOON: Duration = postern_tests::SOON;
+pub const TIMEOUT: Duration = postern_testkit::TIMEOUT;
 /// How long a gigabyte or a hundred thousand answers may take on a small machine busy with something else.
 pub const LONG: Duration = Duration::from_secs(900);
-/// How long the programs wait, in seconds, for an answer that should come: less than [`SOON`], so that they tell of it.
+/// How long the programs wait, in seconds, for an answer that should come: less than [`TIMEOUT`], so that they tell of it.
 const PATIENCE: u64 = 45;
 /// How long they wait for one that should not.
 const IMPATIENCE: u64 = 3;
@@ -135,13 +135,13 @@ impl Peer {
     /// Waits for its end, which nobody asked for.
     #[track_caller]
     pub fn dies(&self) {
-        let _ = self.process.wait(SOON);
+        let _ = self.process.wait(TIMEOUT);
     }
 
     /// Gives a command again and again until it succeeds.
     #[track_caller]
     pub fn at_last(&self, command: &str) -> String {
-        postern_tests::eventually(&format!("{self} to {command}"), 2 * SOON, || self.attempt(command).ok())
+        postern_testkit::eventually(&format!("{self} to {command}"), 2 * TIMEOUT, || self.attempt(command).ok())
     }
 
     /// Gives a command that may fail, and gets the answer or the reason.
@@ -154,7 +154,7 @@ impl Peer {
         self.process.type_line(command);
         let (good, bad) = (format!("{verb} "), format!("failed {verb}: "));
         let answers = |line: &str| line == verb || line.starts_with(&good) || line.starts_with(&bad);
-        let line = self.process.wait_for_line(answers, SOON);
+        let line = self.process.wait_for_line(answers, TIMEOUT);
         match line.strip_prefix(&bad) {
             Some(reason) => Err(reason.to_owned()),
             None => Ok(line.strip_prefix(&good).unwrap_or_default().to_owned()),
@@ -165,7 +165,7 @@ impl Peer {
     #[track_caller]
     pub fn tells(&self, word: &str) -> String {
         let start = format!("{word} ");
-        let line = self.process.wait_for_line(|line| line.starts_with(&start), SOON);
+        let line = self.process.wait_for_line(|line| line.starts_with(&start), TIMEOUT);
         line[start.len()..].to_owned()
     }
 
@@ -180,7 +180,7 @@ impl Peer {
     #[track_caller]
     pub fn eventually(&self, command: &str, wanted: &str) {
         let what = format!("{self} to answer `{wanted}` to {command}");
-        postern_tests::eventually(&what, SOON, || (self.tell(command) == wanted).then_some(()));
+        postern_testkit::eventually(&what, TIMEOUT, || (self.tell(command) == wanted).then_some(()));
     }
 
     /// The memory it has resident now, in bytes.

@@ -2,7 +2,7 @@
 
 use crate::Side::Ours;
 use crate::{LONG, Peer, Side};
-use postern_tests::{Payload, Sha256};
+use postern_testkit::{Payload, Sha256};
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use postern_tests::program::build;
+use postern_testkit::program::build;
 
 /// Where a program of this workspace is, freshly built.
 pub(crate) fn path(name: &str) -> &'static Path {

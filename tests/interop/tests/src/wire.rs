@@ -148,7 +148,7 @@ impl Line {
     pub fn silent(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("somebody listens");
         stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(crate::SOON)).expect("a socket");
+        stream.set_read_timeout(Some(crate::TIMEOUT)).expect("a socket");
         Self(stream)
     }
 

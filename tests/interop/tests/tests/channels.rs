@@ -2,7 +2,7 @@
 
 use interop::Side::{Ours, Real};
 use interop::{Identity, MIXED, Peer, Side};
-use postern_tests::{Capture, Service, client as tcp, eventually};
+use postern_testkit::{Capture, Service, client as tcp, eventually};
 use std::io::{Read, Write};
 
 /// A node with a listener, reachable directly.
@@ -56,7 +56,7 @@ fn a_real_client_may_send_almost_sixteen_mebibytes() {
 }
 
 #[test]
-fn whoever_is_not_trusted_is_refused() {
+fn an_untrusted_identity_is_refused() {
     for (asks, answers) in MIXED {
         let (_server, bob, address) = server(answers, "");
         let (client, alice) = client(asks, "", &address);
@@ -146,7 +146,7 @@ fn closing_ends_both_halves() {
 
 /// A real listener closes what a client of ours opened. Ours leaves closing to who opened it.
 #[test]
-fn the_one_who_answered_closes_too() {
+fn the_responder_closes_its_end_too() {
     let (server, bob, address) = server(Real, "");
     let (client, _) = client(Ours, "", &address);
     assert_eq!(client.tell("channel listener"), bob.identifier);
@@ -192,7 +192,7 @@ fn a_kept_channel_comes_back_over_another_connection() {
     for outages in 1..=3 {
         between.cut();
         answers(&mut open).expect_err("what was under way is lost");
-        open = eventually("a connection through the same inlet", interop::SOON, || {
+        open = eventually("a connection through the same inlet", interop::TIMEOUT, || {
             let mut stream = tcp::connect(inlet);
             answers(&mut stream).ok().map(|()| stream)
         });

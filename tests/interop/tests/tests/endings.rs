@@ -2,8 +2,8 @@
 
 use interop::Side::{Ours, Real};
 use interop::wire::Frame;
-use interop::{MIXED, Peer, Portal, SOON};
-use postern_tests::{Capture, Service, client, eventually};
+use interop::{MIXED, Peer, Portal, TIMEOUT};
+use postern_testkit::{Capture, Service, client, eventually};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn echoes(mut client: &TcpStream) {
 
 /// A service that answers at the end of the question gets both ways only when both ends are ours.
 #[test]
-fn a_portal_with_one_of_theirs_ends_with_the_first_end() {
+fn a_portal_with_a_peer_without_half_close_ends_at_the_first_end() {
     let answer = |inlet, outlet| {
         let service = Service::echo_after_end();
         let portal = Portal::direct(inlet, outlet, service.address());
@@ -55,7 +55,7 @@ fn a_real_inlet_does_not_learn_that_a_service_refuses() {
     let friend = Peer::start(Real);
     friend.tell(&format!("connect {}", between.address()));
     let mut client = client::connect(friend.tell("inlet").parse().expect("an address"));
-    let answered = eventually("an answer to the Ping", SOON, || {
+    let answered = eventually("an answer to the Ping", TIMEOUT, || {
         let said = between.recorded().pop().filter(|said| !said.is_empty())?;
         Frame::all(&said).pop()
     });
@@ -91,7 +91,7 @@ fn an_eager_inlet_is_not_served_by_our_outlet() {
     echoes(&before);
     let mut eager = client::connect(friend.tell("inlet eager").parse().expect("an address"));
     eager.write_all(b"?").expect("the inlet reads");
-    eventually("the stream to open", SOON, || (service.accepted() == 2).then_some(()));
+    eventually("the stream to open", TIMEOUT, || (service.accepted() == 2).then_some(()));
     hears_nothing(&mut eager);
     echoes(&before);
     echoes(&client::connect(patient));

@@ -2,7 +2,7 @@
 
 use interop::{Identity, MIXED, Peer, Side};
 
-struct World {
+struct CredentialCheck {
     server: Peer,
     client: Peer,
     bob: Identity,
@@ -11,7 +11,7 @@ struct World {
 }
 
 /// A server that believes an authority of the client's kind, and guards an echoer with the attribute `group=friends`.
-fn world(asks: Side, answers: Side, issues: Side, kind: &str) -> World {
+fn credential_check(asks: Side, answers: Side, issues: Side, kind: &str) -> CredentialCheck {
     let authority = Peer::start(issues);
     let history = authority.identity(kind).history;
     let (server, bob) = Peer::with_identity(answers);
@@ -22,10 +22,10 @@ fn world(asks: Side, answers: Side, issues: Side, kind: &str) -> World {
     let client = Peer::start(asks);
     let alice = client.identity(kind);
     client.tell(&format!("connect {address}"));
-    World { server, client, bob, alice, authority }
+    CredentialCheck { server, client, bob, alice, authority }
 }
 
-impl World {
+impl CredentialCheck {
     fn issue(&self, subject: &Identity, attributes: &str) -> String {
         self.authority.tell(&format!("issue {} {attributes}", subject.history))
     }
@@ -57,11 +57,11 @@ fn credentials_decide() {
     for (asks, answers) in MIXED {
         // The authority is of the client's kind: what one side issues, the other verifies.
         for kind in ["", "p256"] {
-            let world = world(asks, answers, asks, kind);
-            let credential = world.issue(&world.alice, "group=friends ockam-role=member a-longer-name=x");
-            world.client.tell(&format!("hold {credential}"));
-            world.channel();
-            world.is_allowed();
+            let check = credential_check(asks, answers, asks, kind);
+            let credential = check.issue(&check.alice, "group=friends ockam-role=member a-longer-name=x");
+            check.client.tell(&format!("hold {credential}"));
+            check.channel();
+            check.is_allowed();
         }
     }
 }
@@ -69,72 +69,72 @@ fn credentials_decide() {
 #[test]
 fn an_authoritys_kind_does_not_matter_to_who_presents_its_credential() {
     for (asks, answers) in MIXED {
-        let world = world(asks, answers, answers, "");
-        let credential = world.issue(&world.alice, "group=friends");
-        world.client.tell(&format!("hold {credential}"));
-        world.channel();
-        world.is_allowed();
+        let check = credential_check(asks, answers, answers, "");
+        let credential = check.issue(&check.alice, "group=friends");
+        check.client.tell(&format!("hold {credential}"));
+        check.channel();
+        check.is_allowed();
     }
 }
 
 #[test]
 fn the_wrong_attribute_does_not_open() {
     for (asks, answers) in MIXED {
-        let world = world(asks, answers, asks, "");
-        let credential = world.issue(&world.alice, "group=strangers");
-        world.client.tell(&format!("hold {credential}"));
-        world.channel();
-        world.is_denied();
-        assert_eq!(world.client.tell("echo 1"), "1");
+        let check = credential_check(asks, answers, asks, "");
+        let credential = check.issue(&check.alice, "group=strangers");
+        check.client.tell(&format!("hold {credential}"));
+        check.channel();
+        check.is_denied();
+        assert_eq!(check.client.tell("echo 1"), "1");
     }
 }
 
 #[test]
 fn no_credential_does_not_open() {
     for (asks, answers) in MIXED {
-        let world = world(asks, answers, asks, "");
-        world.channel();
-        world.is_denied();
+        let check = credential_check(asks, answers, asks, "");
+        check.channel();
+        check.is_denied();
     }
 }
 
 #[test]
 fn a_credential_from_somebody_else_does_not_open_and_does_not_fail_the_channel() {
     for (asks, answers) in MIXED {
-        let world = world(asks, answers, asks, "");
+        let check = credential_check(asks, answers, asks, "");
         let (nobody, _) = Peer::with_identity(asks);
-        let credential = nobody.tell(&format!("issue {} group=friends", world.alice.history));
-        world.client.tell(&format!("hold {credential}"));
-        world.channel();
-        world.is_denied();
-        assert_eq!(world.client.tell("echo 1"), "1");
+        let credential = nobody.tell(&format!("issue {} group=friends", check.alice.history));
+        check.client.tell(&format!("hold {credential}"));
+        check.channel();
+        check.is_denied();
+        assert_eq!(check.client.tell("echo 1"), "1");
     }
 }
 
 #[test]
 fn a_credential_about_somebody_else_does_not_open() {
     for (asks, answers) in MIXED {
-        let world = world(asks, answers, asks, "");
+        let check = credential_check(asks, answers, asks, "");
         let (_other, somebody) = Peer::with_identity(asks);
-        let credential = world.issue(&somebody, "group=friends");
-        world.client.tell(&format!("hold {credential}"));
-        world.channel();
-        world.is_denied();
+        let credential = check.issue(&somebody, "group=friends");
+        check.client.tell(&format!("hold {credential}"));
+        check.channel();
+        check.is_denied();
     }
 }
 
 #[test]
 fn a_refreshed_credential_counts_on_the_open_channel() {
     for (asks, answers) in MIXED {
-        let world = world(asks, answers, asks, "");
-        let before = world.issue(&world.alice, "group=strangers");
-        world.client.tell(&format!("hold {before}"));
-        world.channel();
-        world.is_denied();
-        let after = world.issue(&world.alice, "group=friends");
-        assert_eq!(world.client.tell(&format!("refresh {after}")), "1");
-        world.is_allowed();
-        world.server.eventually("channels", "1");
+        let check = credential_check(asks, answers, asks, "");
+        let before = check.issue(&check.alice, "group=strangers");
+        check.client.tell(&format!("hold {before}"));
+        check.channel();
+        check.is_denied();
+        let after = check.issue(&check.alice, "group=friends");
+        assert_eq!(check.client.tell(&format!("refresh {after}")), "1");
+        check.is_allowed();
+        check.server.eventually("channels", "1");
     }
 }
 

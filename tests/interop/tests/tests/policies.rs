@@ -2,7 +2,7 @@
 
 use interop::Side::{Ours, Real};
 use interop::{MIXED, Peer, Side};
-use postern_tests::{Service, client};
+use postern_testkit::{Service, client};
 
 const SOMEBODY: &str = "I69c228786aec9341b3c1912423ae769f63200ceb553a2eba4c5b262b6766fc7c";
 
@@ -168,7 +168,7 @@ fn informed(side: Side) -> Peer {
 }
 
 #[test]
-fn both_decide_alike() {
+fn both_implementations_decide_the_same() {
     assert!(TABLE.len() >= 60);
     let peers = [Real, Ours].map(informed);
     let decided = |policy: &str| peers.each_ref().map(|peer| peer.tell(&format!("decide {}", hex::encode(policy))));
@@ -182,7 +182,7 @@ fn both_decide_alike() {
 
 /// What a real node reads in a way that nobody means is not read by ours, and so denied.
 #[test]
-fn ours_refuses_what_theirs_misreads() {
+fn our_policies_refuse_what_the_other_parser_misreads() {
     let (real, ours) = (informed(Real), informed(Ours));
     for (policy, theirs) in [
         // `not ary`, `a or b`, `a and roid`.

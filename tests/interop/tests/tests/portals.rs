@@ -3,7 +3,7 @@
 use interop::Side::{Ours, Real};
 use interop::wire::Frame;
 use interop::{LONG, MIXED, Peer, Portal, Side, WAYS};
-use postern_tests::{Capture, Payload, Received, Service, Sink};
+use postern_testkit::{Capture, Payload, Received, Service, Sink};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Barrier;
@@ -83,7 +83,7 @@ fn carries_fifty_at_once(portal: impl Fn(SocketAddr) -> Portal, which: &str) {
     let clients: Vec<TcpStream> = thread::scope(|scope| {
         let greeted = || {
             let mut client = portal.connect();
-            client.set_read_timeout(Some(interop::SOON)).expect("a socket");
+            client.set_read_timeout(Some(interop::TIMEOUT)).expect("a socket");
             client.write_all(b"?").expect("it is carried");
             client.read_exact(&mut [0]).expect("it is carried");
             client
@@ -114,7 +114,9 @@ fn carries_fifty_at_once(portal: impl Fn(SocketAddr) -> Portal, which: &str) {
         }
     });
     // Closing one end closes the other.
-    postern_tests::eventually("the service's connections to end", interop::SOON, || (echo.live() == 0).then_some(()));
+    postern_testkit::eventually("the service's connections to end", interop::TIMEOUT, || {
+        (echo.live() == 0).then_some(())
+    });
 }
 
 /// What the portal's two ends say to each other, when nothing encrypts it.
@@ -140,7 +142,9 @@ fn overheard(inlet: Side, outlet: Side) -> [Vec<Vec<u8>>; 2] {
         reader.read_exact(&mut vec![0; 3 << 20]).expect("it is carried");
     });
     drop((client, reader));
-    postern_tests::eventually("the service's connection to end", interop::SOON, || (echo.live() == 0).then_some(()));
+    postern_testkit::eventually("the service's connection to end", interop::TIMEOUT, || {
+        (echo.live() == 0).then_some(())
+    });
     drop((friend, owner));
     let recorded = between.recorded();
     let said = |index: usize| -> Vec<Vec<u8>> {

@@ -2,8 +2,8 @@
 
 use interop::Peer;
 use interop::Side::Real;
-use postern_tests::program::command;
-use postern_tests::{Hub, Inlet, Outlet, Process, Service, client};
+use postern_testkit::program::command;
+use postern_testkit::{Hub, Inlet, Outlet, Process, Service, client};
 
 /// Whether the service behind this inlet answers.
 #[track_caller]
@@ -25,7 +25,7 @@ fn each_program_of_the_blog_post_talks_to_a_real_one() {
     let hub_address = hub.address().to_string();
 
     let bob = Process::spawn(command("bob").arg(&hub_address));
-    let relay = bob.wait_for_line(|_| true, interop::SOON);
+    let relay = bob.wait_for_line(|_| true, interop::TIMEOUT);
     let (alice, _) = Peer::with_identity(Real);
     alice.tell(&format!("connect {hub_address}"));
     alice.tell(&format!("channel {relay}/listener"));
@@ -35,7 +35,7 @@ fn each_program_of_the_blog_post_talks_to_a_real_one() {
     bob.tell(&format!("connect {hub_address}"));
     bob.tell("listener listener");
     let relay = bob.tell("relay");
-    let alice = Process::run(command("alice").args([&hub_address, &relay]), interop::SOON).success();
+    let alice = Process::run(command("alice").args([&hub_address, &relay]), interop::TIMEOUT).success();
     assert_eq!(alice.stdout, format!("This is {}.\nHello Bob!\n", identity.identifier));
 }
 

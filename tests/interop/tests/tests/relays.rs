@@ -3,7 +3,7 @@
 use interop::Side::{Ours, Real};
 use interop::wire::{Frame, Line};
 use interop::{Identity, Peer, Side};
-use postern_tests::{Capture, Hub};
+use postern_testkit::{Capture, Hub};
 
 /// A node that others reach as `bob` at the hub.
 fn bob(side: Side, address: &str) -> (Peer, Identity) {
@@ -22,7 +22,7 @@ fn alice(side: Side, address: &str) -> Peer {
 
 /// The hub sees the end of the first connection; a name is free then at ours, and always at a real one.
 #[test]
-fn a_name_is_had_again_over_another_connection() {
+fn a_relay_name_is_registered_again_over_another_connection() {
     for hub in [Ours, Real] {
         for side in [Real, Ours] {
             let (_hub, address) = Peer::hub(hub, "");
@@ -45,7 +45,7 @@ fn a_name_is_had_again_over_another_connection() {
 
 /// As long as the first connection is there, ours keeps the name for it. A real hub gives it to anybody.
 #[test]
-fn a_name_is_not_anybodys() {
+fn a_relay_name_belongs_to_its_owner() {
     for hub in [Ours, Real] {
         for side in [Real, Ours] {
             let (_hub, address) = Peer::hub(hub, "");

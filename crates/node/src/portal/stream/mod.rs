@@ -7,8 +7,9 @@
 //! ```
 //!
 //! The stream's task reads its socket and writes what is pending; the task that reads the connection writes to the
-//! socket directly as long as nothing is pending. With a peer of ours, what may be pending is bounded by the credit
-//! that was given; with another, its connection is held up, and in the end the stream is.
+//! socket directly as long as nothing is pending. With a peer that supports the extension, what may be pending is bounded
+//! by the credit that was granted (flow control); with another, its connection is held up (backpressure), and in the end
+//! the stream is ended.
 
 mod pending;
 mod receive;
@@ -41,7 +42,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::io::Interest;
 use tokio::sync::Notify;
 
-/// Bytes that may be sent to a peer of ours before its first answer.
+/// Bytes that may be sent to a peer with the extension before its first answer: its initial window.
 pub(super) const EARLY_DATA_MAX: u64 = 64 * 1024;
 /// How long a stream may take to open, the connection to the service included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -83,7 +84,7 @@ struct Inner {
     /// What we had sent when the stream ended.
     sent: u64,
     ended: Option<EndReason>,
-    /// The end came from the other side, so it need not be told.
+    /// The end came from the other side, so it need not be notified.
     peer_knows: bool,
 }
 
@@ -194,7 +195,7 @@ impl Stream {
         self.send_control_to(&onward, message)
     }
 
-    /// Sends a message other than a payload to somebody else than the other end.
+    /// Sends a message other than a payload to an address other than the other end.
     pub(super) fn send_control_to(
         &self,
         onward: &Route,
@@ -216,7 +217,7 @@ impl Stream {
 
     /// Moves bytes both ways until both sides have finished or the stream ends early.
     ///
-    /// An early end resets the socket, so that nobody takes a part for the whole, and is told to the other end.
+    /// An early end resets the socket, so that no program takes a part for the whole, and the other end is notified.
     pub(super) async fn run(&self, ends: &StreamShutdown) -> Result<(), EndReason> {
         let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
         self.core.stats.streams.add(1);
@@ -293,7 +294,7 @@ impl Stream {
         }
     }
 
-    /// Ends the stream early, for a reason that the other end is told.
+    /// Ends the stream early, for a reason that is sent to the other end.
     pub(super) fn end(&self, reason: EndReason) {
         end(&mut lock(&self.inner), reason);
         self.wake.notify_one();

@@ -15,9 +15,9 @@ use postern_env::time::Duration;
 use std::io;
 use std::sync::{Arc, MutexGuard};
 
-/// Bytes that may be pending from a peer of another kind before its connection is held up.
+/// Bytes that may be pending from a peer without the extension before its connection is held up (backpressure).
 pub const BASIC_PEER_BUFFER: usize = 1024 * 1024;
-/// Bytes that may be pending from a peer of another kind before the stream is ended.
+/// Bytes that may be pending from a peer without the extension before the stream is ended.
 const BASIC_PEER_BUFFER_MAX: usize = 16 * 1024 * 1024;
 
 impl Stream {

@@ -13,9 +13,9 @@ use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes of data in one message to a peer of another kind.
+/// Bytes of data in one message to a peer without the extension: programs on `ockam` expect no more.
 const BASIC_PEER_PAYLOAD: usize = 64 * 1024;
-/// Reads after which a busy stream lets others run.
+/// Reads after which a busy stream lets other tasks run.
 const READS_PER_TURN: usize = 8;
 /// Room for the headers in front of what is read from a socket, and for the tag behind it.
 const HEAD_ROOM: usize = 512;

@@ -21,10 +21,10 @@ pub(in super::super) struct StreamShutdown {
 impl StreamShutdown {
     pub(in super::super) async fn triggered(&self) -> EndReason {
         tokio::select! {
-            // What says most comes first: an owner who revokes may close the outlet in the same moment.
+            // The most specific reason comes first: an owner who revokes may close the outlet in the same moment.
             biased;
             reason = revoked(self.revocation.as_ref()) => reason,
-            // A node that stops closes its inlets and outlets: that is nobody's decision about them.
+            // A node that stops closes its inlets and outlets: that is no decision of the owner.
             () = self.closed.0.cancelled() => match self.stopping.is_cancelled() {
                 true => EndReason::Stopping,
                 false => self.closed.1,

@@ -3,7 +3,7 @@
 use postern_env::net::TcpStream;
 use postern_env::time::Duration;
 
-/// Tells the program at the socket that nothing more comes.
+/// Half-close: tells the program at the socket that nothing more comes.
 pub(super) fn half_close(socket: &TcpStream) {
     let _ = socket2::SockRef::from(socket).shutdown(std::net::Shutdown::Write);
 }

@@ -1,0 +1,6 @@
+//! Two engines and what happens between them, in one process.
+
+mod direct;
+mod hubs;
+mod single;
+mod test_engine;

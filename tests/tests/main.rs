@@ -1,0 +1,24 @@
+//! Black-box tests: the real `postern` and the real programs of other people, observed from outside.
+//!
+//! One program for all of them, because linking costs more than compiling. What must not run beside other tests is in
+//! `alone`, the other program of this package.
+
+mod allow;
+mod connections;
+mod demo;
+mod examples;
+mod exit;
+mod harness;
+mod hostile_hub;
+mod http;
+mod hub;
+mod identity;
+mod people;
+mod postgres;
+mod readme_commands;
+mod reconnect;
+mod secrets;
+mod sharing;
+mod single_instance;
+mod ssh;
+mod websocket;
