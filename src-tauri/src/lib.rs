@@ -57,8 +57,8 @@ const EXIT_NO_DISPLAY: u8 = 69;
 /// How long the runtime's tasks may take to end after the controller has. Enough for a file that is being written; a task
 /// that waits for the user (a keychain prompt) is abandoned.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many inputs the controller's queue holds: more than the user or a script produces while one is handled. Then senders
-/// wait (backpressure), or drop what only refreshes.
+/// How many inputs the controller's queue holds: more than a user or a script produces while one is handled. When it is full,
+/// calls wait (backpressure); clicks and window events are dropped, so that the main thread never blocks.
 const INPUT_CAPACITY: usize = 256;
 
 /// Runs the program and returns its exit code.

@@ -1,6 +1,6 @@
 //! `postern-app`: Postern in the tray.
 
-// No console beside the window.
+// No console window on Windows.
 #![cfg_attr(all(windows, not(debug_assertions)), windows_subsystem = "windows")]
 
 use std::process::ExitCode;

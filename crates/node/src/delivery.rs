@@ -25,7 +25,7 @@ enum Backpressure {
     #[default]
     None,
     /// What took the message may be over its budget.
-    Gate(Arc<BackpressureGate>),
+    OverBudget(Arc<BackpressureGate>),
     /// The mailbox is full; the message comes back with the place to put it.
     Mailbox(mpsc::Sender<OwnedMessage>, Box<OwnedMessage>),
 }
@@ -33,7 +33,7 @@ enum Backpressure {
 impl Delivery {
     /// A frame was queued on a connection.
     pub(crate) fn sent(flush: Option<Flush>, gate: &Arc<BackpressureGate>) -> Self {
-        Self { flush, pressure: Backpressure::Gate(gate.clone()) }
+        Self { flush, pressure: Backpressure::OverBudget(gate.clone()) }
     }
 
     /// The mailbox has no room for the message now.
@@ -43,7 +43,7 @@ impl Delivery {
 
     /// The message was taken by something that wants no more until `gate` opens.
     pub(crate) fn blocked_on(gate: &Arc<BackpressureGate>) -> Self {
-        Self { flush: None, pressure: Backpressure::Gate(gate.clone()) }
+        Self { flush: None, pressure: Backpressure::OverBudget(gate.clone()) }
     }
 
     /// The same with nothing to wait for: what a node sends by itself while it reads (credit, answers, handshakes) is
@@ -57,7 +57,7 @@ impl Delivery {
         drop(self.flush);
         match self.pressure {
             Backpressure::Mailbox(..) => Err(Undeliverable::Full),
-            Backpressure::None | Backpressure::Gate(_) => Ok(()),
+            Backpressure::None | Backpressure::OverBudget(_) => Ok(()),
         }
     }
 
@@ -72,7 +72,7 @@ impl Delivery {
     pub(crate) async fn flush(self) -> Result<Option<Arc<BackpressureGate>>, Undeliverable> {
         drop(self.flush);
         match self.pressure {
-            Backpressure::Gate(gate) => Ok(Some(gate)),
+            Backpressure::OverBudget(gate) => Ok(Some(gate)),
             pressure => pressure.wait_for_capacity().await.map(|()| None),
         }
     }
@@ -82,7 +82,7 @@ impl Delivery {
         unflushed.extend(self.flush);
         match &self.pressure {
             Backpressure::None => return Ok(()),
-            Backpressure::Gate(gate) if !gate.is_closed() => return Ok(()),
+            Backpressure::OverBudget(gate) if !gate.is_closed() => return Ok(()),
             _ => unflushed.clear(),
         }
         self.pressure.wait_for_capacity().await
@@ -93,7 +93,7 @@ impl Backpressure {
     async fn wait_for_capacity(self) -> Result<(), Undeliverable> {
         match self {
             Self::None => Ok(()),
-            Self::Gate(gate) => {
+            Self::OverBudget(gate) => {
                 if gate.is_closed()
                     && !gate.is_given_up()
                     && time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()

@@ -1,8 +1,5 @@
 //! Every example runs to its end by itself and prints what its documentation says.
 
-#![allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +8,7 @@ use std::process::Command;
 /// Where cargo puts the examples of the profile that this test was built in.
 fn built_examples() -> PathBuf {
     let this = std::env::current_exe().unwrap();
-    // target/PROFILE/deps/examples-HASH
+    // target/PROFILE/deps/nodes-HASH
     this.parent().and_then(Path::parent).unwrap().join("examples")
 }
 
@@ -33,7 +30,7 @@ fn every_example_prints_what_it_documents() {
     for (name, source) in sources {
         let program = built_examples().join(&name);
         let output = Command::new(&program).output();
-        // `cargo test` builds the examples, unless targets are named (`--test examples`).
+        // `cargo test` builds the examples, unless targets are named (`--test nodes`).
         let output = output.unwrap_or_else(|error| {
             panic!("run `cargo build --workspace --examples` first: {}: {error}", program.display())
         });

@@ -277,7 +277,7 @@ enum Source {
     Stderr,
 }
 
-struct Line {
+struct OutputLine {
     source: Source,
     text: String,
     after: Duration,
@@ -293,7 +293,7 @@ struct Log {
 
 #[derive(Default)]
 struct LogState {
-    lines: Vec<Line>,
+    lines: Vec<OutputLine>,
     open: usize,
 }
 
@@ -321,7 +321,7 @@ impl Log {
 
     fn push(&self, source: Source, bytes: &[u8]) {
         let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let line = Line {
+        let line = OutputLine {
             source,
             text: String::from_utf8_lossy(line).into_owned(),
             after: self.started.elapsed(),
@@ -332,7 +332,7 @@ impl Log {
     }
 
     /// Waits for the first line not taken yet for which `wanted` gives a value, and takes it.
-    fn take<T>(&self, timeout: Duration, wanted: impl Fn(&Line) -> Option<T>) -> Result<T, String> {
+    fn take<T>(&self, timeout: Duration, wanted: impl Fn(&OutputLine) -> Option<T>) -> Result<T, String> {
         let deadline = Instant::now() + timeout;
         let mut state = locked(&self.state);
         let mut seen = 0;

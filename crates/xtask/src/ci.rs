@@ -2,7 +2,7 @@
 //!
 //! Two cores decide the order. The steps that answer in seconds come first. Lints and documentation share the metadata of
 //! the dependencies, programs and tests their code. What builds in directories of its own (the peers of the interop
-//! tests, the instruction counts of a release build, cargo-deny) runs in the [`background`](crate::background) of the tests.
+//! tests, the instruction counts of a release build, cargo-deny) runs side by side ([`background`](crate::background)).
 
 use std::env;
 use std::fs;
@@ -54,12 +54,13 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     steps.run("programs", || done(suite::build_programs()));
     steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
     let background = steps.start(background_steps());
+    // Before the tests: some measure time, which builds on the same two cores would distort.
+    steps.join(background);
     steps.run("examples", suite::run_examples);
     steps.run("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
     let [unit, browser] = &mut ui::tests();
     steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
     steps.run("browser tests", || tests(browser, Counts::read_page_tests, &mut counts));
-    steps.join(background);
     steps.run("dependencies", deny::dependencies);
     steps.run("advisories", deny::advisories);
     steps.run("interop", || {

@@ -1,4 +1,4 @@
-//! The engine, as the controller sees it.
+//! What the controller needs of the engine, and how it starts one.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ import { bytes, lasted } from './format';
 import type { IconName } from './components/icons';
 import type { Code, AuditEvent, AuditEntry } from './types';
 
-/** `name` is somebody's or something's own text, `text` is ours. */
+/** `name` is untrusted text (the name of a person or service), `text` is ours. */
 export type Piece = { name: string } | { text: string };
 export type AuditLine = { icon: IconName; tone: 'plain' | 'good' | 'bad'; pieces: Piece[]; detail: string };
 

@@ -1,19 +1,20 @@
-//! What happened, written down for good.
+//! The audit log's entries.
 
 use super::{Code, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// One line of the log. Each holds the hash of the one before, so that none can be changed or left out unnoticed.
+/// An entry of the audit log. The entries form a hash chain: each contains the hash of the one before, so that none can be
+/// changed or removed unnoticed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct AuditEntry {
     /// Its number, from 1.
     #[ts(type = "number")]
     pub number: u64,
-    /// When.
+    /// When it happened.
     pub at: UnixMillis,
-    /// What.
+    /// The event.
     pub deed: AuditEvent,
     /// SHA-256 of the previous hash and this line, in hexadecimal digits.
     pub hash: String,
@@ -34,7 +35,7 @@ pub enum AuditEvent {
     Invitation {
         /// The service's name.
         service: String,
-        /// Who, once known.
+        /// The person, once known.
         #[ts(type = "string | null")]
         person: Option<Identifier>,
         /// Their name.
@@ -46,7 +47,7 @@ pub enum AuditEvent {
     Grant {
         /// The service's name.
         service: String,
-        /// Whose.
+        /// The person.
         #[ts(type = "string")]
         person: Identifier,
         /// Their name.
@@ -54,7 +55,7 @@ pub enum AuditEvent {
         /// `changed`, `paused`, `resumed`, `revoked`, `given-back`, `expired`.
         what: String,
     },
-    /// A connection through one of this person's services ended.
+    /// A connection through one of the user's services ended.
     Connection {
         /// The service's name.
         service: String,
@@ -79,7 +80,7 @@ pub enum AuditEvent {
     Refused {
         /// The service's name, if it was one.
         service: Option<String>,
-        /// Who.
+        /// The person.
         #[ts(type = "string | null")]
         person: Option<Identifier>,
         /// Their name, if known.
@@ -87,7 +88,7 @@ pub enum AuditEvent {
         /// Why.
         code: Code,
     },
-    /// A portal of this person was added, switched on or off, or removed.
+    /// A portal of the user was added, switched on or off, or removed.
     Portal {
         /// Its name.
         portal: String,
@@ -98,7 +99,7 @@ pub enum AuditEvent {
     },
     /// A contact was verified, blocked or unblocked, or their key changed.
     Contact {
-        /// Who.
+        /// The person.
         #[ts(type = "string")]
         person: Identifier,
         /// Their name.

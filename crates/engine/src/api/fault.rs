@@ -1,4 +1,4 @@
-//! What went wrong, in a form that programs branch on and people read.
+//! Errors, in a form that programs branch on and people read.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,17 +6,17 @@ use ts_rs::TS;
 
 /// Why something did not work, or is not up.
 ///
-/// Programs branch on the code, which is stable; people read the sentence, which says what to do next.
+/// Programs branch on the code, which is stable; people read the message, which says what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Fault {
-    /// What it is, for programs.
+    /// The kind of fault, for programs.
     pub code: Code,
-    /// What it is and what to do next, for people. Holds no secret.
+    /// What happened and what to do next, for people. Holds no secret.
     pub message: String,
 }
 
 impl Fault {
-    /// A fault with its sentence.
+    /// A fault with its message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
@@ -30,7 +30,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// What went wrong, for programs. The names, in kebab case, are stable.
+/// The kinds of faults. Their names, in kebab case, are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -49,15 +49,15 @@ pub enum Code {
     PortTaken,
     /// The text is not an invitation.
     BadTicket,
-    /// The invitation is one's own.
+    /// The invitation is the user's own.
     OwnInvitation,
-    /// This person is in already, or invited already.
+    /// This person has access already, or is invited already.
     AlreadyIn,
     /// Somebody else has used the invitation.
     TicketUsed,
     /// The invitation or the access is over.
     Expired,
-    /// The invitation or the access was taken back.
+    /// The invitation or the access was revoked.
     Revoked,
     /// The owner said no.
     Denied,
@@ -75,19 +75,19 @@ pub enum Code {
     OwnerOffline,
     /// A hub cannot be reached.
     HubUnreachable,
-    /// Neither a hub nor this computer's address is set: nobody can reach us.
+    /// Neither a hub nor the direct listener is set up: nobody can reach the user.
     NoWayIn,
-    /// The hub keeps the name for somebody else.
+    /// The hub reserves the relay's name for somebody else.
     RelayTaken,
-    /// A hub is not the one that it was.
+    /// A hub has another identifier than before.
     HubChanged,
-    /// Who answers is not who it should be.
+    /// The peer that answers has the wrong identity.
     NotTrusted,
     /// The person's key is not the one that was verified.
     KeyChanged,
     /// The person is blocked.
     Blocked,
-    /// The person's app gave no address for sealed mail.
+    /// The person's app gave no postal address.
     CannotMail,
     /// A limit is reached.
     TooMany,
@@ -105,12 +105,12 @@ pub enum Code {
     NewerData,
     /// The data was damaged; it was set aside.
     DamagedData,
-    /// The disk failed.
+    /// Reading or writing the disk failed.
     Storage,
-    /// Too slow.
+    /// No answer in time.
     TimedOut,
     /// The engine has stopped.
     Stopped,
-    /// Anything else; the sentence tells.
+    /// Anything else; the message says what.
     Failed,
 }

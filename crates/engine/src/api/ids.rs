@@ -1,4 +1,4 @@
-//! Names of things, and points in time.
+//! Identifiers of records, and points in time.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -73,7 +73,7 @@ macro_rules! id {
 }
 
 id! {
-    /// A service that this person shares.
+    /// A service that the user shares.
     ServiceId
 }
 id! {
@@ -85,6 +85,6 @@ id! {
     GrantId
 }
 id! {
-    /// A portal's end on this person's localhost.
+    /// A portal's end on the user's localhost.
     InletId
 }

@@ -1,50 +1,50 @@
-//! What a person should hear of now.
+//! Notices for the user.
 
 use super::{Fault, InletId, InvitationId, ServiceId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// Something that just happened and that a person may want to know or to answer at once.
+/// Something that just happened and that the user may want to know or to answer at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "notice", rename_all = "kebab-case")]
 pub enum Notice {
-    /// Somebody invites this person: accept or decline.
+    /// Somebody invites the user, who can accept or decline.
     Invited {
         /// The invitation.
         invitation: InvitationId,
-        /// Who.
+        /// The name shown for them.
         from: String,
-        /// To what.
+        /// The service's name.
         service: String,
     },
-    /// Somebody asks to be let in: once, always, deny.
+    /// Somebody knocks: the user can answer once, always, or deny.
     Knock {
         /// The invitation they hold.
         invitation: InvitationId,
-        /// Who.
+        /// The name shown for them.
         from: String,
-        /// To what.
+        /// The service's name.
         service: String,
     },
     /// Somebody accepted an invitation.
     Joined {
         /// The service.
         service: ServiceId,
-        /// Who.
+        /// The name shown for them.
         from: String,
         /// Its name.
         name: String,
     },
     /// Somebody declined an invitation.
     Declined {
-        /// Who.
+        /// The name shown for them.
         from: String,
         /// The service's name.
         name: String,
     },
     /// A friend gave a grant back.
     GaveBack {
-        /// Who.
+        /// The name shown for them.
         from: String,
         /// The service's name.
         name: String,
@@ -67,21 +67,21 @@ pub enum Notice {
         /// Why.
         fault: Fault,
     },
-    /// The last hub was lost.
+    /// The last connected hub went down.
     HubLost {
         /// `host:port`.
         address: String,
         /// Why.
         fault: Fault,
     },
-    /// A hub is back after it was lost.
+    /// A hub is connected again after that.
     HubBack {
         /// `host:port`.
         address: String,
     },
-    /// Somebody's key is not the one that was verified.
+    /// The key of a verified contact has changed.
     KeyChanged {
-        /// Who.
+        /// The name shown for them.
         from: String,
     },
 }

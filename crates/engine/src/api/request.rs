@@ -1,6 +1,6 @@
-//! What the engine can be asked, and what it answers.
+//! The requests that the engine can be made, in their serialized form and in the two halves that handle them.
 
-use super::{AuditEntry, Fault, GrantId, InletId, InvitationId, Secret, ServiceId, ServiceKind, UnixMillis};
+use super::{GrantId, InletId, InvitationId, Secret, ServiceId, ServiceKind, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -16,7 +16,7 @@ macro_rules! requests {
             $(#[doc = $local_field_doc:literal])+ $(#[ts($($local_ts:tt)+)])? $local_field:ident: $local_type:ty,
         )+ })?, )+ }
     ) => {
-        /// A request to the engine. When it is answered with anything but a [`Fault`], what it changed is on disk.
+        /// A request to the engine. When it is answered with anything but a [`Fault`](super::Fault), what it changed is on disk.
         #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
         #[serde(tag = "request", rename_all = "kebab-case")]
         pub enum Request {
@@ -41,6 +41,10 @@ macro_rules! requests {
         }
 
         impl Request {
+            /// How many kinds of requests there are.
+            #[cfg(test)]
+            const COUNT: usize = [$( stringify!($core), )+ $( stringify!($local), )+].len();
+
             /// The half that the request belongs to.
             pub fn target(self) -> RequestTarget {
                 match self {
@@ -67,16 +71,16 @@ pub enum RequestTarget {
 
 requests! {
     core {
-        /// Makes the identity, with a name for others to see, and where to be reached.
+        /// Creates the identity and the profile.
         SetUp {
-            /// What this person calls themselves.
+            /// The user's name, as others see it.
             name: String,
             /// Hubs, as `host:port`.
             hubs: Vec<String>,
             /// Whether this computer can be reached directly in its network.
             this_computer: bool,
         },
-        /// Changes what this person calls themselves.
+        /// Changes the user's name.
         Rename {
             /// The new name.
             name: String,
@@ -86,92 +90,92 @@ requests! {
             /// `host:port`.
             address: String,
         },
-        /// Leaves a hub.
+        /// Removes a hub.
         RemoveHub {
             /// `host:port`.
             address: String,
         },
         /// Whether this computer can be reached directly in its network.
         SetThisComputer {
-            /// Whether.
+            /// Whether it can.
             on: bool,
         },
-        /// How long receipts are kept.
+        /// Sets how long audit entries are kept.
         SetRetention {
             /// In days; 0 for ever.
             days: u32,
         },
-        /// Pauses or resumes everything, both ways.
+        /// Pauses or resumes everything: services and portals.
         PauseAll {
             /// Whether to pause.
             on: bool,
         },
-        /// Tries again at once whatever waits: after a wake, or when the network changed.
+        /// Retries everything at once: after a wake, or when the network changed.
         Retry,
 
-        /// Shares a service. Answered with [`Answer::Service`].
+        /// Shares a service. Answered with `Answer::Service`.
         Share {
             /// Its name, as friends see it.
             name: String,
-            /// What it speaks.
+            /// The protocol it speaks.
             kind: ServiceKind,
             /// `host:port`, or a port of this machine.
             target: String,
-            /// What a browser opens behind the address.
+            /// The path that a browser opens.
             path: Option<String>,
-            /// What friends read about it.
+            /// The description that friends read.
             description: Option<String>,
         },
         /// Changes a service.
         ChangeService {
-            /// Which.
+            /// The service.
             service: ServiceId,
-            /// What.
+            /// The changes.
             patch: ServicePatch,
         },
         /// Switches a service on or off for everybody.
         SetService {
-            /// Which.
+            /// The service.
             service: ServiceId,
             /// On or off.
             on: bool,
         },
         /// Closes a service: revokes every grant and invitation, and tells the friends.
         CloseService {
-            /// Which.
+            /// The service.
             service: ServiceId,
         },
 
-        /// Invites somebody. Answered with [`Answer::Invitation`].
+        /// Invites somebody. Answered with `Answer::Invitation`.
         Invite {
-            /// To which service.
+            /// The service.
             service: ServiceId,
-            /// Whom.
+            /// The person, or a link.
             to: InviteTo,
-            /// Ask the owner before the friend is let in.
+            /// Whether redeeming it asks the owner first.
             ask_first: bool,
             /// How long it can be accepted, in seconds; 7 days if absent.
             #[ts(type = "number | null")]
             valid_for: Option<u64>,
-            /// What it grants.
+            /// The terms of the grant.
             terms: Terms,
         },
-        /// The link of an invitation again. Answered with [`Answer::Invitation`].
+        /// Shows the link of an invitation again. Answered with `Answer::Invitation`.
         InvitationLink {
-            /// Which.
+            /// The invitation.
             invitation: InvitationId,
         },
-        /// Sends an invitation again, valid anew.
+        /// Sends an invitation again, with a new expiry.
         Resend {
-            /// Which.
+            /// The invitation.
             invitation: InvitationId,
         },
-        /// Takes an invitation back.
+        /// Revokes an invitation.
         RevokeInvitation {
-            /// Which.
+            /// The invitation.
             invitation: InvitationId,
         },
-        /// Answers somebody who asks to be let in.
+        /// Answers a knock.
         AnswerKnock {
             /// The invitation they hold.
             invitation: InvitationId,
@@ -180,45 +184,45 @@ requests! {
         },
         /// Changes a grant's terms.
         ChangeGrant {
-            /// Which.
+            /// The grant.
             grant: GrantId,
             /// The new terms.
             terms: Terms,
         },
         /// Pauses or resumes a grant. Pausing cuts its connections.
         PauseGrant {
-            /// Which.
+            /// The grant.
             grant: GrantId,
             /// Whether to pause.
             on: bool,
         },
-        /// Takes a grant back, and cuts its connections.
+        /// Revokes a grant, and cuts its connections.
         RevokeGrant {
-            /// Which.
+            /// The grant.
             grant: GrantId,
         },
 
-        /// Puts the invitation of a link among those to answer. Answered with [`Answer::Preview`].
+        /// Puts the invitation of a link among those to answer. Answered with `Answer::Preview`.
         Open {
             /// The link.
             link: Secret,
         },
-        /// Accepts an invitation. Answered with [`Answer::Done`] at once; the portal follows.
+        /// Accepts an invitation. Answered with `Answer::Done` at once; the portal follows.
         Accept {
-            /// Which.
+            /// The invitation.
             invitation: InvitationId,
             /// The local port; the proposed one if absent.
             port: Option<u16>,
         },
         /// Declines an invitation, and tells its owner.
         Decline {
-            /// Which.
+            /// The invitation.
             invitation: InvitationId,
         },
 
         /// Changes a portal's name or port.
         ChangeInlet {
-            /// Which.
+            /// The portal.
             inlet: InletId,
             /// Its new name.
             name: Option<String>,
@@ -227,67 +231,67 @@ requests! {
         },
         /// Switches a portal on or off.
         SetInlet {
-            /// Which.
+            /// The portal.
             inlet: InletId,
             /// On or off.
             on: bool,
         },
         /// Removes a portal and gives the grant back.
         RemoveInlet {
-            /// Which.
+            /// The portal.
             inlet: InletId,
         },
 
         /// Gives a contact a petname.
         RenameContact {
-            /// Who.
+            /// The person.
             #[ts(type = "string")]
             person: Identifier,
             /// The petname.
             name: String,
         },
-        /// Says that the words were compared, or that they are not to count.
+        /// Marks the verification words as compared, or not.
         Verify {
-            /// Who.
+            /// The person.
             #[ts(type = "string")]
             person: Identifier,
             /// Whether they are verified.
             verified: bool,
         },
-        /// Keeps somebody out of everything, or no longer. Blocking cuts their connections and drops their invitations.
+        /// Blocks or unblocks a contact. Blocking cuts their connections and withdraws their invitations.
         Block {
-            /// Who.
+            /// The person.
             #[ts(type = "string")]
             person: Identifier,
             /// Whether to block.
             on: bool,
         },
-        /// Forgets a contact who has no access and grants none.
+        /// Removes a contact who has no access and grants none.
         Forget {
-            /// Who.
+            /// The person.
             #[ts(type = "string")]
             person: Identifier,
         },
     }
     local {
-        /// Tells what a link offers, without accepting it. Answered with [`Answer::Preview`].
+        /// Shows what a link offers, without accepting it. Answered with `Answer::Preview`.
         Preview {
             /// The link.
             link: Secret,
         },
-        /// This machine's listening TCP ports. Answered with [`Answer::Ports`].
+        /// Lists this machine's listening TCP ports. Answered with `Answer::Ports`.
         Ports,
-        /// Receipts, newest first. Answered with [`Answer::Receipts`].
+        /// Reads the audit log, newest first. Answered with `Answer::Receipts`.
         Log {
-            /// Only those below this number, for the next page.
+            /// Only entries below this number, for the next page.
             #[ts(type = "number | null")]
             before: Option<u64>,
             /// At most this many, and never more than 1,000.
             limit: u32,
         },
-        /// Looks for what is wrong. Answered with [`Answer::Findings`].
+        /// Looks for problems. Answered with `Answer::Findings`.
         Doctor,
-        /// Writes the identity and everything else to a file encrypted with a passphrase.
+        /// Writes the identity and all stored data to a file encrypted with a passphrase.
         Backup {
             /// A file that does not exist yet.
             path: String,
@@ -297,36 +301,36 @@ requests! {
     }
 }
 
-/// To whom an invitation goes.
+/// The recipient of an invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "to", rename_all = "kebab-case")]
 pub enum InviteTo {
-    /// To whoever gets the link first.
+    /// The first person who redeems the link.
     Link {
-        /// For whom it is meant, as a note to oneself.
+        /// The user's note on whom it is meant for.
         note: Option<String>,
     },
-    /// To a known person, without a link.
+    /// A contact, by mail and without a link.
     Contact {
-        /// Who.
+        /// The person.
         #[ts(type = "string")]
         person: Identifier,
     },
 }
 
-/// What access is limited to.
+/// The limits of a grant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Terms {
-    /// Until when; for ever if absent.
+    /// When it expires; never if absent.
     pub until: Option<UnixMillis>,
-    /// Only until the owner's Postern is quit.
+    /// Whether it ends when the owner's Postern quits.
     #[serde(default)]
     pub until_quit: bool,
-    /// Connections at once; as many as the service takes if absent.
+    /// Connections at once; as many as the service accepts if absent.
     pub connections: Option<u32>,
 }
 
-/// What is to change about a service. Absent is as it was; an empty text removes path or description.
+/// Changes of a service. What is absent stays; an empty text removes path or description.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default)]
 pub struct ServicePatch {
@@ -342,124 +346,17 @@ pub struct ServicePatch {
     pub description: Option<String>,
 }
 
-/// What the owner says to a knock.
+/// The owner's answer to a knock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnockAnswer {
-    /// Until the owner's Postern is quit.
+    /// Yes, until the owner's Postern quits.
     Once,
-    /// As the invitation says.
+    /// Yes, on the invitation's terms.
     Always,
     /// No.
     Deny,
 }
 
-/// What the engine answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
-pub enum Answer {
-    /// It is done.
-    Done,
-    /// The service that was shared.
-    Service {
-        /// Its id.
-        service: ServiceId,
-    },
-    /// An invitation and its link.
-    Invitation {
-        /// Its id.
-        invitation: InvitationId,
-        /// `postern://join/…`; absent when it went to a contact's mailbox.
-        link: Option<Secret>,
-    },
-    /// What an invitation offers.
-    Preview {
-        /// It.
-        preview: InvitationPreview,
-    },
-    /// Listening ports.
-    Ports {
-        /// By port.
-        ports: Vec<ListeningPort>,
-    },
-    /// Receipts.
-    Receipts {
-        /// Newest first.
-        receipts: Vec<AuditEntry>,
-        /// Whether every hash of the whole log holds.
-        intact: bool,
-    },
-    /// What was found.
-    Findings {
-        /// Worst first.
-        findings: Vec<Finding>,
-    },
-}
-
-/// What a link offers, read from the link alone: nobody was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct InvitationPreview {
-    /// Its id.
-    pub invitation: InvitationId,
-    /// Who invites.
-    #[ts(type = "string")]
-    pub owner: Identifier,
-    /// What they call themselves, or their petname if known.
-    pub owner_name: String,
-    /// Whether they are a contact.
-    pub owner_known: bool,
-    /// The words both see; nothing before this person has set up.
-    pub words: Option<String>,
-    /// The service's name.
-    pub service_name: String,
-    /// What it speaks.
-    pub kind: ServiceKind,
-    /// The owner's port, proposed for here.
-    pub port: u16,
-    /// Until when it can be accepted.
-    pub expires: UnixMillis,
-    /// Why it cannot be accepted, if it cannot.
-    pub fault: Option<Fault>,
-}
-
-/// A program that listens on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct ListeningPort {
-    /// The port.
-    pub port: u16,
-    /// `127.0.0.1`, `0.0.0.0`, …
-    pub address: String,
-    /// The program's name, if the system tells.
-    pub program: Option<String>,
-    /// Its process.
-    pub process: Option<u32>,
-    /// What it most likely speaks.
-    pub kind: ServiceKind,
-    /// A name to propose.
-    pub name: String,
-}
-
-/// Something the doctor found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is looked at: `keychain`, `hub`, `service`, `portal`, `data`, `clock`.
-    pub subject: String,
-    /// What was found.
-    pub message: String,
-    /// What to do.
-    pub advice: Option<String>,
-}
-
-/// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// All is well.
-    Good,
-    /// It works, not as it could.
-    Warning,
-    /// It does not work.
-    Bad,
-}
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,23 @@
-//! A text that must not be seen in a log.
+//! A text that must not appear in a log.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use ts_rs::TS;
 use zeroize::Zeroize;
 
-/// A passphrase or a link with a ticket's secret: shown by nothing, wiped from memory when dropped.
+/// A passphrase, or a link with a ticket's secret. Not shown by `Debug`, wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(transparent)]
 #[ts(type = "string")]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a text.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, for whoever must have it.
+    /// The text itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,6 @@
-//! Everything a face shows, at one instant.
+//! Everything that a frontend shows, at one instant.
 
-use super::{Fault, GrantId, InletId, InvitationId, ServiceId, Terms, UnixMillis};
+use super::{Fault, GrantId, InletView, InvitationId, ReceivedView, ServiceId, Terms, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -8,69 +8,69 @@ use ts_rs::TS;
 /// The whole visible state. Lists are in the order in which they are shown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
 pub struct Snapshot {
-    /// Who this person is; nothing before they have set up.
+    /// The user; nothing before Postern is set up.
     pub me: Option<Me>,
-    /// All of it in one word, for an icon.
+    /// The overall status, for an icon.
     pub status: Status,
-    /// Everything is paused.
+    /// Whether everything is paused.
     pub paused: bool,
-    /// Whether others reach this computer itself, in its network.
+    /// The direct listener in this computer's network.
     pub this_computer: ThisComputer,
-    /// The hubs to meet at.
+    /// The user's hubs.
     pub hubs: Vec<HubView>,
-    /// What this person shares.
+    /// The services that the user shares.
     pub services: Vec<ServiceView>,
-    /// What others share with this person.
+    /// The portals to services that others share.
     pub inlets: Vec<InletView>,
-    /// Invitations to this person that are not portals yet.
+    /// Received invitations that are not portals yet.
     pub invitations: Vec<ReceivedView>,
-    /// People who ask to be let in now.
+    /// Knocks that wait for an answer.
     pub knocks: Vec<KnockView>,
-    /// People this person knows.
+    /// The user's contacts.
     pub contacts: Vec<ContactView>,
-    /// What can be set.
+    /// The settings.
     pub settings: Settings,
-    /// What needs attention and belongs to no single row.
+    /// Problems that belong to no single row.
     pub troubles: Vec<Fault>,
 }
 
-/// The state in one word.
+/// The overall status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Not set up, or nothing shared either way.
     #[default]
     Idle,
-    /// Something is shared or reached, and all is well.
+    /// Something is shared or reached, and everything works.
     Ready,
-    /// Bytes may flow: at least one connection is open.
+    /// At least one connection is open.
     Live,
-    /// An invitation, a knock or a trouble waits for the person.
+    /// An invitation, a knock or a problem waits for the user.
     Attention,
-    /// No way in or out: no hub is reached and none of the portals is up.
+    /// No hub is connected, and no portal is up.
     Offline,
-    /// Everything is paused.
+    /// Whether everything is paused.
     Paused,
 }
 
-/// This person.
+/// The user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Me {
-    /// What others know them by.
+    /// The user's identifier.
     #[ts(type = "string")]
     pub identifier: Identifier,
-    /// What they call themselves.
+    /// Their own name.
     pub name: String,
 }
 
-/// Whether others reach this computer directly, in its own network.
+/// The direct listener in this computer's network.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ThisComputer {
-    /// Whether that is wanted.
+    /// Whether it is switched on.
     pub on: bool,
-    /// Where it listens, as `address:port`; put into tickets.
+    /// The addresses at which it listens, as `address:port`; they go into tickets.
     pub addresses: Vec<String>,
-    /// Why it does not listen although it should.
+    /// Why it cannot listen.
     pub fault: Option<Fault>,
 }
 
@@ -79,24 +79,24 @@ pub struct ThisComputer {
 pub struct HubView {
     /// `host:port`.
     pub address: String,
-    /// How the connection is.
+    /// The state of the connection.
     pub link: LinkState,
-    /// Who the hub is, once known.
+    /// The hub's identifier, once known.
     #[ts(type = "string | null")]
     pub identifier: Option<Identifier>,
 }
 
-/// How a connection is.
+/// The state of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum LinkState {
-    /// Not wanted now.
+    /// Switched off.
     Off,
-    /// Being made for the first time.
+    /// Connecting for the first time.
     Connecting,
-    /// There.
+    /// Connected.
     Up,
-    /// Gone or never made; being made again.
+    /// Not connected; retried.
     Down {
         /// Why.
         fault: Fault,
@@ -105,7 +105,7 @@ pub enum LinkState {
     },
 }
 
-/// What a service speaks, for whoever opens it.
+/// The protocol of a service, which decides how it is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServiceKind {
@@ -118,45 +118,45 @@ pub enum ServiceKind {
     Https,
 }
 
-/// A service that this person shares.
+/// A service that the user shares.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ServiceView {
     /// Its id.
     pub id: ServiceId,
     /// Its name, as friends see it.
     pub name: String,
-    /// What it speaks.
+    /// The protocol it speaks.
     pub kind: ServiceKind,
-    /// Where it is, as `host:port`.
+    /// Its address, as `host:port`.
     pub target: String,
-    /// What a browser opens behind the address, for instance `/lab`.
+    /// The path that a browser opens, for instance `/lab`.
     pub path: Option<String>,
-    /// What friends read about it.
+    /// The description that friends read.
     pub description: Option<String>,
-    /// Off: nobody gets in.
+    /// False while it is paused for everybody.
     pub on: bool,
-    /// Whether the target answers.
+    /// The health of the target.
     pub health: Health,
-    /// Who may use it, or might until lately.
+    /// The people with a grant, ended ones included.
     pub people: Vec<PersonView>,
     /// Invitations to it that are not grants yet.
     pub invitations: Vec<SentView>,
-    /// Connections open now.
+    /// Open connections.
     pub live: u32,
-    /// Since when it is shared.
+    /// When it was shared.
     pub created: UnixMillis,
 }
 
-/// Whether a service's target answers.
+/// The result of the last health check of a service's target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Health {
-    /// Not asked yet.
+    /// Not checked yet.
     #[default]
     Unknown,
-    /// It takes connections.
+    /// It accepts connections.
     Up,
-    /// It does not.
+    /// It does not accept connections.
     Down {
         /// Why.
         fault: Fault,
@@ -165,59 +165,59 @@ pub enum Health {
     },
 }
 
-/// Somebody with access to a service: one grant.
+/// A person with a grant for a service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct PersonView {
     /// The grant.
     pub grant: GrantId,
-    /// Whose it is.
+    /// The person.
     #[ts(type = "string")]
     pub person: Identifier,
-    /// Their petname.
+    /// The name shown for them.
     pub name: String,
-    /// Whether their words were compared.
+    /// Whether the verification words were compared.
     pub verified: bool,
-    /// Whether they get in.
+    /// The grant's state.
     pub state: GrantState,
-    /// How long, how many connections.
+    /// The grant's terms.
     pub terms: Terms,
     /// When they last used it.
     pub last_used: Option<UnixMillis>,
-    /// Their connections open now.
+    /// Their open connections.
     pub live: u32,
 }
 
-/// Whether a grant lets its person in.
+/// The state of a grant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum GrantState {
-    /// Yes.
+    /// Its person may use the service.
     Active,
-    /// Not now.
+    /// Paused by the owner.
     Paused,
     /// Its time is over.
     Expired,
-    /// Taken back by the owner.
+    /// Revoked by the owner.
     Revoked,
-    /// Given back by the friend.
+    /// Given back by its person.
     GivenBack,
 }
 
-/// An invitation that this person sent.
+/// An invitation that the user sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct SentView {
     /// Its id.
     pub id: InvitationId,
-    /// To whom; nobody in particular for a link.
+    /// The recipient; nobody in particular for a link.
     #[ts(type = "string | null")]
     pub to: Option<Identifier>,
-    /// Their petname, or what the person noted for whom the link is.
+    /// The name shown for them, or the user's note.
     pub name: Option<String>,
-    /// How far it got.
+    /// Its state.
     pub state: SentState,
-    /// Whether the owner is asked before the friend is let in.
+    /// Whether redeeming it asks the owner first.
     pub ask_first: bool,
-    /// What it grants.
+    /// The terms of the grant.
     pub terms: Terms,
     /// When it was made.
     pub created: UnixMillis,
@@ -225,163 +225,39 @@ pub struct SentView {
     pub expires: UnixMillis,
 }
 
-/// How far an invitation got.
+/// The state of a sent invitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum SentState {
-    /// Made; it is not known to have arrived.
+    /// Made; not known to have arrived.
     Created,
-    /// It lies in the friend's mailbox.
+    /// In the friend's mailbox.
     Delivered,
-    /// The friend's app has shown it.
+    /// Shown by the friend's app.
     Seen,
-    /// The friend asks to be let in.
+    /// The friend knocks: the owner is to answer.
     Knocking,
-    /// It is a grant now.
+    /// It became a grant.
     Accepted,
-    /// The friend, or the owner at a knock, said no.
+    /// Declined by the friend, or by the owner at a knock.
     Declined,
-    /// Nobody took it in time.
+    /// Nobody accepted it in time.
     Expired,
-    /// Taken back.
+    /// Revoked by the owner.
     Revoked,
 }
 
-/// A portal to somebody else's service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct InletView {
-    /// Its id.
-    pub id: InletId,
-    /// Who shares it.
-    #[ts(type = "string")]
-    pub owner: Identifier,
-    /// Their petname.
-    pub owner_name: String,
-    /// Whether their words were compared.
-    pub owner_verified: bool,
-    /// What it is called here.
-    pub name: String,
-    /// What its owner calls it.
-    pub service_name: String,
-    /// What it speaks.
-    pub kind: ServiceKind,
-    /// What its owner says about it.
-    pub description: Option<String>,
-    /// The local port.
-    pub port: u16,
-    /// The local address to copy, as `127.0.0.1:5432`.
-    pub address: String,
-    /// What a browser opens, if it is for a browser.
-    pub url: Option<String>,
-    /// Whether it is wanted.
-    pub on: bool,
-    /// How it is, and why it is not up.
-    pub link: InletLink,
-    /// Connections open now.
-    pub live: u32,
-    /// Until when the owner grants it.
-    pub expires: Option<UnixMillis>,
-}
-
-/// How a portal is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum InletLink {
-    /// Switched off here.
-    Off,
-    /// Being made for the first time.
-    Connecting,
-    /// There: connections to the local address reach the service.
-    Up {
-        /// The way it takes.
-        way: PathKind,
-        /// To the owner and back, in milliseconds, once measured.
-        round_trip_ms: Option<u32>,
-    },
-    /// Not there, and why. It comes back by itself where that is possible.
-    Down {
-        /// Why.
-        fault: Fault,
-        /// Since when.
-        since: UnixMillis,
-    },
-}
-
-/// The way a portal takes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "by", rename_all = "kebab-case")]
-pub enum PathKind {
-    /// Straight to the owner's computer.
-    Direct {
-        /// `address:port`.
-        address: String,
-    },
-    /// Through a hub, which sees only ciphertext.
-    Hub {
-        /// `host:port`.
-        address: String,
-    },
-}
-
-/// An invitation to this person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct ReceivedView {
-    /// Its id.
-    pub id: InvitationId,
-    /// Who invites.
-    #[ts(type = "string")]
-    pub owner: Identifier,
-    /// Their petname if they are known, else what they call themselves.
-    pub owner_name: String,
-    /// Whether they are a contact.
-    pub owner_known: bool,
-    /// Whether their words were compared.
-    pub owner_verified: bool,
-    /// The words both see.
-    pub words: String,
-    /// The service's name.
-    pub service_name: String,
-    /// What it speaks.
-    pub kind: ServiceKind,
-    /// What its owner says about it.
-    pub description: Option<String>,
-    /// The local port that would be taken.
-    pub port: u16,
-    /// Until when it can be accepted.
-    pub expires: UnixMillis,
-    /// How far it got.
-    pub state: ReceivedState,
-}
-
-/// How far an invitation to this person got.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "state", rename_all = "kebab-case")]
-pub enum ReceivedState {
-    /// It waits for the person.
-    New,
-    /// Accepted; the owner cannot be reached yet, or has not answered.
-    Accepting {
-        /// What it waits for: the owner offline, a hub unreachable, the owner being asked.
-        fault: Option<Fault>,
-    },
-    /// It leads nowhere: expired, used, revoked, denied.
-    Over {
-        /// Why.
-        fault: Fault,
-    },
-}
-
-/// Somebody who asks to be let in.
+/// A person who knocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct KnockView {
     /// The invitation they hold.
     pub invitation: InvitationId,
-    /// Who they are.
+    /// Their identifier.
     #[ts(type = "string")]
     pub person: Identifier,
-    /// What they call themselves, or their petname.
+    /// The name shown for them.
     pub name: String,
-    /// The words both see.
+    /// The verification words that both sides see.
     pub words: String,
     /// The service.
     pub service: ServiceId,
@@ -391,31 +267,31 @@ pub struct KnockView {
     pub at: UnixMillis,
 }
 
-/// Somebody this person knows.
+/// A person whom the user knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ContactView {
-    /// Who they are.
+    /// Their identifier.
     #[ts(type = "string")]
     pub identifier: Identifier,
-    /// What this person calls them.
+    /// The name shown for them.
     pub name: String,
-    /// What they call themselves.
+    /// Their own name.
     pub own_name: String,
-    /// The words both see.
+    /// The verification words that both sides see.
     pub words: String,
     /// Whether the words were compared.
     pub verified: bool,
-    /// Whether they are kept out.
+    /// Whether they are blocked.
     pub blocked: bool,
-    /// Their key has changed since the words were compared.
+    /// Whether their key has changed since the words were compared.
     pub key_changed: bool,
     /// Whether they can be invited without a link.
     pub can_be_mailed: bool,
-    /// Since when they are known.
+    /// When they became a contact.
     pub since: UnixMillis,
 }
 
-/// Where the identity's key rests.
+/// The kind of keychain that holds the identity's key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeychainPlace {
@@ -424,47 +300,19 @@ pub enum KeychainPlace {
     Os,
     /// A file encrypted with a passphrase.
     File,
-    /// Nowhere: gone when the program ends.
+    /// Memory only: gone when the program ends.
     Memory,
 }
 
-/// What can be set, and where things are.
+/// Settings, and where the data is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Settings {
-    /// Where the key rests.
+    /// The keychain that holds the key.
     pub keychain: KeychainPlace,
-    /// Where everything that is no secret rests.
+    /// The directory of everything that is stored outside the keychain.
     pub data_dir: String,
-    /// How long receipts are kept, in days; 0 keeps them for ever.
+    /// How long audit entries are kept, in days; 0 keeps them for ever.
     pub retention_days: u32,
     /// The program's version.
     pub version: String,
-}
-
-/// Numbers that move, at most twice a second and only when they do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, TS)]
-pub struct Traffic {
-    /// When they were read.
-    pub at: UnixMillis,
-    /// By grant: what friends move through this person's services.
-    pub grants: Vec<TrafficFlow<GrantId>>,
-    /// By portal: what this person moves.
-    pub inlets: Vec<TrafficFlow<InletId>>,
-}
-
-/// What flows through one thing.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
-pub struct TrafficFlow<Id> {
-    /// Through what.
-    pub id: Id,
-    /// Bytes towards the service, ever.
-    #[ts(type = "number")]
-    pub up_bytes: u64,
-    /// Bytes from the service, ever.
-    #[ts(type = "number")]
-    pub down_bytes: u64,
-    /// Bytes per second towards the service, lately.
-    pub up_rate: f64,
-    /// Bytes per second from the service, lately.
-    pub down_rate: f64,
 }

@@ -3,16 +3,16 @@
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 
-/// A way to somebody.
+/// An address of a person's engine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "kebab-case")]
 pub enum PeerAddress {
-    /// Their computer itself, at `address:port`.
+    /// Directly, in its network.
     Direct {
         /// `address:port`.
         address: String,
     },
-    /// A relay on a hub.
+    /// Through its relay on a hub.
     Hub {
         /// `host:port`.
         address: String,

@@ -1,7 +1,6 @@
-//! Reading and writing what two engines exchange: CBOR arrays, every length bounded before it is believed.
+//! Encoding and decoding of what two engines exchange: CBOR arrays, with every length bounded before it is used.
 //!
-//! A list of fields may be longer than it was when this was written: what follows the known fields is skipped, so
-//! later versions can say more.
+//! Forward compatibility: fields that follow the known ones are skipped, so that later versions can append some.
 
 use crate::api::{ServiceKind, UnixMillis};
 use crate::peer::PeerAddress;
@@ -9,16 +8,16 @@ use minicbor::data::Type;
 use minicbor::{Decoder, Encoder};
 use std::convert::Infallible;
 
-/// Most fields that a later version may have added to a list of fields.
+/// Most fields that a later version may have appended to a list: room for many releases, and a bound on hostile ones.
 const MAX_LATER_FIELDS: u64 = 16;
 /// Longest `host:port`, in bytes: a DNS name and a port.
 pub(crate) const MAX_HOST_PORT: usize = 255 + 6;
 /// Longest name of a relay, in bytes.
 const MAX_RELAY: usize = postern_node::relay::MAX_NAME;
-/// Most ways to somebody.
-pub(crate) const MAX_REACHES: usize = 16;
+/// Most addresses of one person: eight hubs, and as many of the computer itself.
+pub(crate) const MAX_ADDRESSES: usize = 16;
 
-/// The bytes are not what they should be.
+/// The bytes are not a well-formed message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -28,16 +27,16 @@ impl From<minicbor::decode::Error> for Malformed {
     }
 }
 
-/// Something that travels.
+/// A value with an encoding.
 pub(crate) trait Wire: Sized {
     fn write(&self, out: &mut Writer);
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed>;
 }
 
-/// Writes fields one after the other.
+/// Encodes fields one after the other.
 pub(crate) struct Writer(Encoder<Vec<u8>>);
 
-/// What a `Vec` takes it always takes.
+/// Writing into a `Vec` cannot fail.
 fn done<T>(written: Result<T, minicbor::encode::Error<Infallible>>) {
     debug_assert!(written.is_ok());
 }
@@ -51,7 +50,7 @@ impl Writer {
         self.0.into_writer()
     }
 
-    /// Announces a list of this many items.
+    /// Begins a list of this many items.
     pub(crate) fn list(&mut self, items: usize) -> &mut Self {
         done(self.0.array(items as u64).map(drop));
         self
@@ -102,7 +101,7 @@ impl Writer {
     }
 }
 
-/// Reads fields one after the other.
+/// Decodes fields one after the other.
 pub(crate) struct Reader<'a>(Decoder<'a>);
 
 impl<'a> Reader<'a> {
@@ -110,12 +109,12 @@ impl<'a> Reader<'a> {
         Self(Decoder::new(bytes))
     }
 
-    /// Whether all was read.
+    /// Whether everything was read.
     pub(crate) fn is_at_end(&self) -> bool {
         self.0.position() == self.0.input().len()
     }
 
-    /// Reads a list of at least `known` fields with `read`, and skips what a later version has added.
+    /// Reads a list of at least `known` fields with `read`, and skips those that a later version has appended.
     pub(crate) fn fields<T>(
         &mut self,
         known: u64,
@@ -130,7 +129,7 @@ impl<'a> Reader<'a> {
         Ok(it)
     }
 
-    /// Begins a list of fields whose first ones tell how many there are; how many are left.
+    /// Begins a list of fields whose first one decides how many there are; returns how many follow.
     pub(crate) fn begin(&mut self) -> Result<u64, Malformed> {
         self.0.array()?.filter(|fields| (1..=2 * MAX_LATER_FIELDS).contains(fields)).ok_or(Malformed)
     }
@@ -150,7 +149,7 @@ impl<'a> Reader<'a> {
         Ok(self.0.u16()?)
     }
 
-    /// A text for machines: an address, a path. Control characters make it malformed.
+    /// A text for machines, such as an address or a path. Control characters make it malformed.
     pub(crate) fn exact(&mut self, max_bytes: usize) -> Result<String, Malformed> {
         let text = self.0.str()?;
         if text.len() > max_bytes || text.chars().any(char::is_control) {
@@ -159,7 +158,7 @@ impl<'a> Reader<'a> {
         Ok(text.to_owned())
     }
 
-    /// A text for people: what would change how the text around it looks is left out.
+    /// A text for people, without characters that would change how the text around it is shown.
     pub(crate) fn shown(&mut self, max_chars: usize) -> Result<String, Malformed> {
         let text = self.0.str()?;
         if text.chars().count() > max_chars {
@@ -202,7 +201,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Control characters, and those that turn the direction of the text around them.
+/// Control characters, and those that change the direction of the text around them.
 pub(crate) fn is_disruptive(it: char) -> bool {
     it.is_control()
         || matches!(it, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -217,7 +216,7 @@ impl Wire for ServiceKind {
         });
     }
 
-    /// A kind that a later version knows is TCP to this one.
+    /// A kind that only a later version knows is read as TCP.
     fn read(input: &mut Reader<'_>) -> Result<Self, Malformed> {
         Ok(match input.number()? {
             1 => Self::Http,

@@ -1,4 +1,4 @@
-//! The desk's messages as bytes.
+//! The encoding of the messages between engines.
 //!
 //! ```text
 //! message = [ version uint, kind uint, field … ]        CBOR
@@ -7,24 +7,24 @@
 //! | | kinds |
 //! |---|---|
 //! | [`PeerRequest`] | 0 redeem, 1 seen, 2 decline, 3 sync, 4 give back |
-//! | [`PeerResponse`] | 0 granted, 1 asked, 2 refused, 3 grants, 4 done |
-//! | [`PeerNotification`] | 0 invitation, 1 withdrawn, 2 decided, 3 grant, 4 leaving |
+//! | [`PeerResponse`] | 0 granted, 1 pending, 2 refused, 3 grants, 4 done |
+//! | [`PeerNotification`] | 0 invitation, 1 withdrawn, 2 knock decided, 3 grant, 4 going offline |
 //!
-//! A later version may append fields, which are skipped here. A version or kind that is not known is refused.
+//! A later version may append fields, which are skipped here. An unknown version or kind is refused.
 
 use super::{ContactInfo, GrantStatus, Offer, PeerNotification, PeerRequest, PeerResponse};
 use crate::api::{Code, GrantId, InvitationId, MAX_DESCRIPTION, MAX_NAME};
-use crate::peer::cbor::{MAX_HOST_PORT, MAX_REACHES, Malformed, Reader, Wire, Writer};
+use crate::peer::cbor::{MAX_ADDRESSES, MAX_HOST_PORT, Malformed, Reader, Wire, Writer};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u64 = 1;
 /// Largest [`PeerRequest`] and [`PeerNotification`], in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
-/// Largest [`PeerResponse`], in bytes: it holds as many offers as one may ask about.
+/// Largest [`PeerResponse`], in bytes: it holds the offers of [`MAX_GRANTS`] grants.
 pub const MAX_ANSWER: usize = 512 * 1024;
-/// Most grants that one message asks about.
+/// Most grants in one sync.
 pub const MAX_GRANTS: usize = 256;
-/// Most hubs that a contact names.
+/// Most hubs in a contact information.
 const MAX_HUBS: usize = 8;
 /// Longest encoded postal address, in bytes.
 const MAX_POSTAL: usize = 4 * 1024;
@@ -196,7 +196,7 @@ impl PeerNotification {
                         ticket: invitation(input)?,
                         secret: input.array()?,
                         owner_name: input.shown(MAX_NAME)?,
-                        reach: input.all(MAX_REACHES, Reader::get)?,
+                        reach: input.all(MAX_ADDRESSES, Reader::get)?,
                         service_name: input.shown(MAX_NAME)?,
                         service_kind: input.get()?,
                         description: input.optional(|input| input.shown(MAX_DESCRIPTION))?,
@@ -277,7 +277,7 @@ impl Wire for ContactInfo {
                 name: input.shown(MAX_NAME)?,
                 postal: input.bytes(MAX_POSTAL)?,
                 hubs: input.all(MAX_HUBS, |input| input.exact(MAX_HOST_PORT))?,
-                reach: input.all(MAX_REACHES, Reader::get)?,
+                reach: input.all(MAX_ADDRESSES, Reader::get)?,
             })
         })
     }

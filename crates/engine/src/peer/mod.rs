@@ -1,13 +1,12 @@
-//! What two engines say to each other.
+//! The protocol between two engines.
 //!
 //! ```text
-//! friend ── PeerRequest ──► owner       over a secure channel: both know who is at the other end
-//! friend ◄── PeerResponse ─ owner      exactly one answer to each
-//! friend ◄── News ────── owner      over a channel that is open, or sealed in the friend's mailbox
+//! friend ── PeerRequest ───────► owner     over a secure channel: both know the identity of the other
+//! friend ◄── PeerResponse ────── owner     exactly one to each request
+//! friend ◄── PeerNotification ── owner     over an open channel, or sealed in the friend's mailbox
 //! ```
 //!
-//! Every message may be repeated: saying the same thing twice changes nothing, so whoever is not sure that it
-//! arrived says it again.
+//! Every message is idempotent, so a sender that does not know whether it arrived sends it again.
 
 mod address;
 pub(crate) mod cbor;
@@ -19,146 +18,147 @@ pub use codec::{MAX_ANSWER, MAX_GRANTS, MAX_MESSAGE, NotAMessage};
 
 use crate::api::{Code, GrantId, InvitationId, ServiceKind, UnixMillis};
 
-/// What a friend's engine asks an owner's.
+/// A request of a friend's engine to an owner's.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PeerRequest {
-    /// Accepts an invitation.
+    /// Turns an invitation into a grant.
     Redeem {
-        /// Which.
+        /// The invitation.
         ticket: InvitationId,
-        /// What only the invited know.
+        /// The ticket's secret.
         secret: [u8; 32],
-        /// How to reach whoever asks.
+        /// The sender's contact information.
         contact: ContactInfo,
     },
-    /// Says that the invitation was shown to its person.
+    /// Reports that the invitation was shown to the user.
     Seen {
-        /// Which.
+        /// The invitation.
         ticket: InvitationId,
-        /// What only the invited know.
+        /// The ticket's secret.
         secret: [u8; 32],
     },
     /// Declines an invitation.
     Decline {
-        /// Which.
+        /// The invitation.
         ticket: InvitationId,
-        /// What only the invited know.
+        /// The ticket's secret.
         secret: [u8; 32],
     },
-    /// Asks how grants are, and says where one is now. Sent when a channel comes up.
+    /// Asks for the status of grants, and updates the sender's contact information. Sent when a channel comes up.
     Sync {
-        /// Which grants.
+        /// The grants.
         grants: Vec<GrantId>,
-        /// How to reach whoever asks.
+        /// The sender's contact information.
         contact: ContactInfo,
     },
     /// Gives a grant back.
     GiveBack {
-        /// Which.
+        /// The grant.
         grant: GrantId,
     },
 }
 
-/// What an owner's engine answers.
+/// The response of an owner's engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerResponse {
-    /// The invitation is a grant now.
+    /// The invitation has become a grant.
     Granted(Offer, ContactInfo),
-    /// The owner is being asked; ask again, or wait for the news.
+    /// The owner is being asked: ask again, or wait for the notification.
     Pending,
-    /// No, and why.
+    /// Refused, with the reason.
     Refused(Code),
-    /// How the grants are; those that are not known are left out. With the owner's own contact.
+    /// The status of the grants, unknown ones left out; and the owner's contact information.
     Grants(Vec<(GrantId, GrantStatus)>, ContactInfo),
-    /// It is done.
+    /// Done.
     Done,
 }
 
-/// What an owner's engine says unasked.
+/// A notification of an owner's engine.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PeerNotification {
-    /// An invitation to a known person.
+    /// An invitation to a contact.
     Invitation {
-        /// Its ticket.
+        /// Its id.
         ticket: InvitationId,
-        /// What only the invited know.
+        /// The ticket's secret.
         secret: [u8; 32],
-        /// What the owner calls themselves.
+        /// The owner's name.
         owner_name: String,
         /// Where the owner can be reached.
         reach: Vec<PeerAddress>,
         /// The service's name.
         service_name: String,
-        /// What it speaks.
+        /// The protocol it speaks.
         service_kind: ServiceKind,
-        /// What its owner says about it.
+        /// The owner's description.
         description: Option<String>,
         /// The service's own port.
         port: u16,
         /// Until when it can be accepted.
         expires: UnixMillis,
     },
-    /// An invitation was taken back.
+    /// An invitation was revoked.
     Withdrawn {
-        /// Which.
+        /// The invitation.
         ticket: InvitationId,
     },
-    /// The owner has answered a knock: ask again now.
+    /// The owner has answered a knock: redeem again now.
     KnockDecided {
-        /// Which.
+        /// The invitation.
         ticket: InvitationId,
     },
-    /// A grant changed.
+    /// The status of a grant has changed.
     Grant {
-        /// Which.
+        /// The grant.
         grant: GrantId,
-        /// How it is now.
+        /// The status.
         status: GrantStatus,
     },
-    /// The owner's Postern is about to end: channels with it lead nowhere from now on.
+    /// The owner's Postern is about to quit: channels to it are dead from now on.
     GoingOffline,
 }
 
-/// How a grant is.
+/// The status of a grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantStatus {
-    /// It lets its person in.
+    /// Its person may use the service.
     Active(Offer),
-    /// It does not, and why: `paused-by-owner`, `expired`, `revoked`, `service-closed`.
+    /// Its person may not use the service now, with the reason: `paused-by-owner`, `expired`, `revoked`,
+    /// `service-closed`, `service-down`, …
     Inactive(Code),
 }
 
 /// What a grant offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Which.
+    /// The grant.
     pub grant: GrantId,
     /// The address of the outlet behind the channel.
     pub outlet: String,
     /// The service's name.
     pub service_name: String,
-    /// What it speaks.
+    /// The protocol it speaks.
     pub service_kind: ServiceKind,
-    /// What a browser opens behind the address.
+    /// The path that a browser opens.
     pub path: Option<String>,
-    /// What its owner says about it.
+    /// The owner's description.
     pub description: Option<String>,
     /// The service's own port.
     pub port: u16,
-    /// Until when.
+    /// When the grant expires.
     pub until: Option<UnixMillis>,
 }
 
-/// Who one is and where one is found.
+/// A person's name and addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactInfo {
-    /// What one calls oneself.
+    /// Their own name.
     pub name: String,
     /// The encoded postal address.
     pub postal: Vec<u8>,
-    /// Where mail is collected.
+    /// The hubs at which they collect mail.
     pub hubs: Vec<String>,
-    /// Where one can be reached.
+    /// Where they can be reached.
     pub reach: Vec<PeerAddress>,
 }
 

@@ -1,4 +1,4 @@
-//! A ticket: an invitation as text, to be sent over anything.
+//! A ticket: an invitation as text, to be sent over any medium.
 //!
 //! ```text
 //! postern://join/<base32>      base32 of   version 01 │ length u16 │ fields (CBOR) │ checksum (4 bytes of SHA-256)
@@ -11,7 +11,7 @@
 
 use crate::api::{Code, Fault, InvitationId, MAX_NAME, Secret, ServiceKind, UnixMillis};
 use crate::peer::PeerAddress;
-use crate::peer::cbor::{MAX_REACHES, Malformed, Reader, Writer};
+use crate::peer::cbor::{MAX_ADDRESSES, Malformed, Reader, Writer};
 use postern_node::identity::Identifier;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -21,9 +21,9 @@ use zeroize::Zeroizing;
 pub const PREFIX: &str = "postern://join/";
 /// Longest link, in bytes.
 pub const MAX_LINK: usize = 2 * 1024;
-/// Most ways to the owner in one ticket.
-pub const MAX_REACH: usize = crate::peer::cbor::MAX_REACHES;
-/// Longest text that a link is looked for in, in bytes.
+/// Most addresses of the owner in one ticket.
+pub const MAX_REACH: usize = crate::peer::cbor::MAX_ADDRESSES;
+/// Longest text in which a link is searched, in bytes: more than a chat message with a quoted mail.
 const MAX_PASTED: usize = 16 * 1024;
 const VERSION: u8 = 1;
 const HEAD: usize = 3;
@@ -35,17 +35,17 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 pub struct Ticket {
     /// The invitation.
     pub id: InvitationId,
-    /// What whoever redeems it must know.
+    /// The secret that redeems it.
     pub secret: [u8; 32],
-    /// Who invites: nobody else is talked to.
+    /// Who invites; no other identity is accepted at the addresses.
     pub owner: Identifier,
-    /// What they call themselves.
+    /// The owner's name.
     pub owner_name: String,
-    /// Where they can be reached.
+    /// Where the owner can be reached.
     pub reach: Vec<PeerAddress>,
     /// The service's name.
     pub service_name: String,
-    /// What it speaks.
+    /// The protocol it speaks.
     pub service_kind: ServiceKind,
     /// The service's own port.
     pub port: u16,
@@ -61,9 +61,9 @@ impl fmt::Debug for Ticket {
 }
 
 impl Ticket {
-    /// The link. Where it would be longer than [`MAX_LINK`], the last ways to the owner are left out.
+    /// The link. Where it would be longer than [`MAX_LINK`], the last addresses are left out.
     pub fn encode(&self) -> Secret {
-        let mut reach = &self.reach[..self.reach.len().min(MAX_REACHES)];
+        let mut reach = &self.reach[..self.reach.len().min(MAX_ADDRESSES)];
         loop {
             let link = self.encode_with(reach);
             match reach.split_last() {
@@ -132,7 +132,7 @@ impl Ticket {
                 secret: input.array()?,
                 owner: Identifier::from_bytes(input.array()?),
                 owner_name: input.shown(MAX_NAME)?,
-                reach: input.all(MAX_REACHES, Reader::get)?,
+                reach: input.all(MAX_ADDRESSES, Reader::get)?,
                 service_name: input.shown(MAX_NAME)?,
                 service_kind: input.get()?,
                 port: input.port()?,

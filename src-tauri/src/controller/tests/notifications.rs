@@ -29,10 +29,10 @@ async fn an_invalid_link_is_reported_in_window_and_notification() {
         harness.clear();
         harness.send(Input::OpenLink(Secret::new(link))).await;
         harness.drain().await;
-        let told = harness.wait_for(|call| matches!(call, Call::Notify(_))).await;
-        assert!(matches!(told, Call::Notify(note) if note.title == "This link cannot be used"));
+        let notification = harness.wait_for(|call| matches!(call, Call::Notify(_))).await;
+        assert!(matches!(notification, Call::Notify(note) if note.title == "This link cannot be used"));
     }
-    assert_eq!(harness.requests().len(), 1, "what is too long is not even read");
+    assert_eq!(harness.requests().len(), 1, "a link that is too long is not sent to the engine");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn a_window_hidden_beyond_its_timeout_is_destroyed() {
     harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
     harness.perform(ShellAction::Hide).await.unwrap();
     harness.wait_for(|call| *call == Call::Destroy).await;
-    // Made anew, its page has to listen anew.
+    // The new window's page has to listen first.
     harness.clear();
     harness.send(Input::Tray(TrayAction::Show(View::Settings))).await;
     harness.drain().await;
@@ -104,7 +104,7 @@ async fn shell_actions_have_their_effect_and_no_other() {
 #[tokio::test]
 async fn the_user_chooses_where_a_file_is_saved() {
     let harness = Harness::running().await;
-    assert_eq!(harness.save_as("backup.postern").await, Ok(None), "they changed their mind");
+    assert_eq!(harness.save_as("backup.postern").await, Ok(None), "cancelled");
     *harness.desktop.save_path.lock().unwrap() = Some("/media/stick/mine.postern".into());
     assert_eq!(harness.save_as("backup.postern").await, Ok(Some("/media/stick/mine.postern".into())));
     assert_eq!(harness.calls(), [Call::SaveAs("backup.postern".into()), Call::SaveAs("backup.postern".into())]);

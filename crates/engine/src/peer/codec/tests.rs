@@ -161,7 +161,7 @@ fn reaches() -> impl Strategy<Value = PeerAddress> {
 
 fn contacts() -> impl Strategy<Value = ContactInfo> {
     let hubs = vec("[a-z0-9.:]{0,60}", 0..=MAX_HUBS);
-    (text(MAX_NAME), vec(any::<u8>(), 0..100), hubs, vec(reaches(), 0..=MAX_REACHES))
+    (text(MAX_NAME), vec(any::<u8>(), 0..100), hubs, vec(reaches(), 0..=MAX_ADDRESSES))
         .prop_map(|(name, postal, hubs, reach)| ContactInfo { name, postal, hubs, reach })
 }
 
@@ -217,7 +217,8 @@ fn news() -> impl Strategy<Value = PeerNotification> {
     let ids = || any::<[u8; 16]>().prop_map(InvitationId);
     let grants = || any::<[u8; 16]>().prop_map(GrantId);
     let texts = (text(MAX_NAME), text(MAX_NAME), option::of(text(MAX_DESCRIPTION)));
-    let whole = (ids(), any::<[u8; 32]>(), texts, vec(reaches(), 0..=MAX_REACHES), kinds(), any::<u16>(), any::<u64>());
+    let whole =
+        (ids(), any::<[u8; 32]>(), texts, vec(reaches(), 0..=MAX_ADDRESSES), kinds(), any::<u16>(), any::<u64>());
     prop_oneof![
         whole.prop_map(
             |(ticket, secret, (owner_name, service_name, description), reach, service_kind, port, expires)| {
