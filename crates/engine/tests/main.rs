@@ -1,4 +1,4 @@
-//! Whole engines in one process, the real keychain, and the types of the app's window.
+//! Whole engines in one process, data of an earlier version, the real keychain, and the types of the app's window.
 //!
 //! One program for all of them, because linking costs more than compiling. They can run side by side: every engine has a data
 //! directory of its own, and what depends on environment variables runs in processes of its own.
