@@ -423,7 +423,7 @@ impl Worker for Guarded {
         let peer = message.peer().map_or_else(|| "nobody".into(), ToString::to_string);
         println!("{} {peer}", if allowed { "allowed" } else { "denied" });
         match allowed {
-            true => context.send(message.return_route().clone(), message.into_body()).await,
+            true => Ok(context.send(message.return_route().clone(), message.into_body()).await?),
             false => Ok(()),
         }
     }

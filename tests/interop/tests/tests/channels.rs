@@ -160,7 +160,7 @@ fn the_responder_closes_its_end_too() {
 #[test]
 fn a_channel_goes_on_over_another_connection() {
     let (server, bob, address) = server(Ours, "");
-    let between = Capture::before(address.parse().expect("an address"));
+    let between = Capture::recording(address.parse().expect("an address"));
     let (client, alice) = client(Real, "", &between.address().to_string());
     assert_eq!(client.tell("channel listener"), bob.identifier);
     assert_eq!(client.tell("echo 40"), "40");
@@ -178,7 +178,7 @@ fn a_kept_channel_comes_back_over_another_connection() {
     let service = Service::echo();
     let (server, bob, address) = server(Real, "");
     server.tell(&format!("outlet {}", service.address()));
-    let between = Capture::before(address.parse().expect("an address"));
+    let between = Capture::recording(address.parse().expect("an address"));
     let client = Peer::start(Ours);
     let alice = client.identity("");
     assert_eq!(client.tell(&format!("keep {} listener", between.address())), bob.identifier);

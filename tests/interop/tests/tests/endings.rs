@@ -51,7 +51,7 @@ fn a_real_inlet_does_not_learn_that_a_service_refuses() {
     let owner = Peer::start(Ours);
     let address = owner.tell("listen");
     owner.tell(&format!("outlet {}", nowhere()));
-    let between = Capture::before(address.parse().expect("an address"));
+    let between = Capture::recording(address.parse().expect("an address"));
     let friend = Peer::start(Real);
     friend.tell(&format!("connect {}", between.address()));
     let mut client = client::connect(friend.tell("inlet").parse().expect("an address"));

@@ -125,7 +125,7 @@ fn overheard(inlet: Side, outlet: Side) -> [Vec<Vec<u8>>; 2] {
     let owner = Peer::start(outlet);
     let address = owner.tell("listen");
     owner.tell(&format!("outlet {}", echo.address()));
-    let between = Capture::before(address.parse().expect("an address"));
+    let between = Capture::recording(address.parse().expect("an address"));
     let friend = Peer::start(inlet);
     friend.tell(&format!("connect {}", between.address()));
     let inlet = friend.tell("inlet");

@@ -26,7 +26,7 @@ fn a_relay_name_is_registered_again_over_another_connection() {
     for hub in [Ours, Real] {
         for side in [Real, Ours] {
             let (_hub, address) = Peer::hub(hub, "");
-            let between = Capture::before(address.parse().expect("an address"));
+            let between = Capture::recording(address.parse().expect("an address"));
             let (bob, identity) = bob(side, &between.address().to_string());
             let alice = alice(side.other(), &address);
             assert_eq!(alice.tell("channel bob/listener"), identity.identifier, "{hub:?} {side:?}");
