@@ -2,6 +2,7 @@
 //!
 //! One program for all of them, because linking costs more than compiling. What must not run beside other tests is in
 //! `alone`, the other program of this package.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod allow;
 mod connections;
