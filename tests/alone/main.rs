@@ -2,6 +2,7 @@
 //!
 //! `outage` and `revocation` measure times that README and ARCHITECTURE promise; `power_failure` starts so many programs that
 //! it would distort such a measurement.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
