@@ -16,61 +16,61 @@ export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "
 
 export type Fault = { 
 /**
- * What it is, for programs.
+ * The kind of fault, for programs.
  */
 code: Code, 
 /**
- * What it is and what to do next, for people. Holds no secret.
+ * What happened and what to do next, for people. Holds no secret.
  */
 message: string, };
 
 export type Snapshot = { 
 /**
- * Who this person is; nothing before they have set up.
+ * The user; nothing before Postern is set up.
  */
 me: Me | null, 
 /**
- * All of it in one word, for an icon.
+ * The overall status, for an icon.
  */
 status: Status, 
 /**
- * Everything is paused.
+ * Whether everything is paused.
  */
 paused: boolean, 
 /**
- * Whether others reach this computer itself, in its network.
+ * The direct listener in this computer's network.
  */
 this_computer: ThisComputer, 
 /**
- * The hubs to meet at.
+ * The user's hubs.
  */
 hubs: Array<HubView>, 
 /**
- * What this person shares.
+ * The services that the user shares.
  */
 services: Array<ServiceView>, 
 /**
- * What others share with this person.
+ * The portals to services that others share.
  */
 inlets: Array<InletView>, 
 /**
- * Invitations to this person that are not portals yet.
+ * Received invitations that are not portals yet.
  */
 invitations: Array<ReceivedView>, 
 /**
- * People who ask to be let in now.
+ * Knocks that wait for an answer.
  */
 knocks: Array<KnockView>, 
 /**
- * People this person knows.
+ * The user's contacts.
  */
 contacts: Array<ContactView>, 
 /**
- * What can be set.
+ * The settings.
  */
 settings: Settings, 
 /**
- * What needs attention and belongs to no single row.
+ * Problems that belong to no single row.
  */
 troubles: Array<Fault>, };
 
@@ -78,25 +78,25 @@ export type Status = "idle" | "ready" | "live" | "attention" | "offline" | "paus
 
 export type Me = { 
 /**
- * What others know them by.
+ * The user's identifier.
  */
 identifier: string, 
 /**
- * What they call themselves.
+ * Their own name.
  */
 name: string, };
 
 export type ThisComputer = { 
 /**
- * Whether that is wanted.
+ * Whether it is switched on.
  */
 on: boolean, 
 /**
- * Where it listens, as `address:port`; put into tickets.
+ * The addresses at which it listens, as `address:port`; they go into tickets.
  */
 addresses: Array<string>, 
 /**
- * Why it does not listen although it should.
+ * Why it cannot listen.
  */
 fault: Fault | null, };
 
@@ -106,11 +106,11 @@ export type HubView = {
  */
 address: string, 
 /**
- * How the connection is.
+ * The state of the connection.
  */
 link: LinkState, 
 /**
- * Who the hub is, once known.
+ * The hub's identifier, once known.
  */
 identifier: string | null, };
 
@@ -136,31 +136,31 @@ id: ServiceId,
  */
 name: string, 
 /**
- * What it speaks.
+ * The protocol it speaks.
  */
 kind: ServiceKind, 
 /**
- * Where it is, as `host:port`.
+ * Its address, as `host:port`.
  */
 target: string, 
 /**
- * What a browser opens behind the address, for instance `/lab`.
+ * The path that a browser opens, for instance `/lab`.
  */
 path: string | null, 
 /**
- * What friends read about it.
+ * The description that friends read.
  */
 description: string | null, 
 /**
- * Off: nobody gets in.
+ * False while it is paused for everybody.
  */
 on: boolean, 
 /**
- * Whether the target answers.
+ * The health of the target.
  */
 health: Health, 
 /**
- * Who may use it, or might until lately.
+ * The people with a grant, ended ones included.
  */
 people: Array<PersonView>, 
 /**
@@ -168,11 +168,11 @@ people: Array<PersonView>,
  */
 invitations: Array<SentView>, 
 /**
- * Connections open now.
+ * Open connections.
  */
 live: number, 
 /**
- * Since when it is shared.
+ * When it was shared.
  */
 created: UnixMillis, };
 
@@ -192,23 +192,23 @@ export type PersonView = {
  */
 grant: GrantId, 
 /**
- * Whose it is.
+ * The person.
  */
 person: string, 
 /**
- * Their petname.
+ * The name shown for them.
  */
 name: string, 
 /**
- * Whether their words were compared.
+ * Whether the verification words were compared.
  */
 verified: boolean, 
 /**
- * Whether they get in.
+ * The grant's state.
  */
 state: GrantState, 
 /**
- * How long, how many connections.
+ * The grant's terms.
  */
 terms: Terms, 
 /**
@@ -216,7 +216,7 @@ terms: Terms,
  */
 last_used: UnixMillis | null, 
 /**
- * Their connections open now.
+ * Their open connections.
  */
 live: number, };
 
@@ -228,23 +228,23 @@ export type SentView = {
  */
 id: InvitationId, 
 /**
- * To whom; nobody in particular for a link.
+ * The recipient; nobody in particular for a link.
  */
 to: string | null, 
 /**
- * Their petname, or what the person noted for whom the link is.
+ * The name shown for them, or the user's note.
  */
 name: string | null, 
 /**
- * How far it got.
+ * Its state.
  */
 state: SentState, 
 /**
- * Whether the owner is asked before the friend is let in.
+ * Whether redeeming it asks the owner first.
  */
 ask_first: boolean, 
 /**
- * What it grants.
+ * The terms of the grant.
  */
 terms: Terms, 
 /**
@@ -264,31 +264,31 @@ export type InletView = {
  */
 id: InletId, 
 /**
- * Who shares it.
+ * The service's owner.
  */
 owner: string, 
 /**
- * Their petname.
+ * The name shown for them.
  */
 owner_name: string, 
 /**
- * Whether their words were compared.
+ * Whether the verification words were compared.
  */
 owner_verified: boolean, 
 /**
- * What it is called here.
+ * Its name here.
  */
 name: string, 
 /**
- * What its owner calls it.
+ * The owner's name for the service.
  */
 service_name: string, 
 /**
- * What it speaks.
+ * The protocol it speaks.
  */
 kind: ServiceKind, 
 /**
- * What its owner says about it.
+ * The owner's description.
  */
 description: string | null, 
 /**
@@ -300,33 +300,33 @@ port: number,
  */
 address: string, 
 /**
- * What a browser opens, if it is for a browser.
+ * The URL, if a browser can open it.
  */
 url: string | null, 
 /**
- * Whether it is wanted.
+ * Whether it is switched on.
  */
 on: boolean, 
 /**
- * How it is, and why it is not up.
+ * Its state, with the reason when it is not up.
  */
 link: InletLink, 
 /**
- * Connections open now.
+ * Open connections.
  */
 live: number, 
 /**
- * Until when the owner grants it.
+ * When the grant expires.
  */
 expires: UnixMillis | null, };
 
 export type InletLink = { "state": "off" } | { "state": "connecting" } | { "state": "up", 
 /**
- * The way it takes.
+ * The network path that it uses.
  */
 way: PathKind, 
 /**
- * To the owner and back, in milliseconds, once measured.
+ * The round-trip time to the owner in milliseconds, once measured.
  */
 round_trip_ms: number | null, } | { "state": "down", 
 /**
@@ -358,7 +358,7 @@ id: InvitationId,
  */
 owner: string, 
 /**
- * Their petname if they are known, else what they call themselves.
+ * The name shown for the owner: of a contact the petname, else their own.
  */
 owner_name: string, 
 /**
@@ -366,11 +366,11 @@ owner_name: string,
  */
 owner_known: boolean, 
 /**
- * Whether their words were compared.
+ * Whether the verification words were compared.
  */
 owner_verified: boolean, 
 /**
- * The words both see.
+ * The verification words that both sides see.
  */
 words: string, 
 /**
@@ -378,15 +378,15 @@ words: string,
  */
 service_name: string, 
 /**
- * What it speaks.
+ * The protocol it speaks.
  */
 kind: ServiceKind, 
 /**
- * What its owner says about it.
+ * The owner's description.
  */
 description: string | null, 
 /**
- * The local port that would be taken.
+ * The local port that is proposed.
  */
 port: number, 
 /**
@@ -394,13 +394,13 @@ port: number,
  */
 expires: UnixMillis, 
 /**
- * How far it got.
+ * Its state.
  */
 state: ReceivedState, };
 
 export type ReceivedState = { "state": "new" } | { "state": "accepting", 
 /**
- * What it waits for: the owner offline, a hub unreachable, the owner being asked.
+ * What it waits for: the owner is offline, a hub is unreachable, or the owner is being asked.
  */
 fault: Fault | null, } | { "state": "over", 
 /**
@@ -414,15 +414,15 @@ export type KnockView = {
  */
 invitation: InvitationId, 
 /**
- * Who they are.
+ * Their identifier.
  */
 person: string, 
 /**
- * What they call themselves, or their petname.
+ * The name shown for them.
  */
 name: string, 
 /**
- * The words both see.
+ * The verification words that both sides see.
  */
 words: string, 
 /**
@@ -440,19 +440,19 @@ at: UnixMillis, };
 
 export type ContactView = { 
 /**
- * Who they are.
+ * Their identifier.
  */
 identifier: string, 
 /**
- * What this person calls them.
+ * The name shown for them.
  */
 name: string, 
 /**
- * What they call themselves.
+ * Their own name.
  */
 own_name: string, 
 /**
- * The words both see.
+ * The verification words that both sides see.
  */
 words: string, 
 /**
@@ -460,11 +460,11 @@ words: string,
  */
 verified: boolean, 
 /**
- * Whether they are kept out.
+ * Whether they are blocked.
  */
 blocked: boolean, 
 /**
- * Their key has changed since the words were compared.
+ * Whether their key has changed since the words were compared.
  */
 key_changed: boolean, 
 /**
@@ -472,7 +472,7 @@ key_changed: boolean,
  */
 can_be_mailed: boolean, 
 /**
- * Since when they are known.
+ * When they became a contact.
  */
 since: UnixMillis, };
 
@@ -480,15 +480,15 @@ export type KeychainPlace = "os" | "file" | "memory";
 
 export type Settings = { 
 /**
- * Where the key rests.
+ * The keychain that holds the key.
  */
 keychain: KeychainPlace, 
 /**
- * Where everything that is no secret rests.
+ * The directory of everything that is stored outside the keychain.
  */
 data_dir: string, 
 /**
- * How long receipts are kept, in days; 0 keeps them for ever.
+ * How long audit entries are kept, in days; 0 keeps them for ever.
  */
 retention_days: number, 
 /**
@@ -498,37 +498,37 @@ version: string, };
 
 export type Traffic = { 
 /**
- * When they were read.
+ * When they were sampled.
  */
 at: UnixMillis, 
 /**
- * By grant: what friends move through this person's services.
+ * By grant: traffic of friends through the user's services.
  */
 grants: Array<TrafficFlow<GrantId>>, 
 /**
- * By portal: what this person moves.
+ * By portal: the user's own traffic.
  */
 inlets: Array<TrafficFlow<InletId>>, };
 
 export type TrafficFlow<Id> = { 
 /**
- * Through what.
+ * The grant or portal.
  */
 id: Id, 
 /**
- * Bytes towards the service, ever.
+ * Bytes towards the service, over all runs.
  */
 up_bytes: number, 
 /**
- * Bytes from the service, ever.
+ * Bytes from the service, over all runs.
  */
 down_bytes: number, 
 /**
- * Bytes per second towards the service, lately.
+ * Bytes per second towards the service, over the last sample.
  */
 up_rate: number, 
 /**
- * Bytes per second from the service, lately.
+ * Bytes per second from the service, over the last sample.
  */
 down_rate: number, };
 
@@ -538,11 +538,11 @@ export type Notice = { "notice": "invited",
  */
 invitation: InvitationId, 
 /**
- * Who.
+ * The name shown for them.
  */
 from: string, 
 /**
- * To what.
+ * The service's name.
  */
 service: string, } | { "notice": "knock", 
 /**
@@ -550,11 +550,11 @@ service: string, } | { "notice": "knock",
  */
 invitation: InvitationId, 
 /**
- * Who.
+ * The name shown for them.
  */
 from: string, 
 /**
- * To what.
+ * The service's name.
  */
 service: string, } | { "notice": "joined", 
 /**
@@ -562,7 +562,7 @@ service: string, } | { "notice": "joined",
  */
 service: ServiceId, 
 /**
- * Who.
+ * The name shown for them.
  */
 from: string, 
 /**
@@ -570,7 +570,7 @@ from: string,
  */
 name: string, } | { "notice": "declined", 
 /**
- * Who.
+ * The name shown for them.
  */
 from: string, 
 /**
@@ -578,7 +578,7 @@ from: string,
  */
 name: string, } | { "notice": "gave-back", 
 /**
- * Who.
+ * The name shown for them.
  */
 from: string, 
 /**
@@ -622,7 +622,7 @@ fault: Fault, } | { "notice": "hub-back",
  */
 address: string, } | { "notice": "key-changed", 
 /**
- * Who.
+ * The name shown for them.
  */
 from: string, };
 
@@ -632,11 +632,11 @@ export type AuditEntry = {
  */
 number: number, 
 /**
- * When.
+ * When it happened.
  */
 at: UnixMillis, 
 /**
- * What.
+ * The event.
  */
 deed: AuditEvent, 
 /**
@@ -658,7 +658,7 @@ what: string, } | { "deed": "invitation",
  */
 service: string, 
 /**
- * Who, once known.
+ * The person, once known.
  */
 person: string | null, 
 /**
@@ -674,7 +674,7 @@ what: string, } | { "deed": "grant",
  */
 service: string, 
 /**
- * Whose.
+ * The person.
  */
 person: string, 
 /**
@@ -718,7 +718,7 @@ ended: string | null, } | { "deed": "refused",
  */
 service: string | null, 
 /**
- * Who.
+ * The person.
  */
 person: string | null, 
 /**
@@ -742,7 +742,7 @@ owner: string,
  */
 what: string, } | { "deed": "contact", 
 /**
- * Who.
+ * The person.
  */
 person: string, 
 /**
@@ -756,7 +756,7 @@ what: string, };
 
 export type Request = { "request": "set-up", 
 /**
- * What this person calls themselves.
+ * The user's name, as others see it.
  */
 name: string, 
 /**
@@ -780,7 +780,7 @@ address: string, } | { "request": "remove-hub",
  */
 address: string, } | { "request": "set-this-computer", 
 /**
- * Whether.
+ * Whether it can.
  */
 on: boolean, } | { "request": "set-retention", 
 /**
@@ -796,7 +796,7 @@ on: boolean, } | { "request": "retry" } | { "request": "share",
  */
 name: string, 
 /**
- * What it speaks.
+ * The protocol it speaks.
  */
 kind: ServiceKind, 
 /**
@@ -804,23 +804,23 @@ kind: ServiceKind,
  */
 target: string, 
 /**
- * What a browser opens behind the address.
+ * The path that a browser opens.
  */
 path: string | null, 
 /**
- * What friends read about it.
+ * The description that friends read.
  */
 description: string | null, } | { "request": "change-service", 
 /**
- * Which.
+ * The service.
  */
 service: ServiceId, 
 /**
- * What.
+ * The changes.
  */
 patch: ServicePatch, } | { "request": "set-service", 
 /**
- * Which.
+ * The service.
  */
 service: ServiceId, 
 /**
@@ -828,19 +828,19 @@ service: ServiceId,
  */
 on: boolean, } | { "request": "close-service", 
 /**
- * Which.
+ * The service.
  */
 service: ServiceId, } | { "request": "invite", 
 /**
- * To which service.
+ * The service.
  */
 service: ServiceId, 
 /**
- * Whom.
+ * The person, or a link.
  */
 to: InviteTo, 
 /**
- * Ask the owner before the friend is let in.
+ * Whether redeeming it asks the owner first.
  */
 ask_first: boolean, 
 /**
@@ -848,19 +848,19 @@ ask_first: boolean,
  */
 valid_for: number | null, 
 /**
- * What it grants.
+ * The terms of the grant.
  */
 terms: Terms, } | { "request": "invitation-link", 
 /**
- * Which.
+ * The invitation.
  */
 invitation: InvitationId, } | { "request": "resend", 
 /**
- * Which.
+ * The invitation.
  */
 invitation: InvitationId, } | { "request": "revoke-invitation", 
 /**
- * Which.
+ * The invitation.
  */
 invitation: InvitationId, } | { "request": "answer-knock", 
 /**
@@ -872,7 +872,7 @@ invitation: InvitationId,
  */
 answer: KnockAnswer, } | { "request": "change-grant", 
 /**
- * Which.
+ * The grant.
  */
 grant: GrantId, 
 /**
@@ -880,7 +880,7 @@ grant: GrantId,
  */
 terms: Terms, } | { "request": "pause-grant", 
 /**
- * Which.
+ * The grant.
  */
 grant: GrantId, 
 /**
@@ -888,7 +888,7 @@ grant: GrantId,
  */
 on: boolean, } | { "request": "revoke-grant", 
 /**
- * Which.
+ * The grant.
  */
 grant: GrantId, } | { "request": "open", 
 /**
@@ -896,7 +896,7 @@ grant: GrantId, } | { "request": "open",
  */
 link: Secret, } | { "request": "accept", 
 /**
- * Which.
+ * The invitation.
  */
 invitation: InvitationId, 
 /**
@@ -904,11 +904,11 @@ invitation: InvitationId,
  */
 port: number | null, } | { "request": "decline", 
 /**
- * Which.
+ * The invitation.
  */
 invitation: InvitationId, } | { "request": "change-inlet", 
 /**
- * Which.
+ * The portal.
  */
 inlet: InletId, 
 /**
@@ -920,7 +920,7 @@ name: string | null,
  */
 port: number | null, } | { "request": "set-inlet", 
 /**
- * Which.
+ * The portal.
  */
 inlet: InletId, 
 /**
@@ -928,11 +928,11 @@ inlet: InletId,
  */
 on: boolean, } | { "request": "remove-inlet", 
 /**
- * Which.
+ * The portal.
  */
 inlet: InletId, } | { "request": "rename-contact", 
 /**
- * Who.
+ * The person.
  */
 person: string, 
 /**
@@ -940,7 +940,7 @@ person: string,
  */
 name: string, } | { "request": "verify", 
 /**
- * Who.
+ * The person.
  */
 person: string, 
 /**
@@ -948,7 +948,7 @@ person: string,
  */
 verified: boolean, } | { "request": "block", 
 /**
- * Who.
+ * The person.
  */
 person: string, 
 /**
@@ -956,7 +956,7 @@ person: string,
  */
 on: boolean, } | { "request": "forget", 
 /**
- * Who.
+ * The person.
  */
 person: string, } | { "request": "preview", 
 /**
@@ -964,7 +964,7 @@ person: string, } | { "request": "preview",
  */
 link: Secret, } | { "request": "ports" } | { "request": "log", 
 /**
- * Only those below this number, for the next page.
+ * Only entries below this number, for the next page.
  */
 before: number | null, 
 /**
@@ -982,25 +982,25 @@ passphrase: Secret, };
 
 export type InviteTo = { "to": "link", 
 /**
- * For whom it is meant, as a note to oneself.
+ * The user's note on whom it is meant for.
  */
 note: string | null, } | { "to": "contact", 
 /**
- * Who.
+ * The person.
  */
 person: string, };
 
 export type Terms = { 
 /**
- * Until when; for ever if absent.
+ * When it expires; never if absent.
  */
 until: UnixMillis | null, 
 /**
- * Only until the owner's Postern is quit.
+ * Whether it ends when the owner's Postern quits.
  */
 until_quit: boolean, 
 /**
- * Connections at once; as many as the service takes if absent.
+ * Connections at once; as many as the service accepts if absent.
  */
 connections: number | null, };
 
@@ -1042,7 +1042,7 @@ invitation: InvitationId,
  */
 link: Secret | null, } | { "answer": "preview", 
 /**
- * It.
+ * The offer.
  */
 preview: InvitationPreview, } | { "answer": "ports", 
 /**
@@ -1054,7 +1054,7 @@ ports: Array<ListeningPort>, } | { "answer": "receipts",
  */
 receipts: Array<AuditEntry>, 
 /**
- * Whether every hash of the whole log holds.
+ * Whether the hash chain of the whole log holds.
  */
 intact: boolean, } | { "answer": "findings", 
 /**
@@ -1072,7 +1072,7 @@ invitation: InvitationId,
  */
 owner: string, 
 /**
- * What they call themselves, or their petname if known.
+ * The petname of a contact, else the owner's own name.
  */
 owner_name: string, 
 /**
@@ -1080,7 +1080,7 @@ owner_name: string,
  */
 owner_known: boolean, 
 /**
- * The words both see; nothing before this person has set up.
+ * The verification words; nothing before the user has set up Postern.
  */
 words: string | null, 
 /**
@@ -1088,11 +1088,11 @@ words: string | null,
  */
 service_name: string, 
 /**
- * What it speaks.
+ * The protocol it speaks.
  */
 kind: ServiceKind, 
 /**
- * The owner's port, proposed for here.
+ * The service's own port, proposed as the local one.
  */
 port: number, 
 /**
@@ -1114,7 +1114,7 @@ port: number,
  */
 address: string, 
 /**
- * The program's name, if the system tells.
+ * The program's name, if the system gives it.
  */
 program: string | null, 
 /**
@@ -1122,25 +1122,25 @@ program: string | null,
  */
 process: number | null, 
 /**
- * What it most likely speaks.
+ * The protocol that it most likely speaks.
  */
 kind: ServiceKind, 
 /**
- * A name to propose.
+ * A proposed name.
  */
 name: string, };
 
 export type Finding = { 
 /**
- * How bad it is.
+ * Its severity.
  */
 severity: Severity, 
 /**
- * What is looked at: `keychain`, `hub`, `service`, `portal`, `data`, `clock`.
+ * The subject: `keychain`, `hub`, `service`, `portal`, `data`, `clock`.
  */
 subject: string, 
 /**
- * What was found.
+ * The results of a check for problems.
  */
 message: string, 
 /**
