@@ -60,7 +60,10 @@ async fn snapshot(engine: &Engine) -> Value {
 fn stored(value: &Value, was: Option<&Value>) -> Value {
     match value {
         Value::Object(fields) => {
-            let kept = fields.iter().filter(|(name, _)| !TRANSIENT.contains(&name.as_str()));
+            // A hub's identifier is shown while it is connected, and no hub runs here.
+            let is_hub = fields.contains_key("address") && fields.contains_key("link") && !fields.contains_key("port");
+            let is_transient = |name: &str| TRANSIENT.contains(&name) || (is_hub && name == "identifier");
+            let kept = fields.iter().filter(|(name, _)| !is_transient(name));
             let field = |(name, value): (&String, &Value)| {
                 let was = was.and_then(|it| it.get(name));
                 let expired = name == "state" && value == "expired" && was.is_some();
