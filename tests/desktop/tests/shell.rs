@@ -192,7 +192,7 @@ async fn a_panic_is_reported_and_leaves_no_process_behind() {
     let text = told(&ann).await;
     assert!(text.starts_with("Postern has crashed because of an internal error.\n\nStart it again."), "{text}");
     let log = fs::read_to_string(ann.data_dir().join("logs/postern.log")).unwrap();
-    assert!(log.contains("as it was asked to, with --panic"), "{log}");
+    assert!(log.contains("requested with --panic"), "{log}");
     // It ended, so that starting it again is possible.
     assert_eq!(app.wait(TIMEOUT).code(), Some(1), "{}", app.stderr());
     let _again = Process::spawn(ann.command().arg("--hidden"));
