@@ -1,12 +1,10 @@
 //! Creates the engine in this process.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use postern_engine::api::{Answer, EngineApi, Fault, Notice, Request, Snapshot, Traffic};
+use postern_engine::api::Fault;
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
-use tokio::sync::{broadcast, watch};
 
 use crate::arguments::{Arguments, KeychainKind};
 use crate::controller;
@@ -38,28 +36,6 @@ impl controller::EngineFactory for LocalEngineFactory {
     async fn start(&self) -> Result<Engine, Fault> {
         let (data_dir, keychain) = (self.data_dir.clone(), self.keychain.clone());
         Engine::start(EngineOptions { data_dir, keychain, listen: None }).await
-    }
-}
-
-impl controller::Engine for Engine {
-    fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
-        EngineApi::snapshot(self)
-    }
-
-    fn traffic(&self) -> watch::Receiver<Arc<Traffic>> {
-        EngineApi::traffic(self)
-    }
-
-    fn notices(&self) -> broadcast::Receiver<Notice> {
-        EngineApi::notices(self)
-    }
-
-    async fn request(&self, request: Request) -> Result<Answer, Fault> {
-        EngineApi::request(self, request).await
-    }
-
-    async fn shutdown(&self) {
-        EngineApi::shutdown(self).await;
     }
 }
 

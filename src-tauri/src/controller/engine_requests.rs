@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use postern_engine::api::{Answer, Code, Fault, Request};
+use postern_engine::api::{Answer, Code, EngineApi, Fault, Request};
 use tokio::sync::oneshot;
 
 use super::engine_state::EngineState;
-use super::{Completion, Controller, Engine, EngineFactory, InitialState};
+use super::{Completion, Controller, EngineFactory, InitialState};
 use crate::desktop_integration::DesktopIntegration;
 
 /// How many requests wait for the engine to start. A start takes well under a second unless the keychain is locked;

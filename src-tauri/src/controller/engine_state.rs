@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use postern_engine::api::{Fault, Notice, Snapshot, Traffic};
+use postern_engine::api::{EngineApi, Fault, Notice, Snapshot, Traffic};
 use tokio::sync::{broadcast, watch};
-
-use super::engine_factory::Engine;
 
 /// Where the engine is in its lifecycle.
 pub(super) enum EngineState<E> {
@@ -54,7 +52,7 @@ impl<E> EngineState<E> {
     }
 }
 
-impl<E: Engine> RunningEngine<E> {
+impl<E: EngineApi> RunningEngine<E> {
     pub(super) fn new(engine: E) -> Self {
         let (snapshots, traffic, notices) = (engine.snapshot(), engine.traffic(), engine.notices());
         let displayed = snapshots.borrow().clone();

@@ -20,14 +20,14 @@ mod input;
 mod notification_filter;
 mod window_state;
 
-pub use engine_factory::{Engine, EngineFactory};
+pub use engine_factory::EngineFactory;
 pub use input::{Command, InitialState, Input, WindowEvent};
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_engine::api::{Answer, Fault, Request, Secret};
+use postern_engine::api::{Answer, EngineApi, Fault, Request, Secret};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::warn;

@@ -4,6 +4,7 @@ mod engine;
 mod notifications;
 mod window;
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use postern_engine::api::{
@@ -109,6 +110,7 @@ impl DesktopIntegration for RecordingDesktop {
 /// An engine whose events and answers the test sets.
 #[derive(Clone)]
 struct FakeEngine {
+    data_dir: PathBuf,
     snapshot: watch::Sender<Arc<Snapshot>>,
     traffic: watch::Sender<Arc<Traffic>>,
     notices: broadcast::Sender<Notice>,
@@ -117,7 +119,10 @@ struct FakeEngine {
     ended: watch::Sender<bool>,
 }
 
-impl Engine for FakeEngine {
+impl EngineApi for FakeEngine {
+    fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
     fn snapshot(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshot.subscribe()
     }
@@ -170,6 +175,7 @@ impl Harness {
         let (inputs, receiver) = mpsc::channel(16);
         let desktop = RecordingDesktop::default();
         let engine = FakeEngine {
+            data_dir: data.path().into(),
             snapshot: watch::Sender::new(Arc::new(configured_snapshot())),
             traffic: watch::Sender::default(),
             notices: broadcast::Sender::new(16),
