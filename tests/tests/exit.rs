@@ -137,7 +137,7 @@ fn logs_are_lines_of_json() {
 #[test]
 fn the_codes_are_those_of_the_help() {
     let help = Process::run(postern().arg("--help"), TIMEOUT).success().stdout;
-    for (code, says) in [(ARGUMENTS, "arguments"), (UNREACHABLE, "reached"), (TAKEN, "taken"), (DATA, "data")] {
+    for (code, says) in [(ARGUMENTS, "arguments"), (UNREACHABLE, "unreachable"), (TAKEN, "in use"), (DATA, "data")] {
         let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{code}  ")));
         assert!(line.is_some_and(|line| line.contains(says)), "{code}: {line:?}");
     }

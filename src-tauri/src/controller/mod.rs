@@ -8,7 +8,7 @@
 //!
 //! The event loop in this file selects the next event; the handlers are in `events` (inputs, completed tasks, engine
 //! events), `commands` (calls of the window's page) and `engine_requests` (starting the engine, and what is sent to it).
-//! A handler never waits: what takes time runs in a task of its own, which reports back with a [`Completion`].
+//! A handler never waits: what takes time runs in a task of its own, which reports back with a `Completion`.
 
 mod commands;
 mod diagnostics;
