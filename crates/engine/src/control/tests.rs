@@ -46,14 +46,14 @@ impl EngineApi for Arc<Stand> {
     }
 }
 
-struct World {
+struct ServedEngine {
     home: TempDir,
     stand: Arc<Stand>,
     raised: Arc<Mutex<Vec<Option<Secret>>>>,
     control: Control,
 }
 
-impl World {
+impl ServedEngine {
     async fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let stand = Arc::new(Stand {
@@ -78,39 +78,39 @@ impl World {
 
 #[tokio::test]
 async fn requests_are_answered_or_refused_with_the_engines_words() {
-    let world = World::new().await;
-    let mut client = world.client().await;
+    let served = ServedEngine::new().await;
+    let mut client = served.client().await;
     assert_eq!(client.process(), std::process::id());
     assert_eq!(client.request(Request::Retry).await.unwrap(), Answer::Done);
     let refused = client.request(Request::Doctor).await.unwrap_err();
     assert!(matches!(&refused, ControlError::Fault(fault) if fault.code == Code::NotSetUp), "{refused:?}");
     assert_eq!(client.request(Request::Retry).await.unwrap(), Answer::Done);
-    assert_eq!(*world.stand.asked.lock().unwrap(), [Request::Retry, Request::Doctor, Request::Retry]);
+    assert_eq!(*served.stand.asked.lock().unwrap(), [Request::Retry, Request::Doctor, Request::Retry]);
 }
 
 #[tokio::test]
 async fn who_watches_sees_the_snapshot_and_everything_after_it() {
-    let world = World::new().await;
-    let mut client = world.client().await;
+    let served = ServedEngine::new().await;
+    let mut client = served.client().await;
     client.watch().await.unwrap();
     assert_eq!(client.next().await.unwrap(), Some(Watch::Snapshot(Box::default())));
     let notice = Notice::Declined { from: "Ben".into(), name: "wiki".into() };
-    world.stand.notices.send(notice.clone()).unwrap();
+    served.stand.notices.send(notice.clone()).unwrap();
     assert_eq!(client.next().await.unwrap(), Some(Watch::Notice(notice)));
     let changed = Snapshot { status: Status::Ready, ..Snapshot::default() };
-    world.stand.snapshot.send_replace(Arc::new(changed.clone()));
+    served.stand.snapshot.send_replace(Arc::new(changed.clone()));
     assert_eq!(client.next().await.unwrap(), Some(Watch::Snapshot(Box::new(changed))));
-    world.control.close().await;
+    served.control.close().await;
     assert_eq!(client.next().await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_second_launch_raises_the_first_with_its_link() {
-    let world = World::new().await;
-    let mut client = world.client().await;
+    let served = ServedEngine::new().await;
+    let mut client = served.client().await;
     client.raise(None).await.unwrap();
     client.raise(Some(Secret::new("postern://join/x"))).await.unwrap();
-    assert_eq!(*world.raised.lock().unwrap(), [None, Some(Secret::new("postern://join/x"))]);
+    assert_eq!(*served.raised.lock().unwrap(), [None, Some(Secret::new("postern://join/x"))]);
 }
 
 #[tokio::test]
@@ -120,9 +120,9 @@ async fn without_an_engine_the_sentence_says_how_to_start_one() {
     assert!(matches!(none, ControlError::NotRunning { .. }), "{none:?}");
     assert!(none.to_string().contains("postern up"), "{none}");
 
-    let world = World::new().await;
-    let directory = world.home;
-    world.control.close().await;
+    let served = ServedEngine::new().await;
+    let directory = served.home;
+    served.control.close().await;
     let gone = Client::connect(directory.path()).await.unwrap_err();
     assert!(matches!(gone, ControlError::NotRunning { .. }), "{gone:?}");
 }
@@ -134,8 +134,8 @@ mod hostile {
     use tokio::net::UnixStream;
 
     /// What is answered to these bytes, up to the end.
-    async fn answered(world: &World, said: &[u8]) -> String {
-        let mut stream = UnixStream::connect(world.home.path().join("control.sock")).await.unwrap();
+    async fn answered(served: &ServedEngine, said: &[u8]) -> String {
+        let mut stream = UnixStream::connect(served.home.path().join("control.sock")).await.unwrap();
         // The other side may close before it has taken everything.
         let _ = stream.write_all(said).await;
         let _ = stream.shutdown().await;
@@ -146,54 +146,54 @@ mod hostile {
 
     #[tokio::test]
     async fn another_version_is_told_ours_and_nothing_else() {
-        let world = World::new().await;
+        let served = ServedEngine::new().await;
         let answer =
-            answered(&world, b"{\"postern\":2}\n{\"call\":\"request\",\"request\":{\"request\":\"retry\"}}\n").await;
+            answered(&served, b"{\"postern\":2}\n{\"call\":\"request\",\"request\":{\"request\":\"retry\"}}\n").await;
         assert_eq!(answer.lines().count(), 1, "{answer}");
         assert!(answer.starts_with("{\"postern\":1,"), "{answer}");
-        assert_eq!(*world.stand.asked.lock().unwrap(), []);
+        assert_eq!(*served.stand.asked.lock().unwrap(), []);
     }
 
     #[tokio::test]
     async fn noise_is_refused_without_being_repeated_and_harms_nobody() {
-        let world = World::new().await;
+        let served = ServedEngine::new().await;
         let hello = b"{\"postern\":1}\n".as_slice();
         let long = vec![b'x'; MAX_CALL + 2];
         for noise in [b"{\"call\":\"swordfish\"}\n".as_slice(), b"\xff\xfe\n", b"[]\n", &long] {
-            let answer = answered(&world, &[hello, noise].concat()).await;
+            let answer = answered(&served, &[hello, noise].concat()).await;
             assert!(answer.lines().count() <= 2 && !answer.contains("swordfish"), "{answer}");
             assert!(noise.len() > MAX_CALL || answer.contains("\"say\":\"fault\""), "{answer}");
         }
         for noise in [b"".as_slice(), b"\n", b"GET / HTTP/1.1\r\n\r\n", &long] {
-            assert_eq!(answered(&world, noise).await, "");
+            assert_eq!(answered(&served, noise).await, "");
         }
-        assert_eq!(world.client().await.request(Request::Retry).await.unwrap(), Answer::Done);
+        assert_eq!(served.client().await.request(Request::Retry).await.unwrap(), Answer::Done);
     }
 
     #[tokio::test]
     async fn the_longest_call_is_taken() {
-        let world = World::new().await;
+        let served = ServedEngine::new().await;
         let name = "n".repeat(MAX_CALL - 100);
-        let mut client = world.client().await;
+        let mut client = served.client().await;
         let refused = client.request(Request::Rename { name }).await.unwrap_err();
         assert!(matches!(refused, ControlError::Fault(_)), "{refused:?}");
-        assert_eq!(world.stand.asked.lock().unwrap().len(), 1);
+        assert_eq!(served.stand.asked.lock().unwrap().len(), 1);
     }
 
     #[tokio::test]
     async fn more_clients_than_there_is_room_for_are_turned_away() {
-        let world = World::new().await;
+        let served = ServedEngine::new().await;
         let mut clients = Vec::new();
         for _ in 0..MAX_CLIENTS {
-            clients.push(world.client().await);
+            clients.push(served.client().await);
         }
-        let turned_away = Client::connect(world.home.path()).await.unwrap_err();
+        let turned_away = Client::connect(served.home.path()).await.unwrap_err();
         assert!(matches!(turned_away, ControlError::Lost(_)), "{turned_away:?}");
         drop(clients);
         // The places are free as soon as the engine has seen the ends.
         let again = async {
             loop {
-                match Client::connect(world.home.path()).await {
+                match Client::connect(served.home.path()).await {
                     Ok(client) => return client,
                     Err(_) => tokio::task::yield_now().await,
                 }
