@@ -19,8 +19,11 @@ fn shell(script: &str) -> Command {
 }
 
 fn alive(pid: &str) -> bool {
-    // A killed process that nobody has waited for yet still has a directory, but no command line.
-    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+    // The state follows the name in parentheses (proc_pid_stat(5)). A killed process that nobody has waited for yet is a
+    // zombie. The command line would not do: it is empty for a moment while a process executes another program.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, fields)| fields.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 #[test]

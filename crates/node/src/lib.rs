@@ -114,6 +114,7 @@ pub mod sealed;
 pub mod secure_channel;
 pub mod session;
 mod stats;
+pub mod stream;
 mod sync;
 pub mod tcp;
 mod undeliverable;
