@@ -1,13 +1,8 @@
 //! The steps of the hot path, one by one, to be counted in instructions.
 //!
-//! `cargo xtask bench instructions` builds these unit tests for release and runs [`each_step_runs`] under an instruction
-//! counter, once for a few repetitions and once for many: the difference is the cost of a step. They are unit tests, because
-//! the steps are not public API.
-//!
-//! | environment variable | meaning |
-//! |---|---|
-//! | `POSTERN_BENCH_STEP` | run only the step of this name; without it, every step |
-//! | `POSTERN_BENCH_TIMES` | how often each is run; without it, once |
+//! They are not public API: this module exists only with `--cfg postern_hot_path`. `cargo xtask bench instructions` builds
+//! `bench/hot-path` with it for release and runs each step under an instruction counter, once for a few repetitions and once
+//! for many: the difference is the cost of a step.
 
 use crate::address::Address;
 use crate::delivery::Delivery;
@@ -18,7 +13,6 @@ use crate::router::{Endpoint, Router};
 use crate::secure_channel::record::{Opener, RecordKey, Sealer};
 use crate::undeliverable::Undeliverable;
 use crate::wire::frame;
-use std::env;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -30,10 +24,10 @@ const ADDRESSES: usize = 1_000;
 const PAYLOAD: usize = 32 * 1024;
 
 /// Runs a step this many times.
-type Step = fn(u32);
+pub type Step = fn(u32);
 
 /// The steps, by the names that baselines have.
-const STEPS: &[(&str, Step)] = &[
+pub const STEPS: &[(&str, Step)] = &[
     ("seal 64 B", |times| seal(times, 64)),
     ("seal 32 KiB", |times| seal(times, PAYLOAD)),
     ("seal and open 64 B", |times| seal_and_open(times, 64)),
@@ -42,19 +36,6 @@ const STEPS: &[(&str, Step)] = &[
     ("parse a frame header", parse_header),
     ("look up a route", look_up),
 ];
-
-/// Prints the name of every step that it runs, behind `step: `.
-#[test]
-fn each_step_runs() {
-    let (step, times) = (env::var("POSTERN_BENCH_STEP").ok(), env::var("POSTERN_BENCH_TIMES").ok());
-    let times = times.map_or(1, |times| times.parse().expect("POSTERN_BENCH_TIMES is a number"));
-    let steps: Vec<_> = STEPS.iter().filter(|(name, _)| step.as_deref().is_none_or(|step| step == *name)).collect();
-    assert!(!steps.is_empty(), "no step is called {step:?}");
-    for (name, run) in steps {
-        println!("step: {name}");
-        run(times);
-    }
-}
 
 fn seal(times: u32, len: usize) {
     let mut sealer = Sealer::new(&RecordKey::from_bytes(&[7; 32]));

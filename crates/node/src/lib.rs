@@ -94,8 +94,8 @@ mod core;
 pub mod crypto;
 mod delivery;
 mod extensions;
-#[cfg(test)]
-mod hot_path;
+#[cfg(postern_hot_path)]
+pub mod hot_path;
 pub mod identity;
 mod local_message;
 pub mod mailbox;

@@ -2,9 +2,10 @@
 //! change with the committed baseline.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -15,8 +16,8 @@ const TIMES: [u64; 2] = [1_000, 3_000];
 /// How much a step may cost, relative to its baseline: it leaves room for inlining that changes with unrelated code.
 const TOLERANCE: f64 = 1.05;
 
-/// Runs the steps and nothing else (`crates/node/src/hot_path.rs`), on the main thread, so that counts are the same every time.
-const TEST: [&str; 4] = ["hot_path::each_step_runs", "--exact", "--nocapture", "--test-threads=1"];
+/// Adds the steps to `postern-node` (`crates/node/src/hot_path.rs`): they are not public API.
+const FLAGS: &str = "--cfg postern_hot_path";
 
 /// `cargo xtask bench instructions`: counts and writes the baselines, or with `--check` compares with them.
 ///
@@ -66,37 +67,26 @@ fn baselines() -> Option<BTreeMap<String, u64>> {
     text.lines().map(line).collect()
 }
 
-/// Builds the steps for release; gives the program.
+/// Builds the steps for release; gives the program. The directory is its own, as the flag applies to every crate.
 fn build() -> Result<PathBuf> {
-    // Unit tests, because the steps are not public API.
-    let mut build =
-        cargo::command(&["test", "--release", "--locked", "--package", "postern-node", "--lib", "--no-run"]);
-    // Cargo names the program only on its standard error, `Executable … (target/release/deps/postern_node-…)`.
-    let output = build.stderr(Stdio::piped()).output().context("Failed to start cargo")?;
-    let log = String::from_utf8_lossy(&output.stderr);
-    eprint!("{log}");
-    let executable = log.lines().find(|line| line.trim_start().starts_with("Executable"));
-    let program = executable.and_then(|line| line.rsplit_once('(')?.1.strip_suffix(')'));
-    let program = program.filter(|_| output.status.success()).context("Failed to build the steps")?;
-    Ok(cargo::root().join(program))
+    let target = cargo::target().join("hot-path");
+    let mut build = cargo::command(&["build", "--release", "--locked", "--manifest-path", "bench/hot-path/Cargo.toml"]);
+    cargo::run(build.arg("--target-dir").arg(&target).env("RUSTFLAGS", FLAGS))?;
+    Ok(target.join("release").join(format!("postern-hot-path{}", env::consts::EXE_SUFFIX)))
 }
 
-/// The names of the steps: the test prints each behind `step: `.
+/// The names of the steps, which the program prints when it is given none.
 fn steps(program: &Path) -> Result<Vec<String>> {
-    let listed = Command::new(program).args(TEST).output().context("Failed to list the steps")?;
-    ensure!(listed.status.success(), "the steps fail: {}", String::from_utf8_lossy(&listed.stdout));
-    let printed = String::from_utf8(listed.stdout)?;
-    let steps: Vec<String> =
-        printed.lines().filter_map(|line| line.split_once("step: ")).map(|(_, name)| name.to_owned()).collect();
-    ensure!(!steps.is_empty(), "there are no steps");
+    let listed = Command::new(program).output().context("Failed to list the steps")?;
+    let steps: Vec<String> = String::from_utf8(listed.stdout)?.lines().map(str::to_owned).collect();
+    ensure!(listed.status.success() && !steps.is_empty(), "there are no steps");
     Ok(steps)
 }
 
 fn count(program: &Path, step: &str, times: u64) -> Result<u64> {
     let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).args(TEST);
-    let output = valgrind.env("POSTERN_BENCH_STEP", step).env("POSTERN_BENCH_TIMES", times.to_string()).output();
-    let output = output.context("Failed to start valgrind: is it installed?")?;
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(program).arg(step).arg(times.to_string());
+    let output = valgrind.output().context("Failed to start valgrind: is it installed?")?;
     let log = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{} failed: {log}", cargo::display(&valgrind));
     let count = log.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
