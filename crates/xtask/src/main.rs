@@ -9,6 +9,7 @@
 //! | [`architecture`] | the rules that the compiler does not check |
 //! | [`deny`], [`workflows`], [`tools`] | cargo-deny and actionlint, and where such tools are kept |
 //! | [`mod@bench`], [`trials`] | measurements, and what takes too long for CI |
+//! | `kafka` | a real Apache Kafka in one command |
 //! | [`cargo`] | starting cargo and other programs |
 
 use std::process::ExitCode;
@@ -20,6 +21,8 @@ mod cargo;
 mod ci;
 mod counts;
 mod deny;
+#[cfg(unix)]
+mod kafka;
 mod prerequisites;
 mod steps;
 mod suite;
@@ -35,6 +38,8 @@ Commands:
   run   [ARGS]    start Postern in the tray; where there is no screen, the demo
   demo  [ARGS]    hub, owner and friend on this machine: share a service and print what happens
                   (`--once` fetches through it, verifies and exits; `--help` lists the options)
+                  `demo kafka` does so with messages through Apache Kafka
+  kafka           run a real Apache Kafka until Ctrl-C; `kafka consume TOPIC` prints what it has of a topic
   test  [FILTER]  install what the tests need, build, and run the workspace's tests; arguments go to `cargo test`
   ci    [STEP]    what CI runs: format, architecture, lints, documentation, dependencies, and every test: those of
                   `test`, of the window's page, and against real `ockam` programs (`tests/interop`); with names of
@@ -64,6 +69,8 @@ fn main() -> ExitCode {
         "types" => ui::types(),
         "screenshots" => ui::screenshots(&rest),
         "demo" => demo(&rest),
+        #[cfg(unix)]
+        "kafka" => kafka::run(&rest),
         "test" => suite::test(&rest),
         "architecture" => architecture::run(),
         "ci" => ci::run(&rest),

@@ -76,6 +76,10 @@ const TESTS: &[Prerequisite] = &[
     needs("chromium", &["chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"]),
 ];
 
+/// For starting Apache Kafka.
+const KAFKA: &[Prerequisite] =
+    &[needs("mvn", &["maven"]), needs("java", &["openjdk-17-jre-headless"]), needs("openssl", &["openssl"])];
+
 const fn needs(program: &'static str, packages: &'static [&'static str]) -> Prerequisite {
     Prerequisite { what: What::Program(program), packages }
 }
@@ -92,7 +96,7 @@ pub(crate) fn install() -> Result<()> {
     if cfg!(not(target_os = "linux")) {
         println!("The tests that start Debian's programs run on Linux only.");
     }
-    install_missing(&[BUILD, APP, TESTS])
+    install_missing(&[BUILD, APP, TESTS, KAFKA])
 }
 
 /// As [`install`], but only what building the app needs.
@@ -109,6 +113,14 @@ pub(crate) fn install_for_app() -> Result<()> {
 /// As [`install`] does.
 pub(crate) fn install_for_build() -> Result<()> {
     install_missing(&[BUILD])
+}
+
+/// As [`install`], but only what building the programs without a window and starting Apache Kafka needs.
+///
+/// # Errors
+/// As [`install`] does.
+pub(crate) fn install_for_kafka() -> Result<()> {
+    install_missing(&[BUILD, KAFKA])
 }
 
 fn install_missing(wanted: &[&'static [Prerequisite]]) -> Result<()> {
