@@ -19,8 +19,8 @@ const SUITES: &[(&str, &[&str])] = &[
     ("people", &["--test", "desktop", "people::"]),
     ("network", &["--test", "blackbox", "--test", "alone"]),
     ("outage", &["--test", "alone"]),
-    ("node", &["--test", "messages", "--test", "portals", "--test", "presence", "--test", "raw"]),
-    ("engine", &["--test", "stories"]),
+    ("node", &["--test", "nodes"]),
+    ("engine", &["--test", "engines"]),
     ("hub", &["--test", "mailbox"]),
 ];
 const DEFAULT: &[&str] = &["desktop", "network"];
