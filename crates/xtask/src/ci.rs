@@ -2,7 +2,8 @@
 //!
 //! Two cores decide the order. The steps that answer in seconds come first. Lints and documentation share the metadata of
 //! the dependencies, programs and tests their code. What builds in directories of its own (the peers of the interop
-//! tests, the instruction counts of a release build, cargo-deny) runs side by side ([`background`](crate::background)).
+//! tests, the instruction counts of a release build, cargo-deny) runs beside the tests ([`background`](crate::background)),
+//! except beside those that measure time.
 
 use std::env;
 use std::fs;
@@ -54,10 +55,12 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     steps.run("programs", || done(suite::build_programs()));
     steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
     let background = steps.start(background_steps());
-    // Before the tests: some measure time, which builds on the same two cores would distort.
-    steps.join(background);
     steps.run("examples", suite::run_examples);
-    steps.run("tests", || tests(&mut suite::workspace(), Counts::read, &mut counts));
+    steps.run("tests", || tests(&mut suite::beside_others(), Counts::read, &mut counts));
+    steps.run("doc tests", || tests(suite::workspace().arg("--doc"), Counts::read, &mut counts));
+    // Before the tests that measure time, which builds on the same two cores would distort.
+    steps.join(background);
+    steps.run("tests alone", || tests(suite::workspace().args(suite::ALONE), Counts::read, &mut counts));
     let [unit, browser] = &mut ui::tests();
     steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
     steps.run("browser tests", || tests(browser, Counts::read_page_tests, &mut counts));

@@ -40,6 +40,17 @@ pub(crate) fn workspace() -> Command {
     cargo::command(&["test", "--workspace", "--no-fail-fast"])
 }
 
+/// Selects the tests that measure time and need the machine for themselves (`tests/alone`).
+pub(crate) const ALONE: [&str; 2] = ["--test", "alone"];
+
+/// Every test of the workspace but those of the documentation and [`ALONE`]: they wait for each other much of the time, and
+/// tolerate a busy machine.
+pub(crate) fn beside_others() -> Command {
+    let mut tests = workspace();
+    tests.args(["--lib", "--bins", "--examples", "--test", "[!a]*"]);
+    tests
+}
+
 /// Runs every example of the library, as [`workspace`] built them: each shows one idea and ends by itself.
 ///
 /// # Errors
@@ -91,4 +102,24 @@ pub(crate) fn run(command: &mut Command, read: fn(&mut Counts, &str)) -> Result<
         counts.failed = 1;
     }
     Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_other_test_program_is_left_out_beside_others() {
+        let metadata =
+            cargo::command(&["metadata", "--no-deps", "--offline", "--format-version", "1"]).output().unwrap();
+        let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+        let packages = metadata["packages"].as_array().unwrap();
+        let targets = packages.iter().flat_map(|package| package["targets"].as_array().unwrap());
+        let programs: Vec<&str> = targets
+            .filter(|target| target["kind"][0] == "test")
+            .filter_map(|target| target["name"].as_str())
+            .filter(|name| name.starts_with('a'))
+            .collect();
+        assert_eq!(programs, ["alone"]);
+    }
 }
