@@ -139,7 +139,8 @@ impl<'a> AddressRef<'a> {
         self.0
     }
 
-    fn parts(self) -> (u8, &'a [u8]) {
+    /// Type and value.
+    pub(crate) fn parts(self) -> (u8, &'a [u8]) {
         let kind = cbor::read_head(&self.0[1..], cbor::UINT);
         kind.and_then(|(kind, rest)| Some((kind as u8, cbor::read_bytes(rest)?.0))).unwrap_or_default()
     }

@@ -95,7 +95,8 @@ impl Context {
     /// [`ContextError::Undeliverable`] when the first hop does not exist, is closed, or stays full.
     pub async fn send(&mut self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
-        self.dispatch(OwnedMessage { onward, return_route, payload: message.encode(), source: None }).await
+        self.dispatch(OwnedMessage { onward, return_route, payload: message.encode(), source: None, completion: None })
+            .await
     }
 
     /// Sends a message like [`send`](Self::send), but never waits: for answers, that a peer who does not take them must
@@ -105,7 +106,7 @@ impl Context {
     /// [`ContextError::Undeliverable`] as for `send`, and at once when the next mailbox is full.
     pub fn send_at_once(&self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
-        let message = OwnedMessage { onward, return_route, payload: message.encode(), source: None };
+        let message = OwnedMessage { onward, return_route, payload: message.encode(), source: None, completion: None };
         Ok(self.core.router.dispatch_local(message)?.flush_without_waiting()?)
     }
 
@@ -179,14 +180,16 @@ impl Context {
     }
 
     pub(crate) async fn next(&mut self) -> Option<OwnedMessage> {
-        if let Some(message) = self.deferred.pop_front() {
-            return Some(message);
-        }
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => None,
-            message = self.inbox.recv() => message,
-        }
+        let message = match self.deferred.pop_front() {
+            Some(message) => message,
+            None => tokio::select! {
+                biased;
+                () = self.stop.cancelled() => None,
+                message = self.inbox.recv() => message,
+            }?,
+        };
+        message.completion.as_ref().inspect(|completion| completion.taken());
+        Some(message)
     }
 }
 

@@ -68,6 +68,20 @@ impl Delivery {
         self.pressure.wait_for_capacity().await
     }
 
+    /// Flushes, and waits until more may be sent, however long: for what can wait without holding up others, and must lose
+    /// nothing. Dropping the future drops a message that found no room in a mailbox.
+    pub(crate) async fn flush_and_wait_without_limit(self) -> Result<(), Undeliverable> {
+        drop(self.flush);
+        match self.pressure {
+            Backpressure::None => Ok(()),
+            Backpressure::OverBudget(gate) => {
+                gate.opened().await;
+                Ok(())
+            }
+            Backpressure::Mailbox(mailbox, message) => mailbox.send(*message).await.map_err(|_| Undeliverable::Closed),
+        }
+    }
+
     /// Flushes, and returns the gate that the sender must wait for before it sends more.
     pub(crate) async fn flush(self) -> Result<Option<Arc<BackpressureGate>>, Undeliverable> {
         drop(self.flush);

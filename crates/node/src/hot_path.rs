@@ -122,6 +122,7 @@ fn look_up(times: u32) {
             body: PayloadBuf::exactly(black_box(&mut payload)),
             source: Some(&source),
             depth: 0,
+            completion: None,
         });
         drop(black_box(delivered.expect("the address is there")));
     }

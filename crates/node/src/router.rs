@@ -226,6 +226,7 @@ impl Router {
                     body: PayloadBuf::exactly(&mut payload),
                     source: None,
                     depth: 1,
+                    completion: message.completion.as_ref(),
                 })
             }
         }
@@ -277,6 +278,7 @@ mod tests {
             body: PayloadBuf::exactly(&mut payload),
             source,
             depth: 0,
+            completion: None,
         };
         router.dispatch(message).map(drop)
     }

@@ -22,6 +22,9 @@ pub trait Worker: Send + 'static {
     }
 
     /// Runs for every message, in the order of their arrival.
+    ///
+    /// A message that came from a [`Stream`](crate::stream::Stream) counts as handled when this has returned and `message` was
+    /// dropped: one that is kept comes again after a restart, and so do all behind it.
     fn handle_message(
         &mut self,
         context: &mut Context,
@@ -45,6 +48,8 @@ pub(crate) async fn run<W: Worker>(mut worker: W, mut context: Context) {
 
 async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Address) {
     while let Some(message) = context.next().await {
+        // Held until the worker has done with the message, even if it drops that earlier.
+        let completion = message.completion.clone();
         match Routed::decode(message) {
             Ok(message) => {
                 if let Err(error) = worker.handle_message(context, message).await {
@@ -53,6 +58,7 @@ async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Addre
             }
             Err(error) => tracing::debug!(%address, %error, "a message was dropped"),
         }
+        drop(completion);
     }
 }
 

@@ -10,11 +10,13 @@ use crate::relay::RelayError;
 use crate::router::AddressTaken;
 use crate::secure_channel::ChannelError;
 use crate::session::SessionError;
+use crate::stream::StreamError;
 use crate::tcp::TcpError;
 use crate::undeliverable::Undeliverable;
 use crate::vault::Error as VaultError;
 use crate::worker::WorkerError;
 use postern_env::time::Duration;
+use std::sync::Arc;
 
 /// The result of most of what a node does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -62,6 +64,9 @@ pub enum Error {
     /// A portal.
     #[error(transparent)]
     Portal(PortalError),
+    /// A stream.
+    #[error(transparent)]
+    Stream(Arc<StreamError>),
     /// A worker's own error.
     #[error("{0}")]
     Worker(WorkerError),
@@ -128,5 +133,21 @@ impl From<SessionError> for Error {
             SessionError::Mailbox(error) => error.into(),
             SessionError::Stopped => Self::Stopped,
         }
+    }
+}
+
+impl From<Arc<StreamError>> for Error {
+    fn from(error: Arc<StreamError>) -> Self {
+        match &*error {
+            StreamError::Unreachable(reason) => Self::Undeliverable(*reason),
+            StreamError::Stopped => Self::Stopped,
+            _ => Self::Stream(error),
+        }
+    }
+}
+
+impl From<StreamError> for Error {
+    fn from(error: StreamError) -> Self {
+        Self::from(Arc::new(error))
     }
 }

@@ -7,6 +7,7 @@ mod mailboxes;
 mod portals;
 mod relays;
 mod sessions;
+mod streams;
 
 pub use error::{Error, Result};
 

@@ -95,6 +95,7 @@ impl LivenessProbe {
             body: PayloadBuf::exactly(&mut PortalMessage::Probe(number).encode()),
             source: None,
             depth: 0,
+            completion: None,
         });
         if sent.map(drop).is_err() {
             return false;

@@ -185,6 +185,7 @@ impl OutletInner {
             body: PayloadBuf::exactly(&mut message.encode()),
             source: None,
             depth: 1,
+            completion: None,
         });
         answered.map(Delivery::ignoring_backpressure)
     }

@@ -61,6 +61,7 @@ pub(crate) async fn register(
         return_route: bearer.clone().into(),
         payload: text.encode(),
         source: None,
+        completion: None,
     };
     let asked = async {
         core.router.dispatch_local(request)?.flush_and_wait().await?;

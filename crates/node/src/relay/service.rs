@@ -213,6 +213,7 @@ impl RelayTable {
             body: PayloadBuf::exactly(payload),
             source: None,
             depth,
+            completion: None,
         });
         answered.map(Delivery::ignoring_backpressure)
     }

@@ -211,6 +211,7 @@ impl Channel {
             body: PayloadBuf { buffer, start: start - NONCE_LEN, end: end + TAG_LEN },
             source: None,
             depth,
+            completion: None,
         })
     }
 

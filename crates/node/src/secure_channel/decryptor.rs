@@ -5,7 +5,7 @@ use super::plaintext::{self, Plaintext};
 use super::record::OVERHEAD;
 use crate::delivery::Delivery;
 use crate::identity::{CredentialRefresh, Timestamp};
-use crate::local_message::{BorrowedMessage, PayloadBuf};
+use crate::local_message::{BorrowedMessage, Completion, PayloadBuf};
 use crate::origin::Source;
 use crate::route::RouteRef;
 use crate::router::Endpoint;
@@ -39,8 +39,16 @@ impl Endpoint for Decryptor {
         }
         drop(opening);
         channel.last_received.store(channel.core.uptime_ms(), Ordering::Relaxed);
-        channel.deliver_plaintext(content.ok_or(Undeliverable::Malformed)?, plaintext, message.depth)
+        let inside = Inside { depth: message.depth, completion: message.completion };
+        channel.deliver_plaintext(content.ok_or(Undeliverable::Malformed)?, plaintext, inside)
     }
+}
+
+/// What a message inside a record has from the record.
+#[derive(Clone, Copy)]
+struct Inside<'a> {
+    depth: u8,
+    completion: Option<&'a Completion>,
 }
 
 impl Channel {
@@ -48,16 +56,16 @@ impl Channel {
         &self,
         content: Plaintext,
         plaintext: &mut [u8],
-        depth: u8,
+        inside: Inside<'_>,
     ) -> Result<Delivery, Undeliverable> {
         match content {
             Plaintext::Payload(payload) => {
                 let (head, body) = plaintext.split_at_mut(payload.start);
                 let (onward, return_route) = plaintext::read_routes(head).ok_or(Undeliverable::Malformed)?;
-                self.deliver_message(onward, return_route, &mut body[..payload.len()], depth)
+                self.deliver_message(onward, return_route, &mut body[..payload.len()], inside)
             }
             Plaintext::OddPayload(onward, return_route, mut payload) => {
-                self.deliver_message(onward.as_ref(), return_route.as_ref(), &mut payload, depth)
+                self.deliver_message(onward.as_ref(), return_route.as_ref(), &mut payload, inside)
             }
             Plaintext::Refresh(body) => self.on_refresh(&plaintext[body]),
             Plaintext::Close => {
@@ -72,11 +80,13 @@ impl Channel {
         onward: RouteRef<'_>,
         return_route: RouteRef<'_>,
         payload: &mut [u8],
-        depth: u8,
+        inside: Inside<'_>,
     ) -> Result<Delivery, Undeliverable> {
         let source = self.source();
         let body = PayloadBuf::exactly(payload);
-        self.core.router.dispatch(BorrowedMessage { onward, return_route, body, source: Some(&source), depth })
+        let Inside { depth, completion } = inside;
+        let message = BorrowedMessage { onward, return_route, body, source: Some(&source), depth, completion };
+        self.core.router.dispatch(message)
     }
 
     fn on_refresh(&self, body: &[u8]) -> Result<Delivery, Undeliverable> {
@@ -187,6 +197,7 @@ mod tests {
                 body: PayloadBuf::exactly(&mut record),
                 source: Some(&connection),
                 depth: 0,
+                completion: None,
             });
             lock(&channel.sealing).route.clone()
         };

@@ -68,7 +68,8 @@ pub(crate) async fn open_with(
     });
     core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
     let mut unfinished = AbortOnDrop(Some(initiating.clone()));
-    let m1 = OwnedMessage { onward: route, return_route: address.into(), payload: m1.into(), source: None };
+    let return_route = address.into();
+    let m1 = OwnedMessage { onward: route, return_route, payload: m1.into(), source: None, completion: None };
     core.router.dispatch_local(m1)?.flush_and_wait().await?;
     let opened = time::timeout(timeout, opened).await.map_err(|_| ChannelError::Timeout(timeout))?;
     let channel = opened.map_err(|_| ChannelError::Closed)??;
@@ -160,6 +161,7 @@ impl PendingInitiator {
             body: PayloadBuf::exactly(&mut m3),
             source: None,
             depth: message.depth,
+            completion: None,
         });
         sent.map(|delivery| (channel.clone(), delivery.ignoring_backpressure())).map_err(|error| {
             channel.close();

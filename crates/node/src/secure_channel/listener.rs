@@ -163,6 +163,7 @@ impl Listener {
             body: PayloadBuf::exactly(&mut m2),
             source: None,
             depth: message.depth,
+            completion: None,
         });
         answered.map(Delivery::ignoring_backpressure)
     }

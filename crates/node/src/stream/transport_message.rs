@@ -6,8 +6,9 @@
 //! ```
 
 use crate::address::{Address, MAX_ADDRESS_LEN};
-use crate::route::{MAX_HOPS, Route};
+use crate::route::{MAX_HOPS, Route, RouteRef};
 use crate::wire::bare;
+use std::ops::Range;
 
 const VERSION: u8 = 1;
 
@@ -25,16 +26,8 @@ pub struct TransportMessage {
 impl TransportMessage {
     /// The record.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.payload.len() + 128);
-        out.push(VERSION);
-        for route in [&self.onward, &self.return_route] {
-            bare::push_uint(&mut out, route.len() as u64);
-            for address in route.iter() {
-                out.push(address.kind());
-                bare::push_data(&mut out, address.value());
-            }
-        }
-        bare::push_data(&mut out, &self.payload);
+        let mut out = Vec::new();
+        push_record(&mut out, self.onward.as_ref(), None, self.return_route.as_ref(), &self.payload);
         out
     }
 
@@ -42,12 +35,43 @@ impl TransportMessage {
     ///
     /// Nothing for another version, for a route of more than [`MAX_HOPS`], and for what is cut off.
     pub fn decode(record: &[u8]) -> Option<Self> {
-        let (&VERSION, rest) = record.split_first()? else { return None };
-        let (onward, rest) = read_route(rest)?;
-        let (return_route, rest) = read_route(rest)?;
-        let (payload, _) = bare::read_data(rest)?;
-        Some(Self { onward, return_route, payload: payload.to_vec() })
+        let (onward, return_route, payload) = read_record(record)?;
+        Some(Self { onward, return_route, payload: record[payload].to_vec() })
     }
+}
+
+/// Appends a record; `via` goes on the front of the return route.
+pub(super) fn push_record(
+    out: &mut Vec<u8>,
+    onward: RouteRef<'_>,
+    via: Option<&Address>,
+    return_route: RouteRef<'_>,
+    payload: &[u8],
+) {
+    out.reserve(payload.len() + onward.encoded().len() + return_route.encoded().len() + 64);
+    out.push(VERSION);
+    push_route(out, None, onward);
+    push_route(out, via, return_route);
+    bare::push_data(out, payload);
+}
+
+fn push_route(out: &mut Vec<u8>, first: Option<&Address>, route: RouteRef<'_>) {
+    bare::push_uint(out, (route.len() + usize::from(first.is_some())) as u64);
+    for address in first.map(Address::as_ref).into_iter().chain(route.iter()) {
+        let (kind, value) = address.parts();
+        out.push(kind);
+        bare::push_data(out, value);
+    }
+}
+
+/// Reads a record: its routes, and where its payload is.
+pub(super) fn read_record(record: &[u8]) -> Option<(Route, Route, Range<usize>)> {
+    let (&VERSION, rest) = record.split_first()? else { return None };
+    let (onward, rest) = read_route(rest)?;
+    let (return_route, rest) = read_route(rest)?;
+    let (payload, rest) = bare::read_data(rest)?;
+    let end = record.len() - rest.len();
+    Some((onward, return_route, end - payload.len()..end))
 }
 
 fn read_route(input: &[u8]) -> Option<(Route, &[u8])> {

@@ -262,7 +262,8 @@ impl Connection {
             return Ok(Delivery::default());
         }
         let body = PayloadBuf::exactly(payload);
-        self.core.router.dispatch(BorrowedMessage { onward, return_route, body, source: Some(&self.source), depth: 0 })
+        let source = Some(&self.source);
+        self.core.router.dispatch(BorrowedMessage { onward, return_route, body, source, depth: 0, completion: None })
     }
 }
 

@@ -212,6 +212,7 @@ impl Stream {
             body,
             source: None,
             depth: 0,
+            completion: None,
         })
     }
 

@@ -1,0 +1,173 @@
+//! Where a direction of a stream receives the hub's answers, and the first requests that both directions make.
+
+use super::error::StreamError;
+use super::path::Link;
+use super::protocol::{EXTENDED_PREFIX, IndexReply, StreamReply, StreamRequest};
+use crate::address::Address;
+use crate::core::Core;
+use crate::delivery::Delivery;
+use crate::identity::Identifier;
+use crate::local_message::BorrowedMessage;
+use crate::route::Route;
+use crate::router::{Endpoint, Registration};
+use crate::undeliverable::Undeliverable;
+use postern_env::time::{self, Duration};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How long a request to a stream service waits for its answer, before it is made again: as long as the programs before Postern
+/// waited (`docs/wire.md` §15.2).
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Answers that wait to be read: more than an honest hub has on the way to one direction. Others are dropped.
+const REPLIES_MAX: usize = 4 * super::window::BATCHES_MAX;
+
+/// What a hub answers.
+pub(super) enum Reply {
+    Stream(StreamReply, Route),
+    Index(IndexReply),
+}
+
+/// An address of this node that the hub's answers come to. Dropping it frees the address.
+pub(super) struct ReplyPort {
+    core: Arc<Core>,
+    address: Address,
+    registration: Registration,
+    replies: mpsc::Receiver<Reply>,
+}
+
+impl ReplyPort {
+    pub(super) fn open(core: &Arc<Core>, link: &Link, partition: Option<u64>) -> Result<Self, StreamError> {
+        let (address, (taken, replies)) = (Address::random(), mpsc::channel(REPLIES_MAX));
+        let registration =
+            core.router.add_endpoint(address.clone(), Arc::new(ReplyEndpoint { replies: taken, partition }))?;
+        if let Some(origin) = link.origin() {
+            core.router.expose(&address, origin);
+        }
+        Ok(Self { core: core.clone(), address, registration, replies })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Waits for the next answer. Dropping the future loses none.
+    pub(super) async fn next(&mut self) -> Result<Reply, StreamError> {
+        self.replies.recv().await.ok_or(StreamError::Stopped)
+    }
+}
+
+impl Drop for ReplyPort {
+    fn drop(&mut self) {
+        self.core.router.release(&self.address, self.registration);
+    }
+}
+
+/// Decodes answers in the buffer that they were read into.
+struct ReplyEndpoint {
+    replies: mpsc::Sender<Reply>,
+    partition: Option<u64>,
+}
+
+impl Endpoint for ReplyEndpoint {
+    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+        let payload = message.body.payload();
+        let reply = match StreamReply::decode(payload) {
+            // There is one for each partition.
+            Some(StreamReply::CreatedPartition { partition, .. }) if self.partition != Some(partition) => {
+                return Ok(Delivery::default());
+            }
+            Some(reply) => Reply::Stream(reply, message.full_return_route()),
+            None => Reply::Index(IndexReply::decode(payload).ok_or(Undeliverable::Malformed)?),
+        };
+        // One that is lost is asked for again.
+        self.replies.try_send(reply).map_err(|_| Undeliverable::Full)?;
+        Ok(Delivery::default())
+    }
+}
+
+/// Waits for the answer that `pick` takes.
+pub(super) async fn answer<T>(
+    link: &Link,
+    port: &mut ReplyPort,
+    service: &str,
+    mut pick: impl FnMut(Reply) -> Option<Result<T, StreamError>>,
+) -> Result<T, StreamError> {
+    let answered = async {
+        loop {
+            if let Some(answer) = pick(port.next().await?) {
+                return answer;
+            }
+        }
+    };
+    tokio::select! {
+        () = link.ended() => Err(StreamError::Disconnected),
+        answered = time::timeout(ANSWER_TIMEOUT, answered) => {
+            answered.unwrap_or_else(|_| Err(StreamError::NoAnswer { service: service.to_owned(), waited: ANSWER_TIMEOUT }))
+        }
+    }
+}
+
+/// Which stream a direction uses, and how.
+pub(super) struct StreamSpec {
+    pub(super) service: Address,
+    pub(super) name: String,
+    /// How many the stream is to have, and the one to use; nothing for streams without partitions.
+    pub(super) partition: Option<(u64, u64)>,
+    pub(super) share_with: Vec<Identifier>,
+}
+
+/// A stream at a hub.
+pub(super) struct RemoteStream {
+    pub(super) route: Route,
+    /// It understands the extensions.
+    pub(super) extended: bool,
+}
+
+impl StreamSpec {
+    /// Creates the stream, or finds it.
+    pub(super) async fn create(&self, link: &Link, port: &mut ReplyPort) -> Result<RemoteStream, StreamError> {
+        let name = Some(self.name.clone());
+        let request = match self.partition {
+            None => StreamRequest::Create { name },
+            Some((partitions, _)) => StreamRequest::CreatePartitioned { name, partitions },
+        };
+        link.send(&link.to(&self.service), port, request.encode()).await?;
+        let service = self.service.to_string();
+        let route = answer(link, port, &service, |reply| match reply {
+            Reply::Stream(StreamReply::Created { name }, route) if self.partition.is_none() && name == self.name => {
+                Some(Ok(route))
+            }
+            Reply::Stream(StreamReply::CreatedPartition { name, .. }, route) if name == self.name => Some(Ok(route)),
+            Reply::Stream(StreamReply::Error { reason }, _) => {
+                Some(Err(StreamError::refused("create", &self.name, None, &reason)))
+            }
+            _ => None,
+        })
+        .await?;
+        let extended = route.back().is_some_and(|address| address.value().starts_with(EXTENDED_PREFIX.as_bytes()));
+        Ok(RemoteStream { route, extended })
+    }
+
+    /// Shares the stream with the identities it is to be shared with. One that belongs to somebody else is theirs to share.
+    pub(super) async fn share(
+        &self,
+        link: &Link,
+        port: &mut ReplyPort,
+        stream: &RemoteStream,
+    ) -> Result<(), StreamError> {
+        if self.share_with.is_empty() || !stream.extended {
+            return Ok(());
+        }
+        /// There is one request, so any number does.
+        const NUMBER: u64 = 0;
+        let request = StreamRequest::Share { request_id: NUMBER, identities: self.share_with.clone() };
+        link.send(&stream.route, port, request.encode()).await?;
+        let status = answer(link, port, &self.name, |reply| match reply {
+            Reply::Stream(StreamReply::Shared { request_id: NUMBER, status }, _) => Some(Ok(status)),
+            _ => None,
+        })
+        .await?;
+        tracing::debug!(stream = %self.name, ?status, "shared the stream");
+        Ok(())
+    }
+}
