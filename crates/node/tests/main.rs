@@ -9,3 +9,4 @@ mod messages;
 mod portals;
 mod presence;
 mod raw;
+mod streams;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::identity::Identifier;
 use proptest::prelude::*;
 
 fn cursor(partition: Option<u64>) -> Cursor {
