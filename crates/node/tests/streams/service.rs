@@ -17,7 +17,7 @@ use tokio::sync::watch;
 pub(crate) struct Storage {
     extended: bool,
     logs: Mutex<HashMap<String, Log>>,
-    indexes: Mutex<HashMap<(String, String, Option<u64>), u64>>,
+    indexes: Mutex<HashMap<Place, u64>>,
     rng: Mutex<StdRng>,
     /// Percent of the pushes that fail, and of the confirmations that are lost.
     pub(crate) faults: AtomicUsize,
@@ -30,6 +30,9 @@ pub(crate) struct Storage {
     /// The protocols of all requests.
     pub(crate) protocols: Mutex<BTreeSet<String>>,
 }
+
+/// Of a client, in a stream or a partition of it.
+type Place = (String, String, Option<u64>);
 
 struct Log {
     first: u64,
@@ -297,7 +300,7 @@ impl StreamWorker {
         let (storage, log, node) = (self.storage.clone(), self.log.clone(), self.node.clone());
         let answering = tokio::spawn(async move {
             let mut end = storage.log(&log, |log| log.end.subscribe());
-            let there = end.wait_for(|end| *end > pull.index || *end < pull.index);
+            let there = end.wait_for(|end| *end != pull.index);
             let _ = tokio::time::timeout(Duration::from_millis(pull.wait_ms), there).await;
             let refused = storage.refuse.lock().unwrap().clone();
             let (status, reason) = refused.unwrap_or((Status::Done, String::new()));
