@@ -3,6 +3,7 @@
 //! Unknown keys are errors, so a misspelt limit never goes unnoticed.
 
 use crate::mailbox::Capacity;
+use crate::stream::{Quotas, StreamSettings};
 use postern_env::fs;
 use postern_node::Limits;
 use postern_node::mailbox::EXPIRY;
@@ -34,14 +35,15 @@ pub struct HubConfig {
     pub listen: String,
     /// Where `/healthz` and `/metrics` are served, as `host:port`; nowhere if absent.
     pub status: Option<String>,
-    /// The directory with the hub's identity and its mailboxes; it is created if it does not exist. Without one, both
-    /// are lost when the hub stops.
+    /// The directory with the hub's identity, its mailboxes and streams; it is created if it does not exist. Without one,
+    /// all are lost when the hub stops.
     pub data: Option<PathBuf>,
     /// Prefix of the relays' addresses. The command line of `ockam` expects `forward_to_`.
     pub relay_prefix: String,
     /// Longest time that a graceful drain gives to open connections, in seconds.
     pub drain_seconds: u64,
     pub(crate) limits: HubLimits,
+    pub(crate) streams: StreamSettings,
 }
 
 /// The limits that a file can set; what is absent has the default.
@@ -65,6 +67,7 @@ impl Default for HubConfig {
             relay_prefix: String::new(),
             drain_seconds: 10,
             limits: HubLimits::default(),
+            streams: StreamSettings::default(),
         }
     }
 }
@@ -116,6 +119,11 @@ impl HubConfig {
             frame: MAX_FRAME_UNAUTHENTICATED,
             ..default
         }
+    }
+
+    /// The quotas of the streams.
+    pub(crate) fn quotas(&self) -> Quotas {
+        self.streams.quotas(self.data.is_none())
     }
 
     /// The quotas of the mailboxes.

@@ -4,6 +4,7 @@
 //! owner ═► listen ─► forwarding_service ─► relay "bob"        status ─► /healthz   200, or 503 while draining
 //! friend ═► listen ──────────────────────► relay "bob" ═► owner         /metrics   Prometheus text
 //! either ═► listen ─► api (secure channel with the hub) ─► owned_forwarding_service, mailbox
+//! either ═► listen, api ─► stream, stream_index ─► streams
 //! ```
 //!
 //! The hub sees relay names and connections, never content: the peers at both ends encrypt what passes and what is
@@ -17,7 +18,9 @@ mod config;
 mod identity;
 mod mailbox;
 mod metrics;
+mod sqlite;
 mod status;
+mod stream;
 
 pub use config::{ConfigError, HubConfig};
 
@@ -33,6 +36,7 @@ use postern_node::{Echoer, Node, Origin, SecureChannelOptions, Stats, TcpListene
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use stream::{Exposure, StreamDatabase, StreamStats};
 use tokio::sync::watch;
 
 /// A draining hub stops early when no frame arrived for this long: longer than the pauses within a transfer.
@@ -59,6 +63,12 @@ pub enum HubError {
         /// Which file.
         path: PathBuf,
     },
+    /// The stream services did not start.
+    #[error("cannot start the stream services: {reason}")]
+    Streams {
+        /// The reason, as a message for people.
+        reason: String,
+    },
     /// The status address cannot be listened on.
     #[error("cannot serve the status on {address}: {source}")]
     Status {
@@ -75,6 +85,7 @@ pub struct Hub {
     identifier: Identifier,
     listener: TcpListener,
     mailbox: JoinHandle<()>,
+    streams: JoinHandle<()>,
     status: Option<SocketAddr>,
     draining: watch::Sender<bool>,
     drain: Duration,
@@ -90,20 +101,27 @@ impl Hub {
         data.map(make_directory).transpose()?;
         let (vault, identity) = identity::open(data).await?;
         let store = Store::open(data, config.mailboxes()).await?;
+        let (database, streams) = StreamDatabase::open(data, config.quotas()).await?;
         let node = Node::with(vault, config.limits());
         let stats = Arc::new(MailboxStats::default());
         let mailbox = mailbox::start(&node, store, stats.clone())?;
         let (draining, watching) = watch::channel(false);
-        let status = status::Status { node: node.clone(), mailbox: stats, draining: watching };
-        match serve(config, &identity, status).await {
+        let status = status::Status {
+            node: node.clone(),
+            mailbox: stats,
+            streams: Arc::new(StreamStats::default()),
+            draining: watching,
+        };
+        match serve(config, &identity, database, status).await {
             Ok((listener, status)) => {
                 let drain = Duration::from_secs(config.drain_seconds);
-                Ok(Self { node, identifier: identity.identifier(), listener, mailbox, status, draining, drain })
+                let identifier = identity.identifier();
+                Ok(Self { node, identifier, listener, mailbox, streams, status, draining, drain })
             }
             Err(error) => {
                 // Releases the data directory, so that the next start can use it.
                 node.shutdown().await;
-                let _ = mailbox.await;
+                let _ = (mailbox.await, streams.await);
                 Err(error)
             }
         }
@@ -138,9 +156,12 @@ impl Hub {
         self.stop().await;
     }
 
-    /// Stops at once. The mailboxes are complete on the disk.
+    /// Stops at once. Mailboxes and streams are complete on the disk.
     pub async fn stop(self) {
         self.node.shutdown().await;
+        if let Err(error) = self.streams.await {
+            tracing::error!(%error, "the stream database panicked; stored records are read again at the next start");
+        }
         if let Err(error) = self.mailbox.await {
             tracing::error!(%error, "the mailbox service panicked; stored messages are read again at the next start");
         }
@@ -164,6 +185,7 @@ impl Hub {
 async fn serve(
     config: &HubConfig,
     identity: &Identity,
+    database: StreamDatabase,
     status: status::Status,
 ) -> Result<(TcpListener, Option<SocketAddr>), HubError> {
     let node = status.node.clone();
@@ -179,6 +201,9 @@ async fn serve(
     for worker in ["echo", "uppercase", HUB_LISTENER] {
         node.expose(worker, &listener)?;
     }
+    let exposure = Exposure { connections: listener.origin(), channels: channels.origin(), anonymous: true };
+    let streams = stream::start_embedded(&node, &database, config.quotas(), exposure, status.streams.clone()).await;
+    streams.map_err(|reason| HubError::Streams { reason })?;
     let status = match &config.status {
         Some(address) => Some(status::serve(address, status).await?),
         None => None,

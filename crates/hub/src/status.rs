@@ -3,6 +3,7 @@
 //! It serves plain HTTP and shows counters only: no identifier, address or relay name.
 
 use crate::mailbox::MailboxStats;
+use crate::stream::StreamStats;
 use crate::{HubError, metrics};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 pub(crate) struct Status {
     pub(crate) node: Node,
     pub(crate) mailbox: Arc<MailboxStats>,
+    pub(crate) streams: Arc<StreamStats>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
@@ -46,5 +48,7 @@ async fn healthz(State(status): State<Status>) -> impl IntoResponse {
 }
 
 async fn metrics(State(status): State<Status>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics::render(status.node.stats(), &status.mailbox))
+    let mut text = metrics::render(status.node.stats(), &status.mailbox);
+    metrics::render_streams(&mut text, "stream", &status.streams);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

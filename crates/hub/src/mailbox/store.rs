@@ -4,24 +4,18 @@
 //! while it is open. It enforces the quotas of [`Capacity`]; rate limits are the service's.
 
 use crate::HubError;
-use postern_env::fs;
+use crate::sqlite::Database;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::mailbox::{Mail, MailId, Outcome};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
-use std::path::{Path, PathBuf};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row, SqliteConnection};
+use std::path::Path;
 use std::time::Duration;
 
 /// The file, in the data directory.
 const FILE: &str = "hub.db";
-/// One migration per schema version; `PRAGMA user_version` counts those that have run.
+/// One migration for each schema version.
 const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
-/// How long opening waits for another hub that has the file open: enough for one that is just stopping.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// SQLite's result codes: the file is locked, corrupt, or not a database.
-const BUSY_CODE: u32 = 5;
-const CORRUPT_CODE: u32 = 11;
-const NOT_A_DATABASE: u32 = 26;
 
 /// The quotas of the mailboxes.
 #[derive(Debug, Clone, Copy)]
@@ -60,37 +54,11 @@ pub(crate) struct Store {
 impl Store {
     /// Opens or creates the file in a data directory, which must exist; stores in memory without one.
     pub(crate) async fn open(data: Option<&Path>, capacity: Capacity) -> Result<Self, HubError> {
-        let path = data.map_or_else(|| PathBuf::from(":memory:"), |data| data.join(FILE));
-        let failed = |reason| HubError::Data { path: path.clone(), reason };
-        if data.is_some() {
-            make_private(&path).map_err(|error| failed(error.to_string()))?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .busy_timeout(LOCK_TIMEOUT)
-            .locking_mode(SqliteLockingMode::Exclusive)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            // An acknowledged message is overwritten, not only unlinked.
-            .pragma("secure_delete", "ON")
-            .disable_statement_logging();
-        let opened = async {
-            let mut connection = SqliteConnection::connect_with(&options).await?;
-            let is_known = migrate(&mut connection).await?;
-            let (messages, bytes) = match is_known {
-                true => totals(&mut connection).await?,
-                false => (0, 0),
-            };
-            Ok((is_known, Self { connection, capacity, messages, bytes }))
-        };
-        match opened.await {
-            Ok((true, store)) => Ok(store),
-            Ok((false, _)) => {
-                Err(failed("it was written by a newer hub; use that version. Nothing was changed".into()))
-            }
-            Err(error) if code(&error) == Some(BUSY_CODE) => Err(HubError::InUse { path }),
-            Err(error) => Err(failed(reason(&error))),
-        }
+        let file = Database { path: data.map(|data| data.join(FILE)), migrations: &MIGRATIONS, content: "mailboxes" };
+        // An acknowledged message is overwritten, not only unlinked.
+        let mut connection = file.open(|options| options.pragma("secure_delete", "ON")).await?;
+        let (messages, bytes) = totals(&mut connection).await.map_err(|error| file.error(&error))?;
+        Ok(Self { connection, capacity, messages, bytes })
     }
 
     /// Stored messages, and their bytes.
@@ -220,47 +188,6 @@ async fn totals(connection: &mut SqliteConnection) -> sqlx::Result<(u64, u64)> {
     let all = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0) FROM mail";
     let (messages, bytes): (i64, i64) = sqlx::query_as(all).fetch_one(connection).await?;
     Ok((messages.unsigned_abs(), bytes.unsigned_abs()))
-}
-
-/// Creates the file before SQLite does, readable by its owner only; SQLite gives the write-ahead log the same permissions.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = fs::options();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    fs::open_with(&options, path).map(drop)
-}
-
-/// Runs the migrations that are missing; returns whether the schema is one that this program knows.
-async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let (version,): (i64,) = sqlx::query_as("PRAGMA user_version").fetch_one(&mut *transaction).await?;
-    let todo = usize::try_from(version).ok().and_then(|done| MIGRATIONS.get(done..));
-    let Some(todo) = todo else { return Ok(false) };
-    for script in todo {
-        sqlx::raw_sql(*script).execute(&mut *transaction).await?;
-    }
-    let version = AssertSqlSafe(format!("PRAGMA user_version = {}", MIGRATIONS.len()));
-    sqlx::raw_sql(version).execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(true)
-}
-
-/// SQLite's primary result code of an error.
-fn code(error: &sqlx::Error) -> Option<u32> {
-    let code = error.as_database_error()?.code()?;
-    // An extended code has the primary one in its lowest byte.
-    Some(code.parse::<u32>().ok()? & 0xff)
-}
-
-/// Why the file cannot be used, as a message for people.
-fn reason(error: &sqlx::Error) -> String {
-    match code(error) {
-        Some(CORRUPT_CODE | NOT_A_DATABASE) => {
-            "it is damaged; restore it, or move it away to start with empty mailboxes".into()
-        }
-        _ => error.to_string(),
-    }
 }
 
 #[cfg(test)]
