@@ -14,6 +14,7 @@
 //! - [`HubOutletInlet`] is a portal through a hub, the three ends as processes.
 //! - `Person` is a whole engine with a data directory of its own, driven by commands, and `World` two of them with a hub
 //!   and a service; `FakeClock` sets their clock (feature `people`, which needs the engine).
+//! - `streams` is the conformance suite of stream services, which runs against each of their storages (feature `streams`).
 //! - [`eventually`] and [`eventually_async`] wait for a state, [`in_time`] for a future. Nothing here waits for time.
 //!
 //! Everything ends when it is dropped. What fails panics, at the caller's line: these are tests. Programs are started on
@@ -22,6 +23,8 @@
 pub mod json;
 mod payload;
 pub mod port;
+#[cfg(feature = "streams")]
+pub mod streams;
 mod wait;
 
 pub use payload::{Payload, Sha256, sha256};

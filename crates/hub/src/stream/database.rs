@@ -17,9 +17,9 @@ use super::settings::Quotas;
 use super::storage::{Batch, Extent, NewStream, Pending, Place, Result, StorageError};
 use crate::HubError;
 use crate::sqlite::Database;
+use places::Unsaved;
 use postern_env::task::{self, JoinHandle};
 use postern_env::time::{self, Duration};
-use places::Unsaved;
 use postern_node::identity::{Identifier, Timestamp};
 use records::{Accounts, LogUsage};
 use sqlx::sqlite::SqliteAutoVacuum;
@@ -150,7 +150,9 @@ impl StreamDatabase {
 
 fn refused(error: mpsc::error::TrySendError<Command>) -> StorageError {
     match error {
-        mpsc::error::TrySendError::Full(_) => StorageError::unavailable("the hub's disk is busy; try again in a second"),
+        mpsc::error::TrySendError::Full(_) => {
+            StorageError::unavailable("the hub's disk is busy; try again in a second")
+        }
         mpsc::error::TrySendError::Closed(_) => stopped(),
     }
 }

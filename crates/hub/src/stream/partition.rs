@@ -205,7 +205,11 @@ impl<L: Log> Partition<L> {
             Verdict::Append { skip } => {
                 self.shared.stats.repeated.add(skip as u64);
                 let begin = sequence.saturating_add(skip as u64);
-                self.push(Origin::Batch { request_id, producer, begin, end }, records.split_off(skip), reply_to.clone());
+                self.push(
+                    Origin::Batch { request_id, producer, begin, end },
+                    records.split_off(skip),
+                    reply_to.clone(),
+                );
             }
             Verdict::Repeated { stored } => {
                 self.shared.stats.repeated.add(records.len() as u64);
@@ -251,9 +255,10 @@ impl<L: Log> Partition<L> {
                 self.end = self.end.max(last.saturating_add(1));
                 self.shared.stats.produced.add(done.records);
                 self.shared.stats.produced_bytes.add(done.bytes as u64);
-                let in_order = done.origin.batch().is_none_or(|(producer, begin, end)| {
-                    self.producers.stored(producer, begin, end)
-                });
+                let in_order = done
+                    .origin
+                    .batch()
+                    .is_none_or(|(producer, begin, end)| self.producers.stored(producer, begin, end));
                 for waiter in &done.waiting {
                     match in_order {
                         true => self.answer_push(waiter, Ok(last)),

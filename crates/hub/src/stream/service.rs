@@ -17,9 +17,9 @@ use super::settings::Quotas;
 use super::stats::StreamStats;
 use super::storage::{NewStream, Result, StorageError, StreamStorage};
 use bytes::Bytes;
+use postern_env::random;
 use postern_env::task::{self, JoinSet};
 use postern_env::time::{self, Duration, Instant};
-use postern_env::random;
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::rate_limit::{Rate, RateLimiter};
 use postern_node::stream::{EXTENDED_PREFIX, Status, StreamReply, StreamRequest};
@@ -238,9 +238,11 @@ impl<S: StreamStorage> Service<S> {
             return Err(format!("a stream here has 1 to {most} partitions; ask for as many"));
         }
         if owner.is_none() && !self.options.exposure.anonymous {
-            return Err("streams are created here over a secure channel with the hub only, so that they belong to somebody; \
+            return Err(
+                "streams are created here over a secure channel with the hub only, so that they belong to somebody; \
                         use one, or set allow_anonymous = true in [kafka] of hub.toml"
-                .into());
+                    .into(),
+            );
         }
         let of_owner = self.streams.values().filter(|stream| stream.access.borrow().owner == owner).count();
         if self.streams.len() >= streams || of_owner >= self.options.quotas.streams_of(owner.as_ref()) {
@@ -322,7 +324,8 @@ impl<S: StreamStorage> Service<S> {
         stream.used.set(Timestamp::now().0);
         let wanted = asked.partitions.unwrap_or(1);
         if wanted == 0 || wanted > stream.open.len() as u64 {
-            return self.refuse(asked, &format!("the stream exists with {} partitions; ask for as many", stream.open.len()));
+            return self
+                .refuse(asked, &format!("the stream exists with {} partitions; ask for as many", stream.open.len()));
         }
         for (partition, control) in stream.open.iter().enumerate().take(usize::try_from(wanted).unwrap_or(usize::MAX)) {
             let name = name.to_owned();

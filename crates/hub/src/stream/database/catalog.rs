@@ -21,8 +21,10 @@ pub(super) async fn load(connection: &mut SqliteConnection, service: &str) -> sq
     let mut entries = Vec::new();
     for row in all.fetch_all(&mut *connection).await? {
         let (stream, used): (i64, i64) = (row.try_get("id")?, row.try_get("used")?);
-        let shared: Vec<(Vec<u8>,)> =
-            sqlx::query_as("SELECT identity FROM share WHERE stream = ?").bind(stream).fetch_all(&mut *connection).await?;
+        let shared: Vec<(Vec<u8>,)> = sqlx::query_as("SELECT identity FROM share WHERE stream = ?")
+            .bind(stream)
+            .fetch_all(&mut *connection)
+            .await?;
         let owner: Option<Vec<u8>> = row.try_get("owner")?;
         entries.push(CatalogEntry {
             name: row.try_get("name")?,
@@ -117,12 +119,7 @@ pub(super) async fn share(
     for identity in identities {
         let insert = "INSERT OR IGNORE INTO share (stream, identity) \
                       SELECT id, ? FROM stream WHERE service = ? AND name = ?";
-        sqlx::query(insert)
-            .bind(&identity.as_bytes()[..])
-            .bind(service)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(insert).bind(&identity.as_bytes()[..]).bind(service).bind(name).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }

@@ -124,11 +124,7 @@ pub(super) async fn append(
     insert(connection, log, usage.next, &append.records, now).await?;
     usage.next += append.records.len() as u64;
     usage.bytes += bytes;
-    sqlx::query("UPDATE log SET next = ? WHERE id = ?")
-        .bind(signed(usage.next))
-        .bind(log)
-        .execute(connection)
-        .await?;
+    sqlx::query("UPDATE log SET next = ? WHERE id = ?").bind(signed(usage.next)).bind(log).execute(connection).await?;
     accounts.set(log, usage);
     Ok(Ok(usage.next.saturating_sub(1)))
 }
