@@ -61,6 +61,16 @@ impl Delivery {
         }
     }
 
+    /// Flushes, and returns the gate that closes while no more should be sent. Waits for nothing.
+    pub(crate) fn flush_at_once(self) -> Result<Option<Arc<BackpressureGate>>, Undeliverable> {
+        drop(self.flush);
+        match self.pressure {
+            Backpressure::None => Ok(None),
+            Backpressure::OverBudget(gate) => Ok(Some(gate)),
+            Backpressure::Mailbox(..) => Err(Undeliverable::Full),
+        }
+    }
+
     /// Flushes, and waits until more may be sent, at most [`BACKPRESSURE_TIMEOUT`]; a message that found no room in a mailbox
     /// until then is dropped.
     pub(crate) async fn flush_and_wait(self) -> Result<(), Undeliverable> {

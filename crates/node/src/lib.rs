@@ -108,6 +108,7 @@ pub mod policy;
 pub mod portal;
 pub mod rate_limit;
 pub mod relay;
+pub mod reliable;
 mod route;
 mod router;
 pub mod sealed;

@@ -28,6 +28,9 @@ pub(crate) trait Endpoint: Send + Sync {
     fn source(&self) -> Option<Arc<Source>> {
         None
     }
+
+    /// Ends what is behind it, if that is a channel.
+    fn close(&self) {}
 }
 
 #[derive(Clone)]
@@ -183,6 +186,14 @@ impl Router {
         match target {
             Target::Endpoint(endpoint) => endpoint.source(),
             Target::Mailbox(_) => None,
+        }
+    }
+
+    /// Closes the channel that sends through this address.
+    pub(crate) fn close(&self, address: &Address) {
+        let target = read(&self.entries).get(address).map(|entry| entry.target.clone());
+        if let Some(Target::Endpoint(endpoint)) = target {
+            endpoint.close();
         }
     }
 

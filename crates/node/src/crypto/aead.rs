@@ -1,6 +1,9 @@
-//! AES-256-GCM: authenticated encryption with keys that are expanded once, and with random nonces.
+//! AES-256-GCM: authenticated encryption with keys that are expanded once, and with random nonces; AES-256-GCM-SIV for what is
+//! stored.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, RandomizedNonceKey, UnboundKey};
+use aws_lc_rs::aead::{
+    AES_256_GCM, AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, RandomizedNonceKey, UnboundKey,
+};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use zeroize::Zeroizing;
 
@@ -87,5 +90,41 @@ impl RandomNonceKey {
         let length = opened.map_err(|_| OpenError::Forged)?.len();
         text.truncate(length);
         Ok(text)
+    }
+}
+
+/// A key for many small things that rest on a disk: AES-256-GCM-SIV with random nonces. If a nonce ever repeats, it shows only
+/// whether the same was sealed in the same place.
+pub(crate) struct StoredKey(RandomizedNonceKey);
+
+impl StoredKey {
+    /// Expands a key.
+    pub(crate) fn new(key: &[u8; KEY_LEN]) -> Self {
+        Self(RandomizedNonceKey::new(&AES_256_GCM_SIV, key).expect("any 32 bytes are an AES-256 key"))
+    }
+
+    /// Seals a message: nonce, ciphertext, tag. It opens only beside the same associated data, which is not in it.
+    ///
+    /// # Errors
+    /// [`RandomError`]: the system gives no randomness for the nonce.
+    pub(crate) fn seal(&self, associated: &[u8], message: &[u8]) -> Result<Vec<u8>, RandomError> {
+        let mut sealed = Vec::with_capacity(NONCE_LEN + message.len() + TAG_LEN);
+        sealed.extend_from_slice(&[0; NONCE_LEN]);
+        sealed.extend_from_slice(message);
+        let text = &mut sealed[NONCE_LEN..];
+        let parts = self.0.seal_in_place_separate_tag(Aad::from(associated), text).map_err(|_| RandomError)?;
+        sealed[..NONCE_LEN].copy_from_slice(parts.0.as_ref());
+        sealed.extend_from_slice(parts.1.as_ref());
+        Ok(sealed)
+    }
+
+    /// Opens what was sealed beside the same associated data.
+    pub(crate) fn open(&self, associated: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, OpenError> {
+        let (nonce, text) = sealed.split_first_chunk_mut::<NONCE_LEN>().ok_or(OpenError::Truncated)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let opened = self.0.open_in_place(nonce, Aad::from(associated), text).map_err(|_| OpenError::Forged)?.len();
+        sealed.truncate(NONCE_LEN + opened);
+        sealed.drain(..NONCE_LEN);
+        Ok(sealed)
     }
 }

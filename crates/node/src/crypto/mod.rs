@@ -8,7 +8,7 @@
 //! | `keys` | public keys, signatures, and verifying them |
 //! | `signing` | secret signing keys |
 //! | `x25519` | key agreement |
-//! | `aead` | AES-256-GCM |
+//! | `aead` | AES-256-GCM; AES-256-GCM-SIV for what is stored |
 //! | `hash` | SHA-256 |
 //! | `noise` | these primitives for the Noise state machine |
 //!
@@ -41,7 +41,7 @@ mod noise;
 mod signing;
 mod x25519;
 
-pub(crate) use aead::{AeadKey, OpenError, RandomNonceKey};
+pub(crate) use aead::{AeadKey, OpenError, RandomNonceKey, StoredKey};
 pub(crate) use hash::sha256;
 pub use keys::{KeyKind, PublicKey, Signature};
 pub(crate) use noise::AwsLc;
@@ -53,6 +53,9 @@ pub(crate) const KEY_LEN: usize = 32;
 
 /// Length in bytes of an AES-256-GCM tag.
 pub(crate) const TAG_LEN: usize = 16;
+
+/// Length in bytes of a nonce.
+pub(crate) const NONCE_LEN: usize = 12;
 
 /// The operating system gave no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -7,6 +7,7 @@ use crate::mailbox::MailboxError;
 use crate::message::DecodeError;
 use crate::portal::PortalError;
 use crate::relay::RelayError;
+use crate::reliable::DeliveryError;
 use crate::router::AddressTaken;
 use crate::secure_channel::ChannelError;
 use crate::session::SessionError;
@@ -67,6 +68,9 @@ pub enum Error {
     /// A stream.
     #[error(transparent)]
     Stream(Arc<StreamError>),
+    /// A reliable delivery.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     /// A worker's own error.
     #[error("{0}")]
     Worker(WorkerError),

@@ -2,6 +2,7 @@
 
 mod channels;
 mod connections;
+mod deliveries;
 mod error;
 mod mailboxes;
 mod portals;

@@ -82,4 +82,8 @@ impl Endpoint for Encryptor {
     fn source(&self) -> Option<Arc<Source>> {
         Some(self.0.source())
     }
+
+    fn close(&self) {
+        self.0.close();
+    }
 }

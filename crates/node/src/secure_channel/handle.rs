@@ -5,8 +5,10 @@ use super::error::ChannelError;
 use crate::address::Address;
 use crate::identity::{CredentialAndPurposeKey, CredentialRefresh, Identity, VerifiedPeer};
 use crate::origin::{Origin, OriginId};
+use crate::sync::lock;
 use postern_env::time::Duration;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// An open secure channel. As a hop of a [`Route`](crate::Route) it is the way through it.
 ///
@@ -50,6 +52,16 @@ impl SecureChannel {
     /// Waits until the channel ends.
     pub async fn closed(&self) {
         self.0.ended().cancelled_owned().await;
+    }
+
+    /// Cancelled when it ends.
+    pub(crate) fn end(&self) -> CancellationToken {
+        self.0.ended()
+    }
+
+    /// The address that the other end takes records at.
+    pub(crate) fn peer_address(&self) -> Address {
+        lock(&self.0.opening).peer_decryptor.clone()
     }
 
     /// Whether the connection that carries it has ended.
