@@ -225,6 +225,9 @@ impl ReliableDelivery {
         if let Some(body) = bodies.iter().find(|body| body.len() > BODY_SIZE_MAX) {
             return Err(DeliveryError::TooLarge { size: body.len() });
         }
+        if bodies.is_empty() {
+            return Ok(Vec::new());
+        }
         let handle = self.0.peers.peer(peer)?;
         let (stored, answer) = oneshot::channel();
         let sent = handle.sends.send(SendRequest { bodies, stored }).await;

@@ -63,9 +63,8 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
     }
 
     /// Stores messages of the program, those of all who wait together.
-    pub(super) fn begin_append(&mut self, mut requests: Vec<SendRequest>) {
+    pub(super) fn begin_append(&mut self, requests: Vec<SendRequest>) {
         let (key, peer, shared) = (&self.shared.key, self.peer, self.shared.clone());
-        requests.retain(|request| !request.bodies.is_empty());
         if requests.is_empty() {
             return;
         }
@@ -93,6 +92,8 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
                     let last = appended.first + appended.count as u64 - 1;
                     self.appended = self.appended.max(last);
                     self.sender.stored(last, fresh);
+                    // Whoever has sent something sees it in the state.
+                    self.publish();
                     self.answer(requests, &appended);
                 }
                 Err(error) => refuse_with(requests, error),

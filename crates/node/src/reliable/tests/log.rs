@@ -58,11 +58,6 @@ impl Logs {
         lock(&self.faults).0 = Faults::default();
     }
 
-    /// Forgets what waits to be read.
-    pub(super) fn lose_all(&self) {
-        self.queues.iter().for_each(|queue| lock(queue).clear());
-    }
-
     fn push(&self, reader: usize, record: Record) {
         self.records.fetch_add(1, Ordering::Relaxed);
         if self.is_broken.load(Ordering::Relaxed) {
