@@ -27,6 +27,10 @@ use tokio::sync::{mpsc, watch};
 /// Handshakes of one peer that wait for an answer at once; the oldest gives way.
 const HANDSHAKES_MAX: usize = 8;
 
+/// Handshakes along a route that keeps them are so many times as far apart: with the default, a peer that is away for a night
+/// finds about forty of them.
+const STORED_RETRY_FACTOR: u32 = 15;
+
 /// The way to the listener of a peer.
 #[derive(Clone)]
 pub struct DeliveryPath(pub(super) Path);
@@ -34,6 +38,8 @@ pub struct DeliveryPath(pub(super) Path);
 #[derive(Clone)]
 pub(super) enum Path {
     Route(Route),
+    /// A route that keeps what is sent until it can be delivered.
+    Stored(Route),
     /// Behind a kept connection, which comes back.
     Session(watch::Receiver<State<HubUp>>, Route),
 }
@@ -43,6 +49,14 @@ impl DeliveryPath {
     /// begins as soon as the connection is back.
     pub fn through(hub: &HubSession, route: impl Into<Route>) -> Self {
         Self(Path::Session(hub.watch(), route.into()))
+    }
+}
+
+impl DeliveryPath {
+    /// A route that keeps what is sent along it until it can be delivered, as a stream does. Handshakes are less frequent there: the
+    /// last ones wait for the peer.
+    pub fn stored(route: impl Into<Route>) -> Self {
+        Self(Path::Stored(route.into()))
     }
 }
 
@@ -105,7 +119,7 @@ impl Connector {
         let mut handshakes: JoinSet<Result<SecureChannel, ChannelError>> = JoinSet::new();
         let mut running = VecDeque::new();
         let options = &self.options;
-        let mut backoff = Backoff::new(options.first_handshake_retry, options.longest_handshake_retry);
+        let mut backoff = Backoff::new(options.first_handshake_retry, longest_retry(&self.path, options));
         let mut next = time::now();
         let mut path = self.path.clone();
         loop {
@@ -137,8 +151,15 @@ impl Connector {
 }
 
 /// How long a handshake may wait for its answer: until newer ones have taken its place.
-pub(super) fn handshake_lifetime(options: &DeliveryOptions) -> Duration {
-    options.longest_handshake_retry * HANDSHAKES_MAX as u32
+pub(super) fn handshake_lifetime(path: &Path, options: &DeliveryOptions) -> Duration {
+    longest_retry(path, options) * HANDSHAKES_MAX as u32
+}
+
+fn longest_retry(path: &Path, options: &DeliveryOptions) -> Duration {
+    match path {
+        Path::Stored(_) => options.longest_handshake_retry * STORED_RETRY_FACTOR,
+        Path::Route(_) | Path::Session(..) => options.longest_handshake_retry,
+    }
 }
 
 /// Waits until the suspicion about a channel is the one that is wanted.
@@ -151,7 +172,7 @@ async fn until(suspicion: &mut watch::Receiver<Suspicion>, channel: &Address, wa
 /// Waits for the time of the next attempt and for the way to make it; for an attempt at once when a lost way is back.
 async fn attempt(path: &mut Path, at: Instant) -> Route {
     match path {
-        Path::Route(route) => {
+        Path::Route(route) | Path::Stored(route) => {
             time::sleep_until(at).await;
             route.clone()
         }

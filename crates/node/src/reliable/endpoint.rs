@@ -14,6 +14,7 @@ use super::protocol::{ChannelNotice, HEADER_MAX, Message};
 use super::state::{DeliveryNotice, DeliveryOptions, PeerState};
 use super::storage_key::StorageKey;
 use super::store::{BODY_SIZE_MAX, DeliveryStore, Draft, StoreError};
+#[cfg(test)]
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::Delivery;
@@ -179,7 +180,6 @@ impl<S: DeliveryStore, H: Handler<S>> Endpoint for NoticeEndpoint<S, H> {
 pub(super) trait Peers: Send + Sync {
     fn peer(&self, identifier: &Identifier) -> Result<PeerHandle, DeliveryError>;
     fn connect(&self, peer: &Identifier, path: DeliveryPath) -> Result<(), DeliveryError>;
-    fn undeliverable(&self, address: &Address);
     /// The channel that is used with a peer.
     #[cfg(test)]
     fn channel(&self, peer: &Identifier) -> Option<Address>;
@@ -193,12 +193,6 @@ impl<S: DeliveryStore, H: Handler<S>> Peers for DeliveryEndpoint<S, H> {
     fn connect(&self, peer: &Identifier, path: DeliveryPath) -> Result<(), DeliveryError> {
         let handle = self.0.peer(peer)?;
         handle.events.send(Event::Connect(path)).map_err(|_| DeliveryError::Stopped)
-    }
-
-    fn undeliverable(&self, address: &Address) {
-        for handle in lock(&self.0.peers).values() {
-            let _ = handle.events.send(Event::Undeliverable(address.clone()));
-        }
     }
 
     #[cfg(test)]

@@ -17,7 +17,8 @@
 //! - A store that is an older copy (a restored backup) is noticed at either end. What is outstanding then gets a new epoch, and a
 //!   [`DeliveryNotice`] says so.
 //!
-//! One of two programs [connects](ReliableDelivery::connect), the other [accepts](ReliableDelivery::accept); both can send. What is
+//! One of two programs [connects](ReliableDelivery::connect), the other [accepts](ReliableDelivery::accept); over a stream,
+//! [`connect_over`](ReliableDelivery::connect_over) and [`accept_over`](ReliableDelivery::accept_over). Both can send. What is
 //! said on the way is in `docs/wire.md` §16.
 //!
 //! # Example
@@ -110,6 +111,7 @@ use crate::origin::Origin;
 use crate::route::Route;
 use crate::router::Registration;
 use crate::secure_channel::{ChannelKey, SecureChannelListener};
+use crate::stream::Stream;
 use bytes::Bytes;
 use endpoint::{DeliveryEndpoint, NoticeEndpoint, Peers, SendRequest, Shared};
 use peer::Event;
@@ -204,6 +206,46 @@ impl ReliableDelivery {
         handle.events.send(Event::NoticeRoute(route.into())).map_err(|_| DeliveryError::Stopped)
     }
 
+    /// [`connect`](Self::connect) over a stream, to the address of the listener at its other end; the peer's notices are accepted
+    /// from there.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_over(
+        &self,
+        peer: &Identifier,
+        stream: &Stream,
+        listener: impl Into<Address>,
+    ) -> Result<(), DeliveryError> {
+        self.accept_notices(stream);
+        self.connect(peer, DeliveryPath::stored(Route::from(stream).then(listener)))
+    }
+
+    /// [`accept`](Self::accept) for a peer that connects over a stream: it is notified through it when a channel is missing, also of
+    /// records that find none. The listener's address must be exposed to the stream.
+    ///
+    /// # Errors
+    /// As [`notify_along`](Self::notify_along).
+    pub fn accept_over(
+        &self,
+        peer: &Identifier,
+        stream: &Stream,
+        listener: &SecureChannelListener,
+    ) -> Result<(), DeliveryError> {
+        self.accept(listener);
+        self.notify_along(peer, Route::from(stream).then(DELIVERY_NOTICE))?;
+        let events = self.0.peers.peer(peer)?.events;
+        if let Some(mut undeliverable) = stream.take_undeliverable() {
+            let stop = self.0.stop.clone();
+            self.0.core.spawn(async move {
+                while let Some(Some(address)) = stop.run_until_cancelled(undeliverable.recv()).await {
+                    let _ = events.send(Event::Undeliverable(address));
+                }
+            });
+        }
+        Ok(())
+    }
+
     /// Sends a message to a peer, whether it is connected or not: returns when the message is on the disk, in the order of the
     /// calls. Messages whose calls wait at the same time are stored by one commit.
     ///
@@ -241,12 +283,6 @@ impl ReliableDelivery {
     /// [`DeliveryError::TooManyPeers`], [`DeliveryError::Stopped`].
     pub fn state(&self, peer: &Identifier) -> Result<PeerState, DeliveryError> {
         Ok(self.0.peers.peer(peer)?.state.borrow().clone())
-    }
-
-    /// Says that a message came for an address of this node that leads nowhere: a peer that connects to it does not know that the
-    /// channel is gone. It is told so, along the routes that are known.
-    pub(crate) fn undeliverable(&self, address: &Address) {
-        self.0.peers.undeliverable(address);
     }
 
     /// Follows how the delivery to and from a peer is doing.

@@ -39,6 +39,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// A handshake because of a notice, and notices to the program about one peer: at most one a second, so that whoever sends
 /// garbage causes no more.
 const HINT_RATE: Rate = Rate::new(1, Duration::from_secs(1));
+/// Notices to one peer that a record of it found no channel: a burst, as the first may be about an older channel.
+const NOTICE_RATE: Rate = Rate::new(4, Duration::from_secs(1));
 /// Notices about one peer that say what it did wrong.
 const WARNING_RATE: Rate = Rate::new(8, Duration::from_secs(1));
 
@@ -100,6 +102,7 @@ pub(super) struct Peer<S: DeliveryStore, H> {
     appended: u64,
     probe: Probe,
     hints: TokenBucket,
+    sent_notices: TokenBucket,
     warnings: TokenBucket,
     state: PeerState,
     report: watch::Sender<PeerState>,
@@ -142,6 +145,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
             appended: record.next - 1,
             probe: Probe::new(options.first_probe, options.longest_probe),
             hints: TokenBucket::full(HINT_RATE, uptime),
+            sent_notices: TokenBucket::full(NOTICE_RATE, uptime),
             warnings: TokenBucket::full(WARNING_RATE, uptime),
             state: PeerState { outstanding: record.used, ..PeerState::default() },
             jobs: Jobs::default(),
@@ -236,7 +240,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
             Event::Cut(_) => {}
             Event::NotConnected(error) if self.channel.is_none() => self.state.last_error = Some(error),
             Event::NotConnected(_) => {}
-            Event::Undeliverable(address) if self.hints.take(HINT_RATE, self.shared.core.uptime()) => {
+            Event::Undeliverable(address) if self.sent_notices.take(NOTICE_RATE, self.shared.core.uptime()) => {
                 self.notify(&ChannelNotice::NoChannelAt(address.value().to_vec()));
             }
             Event::Undeliverable(_) => {}
@@ -254,7 +258,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
         let shared = &self.shared;
         let (suspect, suspicion) = watch::channel(Suspicion::default());
         let mut channel_options = SecureChannelOptions::trust_only([self.peer]);
-        channel_options.timeout = super::connector::handshake_lifetime(&shared.options);
+        channel_options.timeout = super::connector::handshake_lifetime(&path.0, &shared.options);
         let connector = Connector {
             core: shared.core.clone(),
             key: shared.channel_key.clone(),
@@ -315,7 +319,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
     fn notify(&mut self, notice: &ChannelNotice) {
         let Some(route) = &self.notice_route else { return };
         let (onward, payload) = (route.clone(), notice.encode().into());
-        let notice = OwnedMessage { onward, return_route: Route::new(), payload, source: None };
+        let notice = OwnedMessage { onward, return_route: Route::new(), payload, source: None, completion: None };
         let sent = self.shared.core.router.dispatch_local(notice);
         if let Err(error) = sent.and_then(crate::delivery::Delivery::flush_without_waiting) {
             tracing::debug!(%error, "the peer could not be notified");
@@ -326,7 +330,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
     fn transmit(&mut self, message: &Message) {
         let Some(channel) = &self.channel else { return };
         let (onward, payload) = (channel.to_peer.clone(), message.encode().into());
-        let owned = OwnedMessage { onward, return_route: Route::new(), payload, source: None };
+        let owned = OwnedMessage { onward, return_route: Route::new(), payload, source: None, completion: None };
         match self.shared.core.router.dispatch_local(owned).and_then(crate::delivery::Delivery::flush_at_once) {
             Ok(gate) => self.gate = gate.filter(|gate| gate.is_closed()),
             Err(Undeliverable::Full) => {

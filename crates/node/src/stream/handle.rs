@@ -108,7 +108,6 @@ impl Stream {
 
     /// The addresses of received messages that nothing in this node has, for the layer above, which asks once: messages of an
     /// earlier secure channel are among them.
-    #[expect(dead_code, reason = "reliable delivery, the layer above, is to use it")]
     pub(crate) fn take_undeliverable(&self) -> Option<mpsc::Receiver<Address>> {
         lock(&self.unknown).take()
     }

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::delivery::Delivery;
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId, Source};
-use crate::reliable::ReliableDelivery;
+use crate::reliable::peer::Event;
 use crate::route::Route;
 use crate::router::Endpoint;
 use crate::sync::lock;
@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 /// The address of the producer, in either node.
@@ -116,7 +116,7 @@ impl Side {
     }
 
     /// Delivers what is in the log, for ever.
-    pub(super) async fn consume(self, delivery: ReliableDelivery) {
+    pub(super) async fn consume(self, undeliverable: mpsc::UnboundedSender<Event>) {
         let source = Arc::new(Source {
             origin: self.origin,
             listener: None,
@@ -141,10 +141,13 @@ impl Side {
                 body: PayloadBuf::exactly(&mut record.payload),
                 source: Some(&source),
                 depth: 0,
+                completion: None,
             };
             match self.core.router.dispatch(message) {
                 Ok(taken) => drop(taken.flush_at_once()),
-                Err(Undeliverable::UnknownAddress) => to.iter().for_each(|address| delivery.undeliverable(address)),
+                Err(Undeliverable::UnknownAddress) => {
+                    drop(to.map(|address| undeliverable.send(Event::Undeliverable(address))))
+                }
                 Err(_) => {}
             }
             tokio::task::yield_now().await;

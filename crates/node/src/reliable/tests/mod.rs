@@ -145,7 +145,7 @@ impl Program {
                 delivery.accept(&listener);
                 delivery.notify_along(&peer, route![TO_PEER, DELIVERY_NOTICE]).unwrap();
             }
-            tokio::spawn(side.consume(delivery.clone()));
+            tokio::spawn(side.consume(delivery.0.peers.peer(&peer).unwrap().events));
             (delivery, notices)
         };
         let (delivery, notices) = runtime.block_on(started);
