@@ -21,6 +21,7 @@
 //! | channels | [`secure_channel`]: Noise XX between two identities, over any route |
 //! | services over them | [`sealed`] messages, [`relay`], [`mailbox`] |
 //! | sessions | [`session`]: connections, channels and mailboxes that reconnect by themselves |
+//! | streams | [`stream`]: messages through logs on a hub, for instance Kafka topics |
 //! | portals | [`portal`]: a TCP service on the localhost of somebody else |
 //! | the handle | [`Node`], [`Error`] |
 //!

@@ -17,7 +17,7 @@ use super::protocol::{
     BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Cursor, HOLD_MS_MAX, HeldPull, IndexReply, IndexRequest, Record, Status,
     StreamReply, StreamRequest,
 };
-use super::reply::{ANSWER_TIMEOUT, RemoteStream, Reply, ReplyPort, StreamSpec, answer};
+use super::reply::{ANSWER_TIMEOUT, RemoteStream, Reply, ReplyPort, StreamSpec, answer, answer_timeout};
 use super::report::{Direction, Notice, Report};
 use crate::address::Address;
 use crate::core::Core;
@@ -31,6 +31,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The place in the stream is saved at most this often. Chosen: after a restart, the messages of this time come again.
 const SAVE_EVERY: Duration = Duration::from_millis(100);
+/// A place that was saved has arrived after this, though there is no answer. Chosen; too short a time makes records come again.
+const SAVE_ARRIVES: Duration = Duration::from_secs(1);
 /// How often a stream without the extension is asked while it has nothing (`docs/wire.md` §15.2).
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// How many records it is asked for at once (`docs/wire.md` §15.2).
@@ -54,6 +56,10 @@ pub(super) struct Consumer {
     next: Option<u64>,
     /// What was saved last in this process.
     saved: Option<u64>,
+    /// The index service has told a place since the log began.
+    told: bool,
+    /// When a place was first saved since then.
+    first_saved: Option<Instant>,
     /// How often the log has begun anew.
     log: u64,
 }
@@ -128,6 +134,8 @@ impl Consumer {
             next_request: 1,
             next: None,
             saved: None,
+            told: false,
+            first_saved: None,
             log: 0,
         }
     }
@@ -146,19 +154,21 @@ impl Consumer {
     async fn find_place(&mut self, link: &Link, port: &mut ReplyPort, index_route: &Route) -> Result<(), StreamError> {
         link.send(index_route, port, IndexRequest::Get(self.cursor.clone()).encode()).await?;
         let service = self.index_service.to_string();
-        let index = answer(link, port, &service, |reply| match reply {
+        let index = answer(link, port, (&service, ANSWER_TIMEOUT), |reply| match reply {
             Reply::Index(IndexReply { cursor, index }) if cursor == self.cursor => Some(Ok(index)),
             Reply::Stream(StreamReply::Error { reason }, _) => Some(Err(self.refused(None, &reason))),
             _ => None,
         })
         .await?;
-        match (index, self.next, self.saved) {
-            // A service that forgot the place has forgotten the stream too (one that keeps it in memory and was restarted),
-            // or only the place (Kafka, after a week): then records come again, which is allowed.
-            (None, Some(_), Some(_)) => self.restart(0),
-            (index, None, _) => self.next = Some(index.unwrap_or(0)),
-            _ => {}
+        let knew = self.told || self.first_saved.is_some_and(|saved| time::since(saved) > SAVE_ARRIVES);
+        if index.is_none() && knew {
+            // It has forgotten the stream too (a service that keeps it in memory and was restarted), or only the place (Kafka,
+            // after a week): then records come again, which is allowed.
+            self.restart(0);
+        } else if self.next.is_none() {
+            self.next = Some(index.unwrap_or(0));
         }
+        self.told |= index.is_some();
         // What was saved over another link may not have arrived.
         self.saved = None;
         Ok(())
@@ -168,6 +178,7 @@ impl Consumer {
         self.report.notices.push(Notice::Restarted { from });
         self.log = self.progress.restart();
         (self.next, self.saved) = (Some(from), None);
+        (self.told, self.first_saved) = (false, None);
     }
 
     fn refused(&self, status: Option<Status>, reason: &str) -> StreamError {
@@ -225,7 +236,7 @@ impl Consumer {
                 (StreamRequest::HeldPull(pull), Duration::from_millis(wait_ms))
             }
         };
-        let deadline = time::now() + hold + ANSWER_TIMEOUT;
+        let deadline = time::now() + hold + answer_timeout(BATCH_BYTES_MAX);
         session.pull = Some(Pull { request_id, index, deadline });
         session.link.send(&session.stream.route, &session.port, request.encode()).await
     }
@@ -296,6 +307,7 @@ impl Consumer {
         let request = IndexRequest::Save(self.cursor.clone(), reached);
         session.link.send(&session.index_route, &session.port, request.encode()).await?;
         self.saved = Some(reached);
+        self.first_saved.get_or_insert_with(time::now);
         Ok(())
     }
 }

@@ -3,9 +3,9 @@
 use super::direction::DirectionTask;
 use super::error::StreamError;
 use super::path::Link;
-use super::protocol::{Status, StreamReply, StreamRequest, encode_push_batch};
+use super::protocol::{BATCH_BYTES_MAX, Status, StreamReply, StreamRequest, encode_push_batch};
 use super::queue::Queue;
-use super::reply::{ANSWER_TIMEOUT, RemoteStream, Reply, ReplyPort, StreamSpec};
+use super::reply::{ANSWER_TIMEOUT, RemoteStream, Reply, ReplyPort, StreamSpec, answer, answer_timeout};
 use super::report::{Direction, Notice, Report};
 use super::window::Window;
 use crate::core::Core;
@@ -15,6 +15,8 @@ use rand::Rng;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+/// Bytes that a batch may have even when none was answered in time: a second of a connection of 128 kbit/s.
+const BATCH_BYTES_MIN: usize = 16 * 1024;
 /// Answers in a row that a batch is out of order, after which the stream is created again: the first is normal after one failed.
 const OUT_OF_ORDER_MAX: u32 = 3;
 
@@ -29,12 +31,16 @@ pub(super) struct Producer {
     /// Names this producer to the stream, which remembers how far it has come.
     id: [u8; 16],
     next_request: u64,
+    /// Bytes of a batch: fewer after one was not answered in time.
+    batch_bytes: usize,
 }
 
 /// What a producer waits for.
 enum Event {
     Answer(Reply),
     Arrived,
+    /// The oldest batch was not answered in time.
+    Late,
 }
 
 impl Producer {
@@ -45,7 +51,16 @@ impl Producer {
         report: Arc<Report>,
         stop: CancellationToken,
     ) -> Self {
-        Self { core, spec, queue, report, stop, id: random::rng().random(), next_request: 1 }
+        Self {
+            core,
+            spec,
+            queue,
+            report,
+            stop,
+            id: random::rng().random(),
+            next_request: 1,
+            batch_bytes: BATCH_BYTES_MAX,
+        }
     }
 
     async fn push(&mut self, link: &Link) -> StreamError {
@@ -74,7 +89,8 @@ impl Producer {
         self.next_request
     }
 
-    fn no_answer(&self) -> StreamError {
+    fn no_answer(&mut self) -> StreamError {
+        self.batch_bytes = (self.batch_bytes / 4).max(BATCH_BYTES_MIN);
         if let Some(since) = self.queue.unconfirmed_since() {
             let notice = Notice::Unconfirmed { waited: time::since(since), messages: self.queue.unconfirmed().0 };
             self.report.notices.push(notice);
@@ -98,11 +114,12 @@ impl Producer {
                 () = link.ended() => Err(StreamError::Disconnected),
                 reply = port.next() => reply.map(Event::Answer),
                 () = self.queue.arrived() => Ok(Event::Arrived),
-                () = until(window.deadline()) => Err(self.no_answer()),
+                () = until(window.deadline()) => Ok(Event::Late),
             };
             let reply = match event {
                 Ok(Event::Answer(Reply::Stream(reply, _))) => reply,
-                Ok(_) => continue,
+                Ok(Event::Late) => return self.no_answer(),
+                Ok(Event::Arrived | Event::Answer(Reply::Index(_))) => continue,
                 Err(error) => return error,
             };
             match self.answered(&mut window, reply) {
@@ -122,10 +139,10 @@ impl Producer {
         window: &mut Window,
     ) -> Result<(), StreamError> {
         while let Some(records) = window.allowance(self.queue.end(), self.queue.unconfirmed().1) {
-            let batch = self.queue.batch(window.next(), records);
+            let batch = self.queue.batch(window.next(), records, self.batch_bytes);
             let (request_id, first) = (self.request_id(), window.next());
             let bytes = batch.iter().map(bytes::Bytes::len).sum();
-            window.sent(request_id, batch.len(), bytes, time::now() + ANSWER_TIMEOUT);
+            window.sent(request_id, batch.len(), bytes, time::now());
             self.report.stats.pushed.add(batch.len() as u64);
             let payload = encode_push_batch(request_id, &self.id, first, &batch);
             link.send(&stream.route, port, payload).await?;
@@ -151,6 +168,7 @@ impl Producer {
         match status {
             Status::Done => {
                 window.stored(request_id, self.queue.base());
+                self.batch_bytes = (2 * self.batch_bytes).min(BATCH_BYTES_MAX);
                 self.report.up(Direction::Sending);
                 // A stream that says otherwise would be sent the same again and again.
                 expected.map(|_| true).ok_or_else(|| self.refused(Some(status), "it confirmed what was not sent"))
@@ -175,9 +193,9 @@ impl Producer {
 
     fn drop_front(&self, reason: &str) {
         if let Some(bytes) = self.queue.drop_front() {
-            let refused = self.refused(Some(Status::TooLarge), reason);
-            tracing::warn!(%refused, bytes, "a message was dropped");
-            self.report.notices.push(Notice::TooLarge { bytes, reason: refused.to_string() });
+            tracing::warn!(bytes, "a message was dropped: it is larger than the hub's storage takes");
+            let reason = self.refused(Some(Status::TooLarge), reason).to_string();
+            self.report.notices.push(Notice::TooLarge { bytes, reason });
         }
     }
 
@@ -198,11 +216,12 @@ impl Producer {
 
     async fn push_one(&mut self, link: &Link, port: &mut ReplyPort, stream: &RemoteStream) -> Result<(), StreamError> {
         let (base, number) = (self.queue.base(), self.request_id());
-        let Some(record) = self.queue.batch(base, 1).pop() else { return Ok(()) };
+        let Some(record) = self.queue.batch(base, 1, BATCH_BYTES_MAX).pop() else { return Ok(()) };
         self.report.stats.pushed.add(1);
         let request = StreamRequest::Push { request_id: number, data: record.to_vec() };
         link.send(&stream.route, port, request.encode()).await?;
-        let answered = super::reply::answer(link, port, &self.spec.name, |reply| match reply {
+        let timeout = answer_timeout(record.len());
+        let answered = answer(link, port, (&self.spec.name, timeout), |reply| match reply {
             Reply::Stream(StreamReply::Pushed { request_id, stored, .. }, _) if request_id == number => {
                 Some(if stored { Ok(()) } else { Err(self.refused(None, "")) })
             }

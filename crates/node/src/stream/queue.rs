@@ -106,13 +106,13 @@ impl Queue {
     }
 
     /// The records from a number on, as many as fit; at least one, if there is one.
-    pub(super) fn batch(&self, from: u64, records_max: usize) -> Vec<Bytes> {
+    pub(super) fn batch(&self, from: u64, records_max: usize, bytes_max: usize) -> Vec<Bytes> {
         let state = lock(&self.state);
         let skipped = usize::try_from(from.saturating_sub(state.base)).unwrap_or(usize::MAX);
         let mut bytes = 0;
         let records = state.records.iter().skip(skipped).take(records_max).map(|queued| queued.record.clone());
         let fitting = records.take_while(|record| {
-            let fits = bytes == 0 || bytes + record.len() <= BATCH_BYTES_MAX;
+            let fits = bytes == 0 || bytes + record.len() <= bytes_max;
             bytes += record.len();
             fits
         });
@@ -237,12 +237,13 @@ mod tests {
         for len in [10, BATCH_BYTES_MAX, 10, 10] {
             drop(queue.push(record(len), None).unwrap());
         }
-        let lens = |from, max| queue.batch(from, max).iter().map(Bytes::len).collect::<Vec<_>>();
+        let lens = |from, max| queue.batch(from, max, BATCH_BYTES_MAX).iter().map(Bytes::len).collect::<Vec<_>>();
         assert_eq!(lens(0, 9), [10]);
         assert_eq!(lens(1, 9), [BATCH_BYTES_MAX]);
         assert_eq!(lens(2, 9), [10, 10]);
         assert_eq!(lens(2, 1), [10]);
         assert_eq!(lens(4, 9), [0; 0]);
+        assert_eq!(queue.batch(1, 9, 10).len(), 1);
         queue.confirm(2);
         assert_eq!((queue.base(), queue.end(), queue.unconfirmed()), (2, 4, (2, 20)));
         assert_eq!(lens(2, 9), [10, 10]);

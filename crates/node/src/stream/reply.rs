@@ -18,8 +18,16 @@ use tokio::sync::mpsc;
 /// How long a request to a stream service waits for its answer, before it is made again: as long as the programs before Postern
 /// waited (`docs/wire.md` §15.2).
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes in a second that a connection to a hub is expected to carry: 1 Mbit/s, a slow mobile network. At less a large batch is sent
+/// again before it has arrived, and is then a smaller one.
+const SLOW_RATE: usize = 128 * 1024;
 /// Answers that wait to be read: more than an honest hub has on the way to one direction. Others are dropped.
 const REPLIES_MAX: usize = 4 * super::window::BATCHES_MAX;
+
+/// How long an answer may take where so many bytes are sent before it, or with it.
+pub(super) fn answer_timeout(bytes: usize) -> Duration {
+    ANSWER_TIMEOUT + Duration::from_secs((bytes / SLOW_RATE) as u64)
+}
 
 /// What a hub answers.
 pub(super) enum Reply {
@@ -89,7 +97,7 @@ impl Endpoint for ReplyEndpoint {
 pub(super) async fn answer<T>(
     link: &Link,
     port: &mut ReplyPort,
-    service: &str,
+    (service, timeout): (&str, Duration),
     mut pick: impl FnMut(Reply) -> Option<Result<T, StreamError>>,
 ) -> Result<T, StreamError> {
     let answered = async {
@@ -101,8 +109,8 @@ pub(super) async fn answer<T>(
     };
     tokio::select! {
         () = link.ended() => Err(StreamError::Disconnected),
-        answered = time::timeout(ANSWER_TIMEOUT, answered) => {
-            answered.unwrap_or_else(|_| Err(StreamError::NoAnswer { service: service.to_owned(), waited: ANSWER_TIMEOUT }))
+        answered = time::timeout(timeout, answered) => {
+            answered.unwrap_or_else(|_| Err(StreamError::NoAnswer { service: service.to_owned(), waited: timeout }))
         }
     }
 }
@@ -133,7 +141,7 @@ impl StreamSpec {
         };
         link.send(&link.to(&self.service), port, request.encode()).await?;
         let service = self.service.to_string();
-        let route = answer(link, port, &service, |reply| match reply {
+        let route = answer(link, port, (&service, ANSWER_TIMEOUT), |reply| match reply {
             Reply::Stream(StreamReply::Created { name }, route) if self.partition.is_none() && name == self.name => {
                 Some(Ok(route))
             }
@@ -162,7 +170,7 @@ impl StreamSpec {
         const NUMBER: u64 = 0;
         let request = StreamRequest::Share { request_id: NUMBER, identities: self.share_with.clone() };
         link.send(&stream.route, port, request.encode()).await?;
-        let status = answer(link, port, &self.name, |reply| match reply {
+        let status = answer(link, port, (&self.name, ANSWER_TIMEOUT), |reply| match reply {
             Reply::Stream(StreamReply::Shared { request_id: NUMBER, status }, _) => Some(Ok(status)),
             _ => None,
         })

@@ -9,6 +9,7 @@
 //! waits that a batch of its own pays (Nagle's algorithm, without its timer).
 
 use super::protocol::BATCH_RECORDS_MAX;
+use super::reply::answer_timeout;
 use postern_env::time::Instant;
 use std::collections::VecDeque;
 
@@ -56,7 +57,7 @@ impl Window {
     /// How many records the next batch may have, where so many records and bytes are unconfirmed; nothing while it has to wait.
     pub(super) fn allowance(&self, end: u64, unconfirmed_bytes: usize) -> Option<usize> {
         let waiting = end.saturating_sub(self.next);
-        let bytes = unconfirmed_bytes.saturating_sub(self.batches.iter().map(|batch| batch.bytes).sum());
+        let bytes = unconfirmed_bytes.saturating_sub(self.bytes());
         let free = match self.batches.len() {
             0 => true,
             _ if !self.known || self.singly > 0 => false,
@@ -66,10 +67,15 @@ impl Window {
     }
 
     /// A batch of so many records was sent.
-    pub(super) fn sent(&mut self, request_id: u64, records: usize, bytes: usize, deadline: Instant) {
+    pub(super) fn sent(&mut self, request_id: u64, records: usize, bytes: usize, now: Instant) {
+        let deadline = now + answer_timeout(self.bytes() + bytes);
         let first = self.next;
         self.next += records as u64;
         self.batches.push_back(Batch { request_id, first, end: self.next, bytes, deadline });
+    }
+
+    fn bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.bytes).sum()
     }
 
     /// Whether an answer is one to a batch on the way.
@@ -132,6 +138,8 @@ mod tests {
         assert_eq!(window.allowance(8, 10 + ANOTHER_BATCH_BYTES - 1), None);
         assert_eq!(window.allowance(8, 10 + ANOTHER_BATCH_BYTES), Some(BATCH_RECORDS_MAX));
         assert_eq!(window.allowance(7 + ANOTHER_BATCH_RECORDS as u64, 20), Some(BATCH_RECORDS_MAX));
+        // The time for an answer grows with what is on the way.
+        assert!(window.deadline().unwrap() < time::now() + answer_timeout(100_000));
         (3..6).for_each(|id| send(&mut window, id, 1, 10));
         assert_eq!(window.allowance(2_000, 10_000_000), None);
         // An answer to a later batch says that those before it are stored too.

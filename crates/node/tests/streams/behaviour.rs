@@ -107,6 +107,97 @@ async fn the_place_is_saved_only_behind_what_was_handled() {
     }
 }
 
+/// A worker that takes a while over each message, which it has let go of.
+struct Slow(mpsc::UnboundedSender<u64>, Arc<tokio::sync::Semaphore>);
+
+impl Worker for Slow {
+    type Message = Numbered;
+
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Numbered>) -> Result<(), WorkerError> {
+        self.0.send(message.into_body().0.0)?;
+        self.1.acquire().await?.forget();
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn through_a_channel_too_the_place_is_saved_when_the_handler_has_returned() {
+    let storage = Storage::new(true, 1);
+    let hub = MiniHub::start(&storage).await;
+    let (a, b) = (Program::a(&hub), Program::b(&hub));
+    let (alice, bob) = (a.node.create_identity().await.unwrap(), b.node.create_identity().await.unwrap());
+    let only_alice = SecureChannelOptions::trust_only([alice.identifier()]);
+    let listener = b.node.create_secure_channel_listener(&bob, "listener", only_alice).await.unwrap();
+    let ((sender, mut begun), allowed) = (mpsc::unbounded_channel(), Arc::new(tokio::sync::Semaphore::new(0)));
+    b.node.start_worker("slow", Slow(sender, allowed.clone())).unwrap();
+    b.node.expose("slow", &listener).unwrap();
+    let to_a = b.connect(b.builder().expose("listener")).await;
+    let to_b = a.connect(a.builder()).await;
+    let only_bob = SecureChannelOptions::trust_only([bob.identifier()]);
+    let channel = a.node.create_secure_channel(&alice, route![&to_b, "listener"], only_bob).await.unwrap();
+    let mut context = a.node.context().unwrap();
+    for number in 0..3 {
+        context.send(route![&channel, "slow"], numbered(number, 10)).await.unwrap();
+    }
+    in_time(to_b.flushed()).await;
+    let end = storage.len("a_to_b");
+    assert_eq!(in_time(begun.recv()).await, Some(0));
+    // Both others are in the mailbox, the first is being handled: the handshake's two messages are all that was.
+    let delivered = || async { (to_a.stats().delivered.get() == end).then_some(()) };
+    eventually_async("all to be delivered", TIMEOUT, delivered).await;
+    let saved = async |index| {
+        let saved = || async { storage.saved("b", "a_to_b").filter(|saved| *saved == index) };
+        eventually_async("the index", TIMEOUT, saved).await;
+    };
+    saved(end - 3).await;
+    allowed.add_permits(1);
+    saved(end - 2).await;
+    allowed.add_permits(2);
+    saved(end).await;
+}
+
+#[tokio::test]
+async fn what_waits_for_a_worker_when_the_program_ends_comes_again() {
+    let storage = Storage::new(true, 1);
+    let (hub, (a, to_b), (b, to_a), _) = pair(&storage).await;
+    let mut unread = b.node.context().unwrap();
+    b.node.expose(unread.address(), &to_a).unwrap();
+    let mut context = a.node.context().unwrap();
+    for number in 0..3 {
+        context.send(route![&to_b, unread.address()], numbered(number, 10)).await.unwrap();
+    }
+    assert_eq!(in_time(unread.receive::<Numbered>()).await.unwrap().body().0.0, 0);
+    let delivered = || async { (to_a.stats().delivered.get() == 3).then_some(()) };
+    eventually_async("all to be delivered", TIMEOUT, delivered).await;
+    let address = unread.address().clone();
+    // The receiver goes first, then the stream: nothing is saved beyond what was read.
+    drop(unread);
+    drop(to_a);
+    b.node.shutdown().await;
+    assert_eq!(storage.saved("b", "a_to_b"), Some(1));
+    let again = Program::new(&hub.address(), ["b_to_a", "a_to_b"]);
+    let mut unread = again.node.context_at(&address).unwrap();
+    let _to_a = again.connect(again.builder().expose(&address)).await;
+    for number in [1, 2] {
+        assert_eq!(in_time(unread.receive::<Numbered>()).await.unwrap().body().0.0, number);
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_end_is_still_pushed() {
+    let storage = Storage::new(true, 1);
+    let (_hub, (a, to_b), _b, mut received) = pair(&storage).await;
+    let context = a.node.context().unwrap();
+    for number in 0..100 {
+        context.send_at_once(to_receiver(&to_b), numbered(number, 10_000)).unwrap();
+    }
+    drop(to_b);
+    for number in 0..100 {
+        assert_eq!(in_time(received.recv()).await.unwrap().body().0.0, number);
+    }
+    in_time(a.node.shutdown()).await;
+}
+
 /// A worker that never finishes, and holds what it has got.
 struct Stuck;
 

@@ -1,6 +1,6 @@
 //! Streams while the hub loses, fails and restarts.
 
-use super::service::Storage;
+use super::service::{MiniHub, Storage};
 use super::*;
 use postern_node::stream::Notice;
 use postern_testkit::in_time;
@@ -91,6 +91,7 @@ async fn a_hub_that_has_lost_its_streams_is_read_from_the_beginning() {
     for extended in [true, false] {
         let storage = Storage::new(extended, 1);
         let (mut hub, (a, to_b), (_b, to_a), mut received) = pair(&storage).await;
+        let address = hub.address();
         let mut context = a.node.context().unwrap();
         for number in 0..3 {
             context.send(to_receiver(&to_b), numbered(number, 0)).await.unwrap();
@@ -98,10 +99,15 @@ async fn a_hub_that_has_lost_its_streams_is_read_from_the_beginning() {
         }
         let saved = || async { storage.saved("b", "a_to_b").filter(|saved| *saved == 3) };
         postern_testkit::eventually_async("the index", postern_testkit::TIMEOUT, saved).await;
-        storage.lose();
+        // The place is known once it was told.
         hub = hub.restart(&storage).await;
         context.send(to_receiver(&to_b), numbered(3, 0)).await.unwrap();
-        assert_eq!(in_time(received.recv()).await.unwrap().body().0.0, 3);
+        drop(in_time(received.recv()).await.unwrap());
+        hub.stop().await;
+        storage.lose();
+        hub = MiniHub::start_at(&address, &storage).await;
+        context.send(to_receiver(&to_b), numbered(4, 0)).await.unwrap();
+        assert_eq!(in_time(received.recv()).await.unwrap().body().0.0, 4);
         let notices = std::iter::from_fn(|| to_a.notices().try_next());
         assert!(notices.into_iter().any(|notice| matches!(notice, Notice::Restarted { from: 0 })));
         hub.stop().await;
@@ -112,7 +118,7 @@ async fn a_hub_that_has_lost_its_streams_is_read_from_the_beginning() {
 async fn a_channel_over_a_stream_outlives_the_hubs_connection() {
     use postern_node::{Echoer, SecureChannelOptions};
     let storage = Storage::new(true, 1);
-    let hub = super::service::MiniHub::start(&storage).await;
+    let hub = MiniHub::start(&storage).await;
     let (a, b) = (Program::a(&hub), Program::b(&hub));
     let (alice, bob) = (a.node.create_identity().await.unwrap(), b.node.create_identity().await.unwrap());
     let only_alice = SecureChannelOptions::trust_only([alice.identifier()]);
