@@ -127,8 +127,9 @@ impl Queue {
         let confirmed: Vec<Queued> = state.records.drain(..count as usize).collect();
         state.bytes -= confirmed.iter().map(|queued| queued.record.len()).sum::<usize>();
         state.base += count;
-        self.settle(state);
+        // Before anybody learns that everything is confirmed.
         self.report.stats.confirmed.add(count);
+        self.settle(state);
         confirmed.iter().filter_map(|queued| queued.completion.as_ref()).for_each(Completion::taken);
     }
 
