@@ -7,7 +7,7 @@ use super::protocol::{BATCH_BYTES_MAX, Status, StreamReply, StreamRequest, encod
 use super::queue::Queue;
 use super::reply::{ANSWER_TIMEOUT, RemoteStream, Reply, ReplyPort, StreamSpec, answer, answer_timeout};
 use super::report::{Direction, Notice, Report};
-use super::window::Window;
+use super::window::SendWindow;
 use crate::core::Core;
 use postern_env::random;
 use postern_env::time;
@@ -104,7 +104,7 @@ impl Producer {
 
     /// With the extension: batches, some of them on the way at once.
     async fn push_batches(&mut self, link: &Link, mut port: ReplyPort, stream: &RemoteStream) -> StreamError {
-        let mut window = Window::from(self.queue.base());
+        let mut window = SendWindow::from(self.queue.base());
         let mut out_of_order = 0;
         loop {
             if let Err(error) = self.send_batches(link, &port, stream, &mut window).await {
@@ -136,7 +136,7 @@ impl Producer {
         link: &Link,
         port: &ReplyPort,
         stream: &RemoteStream,
-        window: &mut Window,
+        window: &mut SendWindow,
     ) -> Result<(), StreamError> {
         while let Some(records) = window.allowance(self.queue.end(), self.queue.unconfirmed().1) {
             let batch = self.queue.batch(window.next(), records, self.batch_bytes);
@@ -151,7 +151,7 @@ impl Producer {
     }
 
     /// Acts on an answer; false if the records on the way have to be sent again at once.
-    fn answered(&mut self, window: &mut Window, reply: StreamReply) -> Result<bool, StreamError> {
+    fn answered(&mut self, window: &mut SendWindow, reply: StreamReply) -> Result<bool, StreamError> {
         let (request_id, status, next_sequence, reason) = match reply {
             StreamReply::BatchPushed { request_id, status, next_sequence, reason } => {
                 (request_id, status, next_sequence, reason)

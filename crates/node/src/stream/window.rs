@@ -23,7 +23,7 @@ const ANOTHER_BATCH_RECORDS: usize = BATCH_RECORDS_MAX / 4;
 
 /// The batches on the way.
 #[derive(Default)]
-pub(super) struct Window {
+pub(super) struct SendWindow {
     batches: VecDeque<Batch>,
     /// Number of the record that is sent next.
     next: u64,
@@ -43,7 +43,7 @@ struct Batch {
     deadline: Instant,
 }
 
-impl Window {
+impl SendWindow {
     /// A window at a stream that may not know the producer, from this record on.
     pub(super) fn from(next: u64) -> Self {
         Self { next, ..Self::default() }
@@ -121,13 +121,13 @@ mod tests {
     use super::*;
     use postern_env::time;
 
-    fn send(window: &mut Window, id: u64, records: usize, bytes: usize) {
+    fn send(window: &mut SendWindow, id: u64, records: usize, bytes: usize) {
         window.sent(id, records, bytes, time::now());
     }
 
     #[test]
     fn one_batch_until_the_stream_knows_the_producer_then_several_if_they_pay() {
-        let mut window = Window::from(5);
+        let mut window = SendWindow::from(5);
         assert_eq!(window.allowance(5, 0), None);
         assert_eq!(window.allowance(6, 10), Some(BATCH_RECORDS_MAX));
         send(&mut window, 1, 1, 10);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_restart_sends_one_batch_first() {
-        let mut window = Window::from(0);
+        let mut window = SendWindow::from(0);
         send(&mut window, 1, 3, 10);
         window.stored(1, 3);
         send(&mut window, 2, 3, 10);
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_record_that_is_too_large_is_found_by_sending_one_by_one() {
-        let mut window = Window::from(0);
+        let mut window = SendWindow::from(0);
         send(&mut window, 1, 3, 10);
         assert!(!window.too_large(1, 0));
         assert_eq!(window.allowance(9, 100), Some(1));
