@@ -9,7 +9,7 @@
 //! A path may store what is sent along it, for hours. So a few handshakes stay open for their answers, and the peer that comes back
 //! and reads the oldest of them is connected at once.
 
-use super::peer::Event;
+use super::event::Event;
 use super::state::DeliveryOptions;
 use crate::address::Address;
 use crate::backoff::Backoff;

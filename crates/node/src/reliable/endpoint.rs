@@ -7,9 +7,9 @@
 
 use super::connector::DeliveryPath;
 use super::error::DeliveryError;
+use super::event::{Event, Held, PeerHandle};
 use super::handler::Handler;
-use super::handling::{Held, HeldTotals};
-use super::peer::{Event, Peer};
+use super::peer::Peer;
 use super::protocol::{ChannelNotice, HEADER_MAX, Message};
 use super::state::{DeliveryNotice, DeliveryOptions, PeerState};
 use super::storage_key::StorageKey;
@@ -25,11 +25,10 @@ use crate::router::Endpoint;
 use crate::secure_channel::ChannelKey;
 use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
-use bytes::Bytes;
 use postern_env::time::Duration;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Messages to one peer that wait to be stored; senders then wait. Those that wait together are stored together.
@@ -40,20 +39,8 @@ const CONTROLS_MAX: usize = 64;
 /// Notices that are looked at, of all senders together: chosen; many more than come from honest peers, at no cost worth counting.
 const HINT_RATE: Rate = Rate::new(64, Duration::from_millis(50));
 
-/// A message that waits to be stored, and who waits for it.
-pub(super) struct SendRequest {
-    pub(super) bodies: Vec<Bytes>,
-    pub(super) stored: oneshot::Sender<Result<Vec<super::MessageId>, DeliveryError>>,
-}
-
-/// How others reach the task of a peer.
-#[derive(Clone)]
-pub(super) struct PeerHandle {
-    pub(super) events: mpsc::UnboundedSender<Event>,
-    pub(super) sends: mpsc::Sender<SendRequest>,
-    pub(super) state: watch::Receiver<PeerState>,
-    held: Arc<HeldTotals>,
-}
+/// Notices that are kept for a program that is slow to read them; the oldest are dropped.
+const NOTICES_MAX: usize = 256;
 
 /// What all peers share.
 pub(super) struct Shared<S, H> {
@@ -76,7 +63,7 @@ impl<S: DeliveryStore, H: Handler<S>> Shared<S, H> {
         handler: H,
         options: DeliveryOptions,
     ) -> Self {
-        let (notices, _) = broadcast::channel(super::NOTICES_MAX);
+        let (notices, _) = broadcast::channel(NOTICES_MAX);
         let (core, stop) = (core.clone(), core.stopping.child_token());
         Self { core, store, key, channel_key, handler, options, notices, stop, peers: Mutex::default() }
     }

@@ -6,9 +6,9 @@
 //! ```
 
 use super::endpoint::Shared;
+use super::event::{Event, Held};
 use super::handler::{Handler, Received};
 use super::message_id::{Epoch, MessageId, Stamp};
-use super::peer::Event;
 use super::receiver::Mark;
 use super::state::DeliveryNotice;
 use super::store::{DeliveryStore, Draft, Incoming, Progress, StoreError};
@@ -21,40 +21,9 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use tokio::sync::mpsc;
-
-/// What waits in memory for one peer's tasks.
-#[derive(Default)]
-pub(super) struct HeldTotals {
-    messages: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-/// A message from a peer, counted as long as this lives.
-pub(super) struct Held {
-    bytes: usize,
-    totals: Arc<HeldTotals>,
-}
-
-impl Held {
-    /// Counts a message; nothing if that is too many, or too many bytes. Where nothing is held, any size is taken.
-    pub(super) fn count(totals: &Arc<HeldTotals>, bytes: usize, messages_max: usize, bytes_max: usize) -> Option<Self> {
-        let messages_before = totals.messages.fetch_add(1, Ordering::AcqRel);
-        let bytes_before = totals.bytes.fetch_add(bytes, Ordering::AcqRel);
-        let held = Self { bytes, totals: totals.clone() };
-        let fits = bytes_before == 0 || bytes_before + bytes <= bytes_max;
-        (messages_before < messages_max && fits).then_some(held)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.totals.messages.fetch_sub(1, Ordering::AcqRel);
-        self.totals.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
-    }
-}
 
 /// A message that waits for the handler.
 pub(super) struct Queued {

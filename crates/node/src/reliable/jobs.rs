@@ -1,9 +1,9 @@
 //! What one peer's task has asked of the store and not got yet. One of each kind at a time, so that what comes meanwhile is done
 //! together by the next: several messages are stored by one commit, and several acknowledgements need one sync.
 
-use super::DeliveryError;
-use super::endpoint::SendRequest;
-use super::message_id::{Epoch, Stamp};
+use super::error::DeliveryError;
+use super::event::SendRequest;
+use super::message_id::{Epoch, MessageId, Stamp};
 use super::receiver::Mark;
 use super::sender::Ready;
 use super::store::{Appended, StoreError, Usage};
@@ -77,7 +77,7 @@ impl Jobs {
 }
 
 impl SendRequest {
-    pub(super) fn answer(self, result: Result<Vec<super::MessageId>, DeliveryError>) {
+    pub(super) fn answer(self, result: Result<Vec<MessageId>, DeliveryError>) {
         // Who has given up waiting is not told; the messages are sent all the same.
         let _ = self.stored.send(result);
     }

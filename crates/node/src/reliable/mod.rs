@@ -75,8 +75,10 @@
 //! ```
 
 mod connector;
+mod current_channel;
 mod endpoint;
 mod error;
+mod event;
 mod handler;
 mod handling;
 mod jobs;
@@ -96,7 +98,7 @@ pub use error::DeliveryError;
 pub use handler::{Handler, Received};
 pub use memory_store::{MemoryDeliveryStore, MemoryTransaction};
 pub use message_id::{Epoch, MessageId, Stamp};
-pub use protocol::{DELIVERY, DELIVERY_NOTICE, Window};
+pub use protocol::{DELIVERY, DELIVERY_NOTICE, DeliveryWindow};
 pub use state::{DeliveryNotice, DeliveryOptions, NewEpochReason, PeerState};
 pub use storage_key::StorageKey;
 pub use store::{
@@ -113,16 +115,11 @@ use crate::router::Registration;
 use crate::secure_channel::{ChannelKey, SecureChannelListener};
 use crate::stream::Stream;
 use bytes::Bytes;
-use endpoint::{DeliveryEndpoint, NoticeEndpoint, Peers, SendRequest, Shared};
-use peer::Event;
+use endpoint::{DeliveryEndpoint, NoticeEndpoint, Peers, Shared};
+use event::{Event, SendRequest};
 use std::sync::Arc;
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-
-/// Notices that are kept for a program that is slow to read them; the oldest are dropped.
-const NOTICES_MAX: usize = 256;
-/// Calls of [`ReliableDelivery::send`] that are stored by one commit.
-const BATCH_MAX: usize = 256;
 
 /// The reliable deliveries of one identity in one node, to and from any number of peers. Clones are handles to the same; when the
 /// last is dropped everything ends as it would with the process: nothing that was stored is lost.

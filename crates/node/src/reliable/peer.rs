@@ -8,26 +8,25 @@
 //!                     jobs of the store
 //! ```
 
-use super::connector::{Connector, DeliveryPath, Suspicion};
-use super::endpoint::{SendRequest, Shared};
+use super::connector::Suspicion;
+use super::current_channel::{CurrentChannel, ended};
+use super::endpoint::Shared;
+use super::event::{Event, Held, SendRequest};
 use super::handler::Handler;
-use super::handling::{Handling, Held, Queued};
+use super::handling::{Handling, Queued};
 use super::jobs::{Jobs, Kind};
-use super::message_id::Epoch;
+use super::message_id::{Epoch, Stamp};
 use super::probe::{Doubt, Probe};
-use super::protocol::{ChannelNotice, DELIVERY, Message};
+use super::protocol::{ChannelNotice, DELIVERY, DeliveryWindow, Message};
 use super::receiver::{Arrival, Mark, Receiver};
 use super::sender::{Acknowledged, Resumed, Sender};
 use super::state::{DeliveryNotice, NewEpochReason, PeerState};
 use super::store::{DeliveryStore, StoreError, Usage};
 use crate::address::Address;
 use crate::identity::Identifier;
-use crate::local_message::OwnedMessage;
 use crate::rate_limit::{Rate, TokenBucket};
 use crate::route::Route;
-use crate::secure_channel::{SecureChannel, SecureChannelOptions};
 use crate::sync::BackpressureGate;
-use crate::undeliverable::Undeliverable;
 use postern_env::time::{self, Duration, Instant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,41 +43,8 @@ const NOTICE_RATE: Rate = Rate::new(4, Duration::from_secs(1));
 /// Notices about one peer that say what it did wrong.
 const WARNING_RATE: Rate = Rate::new(8, Duration::from_secs(1));
 
-/// What happens to the task of a peer.
-pub(super) enum Event {
-    /// A message came through a channel with it. `ended` is of the channel.
-    Message { channel: Address, ended: CancellationToken, message: Message, held: Held },
-    /// The handler has done with a message.
-    Handled { epoch: Epoch, mark: Mark },
-    /// A handler has stored a message for it.
-    Appended { sequence: u64, bytes: usize },
-    /// The program wants this node to connect.
-    Connect(DeliveryPath),
-    /// The program knows where this peer takes notices.
-    NoticeRoute(Route),
-    /// The connector has made a channel.
-    Opened(SecureChannel),
-    /// The connector's channel is gone.
-    Cut(Address),
-    /// The connector has failed.
-    NotConnected(Arc<str>),
-    /// A message came for an address of this node that leads nowhere.
-    Undeliverable(Address),
-    /// A test asks for the address of the channel.
-    #[cfg(test)]
-    AskChannel(std::sync::mpsc::Sender<Option<Address>>),
-    /// Somebody says that the channel is lost.
-    Hint(ChannelNotice),
-}
-
-/// The channel that is used.
-struct Current {
-    address: Address,
-    to_peer: Route,
-    ended: CancellationToken,
-    /// Its handle, if this node has made it.
-    own: Option<SecureChannel>,
-}
+/// Calls of [`ReliableDelivery::send`](super::ReliableDelivery::send) that are stored by one commit.
+const BATCH_MAX: usize = 256;
 
 /// The shared, the identity, and the ends of queues that a task begins with.
 pub(super) struct Peer<S: DeliveryStore, H> {
@@ -89,7 +55,7 @@ pub(super) struct Peer<S: DeliveryStore, H> {
     receiver: Receiver,
     queue: mpsc::Sender<Queued>,
     generation: Arc<AtomicU64>,
-    channel: Option<Current>,
+    channel: Option<CurrentChannel>,
     suspicion: Option<watch::Sender<Suspicion>>,
     notice_route: Option<Route>,
     gate: Option<Arc<BackpressureGate>>,
@@ -97,7 +63,7 @@ pub(super) struct Peer<S: DeliveryStore, H> {
     retry_at: Option<Instant>,
     jobs: Jobs,
     /// What is to be deleted.
-    acknowledge: Option<(u64, super::Stamp)>,
+    acknowledge: Option<(u64, Stamp)>,
     /// The highest sequence that is stored, on the disk or not.
     appended: u64,
     probe: Probe,
@@ -173,7 +139,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
             tokio::select! {
                 Some(event) = events.recv() => self.on_event(event).await,
                 done = self.jobs.next() => self.on_done(done).await,
-                _ = sends.recv_many(&mut requests, super::BATCH_MAX), if can_append && !sends.is_closed() => {
+                _ = sends.recv_many(&mut requests, BATCH_MAX), if can_append && !sends.is_closed() => {
                     self.begin_append(std::mem::take(&mut requests));
                 }
                 () = opened(self.gate.as_ref()) => self.gate = None,
@@ -254,94 +220,6 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
         self.channel.as_ref().is_some_and(|channel| channel.address == *address)
     }
 
-    fn connect(&mut self, path: DeliveryPath) {
-        let shared = &self.shared;
-        let (suspect, suspicion) = watch::channel(Suspicion::default());
-        let mut channel_options = SecureChannelOptions::trust_only([self.peer]);
-        channel_options.timeout = super::connector::handshake_lifetime(&path.0, &shared.options);
-        let connector = Connector {
-            core: shared.core.clone(),
-            key: shared.channel_key.clone(),
-            channel_options: Arc::new(channel_options),
-            options: shared.options,
-            path: path.0,
-            suspicion,
-            events: self.events.clone(),
-        };
-        // A connector of before ends, as nobody can tell it anything any more.
-        self.suspicion = Some(suspect);
-        let stop = shared.stop.clone();
-        shared.core.spawn(async move {
-            stop.run_until_cancelled(connector.run()).await;
-        });
-    }
-
-    fn on_opened(&mut self, channel: SecureChannel) {
-        self.shared.core.router.expose(&DELIVERY.into(), crate::origin::Origin::origin(&channel));
-        let to_peer = Route::from(channel.address()).then(DELIVERY);
-        let (address, ended) = (channel.address().clone(), channel.end());
-        self.use_channel(Current { address, to_peer, ended, own: Some(channel) });
-    }
-
-    /// Uses another channel from now on, and says Hello.
-    fn use_channel(&mut self, channel: Current) {
-        if let Some(old) = self.channel.replace(channel) {
-            match old.own {
-                Some(own) => own.close(),
-                None => self.shared.core.router.close(&old.address),
-            }
-        }
-        self.gate = None;
-        self.sender.forget_channel();
-        self.receiver.forget_channel();
-        self.probe.progress();
-        self.say_hello();
-    }
-
-    fn say_hello(&mut self) {
-        let hello = self.sender.hello();
-        self.transmit(&hello);
-    }
-
-    fn lose_channel(&mut self, reason: &str) {
-        if self.channel.take().is_some() {
-            self.state.connected_since = None;
-            self.state.last_error = Some(reason.into());
-            self.gate = None;
-            self.sender.forget_channel();
-            self.receiver.forget_channel();
-            self.probe.progress();
-            self.notify(&ChannelNotice::Waiting);
-        }
-    }
-
-    /// Tells the initiator that there is no channel, where it is known how.
-    fn notify(&mut self, notice: &ChannelNotice) {
-        let Some(route) = &self.notice_route else { return };
-        let (onward, payload) = (route.clone(), notice.encode().into());
-        let notice = OwnedMessage { onward, return_route: Route::new(), payload, source: None, completion: None };
-        let sent = self.shared.core.router.dispatch_local(notice);
-        if let Err(error) = sent.and_then(crate::delivery::Delivery::flush_without_waiting) {
-            tracing::debug!(%error, "the peer could not be notified");
-        }
-    }
-
-    /// Sends a message over the channel.
-    fn transmit(&mut self, message: &Message) {
-        let Some(channel) = &self.channel else { return };
-        let (onward, payload) = (channel.to_peer.clone(), message.encode().into());
-        let owned = OwnedMessage { onward, return_route: Route::new(), payload, source: None, completion: None };
-        match self.shared.core.router.dispatch_local(owned).and_then(crate::delivery::Delivery::flush_at_once) {
-            Ok(gate) => self.gate = gate.filter(|gate| gate.is_closed()),
-            Err(Undeliverable::Full) => {
-                self.sender.lost(message);
-                self.retry_at = Some(time::now() + RETRY_AFTER);
-            }
-            Err(Undeliverable::TooLarge) => tracing::warn!("the route of the channel takes no messages of this size"),
-            Err(error) => self.lose_channel(&error.to_string()),
-        }
-    }
-
     async fn on_message(&mut self, channel: Address, ended: CancellationToken, message: Message, held: Held) {
         if !self.is_current(&channel) {
             let is_hello = matches!(message, Message::Hello { .. });
@@ -349,7 +227,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
                 return tracing::debug!("a message over a channel that is not used for deliveries was ignored");
             }
             let to_peer = Route::from(&channel).then(DELIVERY);
-            self.use_channel(Current { address: channel, to_peer, ended, own: None });
+            self.use_channel(CurrentChannel { address: channel, to_peer, ended, own: None });
         }
         match message {
             Message::Hello { number, epoch, .. } => self.on_hello(number, epoch).await,
@@ -404,7 +282,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
     }
 
     /// The peer has handled everything up to a sequence.
-    fn delete(&mut self, sequence: u64, stamp: super::Stamp) {
+    fn delete(&mut self, sequence: u64, stamp: Stamp) {
         self.acknowledge = Some((sequence, stamp));
         self.state.unacknowledged_since = None;
         self.progress();
@@ -418,7 +296,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
         }
     }
 
-    async fn on_resume(&mut self, resumed: Resumed, window: super::Window) {
+    async fn on_resume(&mut self, resumed: Resumed, window: DeliveryWindow) {
         match resumed {
             Resumed::Ignored => {}
             Resumed::From(sequence, stamp) => match self.stamp(sequence).await {
@@ -441,7 +319,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
         }
     }
 
-    async fn stamp(&mut self, sequence: u64) -> Result<Option<super::Stamp>, StoreError> {
+    async fn stamp(&mut self, sequence: u64) -> Result<Option<Stamp>, StoreError> {
         match self.sender.known_stamp(sequence) {
             Some(stamp) => Ok(Some(stamp)),
             None => self.shared.store.stamp(&self.peer, sequence).await,
@@ -484,26 +362,6 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
         }
     }
 
-    /// Makes another channel, or asks the initiator to. The one that there is stays in use until then.
-    fn replace_channel(&mut self) {
-        match (&self.suspicion, &self.channel) {
-            (Some(suspicion), Some(channel)) => drop(suspicion.send_replace(Suspicion(Some(channel.address.clone())))),
-            (Some(_), None) => {}
-            (None, _) => self.notify(&ChannelNotice::Waiting),
-        }
-    }
-
-    fn on_hint(&mut self, notice: &ChannelNotice) {
-        let Some(own) = self.channel.as_ref().and_then(|channel| channel.own.as_ref()) else { return };
-        let concerns = match notice {
-            ChannelNotice::NoChannelAt(address) => own.peer_address().value() == &address[..],
-            ChannelNotice::Waiting => true,
-        };
-        if concerns && self.hints.take(HINT_RATE, self.shared.core.uptime()) {
-            self.replace_channel();
-        }
-    }
-
     fn warn(&mut self, notice: DeliveryNotice) {
         if self.warnings.take(WARNING_RATE, self.shared.core.uptime()) {
             self.shared.notice(notice);
@@ -526,11 +384,5 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-async fn ended(channel: Option<&Current>) {
-    match channel {
-        Some(channel) => channel.ended.cancelled().await,
-        None => std::future::pending().await,
-    }
-}
-
+mod channel;
 mod storage;

@@ -23,14 +23,14 @@ const WAITING: u8 = 1;
 
 /// How much may be unacknowledged at once. One message may always be, however large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct DeliveryWindow {
     /// So many messages.
     pub messages: u64,
     /// So many bytes of bodies.
     pub bytes: u64,
 }
 
-impl Window {
+impl DeliveryWindow {
     /// What both allow; at least one message.
     pub(super) fn smaller(self, other: Self) -> Self {
         Self { messages: self.messages.min(other.messages).max(1), bytes: self.bytes.min(other.bytes) }
@@ -43,7 +43,7 @@ pub(super) enum Message {
     /// What the sender has: counters `first … next − 1` of the epoch.
     Hello { number: u64, epoch: Epoch, first: u64, next: u64 },
     /// The answer to the Hello of that number: handled up to `last`, whose stamp that is.
-    Resume { number: u64, epoch: Epoch, last: u64, stamp: Stamp, window: Window },
+    Resume { number: u64, epoch: Epoch, last: u64, stamp: Stamp, window: DeliveryWindow },
     /// One of the program's messages.
     Data { epoch: Epoch, counter: u64, stamp: Stamp, body: Bytes },
     /// Handled, this one and all before it.
@@ -93,7 +93,7 @@ impl Message {
                 let (last, rest) = bare::read_uint(rest)?;
                 let (stamp, rest) = Stamp::read(rest)?;
                 let (messages, rest) = bare::read_uint(rest)?;
-                let window = Window { messages, bytes: bare::read_uint(rest)?.0 };
+                let window = DeliveryWindow { messages, bytes: bare::read_uint(rest)?.0 };
                 Self::Resume { number, epoch, last, stamp, window }
             }
             DATA => {
@@ -177,7 +177,7 @@ mod tests {
     fn messages() -> impl Strategy<Value = Message> {
         let epoch = || any::<[u8; 16]>().prop_map(Epoch::from_bytes);
         let stamp = || any::<[u8; 8]>().prop_map(Stamp::from_bytes);
-        let window = (any::<u64>(), any::<u64>()).prop_map(|(messages, bytes)| Window { messages, bytes });
+        let window = (any::<u64>(), any::<u64>()).prop_map(|(messages, bytes)| DeliveryWindow { messages, bytes });
         prop_oneof![
             (any::<u64>(), epoch(), 1u64.., any::<u64>()).prop_map(|(number, epoch, first, more)| Message::Hello {
                 number,
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn snapshots() {
         let (epoch, stamp) = (Epoch::from_bytes([0xee; 16]), Stamp::from_bytes([0x55; 8]));
-        let window = Window { messages: 256, bytes: 300 };
+        let window = DeliveryWindow { messages: 256, bytes: 300 };
         let (e, s) = ("ee".repeat(16), "55".repeat(8));
         for (message, hex) in [
             (Message::Hello { number: 7, epoch, first: 1, next: 300 }, format!("000107{e}01ac02")),

@@ -6,7 +6,7 @@
 //! ```
 
 use super::message_id::{Epoch, Stamp};
-use super::protocol::{Message, Window};
+use super::protocol::{DeliveryWindow, Message};
 use super::store::Incoming;
 
 /// While more wait to be handled, so many are acknowledged together: a sync costs milliseconds on many disks, and the sender has
@@ -22,7 +22,7 @@ pub(super) struct Mark {
 
 pub(super) struct Receiver {
     /// What the peer is told to have on the way at most.
-    window: Window,
+    window: DeliveryWindow,
     epoch: Option<Epoch>,
     received: u64,
     handled: Mark,
@@ -45,7 +45,7 @@ pub(super) enum Arrival {
 }
 
 impl Receiver {
-    pub(super) fn new(window: Window) -> Self {
+    pub(super) fn new(window: DeliveryWindow) -> Self {
         let (handled, synced) = (Mark::default(), None);
         Self {
             window,
@@ -144,7 +144,7 @@ impl Receiver {
 mod tests {
     use super::*;
 
-    const WINDOW: Window = Window { messages: 10, bytes: 1000 };
+    const WINDOW: DeliveryWindow = DeliveryWindow { messages: 10, bytes: 1000 };
 
     fn epoch(number: u8) -> Epoch {
         Epoch::from_bytes([number; 16])

@@ -5,7 +5,7 @@
 //! ```
 
 use super::message_id::{Epoch, Stamp};
-use super::protocol::{Message, Window};
+use super::protocol::{DeliveryWindow, Message};
 use super::store::Outgoing;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -24,9 +24,9 @@ pub(super) struct Sender {
     /// Everything up to here is on the disk.
     sendable: u64,
     /// Our own limit.
-    limit: Window,
+    limit: DeliveryWindow,
     /// What the peer takes as well.
-    window: Window,
+    window: DeliveryWindow,
     /// Number of the newest Hello, and what was acknowledged when it was sent.
     hello: (u64, u64),
     /// Whether that Hello waits for its Resume.
@@ -69,7 +69,7 @@ pub(super) enum Acknowledged {
 }
 
 impl Sender {
-    pub(super) fn new(record: Outgoing, limit: Window) -> Self {
+    pub(super) fn new(record: Outgoing, limit: DeliveryWindow) -> Self {
         let sendable = record.next - 1;
         let (hello, cursor) = ((0, record.acknowledged), record.acknowledged + 1);
         let (in_flight, buffer) = (VecDeque::new(), VecDeque::new());
@@ -170,7 +170,7 @@ impl Sender {
     }
 
     /// The peer has handled everything up to a sequence and takes so much at once: sends what is behind.
-    pub(super) fn resume(&mut self, sequence: u64, stamp: Stamp, window: Window) {
+    pub(super) fn resume(&mut self, sequence: u64, stamp: Stamp, window: DeliveryWindow) {
         self.awaiting = false;
         self.ready = true;
         self.window = self.limit.smaller(window);

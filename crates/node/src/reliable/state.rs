@@ -1,7 +1,7 @@
 //! What a program is told about its deliveries.
 
 use super::message_id::{Epoch, MessageId};
-use super::protocol::Window;
+use super::protocol::DeliveryWindow;
 use super::store::Usage;
 use crate::identity::Identifier;
 use postern_env::time::{Duration, Instant};
@@ -101,7 +101,7 @@ pub enum NewEpochReason {
 #[derive(Debug, Clone, Copy)]
 pub struct DeliveryOptions {
     /// What may be unacknowledged at once, in either direction, for each peer.
-    pub window: Window,
+    pub window: DeliveryWindow,
     /// Peers at once.
     pub peers: usize,
     /// After so long without an answer the peer is asked, over the same channel; after as long again a new channel is made. It
@@ -120,7 +120,7 @@ pub struct DeliveryOptions {
 }
 
 /// Unacknowledged messages and bytes: what a path of 40 MB/s and 50 ms holds.
-const WINDOW: Window = Window { messages: 1_024, bytes: 2 * 1024 * 1024 };
+const WINDOW: DeliveryWindow = DeliveryWindow { messages: 1_024, bytes: 2 * 1024 * 1024 };
 /// Peers at once: chosen; each has two tasks and at most two windows of messages in memory.
 const PEERS: usize = 1_024;
 /// Chosen: many times what a message and its acknowledgement take through a hub and a broker.

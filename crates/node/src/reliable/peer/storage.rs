@@ -2,7 +2,7 @@
 
 use super::super::DeliveryError;
 use super::super::MessageId;
-use super::super::endpoint::SendRequest;
+use super::super::event::SendRequest;
 use super::super::handler::Handler;
 use super::super::jobs::{Done, Kind};
 use super::super::sender::Ready;

@@ -1,6 +1,6 @@
 use super::*;
 
-const WINDOW: Window = Window { messages: 4, bytes: 1000 };
+const WINDOW: DeliveryWindow = DeliveryWindow { messages: 4, bytes: 1000 };
 
 fn epoch(number: u8) -> Epoch {
     Epoch::from_bytes([number; 16])
@@ -83,7 +83,7 @@ fn the_window_bounds_what_is_on_the_way() {
 fn the_peers_window_counts_too() {
     let mut sender = sender(10, 30);
     sender.hello();
-    sender.resume(10, Stamp::default(), Window { messages: 0, bytes: 0 });
+    sender.resume(10, Stamp::default(), DeliveryWindow { messages: 0, bytes: 0 });
     sender.fill((11..=20).map(|sequence| ready(sequence, 1)));
     assert_eq!(counters(&mut sender), [1]);
 }

@@ -43,7 +43,7 @@ fn nonsense_of_a_peer_changes_nothing() {
     alices.wait_until_acknowledged(&bob);
     let epoch = alices.block_on(alice.store.outgoing(&bob.identity.identifier())).unwrap().epoch;
     let other = Epoch::from_bytes([9; 16]);
-    let (stamp, window) = (Stamp::default(), Window { messages: 0, bytes: 0 });
+    let (stamp, window) = (Stamp::default(), DeliveryWindow { messages: 0, bytes: 0 });
     let nonsense = [
         Message::Acknowledge { epoch, counter: u64::MAX },
         Message::Acknowledge { epoch, counter: 2 },

@@ -5,7 +5,7 @@ use crate::core::Core;
 use crate::delivery::Delivery;
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId, Source};
-use crate::reliable::peer::Event;
+use crate::reliable::event::Event;
 use crate::route::Route;
 use crate::router::Endpoint;
 use crate::sync::lock;

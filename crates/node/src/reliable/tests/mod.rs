@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 fn quick() -> DeliveryOptions {
     let ms = Duration::from_millis;
     DeliveryOptions {
-        window: Window { messages: 16, bytes: 4096 },
+        window: DeliveryWindow { messages: 16, bytes: 4096 },
         first_probe: ms(50),
         longest_probe: ms(400),
         first_handshake_retry: ms(50),
