@@ -94,6 +94,8 @@ struct Session<'a> {
 struct Pull {
     request_id: u64,
     index: u64,
+    /// An answer without records before this came too early.
+    held_until: Instant,
     deadline: Instant,
 }
 
@@ -236,8 +238,10 @@ impl Consumer {
                 (StreamRequest::HeldPull(pull), Duration::from_millis(wait_ms))
             }
         };
-        let deadline = time::now() + hold + answer_timeout(BATCH_BYTES_MAX);
-        session.pull = Some(Pull { request_id, index, deadline });
+        let now = time::now();
+        let held_until = if session.stream.extended { now + hold / 2 } else { now + POLL_EVERY };
+        let deadline = now + hold + answer_timeout(BATCH_BYTES_MAX);
+        session.pull = Some(Pull { request_id, index, held_until, deadline });
         session.link.send(&session.stream.route, &session.port, request.encode()).await
     }
 
@@ -259,7 +263,8 @@ impl Consumer {
             session.answered = true;
             self.report.up(Direction::Receiving);
         }
-        if pulled.records.is_empty() && !session.stream.extended {
+        // A stream without the extension does not hold pulls; one that should and does not must not keep us busy.
+        if pulled.records.is_empty() && time::now() < pull.held_until {
             session.poll_at = time::now() + POLL_EVERY;
         }
         self.take(pull.index, pulled).await

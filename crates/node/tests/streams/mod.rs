@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod faults;
+mod owned;
 mod service;
 
 use postern_node::session::HubSession;
