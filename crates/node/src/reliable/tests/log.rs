@@ -146,7 +146,9 @@ impl Side {
             match self.core.router.dispatch(message) {
                 Ok(taken) => drop(taken.flush_at_once()),
                 Err(Undeliverable::UnknownAddress) => {
-                    drop(to.map(|address| undeliverable.send(Event::Undeliverable(address))))
+                    if let Some(address) = to {
+                        let _ = undeliverable.send(Event::Undeliverable(address));
+                    }
                 }
                 Err(_) => {}
             }

@@ -195,7 +195,9 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // Every task is dropped where it waits.
-        self.runtime.take().map(Runtime::shutdown_background);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

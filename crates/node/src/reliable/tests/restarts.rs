@@ -162,7 +162,9 @@ fn run(seed: u64) {
             kills[side] += 1;
             // The old process ends before the new one begins.
             let old = processes[side].runtime.take();
-            old.map(Runtime::shutdown_background);
+            if let Some(old) = old {
+                old.shutdown_background();
+            }
             processes[side] = start(side);
         }
     }
