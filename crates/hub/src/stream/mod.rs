@@ -75,7 +75,7 @@ impl KafkaStatus {
     /// Why Kafka does not work now, if it does not.
     pub(crate) fn trouble(&self) -> Option<String> {
         #[cfg(feature = "kafka")]
-        return self.health.trouble();
+        return self.health.trouble_here();
         #[cfg(not(feature = "kafka"))]
         None
     }

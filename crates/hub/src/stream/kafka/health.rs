@@ -4,7 +4,6 @@
 //! callbacks only. So the last cause is kept until something works again, and a vaguer one does not replace it.
 
 use crate::stream::kafka_settings::KafkaSettings;
-use postern_node::Counter;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -13,11 +12,10 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(crate) struct Health {
     username: String,
+    brokers: String,
     state: Mutex<State>,
     /// Asks for a probe now.
     pub(crate) suspect: Notify,
-    /// Errors that the callbacks reported.
-    pub(crate) reported: Counter,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +42,8 @@ enum Kind {
 impl Health {
     pub(crate) fn new(settings: &KafkaSettings) -> Self {
         let username = settings.username.clone().unwrap_or_else(|| "(no username)".into());
-        Self { username, state: Mutex::default(), suspect: Notify::new(), reported: Counter::default() }
+        let brokers = settings.brokers.clone();
+        Self { username, brokers, state: Mutex::default(), suspect: Notify::new() }
     }
 
     /// Why Kafka does not work now; nothing if it does, or may.
@@ -57,6 +56,11 @@ impl Health {
             (None, Some(cause)) => Some(cause.text.clone()),
             _ => None,
         }
+    }
+
+    /// The same for whoever runs the hub, with the brokers.
+    pub(crate) fn trouble_here(&self) -> Option<String> {
+        self.trouble().map(|trouble| format!("{trouble} (brokers: {})", self.brokers))
     }
 
     /// Something worked.
@@ -73,14 +77,13 @@ impl Health {
         let mut state = self.state();
         if state.is_up != Some(false) {
             let cause = state.cause.as_ref().map_or_else(unreachable, |cause| cause.text.clone());
-            tracing::error!(%cause, "Kafka does not work; its streams answer as unavailable until it does");
+            tracing::error!(brokers = self.brokers, %cause, "Kafka does not work; its streams answer as unavailable until it does");
         }
         state.is_up = Some(false);
     }
 
     /// librdkafka reports an error: of a connection, or of the cluster.
     pub(crate) fn report(&self, error: &KafkaError, reason: &str) {
-        self.reported.add(1);
         let Some(kind) = kind(error) else {
             return tracing::debug!(%error, reason, "librdkafka reported an error");
         };

@@ -50,8 +50,8 @@ pub(crate) struct KafkaLog {
     /// When the reader was last asked, and last assigned.
     asked: Instant,
     assigned: Option<Instant>,
-    /// A read found nothing and waits for this reader.
-    waiting: bool,
+    /// When to look again, for a reader whose turn it was not, or while Kafka does not work.
+    retry: Option<Instant>,
     first: u64,
     end: u64,
 }
@@ -76,13 +76,15 @@ enum Place {
 impl KafkaLog {
     pub(super) fn new(handles: Arc<Handles>, topic: String, partition: i32) -> Self {
         let at = TopicPartition { topic, partition };
-        let (asked, assigned) = (time::now(), None);
-        Self { handles, at, reader: Reader::Closed, asked, assigned, waiting: false, first: 0, end: 0 }
+        let asked = time::now();
+        Self { handles, at, reader: Reader::Closed, asked, assigned: None, retry: None, first: 0, end: 0 }
     }
 
     /// Begins to read from an index, unless another reader's turn is not over.
     fn assign(&mut self, from: u64) {
-        if self.assigned.is_some_and(|assigned| time::since(assigned) < TURN) {
+        let turn = self.assigned.map(|assigned| assigned + TURN).filter(|turn| *turn > time::now());
+        if turn.is_some() {
+            self.retry = turn;
             return;
         }
         self.assigned = Some(time::now());
@@ -178,7 +180,7 @@ impl Log for KafkaLog {
 
     async fn read(&mut self, from: u64, extent: Extent) -> Result<Option<Batch>> {
         self.asked = time::now();
-        let read = match &self.reader {
+        match &self.reader {
             Reader::Open(_) => self.read_open(from, extent),
             Reader::Outside(at, batch) if *at == from => {
                 let batch = batch.clone();
@@ -186,18 +188,16 @@ impl Log for KafkaLog {
                 self.assigned = None;
                 Ok(Some(batch))
             }
-            Reader::Closed | Reader::Outside(..) => match self.handles.client.health.trouble() {
-                // It waits, as it does for a record: Kafka may be back before its time is over.
-                Some(_) => Ok(None),
-                None => {
-                    self.assign(from);
-                    Ok(None)
+            Reader::Closed | Reader::Outside(..) => {
+                // While Kafka does not work the pull waits, as for a record: it may be back before the time is over.
+                match self.handles.client.health.trouble() {
+                    Some(_) => self.retry = Some(time::now() + RETRY),
+                    None => self.assign(from),
                 }
-            },
+                Ok(None)
+            }
             Reader::Changing(_) => Ok(None),
-        };
-        self.waiting = matches!(read, Ok(None));
-        read
+        }
     }
 
     fn has_settled(&self) -> bool {
@@ -209,36 +209,23 @@ impl Log for KafkaLog {
     }
 
     async fn arrived(&mut self) {
-        let turn = self.assigned.map_or(self.asked, |assigned| assigned + TURN);
-        let place = match &mut self.reader {
+        let retry = until(self.retry);
+        match &mut self.reader {
             Reader::Changing(work) => {
                 let place = work.await.unwrap_or_else(|_| Err(StorageError::unavailable("the hub is stopping")));
-                Some(place)
+                self.changed(place);
             }
-            Reader::Open(reader) if self.waiting => {
+            Reader::Open(reader) => {
                 tokio::select! {
                     () = reader.arrived() => {}
-                    () = time::sleep_until(turn.max(time::now() + TURN)), if !reader.is_at_end() => {}
-                    () = time::sleep_until(self.asked + IDLE) => {}
+                    () = retry => self.retry = None,
+                    () = time::sleep_until(self.asked + IDLE) => self.close(),
                 }
-                None
             }
-            Reader::Open(_) => {
-                time::sleep_until(self.asked + IDLE).await;
-                None
+            Reader::Outside(..) | Reader::Closed => {
+                retry.await;
+                self.retry = None;
             }
-            Reader::Outside(..) | Reader::Closed if self.waiting => {
-                time::sleep(if self.handles.client.health.trouble().is_some() { RETRY } else { TURN }).await;
-                None
-            }
-            Reader::Outside(..) | Reader::Closed => std::future::pending().await,
-        };
-        if let Some(place) = place {
-            self.changed(place);
-        }
-        if time::since(self.asked) >= IDLE && matches!(self.reader, Reader::Open(_)) {
-            self.close();
-            self.waiting = false;
         }
     }
 
@@ -262,6 +249,13 @@ impl Drop for KafkaLog {
             let (handles, at) = (self.handles.clone(), self.at.clone());
             task::spawn_blocking(move || unassign(&handles.consumer, &at, Reader::Open(reader)));
         }
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
