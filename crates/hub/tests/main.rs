@@ -2,7 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
-#[cfg(feature = "kafka")]
-mod kafka;
 mod mailbox;
 mod streams;
