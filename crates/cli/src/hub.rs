@@ -16,10 +16,11 @@ pub(crate) struct HubArguments {
     /// The address of the health check (/healthz) and the metrics (/metrics).
     #[arg(long, value_name = "HOST:PORT")]
     status: Option<String>,
-    /// The directory for the hub's identity and its mailboxes; without it both are lost when it stops.
+    /// The directory for the hub's identity, its mailboxes and streams; without it all are lost when it stops.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// A TOML file with listen, status, data, relay_prefix, drain_seconds and a table of limits; arguments override it.
+    /// A TOML file with listen, status, data, relay_prefix, drain_seconds and the tables limits, streams and kafka;
+    /// arguments override it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

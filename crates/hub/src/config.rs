@@ -3,7 +3,7 @@
 //! Unknown keys are errors, so a misspelt limit never goes unnoticed.
 
 use crate::mailbox::Capacity;
-use crate::stream::{Quotas, StreamSettings};
+use crate::stream::{KafkaSettings, Quotas, StreamSettings};
 use postern_env::fs;
 use postern_node::Limits;
 use postern_node::mailbox::EXPIRY;
@@ -44,6 +44,7 @@ pub struct HubConfig {
     pub drain_seconds: u64,
     pub(crate) limits: HubLimits,
     pub(crate) streams: StreamSettings,
+    pub(crate) kafka: Option<KafkaSettings>,
 }
 
 /// The limits that a file can set; what is absent has the default.
@@ -68,6 +69,7 @@ impl Default for HubConfig {
             drain_seconds: 10,
             limits: HubLimits::default(),
             streams: StreamSettings::default(),
+            kafka: None,
         }
     }
 }
@@ -87,6 +89,9 @@ pub enum ConfigError {
     /// It is not TOML, or has an unknown key or a value of the wrong type.
     #[error("invalid hub configuration: {0}")]
     Parse(#[from] toml::de::Error),
+    /// A setting, or settings together, that cannot be used.
+    #[error("invalid hub configuration: {0}")]
+    Invalid(String),
 }
 
 impl HubConfig {
@@ -102,9 +107,13 @@ impl HubConfig {
     /// Reads a configuration text.
     ///
     /// # Errors
-    /// [`ConfigError::Parse`], with the line of the mistake.
+    /// [`ConfigError::Parse`], with the line of the mistake, or [`ConfigError::Invalid`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Ok(toml::from_str(text)?)
+        let config: Self = toml::from_str(text)?;
+        if let Some(kafka) = &config.kafka {
+            kafka.check().map_err(ConfigError::Invalid)?;
+        }
+        Ok(config)
     }
 
     /// The limits of the hub's node.

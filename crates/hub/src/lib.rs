@@ -110,6 +110,7 @@ impl Hub {
             node: node.clone(),
             mailbox: stats,
             streams: Arc::new(StreamStats::default()),
+            kafka: None,
             draining: watching,
         };
         match serve(config, &identity, database, status).await {
@@ -186,7 +187,7 @@ async fn serve(
     config: &HubConfig,
     identity: &Identity,
     database: StreamDatabase,
-    status: status::Status,
+    mut status: status::Status,
 ) -> Result<(TcpListener, Option<SocketAddr>), HubError> {
     let node = status.node.clone();
     // Authentication only: every service decides itself what an identity may do.
@@ -204,6 +205,10 @@ async fn serve(
     let exposure = Exposure { connections: listener.origin(), channels: channels.origin(), anonymous: true };
     let streams = stream::start_embedded(&node, &database, config.quotas(), exposure, status.streams.clone()).await;
     streams.map_err(|reason| HubError::Streams { reason })?;
+    if let Some(settings) = &config.kafka {
+        let started = stream::start_kafka(&node, &database, settings, config.quotas(), exposure).await;
+        status.kafka = Some(started.map_err(|reason| HubError::Streams { reason })?);
+    }
     let status = match &config.status {
         Some(address) => Some(status::serve(address, status).await?),
         None => None,

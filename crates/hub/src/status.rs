@@ -1,9 +1,10 @@
-//! The status port: a health check for load balancers (503 while the hub drains), and metrics for Prometheus.
+//! The status port: a health check for load balancers (503 while the hub drains, or Kafka does not work), and metrics for
+//! Prometheus.
 //!
 //! It serves plain HTTP and shows counters only: no identifier, address or relay name.
 
 use crate::mailbox::MailboxStats;
-use crate::stream::StreamStats;
+use crate::stream::{KafkaStatus, StreamStats};
 use crate::{HubError, metrics};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -21,6 +22,8 @@ pub(crate) struct Status {
     pub(crate) node: Node,
     pub(crate) mailbox: Arc<MailboxStats>,
     pub(crate) streams: Arc<StreamStats>,
+    /// Set once the services on Kafka are there, if they are configured.
+    pub(crate) kafka: Option<KafkaStatus>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
@@ -41,14 +44,20 @@ pub(crate) async fn serve(address: &str, status: Status) -> Result<SocketAddr, H
 }
 
 async fn healthz(State(status): State<Status>) -> impl IntoResponse {
-    match *status.draining.borrow() {
-        false => (StatusCode::OK, "ok\n"),
-        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    if *status.draining.borrow() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned());
+    }
+    match status.kafka.as_ref().and_then(KafkaStatus::trouble) {
+        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("kafka: {trouble}\n")),
+        None => (StatusCode::OK, "ok\n".to_owned()),
     }
 }
 
 async fn metrics(State(status): State<Status>) -> impl IntoResponse {
     let mut text = metrics::render(status.node.stats(), &status.mailbox);
     metrics::render_streams(&mut text, "stream", &status.streams);
+    if let Some(kafka) = &status.kafka {
+        metrics::render_streams(&mut text, "kafka_stream", &kafka.stats);
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -34,14 +34,20 @@ impl What {
 /// The directory of the Python modules from Debian's packages.
 const MODULES: &str = "/usr/lib/python3/dist-packages";
 
-/// For building every program: some of their dependencies are C.
-const BUILD: &[Prerequisite] = &[needs("cc", &["gcc", "libc6-dev"]), needs("make", &["make"])];
+/// For building every program: some of their dependencies are C. `postern` links OpenSSL and zlib, for Kafka.
+const BUILD: &[Prerequisite] = &[
+    needs("cc", &["gcc", "libc6-dev"]),
+    needs("c++", &["g++"]),
+    needs("make", &["make"]),
+    needs("pkg-config", &["pkg-config"]),
+    links("openssl", &["libssl-dev"]),
+    links("zlib", &["zlib1g-dev"]),
+];
 
 /// For building the app, additionally; Node.js builds the page of its window.
 const APP: &[Prerequisite] = &[
     needs("node", &["nodejs"]),
     needs("npm", &["npm"]),
-    needs("pkg-config", &["pkg-config"]),
     links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"]),
 ];
 

@@ -12,21 +12,21 @@
 //! Never: more than a bounded number of appends on the way and of pulls held; what is above that is refused at once.
 
 mod appends;
+mod consume;
 mod refusal;
 
 use super::access::{Access, Client};
 use super::producers::{Producers, Verdict};
 use super::pulls::{HeldPulls, Pull, PullFrom};
 use super::stats::StreamStats;
-use super::storage::{Batch, Extent, Log, StorageError};
+use super::storage::{Log, StorageError};
 use appends::{Appends, Origin, Waiter};
 use bytes::Bytes;
+use consume::extent;
 use postern_env::time::{self, Duration, Instant};
 use postern_node::identity::{Identifier, Timestamp};
 use postern_node::rate_limit::{Rate, RateLimiter};
-use postern_node::stream::{
-    BATCH_BYTES_MAX, BATCH_RECORDS_MAX, HOLD_MS_MAX, HeldPull, PushBatch, Status, StreamReply, StreamRequest,
-};
+use postern_node::stream::{BATCH_BYTES_MAX, PushBatch, Status, StreamReply, StreamRequest};
 use postern_node::{Context, ContextError, Counter, Route, Routed};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -229,7 +229,7 @@ impl<L: Log> Partition<L> {
             return Err(refusal::too_large());
         }
         let bytes = records.iter().map(Vec::len).sum();
-        if self.appends.has_room(bytes) { Ok(()) } else { Err(refusal::busy(self.place.log.trouble())) }
+        if self.appends.has_room(records.len(), bytes) { Ok(()) } else { Err(refusal::busy(self.place.log.trouble())) }
     }
 
     fn push_one(&mut self, request_id: u64, data: Vec<u8>, reply_to: Route) {
@@ -284,69 +284,6 @@ impl<L: Log> Partition<L> {
         self.send(waiter.reply_to.clone(), &waiter.reply(result, &self.producers));
     }
 
-    async fn held_pull(&mut self, pull: HeldPull, reply_to: Route) {
-        let HeldPull { request_id, consumer, index, limit, max_bytes, wait_ms } = pull;
-        let wait = Duration::from_millis(wait_ms.min(HOLD_MS_MAX));
-        let (from, deadline) = (PullFrom::Consumer(consumer), time::now() + wait);
-        let extent = extent(limit, max_bytes);
-        self.pull(Pull { from, request_id, index, extent, reply_to, deadline }).await;
-    }
-
-    async fn pull(&mut self, pull: Pull) {
-        self.asked = self.asked.max(pull.index);
-        self.pulls.remove_of(pull.from);
-        if let Some(pull) = self.try_pull(pull).await
-            && let Some(replaced) = self.pulls.insert(pull)
-        {
-            self.answer_with_nothing(&replaced);
-        }
-    }
-
-    async fn serve_pulls(&mut self) {
-        for pull in self.pulls.take() {
-            if let Some(pull) = self.try_pull(pull).await {
-                self.pulls.insert(pull);
-            }
-        }
-    }
-
-    /// Answers a pull, unless there is nothing for it yet and it may wait.
-    async fn try_pull(&mut self, pull: Pull) -> Option<Pull> {
-        match self.place.log.read(pull.index, pull.extent).await {
-            Ok(Some(batch)) => self.answer_pull(&pull, batch),
-            Ok(None) if pull.from == PullFrom::Unnamed && self.place.log.has_settled() => {
-                self.answer_with_nothing(&pull);
-            }
-            Ok(None) => return Some(pull),
-            Err(error) => {
-                self.shared.stats.errors.add(1);
-                self.send(pull.reply_to.clone(), &refusal::pull(&pull, &error));
-            }
-        }
-        None
-    }
-
-    fn answer_pull(&mut self, pull: &Pull, batch: Batch) {
-        let Batch { first, next, records } = batch;
-        self.asked = self.asked.max(next);
-        self.shared.stats.consumed.add(records.len() as u64);
-        self.shared.stats.consumed_bytes.add(records.iter().map(|record| record.data.len() as u64).sum());
-        let request_id = pull.request_id;
-        let reply = match pull.from {
-            PullFrom::Unnamed => StreamReply::Pulled { request_id, records },
-            PullFrom::Consumer(_) => {
-                let (status, reason) = (Status::Done, String::new());
-                StreamReply::HeldPulled { request_id, status, first, next, records, reason }
-            }
-        };
-        self.send(pull.reply_to.clone(), &reply);
-    }
-
-    fn answer_with_nothing(&mut self, pull: &Pull) {
-        let first = self.place.log.first().min(pull.index);
-        self.answer_pull(pull, Batch { first, next: pull.index, records: Vec::new() });
-    }
-
     /// Answers what has waited long enough.
     fn answer_due(&mut self) {
         let now = time::now();
@@ -397,11 +334,6 @@ impl<L: Log> Partition<L> {
             counter.sub(before.saturating_sub(now));
         }
     }
-}
-
-fn extent(records: u64, bytes: u64) -> Extent {
-    let clamp = |value: u64, max: usize| usize::try_from(value).unwrap_or(max).clamp(1, max);
-    Extent { records: clamp(records, BATCH_RECORDS_MAX), bytes: clamp(bytes, BATCH_BYTES_MAX) }
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -10,6 +10,8 @@
 //! In: requests to create, requests to share that partitions pass on, and what came of creating. Out: partitions, and answers
 //! that they send. Never: a stream that is reached over a plain connection although it belongs to somebody.
 
+mod sweep;
+
 use super::access::{Access, Client, SHARED_MAX, is_valid_name};
 use super::database::{CatalogEntry, StreamDatabase};
 use super::partition::{Control, Partition, Place, ShareRequest, Shared};
@@ -371,34 +373,6 @@ impl<S: StreamStorage> Service<S> {
                 Status::Done
             }
             Err(error) => error.status,
-        }
-    }
-
-    /// Notes which streams were used, and deletes those that nobody has used for so long that their records have expired.
-    async fn sweep(&mut self) {
-        self.limiter.forget_idle(time::since(self.started));
-        let expired = Timestamp::now().0.saturating_sub(self.options.quotas.expiry.as_secs());
-        let used = self.streams.iter().map(|(name, stream)| (name.clone(), Timestamp(stream.used.get()))).collect();
-        if self.database.set_used(S::SERVICE, used).await.is_err() {
-            return;
-        }
-        let is_unused = |(name, stream): &(&String, &Stream)| {
-            stream.used.get() < expired && !self.creating.contains_key(name.as_str())
-        };
-        let unused: Vec<String> = self.streams.iter().filter(is_unused).map(|(name, _)| name.clone()).collect();
-        for name in unused {
-            // Its partitions end with this.
-            self.streams.remove(&name);
-            let (deletion, database) = (self.options.storage.delete(name.clone()), self.database.clone());
-            task::spawn(async move {
-                let deleted = async {
-                    deletion.await?;
-                    database.delete_stream(S::SERVICE, name).await
-                };
-                if let Err(error) = deleted.await {
-                    tracing::warn!(%error, "a stream that nobody uses could not be deleted; the next start tries again");
-                }
-            });
         }
     }
 }

@@ -13,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const APPENDS: usize = 64;
 /// Bytes of them: room for eight of the largest batches.
 const APPEND_BYTES: usize = 8 * 1024 * 1024;
+/// What a record counts besides its data: about what the hub and librdkafka keep for each, so that empty records count.
+const OVERHEAD: usize = 128;
 /// Requests that wait for one append: its own, and repetitions. The oldest are not answered.
 const WAITING: usize = 8;
 /// After this time a push is answered as not confirmed: chosen, less than a client waits for an answer. Its records may still be
@@ -109,7 +111,8 @@ impl Appends {
         Self { on_the_way: VecDeque::new(), bytes: 0, done: None, budget }
     }
 
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, records: usize, bytes: usize) -> bool {
+        let bytes = bytes + records * OVERHEAD;
         self.on_the_way.len() < APPENDS
             && self.bytes + bytes <= APPEND_BYTES
             && self.budget.available_permits() >= kib(bytes) as usize
@@ -117,8 +120,9 @@ impl Appends {
 
     pub(crate) fn push(&mut self, work: Pending<u64>, origin: Origin, records: u64, bytes: usize, reply_to: Route) {
         let waiting = [origin.waiter(reply_to)].into();
-        let budget = self.budget.clone().try_acquire_many_owned(kib(bytes)).ok();
-        self.bytes += bytes;
+        let counted = bytes + records as usize * OVERHEAD;
+        let budget = self.budget.clone().try_acquire_many_owned(kib(counted)).ok();
+        self.bytes += counted;
         self.on_the_way.push_back(OnTheWay { work, origin, records, bytes, waiting, _budget: budget });
     }
 
@@ -150,7 +154,7 @@ impl Appends {
     pub(crate) fn take_done(&mut self) -> Option<Done> {
         let result = self.done.take()?;
         let OnTheWay { origin, records, bytes, waiting, .. } = self.on_the_way.pop_front()?;
-        self.bytes -= bytes;
+        self.bytes -= bytes + records as usize * OVERHEAD;
         Some(Done { result, origin, records, bytes, waiting })
     }
 
