@@ -60,7 +60,7 @@ pub enum StreamReply {
         /// Which partition.
         partition: u64,
     },
-    /// Of a [`StreamRequest::Push`].
+    /// Of a [`StreamRequest::Push`](super::StreamRequest::Push).
     Pushed {
         /// Of the request.
         request_id: u64,
@@ -69,14 +69,14 @@ pub enum StreamReply {
         /// Where; 0 if it was not stored.
         index: u64,
     },
-    /// Of a [`StreamRequest::Pull`].
+    /// Of a [`StreamRequest::Pull`](super::StreamRequest::Pull).
     Pulled {
         /// Of the request.
         request_id: u64,
         /// What there was.
         records: Vec<Record>,
     },
-    /// Of a [`PushBatch`].
+    /// Of a [`PushBatch`](super::PushBatch).
     BatchPushed {
         /// Of the request.
         request_id: u64,
@@ -87,7 +87,7 @@ pub enum StreamReply {
         /// Why not, for people; empty if it was done.
         reason: String,
     },
-    /// Of a [`HeldPull`].
+    /// Of a [`HeldPull`](super::HeldPull).
     HeldPulled {
         /// Of the request.
         request_id: u64,
@@ -102,7 +102,7 @@ pub enum StreamReply {
         /// Why not, for people; empty if it was done.
         reason: String,
     },
-    /// Of a [`StreamRequest::Share`].
+    /// Of a [`StreamRequest::Share`](super::StreamRequest::Share).
     Shared {
         /// Of the request.
         request_id: u64,

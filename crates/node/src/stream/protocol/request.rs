@@ -46,7 +46,7 @@ pub enum StreamRequest {
     Share {
         /// The answer carries it too.
         request_id: u64,
-        /// At most [`SHARE_MAX`].
+        /// At most [`SHARE_MAX`](super::SHARE_MAX).
         identities: Vec<Identifier>,
     },
 }
@@ -60,7 +60,7 @@ pub struct PushBatch {
     pub producer: [u8; 16],
     /// Number of the first record, among those of this producer.
     pub sequence: u64,
-    /// At most [`BATCH_RECORDS_MAX`] and [`BATCH_BYTES_MAX`].
+    /// At most [`BATCH_RECORDS_MAX`](super::BATCH_RECORDS_MAX) and [`BATCH_BYTES_MAX`](super::BATCH_BYTES_MAX).
     pub records: Vec<Vec<u8>>,
 }
 
@@ -77,7 +77,7 @@ pub struct HeldPull {
     pub limit: u64,
     /// At most so many bytes, unless the first record is larger.
     pub max_bytes: u64,
-    /// At most [`HOLD_MS_MAX`].
+    /// At most [`HOLD_MS_MAX`](super::HOLD_MS_MAX).
     pub wait_ms: u64,
 }
 
