@@ -45,11 +45,8 @@ const BUILD: &[Prerequisite] = &[
 ];
 
 /// For building the app, additionally; Node.js builds the page of its window.
-const APP: &[Prerequisite] = &[
-    needs("node", &["nodejs"]),
-    needs("npm", &["npm"]),
-    links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"]),
-];
+const APP: &[Prerequisite] =
+    &[needs("node", &["nodejs"]), needs("npm", &["npm"]), links("webkit2gtk-4.1", &["libwebkit2gtk-4.1-dev"])];
 
 /// What the tests start.
 const TESTS: &[Prerequisite] = &[

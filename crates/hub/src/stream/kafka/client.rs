@@ -25,6 +25,8 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const BLOCKING_CALLS: usize = 16;
 /// Bytes of a request to the broker: the largest record, and room for headers.
 const MESSAGE_BYTES: &str = "1048576";
+/// KiB of records that are fetched ahead for a partition: little, before clients ask for it.
+const FETCHED_AHEAD_KIB: &str = "256";
 
 /// What handles tell the hub.
 pub(crate) struct HubContext {
@@ -110,8 +112,7 @@ impl KafkaClient {
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
             .set("allow.auto.create.topics", "false")
-            // Per partition: little is fetched ahead of what clients ask for.
-            .set("queued.max.messages.kbytes", "256")
+            .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB)
             .set("fetch.message.max.bytes", MESSAGE_BYTES)
             .set("fetch.max.bytes", "16777216")
             // A partition that is added waits for the request of the others to end, and one that was full for this time.
