@@ -81,7 +81,7 @@ impl StreamBuilder {
     }
 
     /// Lets these identities use the streams too. Only for streams that are created over a secure channel with the hub, as its
-    /// identity: they belong to it. At most [`SHARE_MAX`](super::SHARE_MAX).
+    /// identity: they belong to it; otherwise the stream stays down with [`StreamError::CannotShare`].
     pub fn share_with(mut self, identifiers: impl IntoIterator<Item = Identifier>) -> Self {
         self.share_with.extend(identifiers);
         self

@@ -64,6 +64,11 @@ pub enum StreamError {
         /// The hub's reason, without control characters and at most 500 characters.
         reason: String,
     },
+    /// Streams that were to be shared with identities would be open to everybody.
+    #[error(
+        "the streams cannot be shared with identities: that takes a hub of Postern and a secure channel with it          (a session that is kept as an identity)"
+    )]
+    CannotShare,
     /// The stream, its session with the hub or its node was stopped.
     #[error("the stream, its session with the hub, or the node was stopped")]
     Stopped,

@@ -111,6 +111,11 @@ impl Link {
         self.source.as_ref().map(|source| source.origin)
     }
 
+    /// Whether the hub knows by it who we are.
+    pub(super) fn is_authenticated(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.peer.is_some())
+    }
+
     /// Waits until it has ended.
     pub(super) async fn ended(&self) {
         match &self.source {

@@ -2,7 +2,7 @@
 
 use super::error::StreamError;
 use super::path::Link;
-use super::protocol::{EXTENDED_PREFIX, IndexReply, StreamReply, StreamRequest};
+use super::protocol::{EXTENDED_PREFIX, IndexReply, SHARE_MAX, Status, StreamReply, StreamRequest};
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::Delivery;
@@ -134,6 +134,9 @@ pub(super) struct RemoteStream {
 impl StreamSpec {
     /// Creates the stream, or finds it.
     pub(super) async fn create(&self, link: &Link, port: &mut ReplyPort) -> Result<RemoteStream, StreamError> {
+        if !self.share_with.is_empty() && !link.is_authenticated() {
+            return Err(StreamError::CannotShare);
+        }
         let name = Some(self.name.clone());
         let request = match self.partition {
             None => StreamRequest::Create { name },
@@ -163,19 +166,26 @@ impl StreamSpec {
         port: &mut ReplyPort,
         stream: &RemoteStream,
     ) -> Result<(), StreamError> {
-        if self.share_with.is_empty() || !stream.extended {
-            return Ok(());
+        if !self.share_with.is_empty() && !stream.extended {
+            return Err(StreamError::CannotShare);
         }
-        /// There is one request, so any number does.
-        const NUMBER: u64 = 0;
-        let request = StreamRequest::Share { request_id: NUMBER, identities: self.share_with.clone() };
-        link.send(&stream.route, port, request.encode()).await?;
-        let status = answer(link, port, (&self.name, ANSWER_TIMEOUT), |reply| match reply {
-            Reply::Stream(StreamReply::Shared { request_id: NUMBER, status }, _) => Some(Ok(status)),
-            _ => None,
-        })
-        .await?;
-        tracing::debug!(stream = %self.name, ?status, "shared the stream");
+        for (number, identities) in (0..).zip(self.share_with.chunks(SHARE_MAX)) {
+            let request = StreamRequest::Share { request_id: number, identities: identities.to_vec() };
+            link.send(&stream.route, port, request.encode()).await?;
+            let status = answer(link, port, (&self.name, ANSWER_TIMEOUT), |reply| match reply {
+                Reply::Stream(StreamReply::Shared { request_id, status }, _) if request_id == number => {
+                    Some(Ok(status))
+                }
+                _ => None,
+            });
+            match status.await? {
+                Status::Done => {}
+                Status::Denied => {
+                    tracing::debug!(stream = %self.name, "the stream belongs to somebody else, who shares it");
+                }
+                status => return Err(StreamError::refused("share", &self.name, Some(status), "")),
+            }
+        }
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Owner {
 async fn a_stream_of_an_identity_is_for_whom_it_is_shared_with() {
     let hub = hub("127.0.0.1:0", None).await;
     let (alice, bob, carol) = (Owner::at(&hub).await, Owner::at(&hub).await, Owner::at(&hub).await);
-    let streams = Stream::new(&alice.node).share_with([bob.identifier]);
+    let streams = Stream::new(&alice.node).share_with([alice.identifier; 100]).share_with([bob.identifier]);
     let to_bob = streams.connect(&alice.hub, "a_to_b", "b_to_a").await.unwrap();
     alice.node.context().unwrap().send(to_receiver(&to_bob), numbered(7, 10)).await.unwrap();
     let mut received = receiver(&bob.node);
@@ -48,6 +48,27 @@ async fn a_stream_of_an_identity_is_for_whom_it_is_shared_with() {
     let connection = carol.node.tcp_connect(hub.local_addr().to_string()).await.unwrap();
     let denied = Stream::new(&carol.node).connect(&connection, "c_to_a", "a_to_b").await.err().unwrap();
     assert!(matches!(&*denied, StreamError::Refused { stream, .. } if stream == "a_to_b"), "{denied}");
+    // What is to be shared is never made for everybody.
+    let open = Stream::new(&carol.node).share_with([bob.identifier]).connect(&connection, "open", "open_too").await;
+    assert!(matches!(&*open.err().unwrap(), StreamError::CannotShare));
+    hub.stop().await;
+}
+
+#[tokio::test]
+async fn a_stream_over_a_route_ends_with_its_connection() {
+    let hub = hub("127.0.0.1:0", None).await;
+    let node = Node::new();
+    let connection = node.tcp_connect(hub.local_addr().to_string()).await.unwrap();
+    let stream = Stream::new(&node).connect(&connection, "a_to_b", "b_to_a").await.unwrap();
+    connection.close();
+    let gone = |state: &StreamState| {
+        matches!(state, StreamState::Down(reason)
+        if matches!(**reason, StreamError::Unreachable(_)) && reason.to_string().contains("connect again"))
+    };
+    in_time(stream.watch().wait_for(gone)).await.unwrap();
+    // What is sent is kept, and then refused: it never vanishes.
+    node.context().unwrap().send(to_receiver(&stream), numbered(1, 1)).await.unwrap();
+    assert_eq!(stream.unconfirmed().messages, 1);
     hub.stop().await;
 }
 
