@@ -2,7 +2,7 @@
 
 use super::service::{MiniHub, Storage};
 use super::*;
-use postern_node::stream::Notice;
+use postern_node::stream::{Direction, Notice, Status, StreamError, StreamState};
 use postern_testkit::in_time;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -84,6 +84,54 @@ async fn nothing_is_lost_without_the_extension_either() {
     let (repeated, ()) = tokio::join!(receive_all(&mut received, MESSAGES), restarting);
     println!("{repeated} repeated");
     in_time(to_b.flushed()).await;
+}
+
+#[tokio::test]
+async fn a_record_without_a_confirmation_is_sent_again_without_the_extension() {
+    let storage = Storage::new(false, 1);
+    let (_hub, (a, to_b), _b, mut received) = pair(&storage).await;
+    storage.silent.store(true, Ordering::Relaxed);
+    let context = a.node.context().unwrap();
+    for number in 0..2 {
+        context.send_at_once(to_receiver(&to_b), numbered(number, 10)).unwrap();
+    }
+    assert_eq!(in_time(received.recv()).await.unwrap().body().0.0, 0);
+    storage.silent.store(false, Ordering::Relaxed);
+    for number in [0, 1] {
+        assert_eq!(in_time(received.recv()).await.unwrap().body().0.0, number);
+    }
+    in_time(to_b.flushed()).await;
+    assert!(matches!(in_time(to_b.notices().next()).await, Notice::Unconfirmed { messages: 2, .. }));
+}
+
+#[tokio::test]
+async fn an_outage_of_the_storage_is_reported_once_and_loses_nothing() {
+    let storage = Storage::new(true, 1);
+    let (hub, (a, to_b), (_b, to_a), mut received) = pair(&storage).await;
+    *storage.refuse.lock().unwrap() = Some((Status::Unavailable, "the broker does not answer".into()));
+    // The consumer's pull is held; a restart makes it ask again.
+    let hub = hub.restart(&storage).await;
+    let mut context = a.node.context().unwrap();
+    for number in 0..100 {
+        context.send(to_receiver(&to_b), numbered(number, 1_000)).await.unwrap();
+    }
+    for (stream, operation) in [(&to_b, "create the stream `a_to_b`"), (&to_a, "create the stream `b_to_a`")] {
+        let reason = format!("the hub refused to {operation}: the broker does not answer");
+        let told = |state: &StreamState| matches!(state, StreamState::Down(it) if it.to_string() == reason);
+        in_time(stream.watch().wait_for(told)).await.unwrap();
+    }
+    *storage.refuse.lock().unwrap() = None;
+    for number in 0..100 {
+        assert_eq!(in_time(received.recv()).await.unwrap().body().0.0, number);
+    }
+    in_time(to_b.flushed()).await;
+    let notices: Vec<Notice> = std::iter::from_fn(|| to_b.notices().try_next()).collect();
+    let refusals = notices.iter().filter(|notice| {
+        let Notice::Down { direction: Direction::Sending, reason } = notice else { return false };
+        matches!(**reason, StreamError::Refused { .. })
+    });
+    assert_eq!(refusals.count(), 1, "{notices:?}");
+    hub.stop().await;
 }
 
 #[tokio::test]
