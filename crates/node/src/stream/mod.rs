@@ -18,8 +18,8 @@
 //! - **From the hub to the receiver, at least once**: the place in the stream is saved behind the last message before which all were
 //!   handled. A worker has handled a message when [`handle_message`](crate::Worker::handle_message) has returned and the
 //!   [`Routed`](crate::Routed) message was dropped, also through a secure channel; a program that [receives](crate::Context::receive)
-//!   when it drops the `Routed` message. One that keeps a message keeps back the place. Messages that were in a mailbox when the
-//!   program ended come again. One whose handler panics comes again after a restart.
+//!   when it drops the `Routed` message. One that keeps a message keeps back the place, and with it what is more than 65,536
+//!   messages behind. Messages that were in a mailbox when the program ended come again, and one whose handler panics.
 //! - **Backpressure to the hub:** at most 1,024 messages and 4 MB are delivered and not handled, and two replies of 1 MB wait.
 //!   The stream goes on only when a message was handled; nothing is lost meanwhile.
 //!

@@ -65,6 +65,7 @@ pub enum Notice {
         reason: Undeliverable,
     },
     /// The receiver of a message panicked. The place in the stream is not saved beyond it, so after the next start it comes again.
+    /// At most 65,536 messages are delivered behind it.
     Panicked {
         /// The message's index.
         index: u64,

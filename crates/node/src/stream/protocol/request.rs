@@ -46,7 +46,7 @@ pub enum StreamRequest {
     Share {
         /// The answer carries it too.
         request_id: u64,
-        /// At most [`SHARE_MAX`](super::SHARE_MAX).
+        /// At most [`SHARE_MAX`].
         identities: Vec<Identifier>,
     },
 }
@@ -60,7 +60,7 @@ pub struct PushBatch {
     pub producer: [u8; 16],
     /// Number of the first record, among those of this producer.
     pub sequence: u64,
-    /// At most [`BATCH_RECORDS_MAX`](super::BATCH_RECORDS_MAX) and [`BATCH_BYTES_MAX`](super::BATCH_BYTES_MAX).
+    /// At most [`BATCH_RECORDS_MAX`] and [`BATCH_BYTES_MAX`](super::BATCH_BYTES_MAX).
     pub records: Vec<Vec<u8>>,
 }
 
