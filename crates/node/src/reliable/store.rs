@@ -135,7 +135,11 @@ pub struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(key: &StorageKey, peer: Identifier, body: Bytes) -> Result<Self> {
+    /// A message to a peer.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRandomness`].
+    pub fn new(key: &StorageKey, peer: Identifier, body: Bytes) -> Result<Self> {
         let stamp = Stamp::random().map_err(|_| StoreError::NoRandomness)?;
         Ok(Self { peer, body, stamp, key: key.clone() })
     }
