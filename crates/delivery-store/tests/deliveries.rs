@@ -3,9 +3,10 @@
 use postern_delivery_store::SqliteDeliveryStore;
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::reliable::{DeliveryOptions, DeliveryPath, Handler, Received, ReliableDelivery, StorageKey};
+use postern_node::session::HubSession;
 use postern_node::vault::{MemoryStore, MemoryVault};
 use postern_node::{Limits, Node, SecureChannelOptions, WorkerError, route};
-use postern_testkit::eventually;
+use postern_testkit::Capture;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Writes what comes into a table, and answers what asks for it.
 #[derive(Clone)]
@@ -47,7 +48,8 @@ struct Process {
     runtime: Option<Runtime>,
     delivery: ReliableDelivery,
     store: SqliteDeliveryStore,
-    _node: Node,
+    node: Node,
+    _hub: Option<HubSession>,
 }
 
 impl Drop for Process {
@@ -72,8 +74,8 @@ impl Program {
         self.directory.path().join("delivery.db")
     }
 
-    /// Starts it: the one that listens at the port, or the one that connects to it.
-    fn start(&self, peer: &Program, port: u16, listens: bool) -> Process {
+    /// Starts it: the one that listens behind the network, or the one that connects through it.
+    fn start(&self, peer: &Program, network: &Capture, listens: bool) -> Process {
         let runtime = runtime();
         let node = Node::with(self.vault.clone(), Limits::default());
         let ms = Duration::from_millis;
@@ -85,6 +87,7 @@ impl Program {
             ..DeliveryOptions::default()
         };
         let started = async {
+            let mut connection = None;
             let store = SqliteDeliveryStore::open(self.file()).await.unwrap();
             let mut setup = store.transaction().await.unwrap();
             let table = "CREATE TABLE IF NOT EXISTS ledger (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT";
@@ -98,18 +101,18 @@ impl Program {
                 let only = SecureChannelOptions::trust_only([peer]);
                 let listener = node.create_secure_channel_listener(&self.identity, "listener", only).await.unwrap();
                 delivery.accept(&listener);
-                let tcp = node.tcp_listen(format!("127.0.0.1:{port}")).await.unwrap();
+                let tcp = node.tcp_listen("127.0.0.1:0").await.unwrap();
                 node.expose("listener", &tcp).unwrap();
+                network.retarget(tcp.local_addr());
             } else {
-                let hub = node.keep_connected(format!("127.0.0.1:{port}"), None);
+                let hub = node.keep_connected(network.address().to_string(), None);
                 delivery.connect(&peer, DeliveryPath::through(&hub, route!["listener"])).unwrap();
-                // It is kept as long as the node.
-                std::mem::forget(hub);
+                connection = Some(hub);
             }
-            (delivery, store)
+            (delivery, store, connection)
         };
-        let (delivery, store) = runtime.block_on(started);
-        Process { runtime: Some(runtime), delivery, store, _node: node }
+        let (delivery, store, hub) = runtime.block_on(started);
+        Process { runtime: Some(runtime), delivery, store, node, _hub: hub }
     }
 }
 
@@ -138,10 +141,10 @@ fn every_message_takes_effect_exactly_once_in_order_wherever_programs_end() {
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (alice, bob) = (Program::new(), Program::new());
-    let port = postern_testkit::port::free_port();
+    let network = Capture::counting(postern_testkit::port::loopback(0));
     let start = |side: usize| match side {
-        0 => alice.start(&bob, port, false),
-        _ => bob.start(&alice, port, true),
+        0 => alice.start(&bob, &network, false),
+        _ => bob.start(&alice, &network, true),
     };
     let mut processes = [Some(start(0)), Some(start(1))];
     let mut sent = 0;
@@ -158,13 +161,35 @@ fn every_message_takes_effect_exactly_once_in_order_wherever_programs_end() {
                 (program.handled.load(Ordering::Relaxed) >= enough).then_some(())
             });
             processes[side] = None;
+            // The sockets of a process end with it.
+            network.cut();
             processes[side] = Some(start(side));
         }
     }
     for (side, prefix) in [(1, "ask"), (0, "answer")] {
         let expected: Vec<String> = (0..ALL).map(|number| format!("{prefix} {number}")).collect();
         let process = processes[side].as_ref().unwrap();
-        eventually("everything has arrived", TIMEOUT, || (process.ledger().len() >= ALL).then_some(()));
+        let arrived = postern_testkit::within(TIMEOUT, || (process.ledger().len() >= ALL).then_some(()));
+        if arrived.is_none() {
+            let states: Vec<_> = processes
+                .iter()
+                .flatten()
+                .zip([&bob, &alice])
+                .map(|(process, peer)| {
+                    let state = process.delivery.state(&peer.identity.identifier());
+                    let hub = process._hub.as_ref().map(|hub| hub.state().up().map(|up| up.connection.is_closed()));
+                    let stats = process.node.stats();
+                    let at = format!(
+                        "{hub:?} {} {} {}",
+                        stats.channels.get(),
+                        stats.failed_handshakes.get(),
+                        stats.dropped.get()
+                    );
+                    format!("{} in the ledger, {at} {state:?}", process.ledger().len())
+                })
+                .collect();
+            panic!("seed {seed}: waiting for each {prefix}: {states:#?}");
+        }
         assert_eq!(process.ledger(), expected, "seed {seed}");
     }
 }

@@ -204,8 +204,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
             Event::Opened(channel) => self.on_opened(channel),
             Event::Cut(address) if self.is_current(&address) => self.lose_channel("the connection has ended"),
             Event::Cut(_) => {}
-            Event::NotConnected(error) if self.channel.is_none() => self.state.last_error = Some(error),
-            Event::NotConnected(_) => {}
+            Event::NotConnected(error) => self.state.last_error = Some(error),
             Event::Undeliverable(address) if self.sent_notices.take(NOTICE_RATE, self.shared.core.uptime()) => {
                 self.notify(&ChannelNotice::NoChannelAt(address.value().to_vec()));
             }
@@ -356,6 +355,7 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
             _ => {
                 if let Some(since) = since.map(time::since) {
                     self.shared.notice(DeliveryNotice::Unacknowledged { peer: self.peer, since });
+                    self.state.last_error = Some("the peer does not answer over the channel".into());
                 }
                 self.replace_channel();
             }
