@@ -110,7 +110,7 @@ impl SqliteDeliveryStore {
 
     /// Waits until everything that was asked before is written, and closes the file. Other handles fail from then on.
     pub async fn close(&self) {
-        let _ = self.ask(|answer| Command::Close(answer)).await;
+        let _ = self.ask(Command::Close).await;
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T> {
