@@ -141,7 +141,7 @@ async fn messages_go_through_streams_and_restarts_of_both_programs() {
     alices.send(&bob, &all[20..30]).await;
     alices.node.shutdown().await;
     drop(alices);
-    let mut alices = alice.start(&hub, &bob, true).await;
+    let alices = alice.start(&hub, &bob, true).await;
     bobs.hears(&all[20..30]).await;
     alices.send(&bob, &all[30..]).await;
     bobs.hears(&all[30..]).await;
