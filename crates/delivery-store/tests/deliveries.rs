@@ -54,7 +54,9 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.runtime.take().map(|runtime| runtime.shutdown_timeout(TIMEOUT));
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(TIMEOUT);
+        }
     }
 }
 

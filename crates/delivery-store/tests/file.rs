@@ -2,7 +2,7 @@
 
 use crate::conformance::{CAPACITY, draft, peer};
 use postern_delivery_store::{OpenError, SqliteDeliveryStore};
-use postern_node::reliable::{DeliveryStore, Epoch, Incoming, Progress, Stamp};
+use postern_node::reliable::{DeliveryStore, Epoch, Incoming, Progress, Stamp, StoreError};
 use std::fs;
 
 #[tokio::test]
@@ -90,6 +90,34 @@ async fn what_cannot_be_opened_is_told_and_left_alone() {
     assert!(matches!(missing, Some(OpenError::Failed { .. })));
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
+}
+
+/// SQLite reports a limit on its pages as it does a disk without room.
+#[tokio::test]
+async fn a_full_disk_is_told_and_loses_nothing() {
+    async fn limit(store: &SqliteDeliveryStore, pages: u32) {
+        let mut transaction = store.transaction().await.unwrap();
+        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(pragma).execute(transaction.connection()).await.unwrap();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteDeliveryStore::open(directory.path().join("delivery.db")).await.unwrap();
+    let to = peer(1);
+    store.append(&to, vec![vec![draft(to, 10_000)]; 3]).await.unwrap();
+    let before = (store.outgoing(&to).await.unwrap(), store.read(&to, 0, 10, 100_000).await.unwrap());
+    limit(&store, 20).await;
+    let full = store.append(&to, vec![vec![draft(to, 10_000)]; 20]).await.unwrap_err();
+    assert!(matches!(full, StoreError::DiskFull), "{full}");
+    assert!(full.to_string().contains("free some space"), "{full}");
+    let incoming = Incoming { last: 1, ..Incoming::default() };
+    let progress = Progress { peer: to, epoch: Epoch::from_bytes([1; 16]), incoming };
+    let transaction = store.begin().await.unwrap();
+    let refused = store.commit(Some(transaction), progress, vec![draft(to, 200_000)]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::DiskFull), "{refused}");
+    assert_eq!((store.outgoing(&to).await.unwrap(), store.read(&to, 0, 10, 100_000).await.unwrap()), before);
+    assert_eq!(store.incoming(&to, &progress.epoch).await.unwrap(), Incoming::default());
+    limit(&store, 1_000_000).await;
+    assert_eq!(store.append(&to, vec![vec![draft(to, 10_000)]; 20]).await.unwrap().first, 4);
 }
 
 /// The file itself, and its write-ahead log, hold no body in plain text.

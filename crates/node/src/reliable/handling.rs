@@ -124,11 +124,13 @@ impl<S: DeliveryStore, H: Handler<S>> Handling<S, H> {
                 transaction: None,
                 drafts: Vec::new(),
             };
-            let called = match catch_panic(self.handler.handle(&mut message)).await {
-                Some(outcome) => outcome,
-                None => Err("the handler panicked".into()),
-            };
+            let called = catch_panic(self.handler.handle(&mut message)).await;
             let Received { transaction, drafts, .. } = message;
+            let called = called.unwrap_or_else(|| {
+                // What it holds may be half changed.
+                self.handler = self.shared.handler.clone();
+                Err("the handler panicked".into())
+            });
             let outcome = match called {
                 Ok(()) => self.finish(queued, progress, transaction, drafts).await,
                 Err(error) => {
@@ -145,7 +147,6 @@ impl<S: DeliveryStore, H: Handler<S>> Handling<S, H> {
                 // The sender has given what was not handled other ids.
                 return;
             }
-            self.handler = self.shared.handler.clone();
         }
     }
 

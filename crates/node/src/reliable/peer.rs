@@ -243,13 +243,14 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
 
     async fn on_hello(&mut self, number: u64, epoch: Epoch) {
         if self.receiver.epoch() != Some(epoch) {
-            // What waits for the handler comes again with other ids.
-            self.generation.fetch_add(1, Ordering::AcqRel);
-            match self.shared.store.incoming(&self.peer, &epoch).await {
-                Ok(incoming) => self.receiver.enter_epoch(epoch, incoming),
+            let incoming = match self.shared.store.incoming(&self.peer, &epoch).await {
+                Ok(incoming) => incoming,
                 // Without an answer the peer asks again.
                 Err(error) => return self.store_failed(&error),
-            }
+            };
+            // What waits for the handler comes again with other ids.
+            self.generation.fetch_add(1, Ordering::AcqRel);
+            self.receiver.enter_epoch(epoch, incoming);
         }
         self.receiver.on_hello(number);
     }

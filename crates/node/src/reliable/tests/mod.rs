@@ -93,6 +93,7 @@ impl Handler<MemoryDeliveryStore> for Recorder {
         if lock(&self.blocked).as_ref() == Some(&body) {
             std::future::pending::<()>().await;
         }
+        assert!(!(body == "panic" && before == 0), "as wanted");
         let effects = self.store.value(&effect(id)).map_or(0, |value| value[0]);
         message.transaction().await?.put(effect(id), [effects + 1]);
         tokio::task::yield_now().await;

@@ -111,6 +111,18 @@ fn a_handler_that_fails_is_called_again_and_nothing_overtakes() {
 }
 
 #[test]
+fn a_handler_that_panics_has_failed() {
+    let (alice, bob) = (Program::new(0), Program::new(1));
+    let logs = Logs::new(Faults::default(), 8);
+    let (_bobs, alices) = (bob.start(&logs, &alice), alice.start(&logs, &bob));
+    alices.send(&bob, &["panic".to_owned(), "next".to_owned()]);
+    alices.wait_until_acknowledged(&bob);
+    let calls: Vec<_> = bob.calls().into_iter().map(|call| (call.body, call.redelivered)).collect();
+    assert_eq!(calls, [("panic".to_owned(), false), ("panic".to_owned(), true), ("next".to_owned(), false)]);
+    check(&bob, 0);
+}
+
+#[test]
 fn a_program_that_ends_in_its_handler_is_called_again_once_and_told_so() {
     let (alice, bob) = (Program::new(0), Program::new(1));
     let logs = Logs::new(Faults::default(), 7);
