@@ -37,7 +37,7 @@ async fn nothing_is_lost_or_overtakes_while_the_service_fails_and_restarts() {
     let seed = rand::random();
     let storage = Storage::new(true, seed);
     let (mut hub, (a, to_b), _b, mut received) = pair(&storage).await;
-    storage.faults.store(5, Ordering::Relaxed);
+    storage.faults.store(50, Ordering::Relaxed);
     let sending = tokio::spawn(async move {
         let (mut rng, mut context) = (StdRng::seed_from_u64(seed), a.node.context().unwrap());
         for number in 0..MESSAGES {

@@ -19,7 +19,7 @@ pub(crate) struct Storage {
     logs: Mutex<HashMap<String, Log>>,
     indexes: Mutex<HashMap<Place, u64>>,
     rng: Mutex<StdRng>,
-    /// Percent of the pushes that fail, and of the confirmations that are lost.
+    /// Permille of the pushes that fail. Of the confirmations, a fifth of that is lost: each may cost the time for an answer.
     pub(crate) faults: AtomicUsize,
     /// Pushes are stored and never confirmed.
     pub(crate) silent: AtomicBool,
@@ -117,7 +117,11 @@ impl Storage {
     }
 
     fn fails(&self) -> bool {
-        self.rng.lock().unwrap().random_range(0..100) < self.faults.load(Ordering::Relaxed)
+        self.draws(self.faults.load(Ordering::Relaxed))
+    }
+
+    fn draws(&self, permille: usize) -> bool {
+        self.rng.lock().unwrap().random_range(0..1_000) < permille
     }
 
     fn note(&self, payload: &[u8]) {
@@ -257,7 +261,8 @@ impl Worker for StreamWorker {
 
 impl StreamWorker {
     fn lost(&self) -> bool {
-        self.storage.silent.load(Ordering::Relaxed) || self.storage.fails()
+        let storage = &self.storage;
+        storage.silent.load(Ordering::Relaxed) || storage.draws(storage.faults.load(Ordering::Relaxed) / 5)
     }
 
     fn push(&mut self, request_id: u64, data: Vec<u8>) -> Option<StreamReply> {
