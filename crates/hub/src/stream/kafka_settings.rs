@@ -10,6 +10,7 @@ const TOPIC_LEN_MAX: usize = 249;
 /// How the hub uses Kafka.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "only a build with Kafka connects"))]
 pub(crate) struct KafkaSettings {
     /// Brokers to begin with, as `host:port`, with commas between.
     pub(crate) brokers: String,
@@ -132,6 +133,7 @@ impl KafkaSettings {
     }
 
     /// Whether the connection to the broker is encrypted.
+    #[cfg(feature = "kafka")]
     pub(crate) fn uses_tls(&self) -> bool {
         self.tls || self.ca.is_some() || self.certificate.is_some()
     }

@@ -25,8 +25,12 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const BLOCKING_CALLS: usize = 16;
 /// Bytes of a request to the broker: the largest record, and room for headers.
 const MESSAGE_BYTES: &str = "1048576";
-/// KiB of records that are fetched ahead for a partition: little, before clients ask for it.
-const FETCHED_AHEAD_KIB: &str = "256";
+/// KiB that are fetched ahead for a partition that somebody reads. Measured: with 256 a long log is read at 15 MB/s, because
+/// librdkafka often waits for its queue to be empty; with this at 130 to 320 MB/s.
+const FETCHED_AHEAD_KIB: &str = "2048";
+/// How long a request to fetch waits for records, in milliseconds. It asks for all partitions; measured: one that is added waits for
+/// two such requests to end.
+const FETCH_WAIT_MS: &str = "20";
 
 /// What handles tell the hub.
 pub(crate) struct HubContext {
@@ -115,8 +119,7 @@ impl KafkaClient {
             .set("queued.max.messages.kbytes", FETCHED_AHEAD_KIB)
             .set("fetch.message.max.bytes", MESSAGE_BYTES)
             .set("fetch.max.bytes", "16777216")
-            // A partition that is added waits for the request of the others to end, and one that was full for this time.
-            .set("fetch.wait.max.ms", "100")
+            .set("fetch.wait.max.ms", FETCH_WAIT_MS)
             .set("fetch.queue.backoff.ms", "2");
         config.create_with_context(self.context()).map_err(|error| creation_failed(&error))
     }
