@@ -11,7 +11,9 @@ use super::client::{HubConsumer, REQUEST_TIMEOUT};
 use super::storage::Handles;
 use crate::stream::storage::{IndexStorage, Pending, Place, Result, StorageError};
 use postern_env::task;
+use postern_env::time::{self, Duration};
 use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 /// then its client reads some records again.
 const REQUESTS: usize = 1_024;
 const REQUESTS_OF_GROUP: usize = 256;
+/// Between two questions to a coordinator that is not ready. Chosen: short beside the seconds that it takes.
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(100);
 
 /// A topic and partition.
 type Position = (String, i32);
@@ -162,6 +166,26 @@ fn refuse(request: Request, error: &StorageError) {
     }
 }
 
+/// Asks again while the group's coordinator is elected, or reads its log: in a new broker that takes seconds.
+fn with_coordinator<T>(consumer: &HubConsumer, ask: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
+    let started = time::now();
+    loop {
+        match ask() {
+            Err(error) if moves(&error) && time::since(started) < REQUEST_TIMEOUT => {
+                // Nothing is assigned, so it waits.
+                let _ = consumer.poll(COORDINATOR_PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn moves(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator};
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(NotCoordinator | CoordinatorNotAvailable | CoordinatorLoadInProgress))
+}
+
 async fn commit(handles: &Arc<Handles>, consumer: &Arc<HubConsumer>, saves: HashMap<Position, u64>) {
     if saves.is_empty() {
         return;
@@ -175,9 +199,9 @@ async fn commit(handles: &Arc<Handles>, consumer: &Arc<HubConsumer>, saves: Hash
             let offset = Offset::Offset(i64::try_from(*index).unwrap_or(i64::MAX));
             list.add_partition_offset(topic, *partition, offset).map_err(explain)?;
         }
-        let committed = consumer.commit(&list, CommitMode::Sync).map_err(explain);
+        let committed = with_coordinator(&consumer, || consumer.commit(&list, CommitMode::Sync)).map_err(explain);
         // Serves its callbacks.
-        let _ = consumer.poll(std::time::Duration::ZERO);
+        let _ = consumer.poll(Duration::ZERO);
         committed
     };
     if let Err(error) = handles.client.blocking(work).await {
@@ -192,8 +216,9 @@ async fn committed(handles: &Arc<Handles>, consumer: &Arc<HubConsumer>, of: Posi
         let explain = |error| with.client.explain(&topic, &error);
         let mut list = TopicPartitionList::new();
         list.add_partition(&topic, partition);
-        let list = consumer.committed_offsets(list, REQUEST_TIMEOUT).map_err(explain)?;
-        let _ = consumer.poll(std::time::Duration::ZERO);
+        let ask = || consumer.committed_offsets(list.clone(), REQUEST_TIMEOUT);
+        let list = with_coordinator(&consumer, ask).map_err(explain)?;
+        let _ = consumer.poll(Duration::ZERO);
         let found = list.elements().first().map(|found| (found.error(), found.offset()));
         match found {
             Some((Err(error), _)) => Err(explain(error)),
