@@ -11,6 +11,9 @@ use postern_testkit::{Hub, Process, TIMEOUT, temp_dir};
 const SHORTEST: ([&str; 2], usize) = (["bob.rs", "alice.rs"], 40);
 /// The pair that accepts only each other.
 const TRUSTED: ([&str; 2], usize) = (["bob_trusted.rs", "alice_trusted.rs"], 60);
+/// The pair that talks through Apache Kafka; `tests/kafka` runs it.
+const KAFKA: ([&str; 2], usize) = (["kafka_bob.rs", "kafka_alice.rs"], 55);
+const PAIRS: [([&str; 2], usize); 3] = [SHORTEST, TRUSTED, KAFKA];
 
 fn sources(programs: [&str; 2]) -> [PathBuf; 2] {
     let directory = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/src/bin"));
@@ -96,7 +99,7 @@ fn alice_refuses_whoever_is_not_bob() {
 
 #[test]
 fn each_pair_is_short() {
-    for (programs, most) in [SHORTEST, TRUSTED] {
+    for (programs, most) in PAIRS {
         let mut lines = Vec::new();
         for source in sources(programs) {
             let code = fs::read_to_string(source).unwrap();
@@ -117,6 +120,6 @@ fn all_are_in_rustfmts_default_style() {
     fs::write(default.path().join("rustfmt.toml"), "").unwrap();
     let mut rustfmt = Command::new("rustfmt");
     rustfmt.args(["--check", "--edition", "2024", "--config-path"]).arg(default.path());
-    let all = [SHORTEST, TRUSTED].into_iter().flat_map(|(programs, _)| sources(programs));
+    let all = PAIRS.into_iter().flat_map(|(programs, _)| sources(programs));
     let _ = Process::run(rustfmt.args(all), TIMEOUT).success();
 }

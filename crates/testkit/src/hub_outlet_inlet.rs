@@ -102,8 +102,13 @@ impl Hub {
         hub
     }
 
+    /// Starts one from [`command`](Self::command), with further arguments.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
     #[track_caller]
-    fn spawn(command: &mut Command) -> Self {
+    #[must_use]
+    pub fn spawn(command: &mut Command) -> Self {
         let process = Process::spawn(command);
         let listening = process.event("listening");
         let identifier = listening["identifier"].as_str().expect("the event has an identifier").to_owned();

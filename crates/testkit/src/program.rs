@@ -25,7 +25,7 @@ pub fn command(name: &str) -> Command {
     Command::new(path(name))
 }
 
-/// Where one of the workspace's binaries is, freshly built.
+/// Where one of the workspace's binaries is, freshly built; with `POSTERN_PROGRAMS`, that of this name in that directory.
 ///
 /// # Panics
 /// When the workspace does not build or has no such binary.
@@ -33,6 +33,9 @@ pub fn command(name: &str) -> Command {
 pub fn path(name: &str) -> &'static Path {
     static PROGRAMS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     let programs = PROGRAMS.get_or_init(|| {
+        if let Some(directory) = std::env::var_os("POSTERN_PROGRAMS") {
+            return programs_in(Path::new(&directory));
+        }
         let profile: &[&str] = if cfg!(debug_assertions) { &[] } else { &["--release"] };
         build(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"), profile)
     });
@@ -40,6 +43,13 @@ pub fn path(name: &str) -> &'static Path {
         let known: Vec<_> = programs.keys().collect();
         panic!("the workspace has no program `{name}`, only {known:?}")
     })
+}
+
+/// The files of a directory, by their names.
+fn programs_in(directory: &Path) -> BTreeMap<String, PathBuf> {
+    let files = std::fs::read_dir(directory).expect("POSTERN_PROGRAMS names a directory").flatten();
+    let files = files.map(|entry| entry.path()).filter(|path| path.is_file());
+    files.filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path))).collect()
 }
 
 /// Builds every binary of a workspace and takes their places from cargo's own report, so that any target directory will do.
