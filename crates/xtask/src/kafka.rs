@@ -9,6 +9,8 @@ use postern_kafka_broker::{Broker, Options, Tools, selected};
 
 use crate::{cargo, prerequisites};
 
+mod demo;
+
 /// `cargo xtask kafka [consume TOPIC]`.
 ///
 /// # Errors
@@ -30,13 +32,26 @@ fn serve() -> Result<ExitCode> {
     let bootstrap = broker.bootstrap();
     fs::write(running(), &bootstrap).context("Failed to note the broker's address")?;
     println!("Apache Kafka listens on {bootstrap}. In hub.toml:\n");
-    println!("[kafka]\nbootstrap_servers = \"{bootstrap}\"\nallow_anonymous = true\n");
+    println!("{}", hub_configuration(&bootstrap));
     println!("What it has of a topic: cargo xtask kafka consume TOPIC");
     println!("The same broker for tests and the demo: export KAFKA_BOOTSTRAP={bootstrap}");
     println!("Ctrl-C ends it and removes its records.");
     let log = broker.log_path();
     let why = broker.wait();
     bail!("the broker ended: {why}\n{}", log.display())
+}
+
+/// `cargo xtask demo kafka`.
+///
+/// # Errors
+/// When something does not start or answer, or plaintext is found in a topic.
+pub(crate) fn demo() -> Result<ExitCode> {
+    demo::run()
+}
+
+/// What a hub needs to use a broker for everybody.
+fn hub_configuration(bootstrap: &str) -> String {
+    format!("[kafka]\nbrokers = \"{bootstrap}\"\nallow_anonymous = true\n")
 }
 
 /// The console consumer, from the beginning, until Ctrl-C.

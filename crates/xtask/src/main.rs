@@ -68,6 +68,8 @@ fn main() -> ExitCode {
         "icons" => ui::icons(),
         "types" => ui::types(),
         "screenshots" => ui::screenshots(&rest),
+        #[cfg(unix)]
+        "demo" if rest == ["kafka"] => kafka::demo(),
         "demo" => demo(&rest),
         #[cfg(unix)]
         "kafka" => kafka::run(&rest),

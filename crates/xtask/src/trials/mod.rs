@@ -16,6 +16,7 @@ use options::Options;
 
 mod figures;
 mod fresh;
+mod kafka;
 mod options;
 mod random;
 mod repeat;
@@ -32,6 +33,7 @@ const TRIALS: &[Trial] = &[
     Trial { name: "repeat", about: repeat::ABOUT, run: repeat::run },
     Trial { name: "soak", about: soak::ABOUT, run: soak::run },
     Trial { name: "fresh", about: fresh::ABOUT, run: fresh::run },
+    Trial { name: "kafka", about: kafka::ABOUT, run: kafka::run },
 ];
 
 /// `cargo xtask trials [NAME] [OPTIONS]`: runs one trial, or lists all.
