@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use crate::cargo;
 
 mod instructions;
+#[cfg(unix)]
+mod kafka;
 
 /// Brings loopback up in a new network namespace, and widens the range of ephemeral ports: 9,500 connections at once take one
 /// for each hop.
@@ -30,6 +32,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         crate::ui::build_if_stale()?;
         cargo::run(&mut cargo::command(&["build", "--release", "--locked", "--workspace", "--bins"]))?;
         return cargo::replace_process(&mut cargo::program("release", "postern-bench-app"));
+    }
+    #[cfg(unix)]
+    if arguments.first().is_some_and(|first| first == "kafka") {
+        return kafka::run(&arguments[1..]);
     }
     crate::prerequisites::install_for_build()?;
     build_for_load()?;

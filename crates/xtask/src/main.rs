@@ -47,6 +47,7 @@ Commands:
   architecture    check what the compiler does not: layers, import cycles, retired names, file lengths, documents
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` lists the scenarios);
                   `bench instructions [--check]` counts the instructions of the hot path;
+                  `bench kafka` measures messages through Apache Kafka beside plain Kafka;
                   `bench app` measures the app: start, window, memory, processor
   trials [NAME]   what takes too long for CI; without a name, the list
   types           regenerate the window's TypeScript types from the engine's and the shell's
