@@ -202,6 +202,10 @@ fn config(settings: &KafkaSettings) -> Result<ClientConfig, String> {
     config.set("bootstrap.servers", &settings.brokers).set("client.id", "postern-hub");
     // A broker that is back is found within this time, not librdkafka's ten seconds.
     config.set("reconnect.backoff.max.ms", "2000");
+    // With the default (rebootstrap), librdkafka 2.12.1 can forget every broker for good: if an answer arrives between the loss of the last
+    // connection and the beginning of the bootstrap, it stops the timer of that, and no other is begun. The brokers of a cluster
+    // stay known without it.
+    config.set("metadata.recovery.strategy", "none");
     config.set_log_level(RDKafkaLogLevel::Warning);
     let protocol = match (settings.uses_tls(), settings.mechanism.is_some()) {
         (false, false) => "plaintext",
