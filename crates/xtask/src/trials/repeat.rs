@@ -21,7 +21,7 @@ const SUITES: &[(&str, &[&str])] = &[
     ("outage", &["--test", "alone"]),
     ("node", &["--test", "nodes"]),
     ("engine", &["--test", "engines"]),
-    ("hub", &["--test", "mailbox"]),
+    ("hub", &["--test", "hub"]),
 ];
 const DEFAULT: &[&str] = &["desktop", "network"];
 
