@@ -12,7 +12,6 @@ use postern_node::vault::{MemoryStore, MemoryVault};
 use postern_node::{Limits, Node, SecureChannelOptions, WorkerError};
 use postern_testkit::in_time;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Passes on what comes, and sends back what is no reply.
@@ -130,12 +129,9 @@ async fn messages_go_through_streams_and_restarts_of_both_programs() {
     bobs.node.shutdown().await;
     drop(bobs);
     alices.send(&bob, &all[10..20]).await;
-    let begun = Instant::now();
     let mut bobs = bob.start(&hub, &alice, false).await;
     bobs.hears(&all[10..20]).await;
     alices.hears(&replies(&all[10..20])).await;
-    // Told by Bob, Alice does not wait for an answer first.
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 
     // Alice sends something, and is gone before it is delivered.
     alices.send(&bob, &all[20..30]).await;
