@@ -88,7 +88,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 
 /// Runs the migrations that are missing; returns whether the schema is one that this program knows.
 ///
-/// The version is kept in a table and a pragma of ours, so a program's own tables do not disturb it.
+/// The version is SQLite's `user_version` of the file: a program that has tables of its own there must leave it alone.
 async fn migrate(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     let (version,): (i64,) = sqlx::query_as("PRAGMA user_version").fetch_one(&mut *transaction).await?;

@@ -15,6 +15,7 @@
 //!
 //! The file is the program's too: a handler writes its own tables through [`SqliteTransaction::connection`], and its effect takes
 //! place exactly once. Bodies of messages are encrypted before they come here; what a program writes is not.
+//! `PRAGMA user_version` belongs to the store.
 //!
 //! # Example
 //!
