@@ -12,6 +12,7 @@ const ARCHITECTURE: &str = "ARCHITECTURE.md";
 const WHERE_IS_WHAT: &str = "## Where is what";
 const LIMITS: &str = "docs/limits.md";
 const DEPENDENCIES: &str = "docs/dependencies.md";
+const THREATS: &str = "docs/threat-model.md";
 
 /// The tables of a document that `wanted` picks, or why there are none.
 fn wanted(sources: &Sources, path: &str, what: &str, wanted: impl Fn(&Table) -> bool) -> Result<Vec<Table>, Findings> {
@@ -121,9 +122,54 @@ pub(super) fn dependencies(sources: &Sources) -> Findings {
     findings
 }
 
+/// Every row of the threat model names the tests that show it, or says `none`.
+///
+/// # Errors
+/// When a source file is not Rust.
+pub(super) fn threats(sources: &Sources) -> Result<Findings> {
+    let names_tests = |table: &Table| table.head.last().is_some_and(|name| name == "test");
+    let tables = match wanted(sources, THREATS, "with `test` as its last column", names_tests) {
+        Ok(tables) => tables,
+        Err(findings) => return Ok(findings),
+    };
+    let functions: BTreeSet<&str> = sources.ending(".rs").flat_map(|(_, text)| functions(text)).collect();
+    let mut findings = Findings::new();
+    for (table, row) in tables.iter().flat_map(|table| table.rows.iter().map(move |row| (table, row))) {
+        let at = format!("{THREATS}:{}", row.line);
+        let cell = row.cells.get(table.head.len() - 1).map_or("", String::as_str);
+        if code(cell).next().is_none() && cell != "none" {
+            findings.push(format!("{at}: the row names no test"));
+        }
+        let unknown = code(cell).filter(|name| !functions.contains(name));
+        findings.extend(unknown.map(|name| format!("{at}: there is no test `{name}`")));
+    }
+    Ok(findings)
+}
+
+/// The names of the functions in a file.
+fn functions(text: &str) -> impl Iterator<Item = &str> {
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    text.lines()
+        .filter_map(|line| line.trim_start().trim_start_matches("async ").strip_prefix("fn "))
+        .filter_map(move |rest| rest.split(|character| !is_name(character)).next())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_threat_without_a_test_is_found() {
+        let check = |rows: &str| {
+            let document = format!("| | what | test |\n|---|---|---|\n{rows}");
+            let tests = "#[test]\nfn it_holds() {}\n#[tokio::test]\nasync fn it_waits() {}\n";
+            threats(&Sources::of(&[("docs/threat-model.md", document.as_str()), ("c/src/a.rs", tests)])).unwrap()
+        };
+        assert_eq!(check("| can | a | `it_holds`, `it_waits` |\n| can | b | none |\n"), Findings::new());
+        assert_eq!(check("| can | a | `it_hold` |\n"), ["docs/threat-model.md:3: there is no test `it_hold`"]);
+        assert_eq!(check("| can | a | |\n"), ["docs/threat-model.md:3: the row names no test"]);
+        assert_eq!(check("| can | `it_holds` |\n"), ["docs/threat-model.md:3: the row names no test"]);
+    }
 
     #[test]
     fn a_path_or_an_item_that_is_not_there_is_found() {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`layers`] | no import from a higher layer of `layers.toml`; every module has a layer |
 //! | [`cycles`] | no import cycle of more than three files in a crate with layers |
-//! | [`documents`] | paths of "Where is what", constants of `docs/limits.md`, crates of `docs/dependencies.md` exist |
+//! | [`documents`] | paths of "Where is what", constants of `docs/limits.md`, crates of `docs/dependencies.md`, tests of `docs/threat-model.md` exist |
 //! | [`retired`] | names that were replaced do not come back |
 //! | [`length`] | no file over 400 lines without its reason in "Large files" |
 //! | [`seams`] | the crates with seams to the outside disallow the direct calls |
@@ -72,6 +72,7 @@ fn check(sources: &Sources) -> Result<usize> {
         ("where is what", documents::where_is_what(sources)),
         ("limits", documents::limits(sources)?),
         ("dependencies", documents::dependencies(sources)),
+        ("threat model", documents::threats(sources)?),
         ("retired names", retired::check(sources)?),
         ("file length", length::check(sources)),
         ("seams", seams::check(sources)?),
