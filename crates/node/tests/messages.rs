@@ -139,6 +139,7 @@ async fn a_channel_through_a_hub_carries_messages_and_says_who_sent_them() {
     let through = route![&hub, relay.address(), "listener"];
     let channel = alice.create_secure_channel(&identity, through.clone(), options).await.unwrap();
     assert_eq!(channel.peer().identifier, bob_identity.identifier());
+    assert!(channel.is_hybrid());
     for _ in 0..200 {
         assert_eq!(echo(&alice, route![&channel, "whoami"]).await.unwrap(), identity.identifier().to_string());
     }

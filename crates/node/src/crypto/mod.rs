@@ -9,7 +9,8 @@
 //! | `signing` | secret signing keys |
 //! | `x25519` | key agreement |
 //! | `aead` | AES-256-GCM; AES-256-GCM-SIV for what is stored |
-//! | `hash` | SHA-256 |
+//! | `hash` | SHA-256; HKDF over it |
+//! | `kem` | ML-KEM-768 |
 //! | `noise` | these primitives for the Noise state machine |
 //!
 //! # Example
@@ -36,13 +37,17 @@
 
 mod aead;
 mod hash;
+mod kem;
 mod keys;
 mod noise;
 mod signing;
 mod x25519;
 
 pub(crate) use aead::{AeadKey, OpenError, RandomNonceKey, StoredKey};
-pub(crate) use hash::sha256;
+pub(crate) use hash::{hkdf_sha256, sha256};
+pub(crate) use kem::{
+    CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN, EncapsulationKey, KemCiphertext, KemKeyPair, KemSecret, encapsulate,
+};
 pub use keys::{KeyKind, PublicKey, Signature};
 pub(crate) use noise::AwsLc;
 pub(crate) use signing::{CryptoError, SigningKey};

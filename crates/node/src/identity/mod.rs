@@ -74,7 +74,11 @@ pub use identifier::Identifier;
 pub use known::{KNOWN_SIZE_MAX, KnownIdentities};
 pub use local::Identity;
 pub use postal::{POSTAL_ADDRESS_SIZE_MAX, PostalAddress, VerifiedPostalAddress};
-pub use proof::{CREDENTIALS_MAX, CredentialRefresh, IdentityProof, PROOF_SIZE_MAX, REFRESH_SIZE_MAX, VerifiedPeer};
+pub(crate) use proof::PROOF_ELEMENT_SIZE_MAX;
+pub use proof::{
+    CREDENTIALS_MAX, CredentialRefresh, IdentityProof, OWN_PROOF_SIZE_MAX, PROOF_SIZE_MAX, REFRESH_SIZE_MAX,
+    VerifiedPeer,
+};
 pub use timestamp::{CLOCK_SKEW, Timestamp};
 pub use trust::TrustPolicy;
 

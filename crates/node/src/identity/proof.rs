@@ -3,14 +3,23 @@ use std::{collections::BTreeSet, sync::Arc};
 use minicbor::{Decode, Encode};
 
 use super::{
-    Attributes, ChangeHistory, CredentialAndPurposeKey, Error, Identifier, Identity, KnownIdentities, PurposeKey,
-    PurposeKeyAttestation, Signed, Timestamp, TrustPolicy, VerifiedCredential, cbor, change::ReceivedHistory,
+    Attributes, ChangeHistory, CredentialAndPurposeKey, Error, HISTORY_SIZE_MAX, Identifier, Identity, KnownIdentities,
+    PurposeKey, PurposeKeyAttestation, Signed, Timestamp, TrustPolicy, VerifiedCredential, cbor,
+    change::ReceivedHistory,
 };
 
 /// The most credentials a peer may present.
 pub const CREDENTIALS_MAX: usize = 16;
-/// The most bytes an [`IdentityProof`] may have: what a Noise message of 65,535 bytes has room for.
+/// The most bytes an [`IdentityProof`] may have that is received: what a Noise message of 65,535 bytes has room for.
 pub const PROOF_SIZE_MAX: usize = 65_535 - 32 - 48 - 16;
+/// Bytes that a handshake may append to a proof: an ML-KEM-768 key in an element of its own (`docs/wire.md §7.7`).
+pub(crate) const PROOF_ELEMENT_SIZE_MAX: usize = 1184 + 6;
+/// The most bytes of one's own [`IdentityProof`]: it leaves room for that element.
+pub const OWN_PROOF_SIZE_MAX: usize = PROOF_SIZE_MAX - PROOF_ELEMENT_SIZE_MAX;
+/// Bytes of a proof beside history and credentials: an attestation of at most 1,024 signed bytes, and CBOR.
+const ATTESTATION_ROOM: usize = 1024 + 256;
+// Every history that may be, without credentials, fits beside the element: one that was valid before is valid still.
+const _: () = assert!(HISTORY_SIZE_MAX + ATTESTATION_ROOM <= OWN_PROOF_SIZE_MAX);
 /// The most bytes a [`CredentialRefresh`] may have.
 pub const REFRESH_SIZE_MAX: usize = 1024 * 1024;
 
@@ -64,7 +73,7 @@ impl IdentityProof {
     /// A proof for one's own identity; the attestation is of the channel's key.
     ///
     /// [`Error::TooLarge`] if there are more than [`CREDENTIALS_MAX`] credentials or the whole
-    /// exceeds [`PROOF_SIZE_MAX`].
+    /// exceeds [`OWN_PROOF_SIZE_MAX`].
     pub fn new(
         identity: &Identity,
         attestation: PurposeKeyAttestation,
@@ -73,8 +82,8 @@ impl IdentityProof {
         check_count(&credentials)?;
         let history = identity.history().to_received();
         let proof = Self { history, attestation, credentials };
-        if proof.encode().len() > PROOF_SIZE_MAX {
-            return Err(Error::TooLarge { what: "identity proof", max: PROOF_SIZE_MAX });
+        if proof.encode().len() > OWN_PROOF_SIZE_MAX {
+            return Err(Error::TooLarge { what: "identity proof", max: OWN_PROOF_SIZE_MAX });
         }
         Ok(proof)
     }

@@ -41,6 +41,8 @@ pub(crate) struct Channel {
     pub(super) source: RwLock<Arc<Source>>,
     pub(super) options: Arc<SecureChannelOptions>,
     pub(super) last_received: AtomicU64,
+    /// Whether the keys depend on ML-KEM-768 too (`docs/wire.md §7.7`).
+    pub(super) hybrid: bool,
 }
 
 pub(super) struct Sealing {
@@ -131,6 +133,7 @@ impl Channel {
             source: RwLock::new(Arc::new(source)),
             options,
             last_received: AtomicU64::new(core.uptime_ms()),
+            hybrid: opened.keys.hybrid,
         });
         Ok(channel)
     }

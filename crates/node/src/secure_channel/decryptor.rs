@@ -152,7 +152,11 @@ mod tests {
     async fn responder(core: &Arc<Core>) -> (Arc<Channel>, Sealer) {
         let identity = Identity::create(Arc::new(MemoryVault::in_memory()), Timestamp::now()).await.unwrap();
         let opened = HandshakeOutcome {
-            keys: Keys { send: RecordKey::from_bytes(&[1; 32]), receive: RecordKey::from_bytes(&[2; 32]) },
+            keys: Keys {
+                send: RecordKey::from_bytes(&[1; 32]),
+                receive: RecordKey::from_bytes(&[2; 32]),
+                hybrid: false,
+            },
             peer: VerifiedPeer {
                 identifier: identity.identifier(),
                 history: Arc::new(identity.history().clone()),

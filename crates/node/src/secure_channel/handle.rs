@@ -36,6 +36,12 @@ impl SecureChannel {
         Duration::from_millis(self.0.silence_ms())
     }
 
+    /// Whether recordings of it stay secret from quantum computers, as far as is known: its keys come from X25519 and ML-KEM-768
+    /// (`docs/wire.md §7.7`). True between two nodes of this version, false with an older one or one on `ockam`.
+    pub fn is_hybrid(&self) -> bool {
+        self.0.hybrid
+    }
+
     /// Presents new credentials to the other end.
     ///
     /// # Errors

@@ -12,16 +12,19 @@
 //! Every step consumes its state, so a handshake that failed once cannot go on. Noise proves
 //! only that the peer owns its static key: whose key that is, the caller learns from the payload,
 //! and must check before it goes further. Timeouts are the caller's too.
+//!
+//! Two of our nodes also agree on a secret with ML-KEM-768, inside the same messages ([`hybrid`](super::hybrid), `docs/wire.md §7.7`).
 
 use snow::params::{
     BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifierList, HandshakePattern, HashChoice,
     NoiseParams,
 };
 use snow::{Builder, HandshakeState};
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
+use super::hybrid;
 use super::record::RecordKey;
-use crate::crypto::{AwsLc, KEY_LEN, StaticKey, TAG_LEN};
+use crate::crypto::{self, AwsLc, EncapsulationKey, KEY_LEN, KemCiphertext, KemKeyPair, KemSecret, StaticKey, TAG_LEN};
 
 /// Name mixed into every key; not the standard Noise name (`docs/wire.md §7.1`).
 const PROTOCOL_NAME: &str = "OCKAM_XX_25519_AES256_GCM_SHA256";
@@ -65,6 +68,9 @@ pub enum HandshakeError {
     /// The peer's public key leads to a shared secret that everybody knows.
     #[error("peer sent a weak public key")]
     WeakKey,
+    /// The peer's ML-KEM key is one that must not be used (FIPS 203 §7.2).
+    #[error("peer sent an invalid ML-KEM key")]
+    InvalidKemKey,
     /// The operating system gave no random bytes.
     #[error("no random bytes available")]
     Random,
@@ -91,7 +97,8 @@ impl From<snow::Error> for HandshakeError {
 pub(crate) struct Peer {
     /// The X25519 key the peer proved to own.
     pub static_key: [u8; KEY_LEN],
-    /// The peer's identity and credentials, authenticated but not yet decoded (`docs/wire.md §7.2`).
+    /// The peer's identity and credentials, authenticated but not yet decoded (`docs/wire.md §7.2`); behind them may be what
+    /// this module has used already.
     pub payload: Vec<u8>,
 }
 
@@ -102,6 +109,8 @@ pub(crate) struct Keys {
     pub send: RecordKey,
     /// Opens what the peer sends.
     pub receive: RecordKey,
+    /// Whether they depend on a secret of ML-KEM-768 too (`docs/wire.md §7.7`).
+    pub hybrid: bool,
 }
 
 /// The side that asks for a channel, before it sent anything.
@@ -144,7 +153,8 @@ impl InitiatorSentM1 {
     /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
     pub(crate) fn read_m2(mut self, m2: &[u8]) -> Result<(InitiatorReadM2, Peer), HandshakeError> {
         let peer = read(&mut self.noise, M2_OVERHEAD, m2)?;
-        Ok((InitiatorReadM2 { noise: self.noise }, peer))
+        let offer = hybrid::find(&peer.payload).map(Box::new);
+        Ok((InitiatorReadM2 { noise: self.noise, offer }, peer))
     }
 }
 
@@ -152,20 +162,37 @@ impl InitiatorSentM1 {
 #[derive(Debug)]
 pub(crate) struct InitiatorReadM2 {
     noise: HandshakeState,
+    /// The ML-KEM key that the peer offered.
+    offer: Option<Box<EncapsulationKey>>,
 }
 
 impl InitiatorReadM2 {
-    /// Writes message 3, which reveals our identity in `payload`, and ends the handshake.
+    /// Writes message 3, which reveals our identity in `payload`, and ends the handshake. An offer of ML-KEM is always answered.
     ///
     /// # Errors
-    /// [`HandshakeError::TooLong`] if `payload` does not fit, or
-    /// [`WeakKey`](HandshakeError::WeakKey).
+    /// [`HandshakeError::TooLong`] if `payload` does not fit,
+    /// [`WeakKey`](HandshakeError::WeakKey) or [`InvalidKemKey`](HandshakeError::InvalidKemKey).
     pub(crate) fn write_m3(mut self, payload: &[u8]) -> Result<(Vec<u8>, Keys), HandshakeError> {
-        let m3 = write(&mut self.noise, M3_OVERHEAD, payload)?;
-        let (k1, k2) = split(&mut self.noise);
+        let Some(offer) = self.offer.take() else { return self.finish(payload, None) };
+        let (answer, secret) = crypto::encapsulate(&offer).map_err(|_| HandshakeError::InvalidKemKey)?;
+        self.finish(payload, Some((answer, secret)))
+    }
+
+    fn finish(
+        mut self,
+        payload: &[u8],
+        answer: Option<(KemCiphertext, KemSecret)>,
+    ) -> Result<(Vec<u8>, Keys), HandshakeError> {
+        let (m3, secret) = match answer {
+            Some((ciphertext, secret)) => {
+                let payload = hybrid::append(payload, &ciphertext).ok_or(INVALID_PROOF)?;
+                (write(&mut self.noise, M3_OVERHEAD, &payload)?, Some(secret))
+            }
+            None => (write(&mut self.noise, M3_OVERHEAD, payload)?, None),
+        };
+        let (k1, k2) = split(&mut self.noise, secret.as_ref());
         // The reverse of Noise: the initiator sends with the second key (docs/wire.md §7.2).
-        let keys = Keys { send: k2, receive: k1 };
-        Ok((m3, keys))
+        Ok((m3, Keys { send: k2, receive: k1, hybrid: secret.is_some() }))
     }
 }
 
@@ -173,6 +200,8 @@ impl InitiatorReadM2 {
 #[derive(Debug)]
 pub(crate) struct Responder {
     noise: HandshakeState,
+    /// Whether to offer ML-KEM; only tests of what a peer without it does say no.
+    offers: bool,
 }
 
 impl Responder {
@@ -182,14 +211,14 @@ impl Responder {
     /// [`HandshakeError::Internal`] if the handshake cannot be set up.
     pub(crate) fn new(static_key: &StaticKey) -> Result<Self, HandshakeError> {
         let noise = builder(static_key)?.build_responder()?;
-        Ok(Self { noise })
+        Ok(Self { noise, offers: true })
     }
 
     /// Reads message 1, which says nothing about who sent it.
     ///
     /// # Errors
-    /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated) or
-    /// [`UnexpectedPayload`](HandshakeError::UnexpectedPayload).
+    /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
+    /// [`UnexpectedPayload`](HandshakeError::UnexpectedPayload) or [`Random`](HandshakeError::Random).
     pub(crate) fn read_m1(mut self, m1: &[u8]) -> Result<ResponderReadM1, HandshakeError> {
         let length = m1.len();
         check_length(length, M1_LEN)?;
@@ -197,7 +226,8 @@ impl Responder {
             return Err(HandshakeError::UnexpectedPayload { length });
         }
         self.noise.read_message(m1, &mut [])?;
-        Ok(ResponderReadM1 { noise: self.noise })
+        let kem = if self.offers { Some(KemKeyPair::generate().map_err(|_| HandshakeError::Random)?) } else { None };
+        Ok(ResponderReadM1 { noise: self.noise, kem })
     }
 }
 
@@ -205,17 +235,24 @@ impl Responder {
 #[derive(Debug)]
 pub(crate) struct ResponderReadM1 {
     noise: HandshakeState,
+    kem: Option<KemKeyPair>,
 }
 
 impl ResponderReadM1 {
-    /// Writes message 2, which reveals our identity in `payload` to whoever sent message 1.
+    /// Writes message 2, which reveals our identity in `payload` to whoever sent message 1, and offers ML-KEM.
     ///
     /// # Errors
     /// [`HandshakeError::TooLong`] if `payload` does not fit,
     /// [`WeakKey`](HandshakeError::WeakKey) or [`Random`](HandshakeError::Random).
     pub(crate) fn write_m2(mut self, payload: &[u8]) -> Result<(ResponderSentM2, Vec<u8>), HandshakeError> {
-        let m2 = write(&mut self.noise, M2_OVERHEAD, payload)?;
-        Ok((ResponderSentM2 { noise: self.noise }, m2))
+        let m2 = match &self.kem {
+            Some(kem) => {
+                let payload = hybrid::append(payload, kem.public()).ok_or(INVALID_PROOF)?;
+                write(&mut self.noise, M2_OVERHEAD, &payload)?
+            }
+            None => write(&mut self.noise, M2_OVERHEAD, payload)?,
+        };
+        Ok((ResponderSentM2 { noise: self.noise, kem: self.kem }, m2))
     }
 }
 
@@ -223,6 +260,7 @@ impl ResponderReadM1 {
 #[derive(Debug)]
 pub(crate) struct ResponderSentM2 {
     noise: HandshakeState,
+    kem: Option<KemKeyPair>,
 }
 
 impl ResponderSentM2 {
@@ -233,11 +271,15 @@ impl ResponderSentM2 {
     /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
     pub(crate) fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), HandshakeError> {
         let peer = read(&mut self.noise, M3_OVERHEAD, m3)?;
-        let (k1, k2) = split(&mut self.noise);
-        let keys = Keys { send: k1, receive: k2 };
+        let secret = self.kem.and_then(|kem| hybrid::find(&peer.payload).and_then(|answer| kem.decapsulate(&answer)));
+        let (k1, k2) = split(&mut self.noise, secret.as_ref());
+        let keys = Keys { send: k1, receive: k2, hybrid: secret.is_some() };
         Ok((peer, keys))
     }
 }
+
+/// A payload that is no proof, or has a fourth element already: a bug.
+const INVALID_PROOF: HandshakeError = HandshakeError::Internal(snow::Error::Input);
 
 fn params() -> NoiseParams {
     NoiseParams::new(
@@ -287,12 +329,14 @@ fn read(noise: &mut HandshakeState, overhead: usize, message: &[u8]) -> Result<P
     Ok(Peer { static_key, payload })
 }
 
-fn split(noise: &mut HandshakeState) -> (RecordKey, RecordKey) {
-    let (mut k1, mut k2) = noise.dangerously_get_raw_split();
-    let keys = (RecordKey::from_bytes(&k1), RecordKey::from_bytes(&k2));
-    k1.zeroize();
-    k2.zeroize();
-    keys
+/// The keys of the responder and of the initiator.
+fn split(noise: &mut HandshakeState, secret: Option<&KemSecret>) -> (RecordKey, RecordKey) {
+    let (k1, k2) = noise.dangerously_get_raw_split();
+    let (k1, k2) = (Zeroizing::new(k1), Zeroizing::new(k2));
+    match secret {
+        Some(secret) => hybrid::keys(&k1, &k2, secret, noise.get_handshake_hash()),
+        None => (RecordKey::from_bytes(&k1), RecordKey::from_bytes(&k2)),
+    }
 }
 
 #[cfg(test)]

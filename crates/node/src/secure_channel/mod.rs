@@ -48,6 +48,7 @@ mod encryptor;
 mod error;
 mod handle;
 mod handshake;
+mod hybrid;
 mod initiator;
 mod listener;
 mod options;

@@ -83,4 +83,6 @@ async fn a_history_of_the_largest_keys_fits_its_limit() {
     assert!(export.len() <= identity.history().encoded_len());
     assert!(identity.history().encoded_len() <= HISTORY_SIZE_MAX);
     ChangeHistory::import(&export).unwrap();
+    // And a handshake's message has room for it, beside an ML-KEM key.
+    assert!(proof(&identity, &[]).await.encode().len() <= OWN_PROOF_SIZE_MAX);
 }

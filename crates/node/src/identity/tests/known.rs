@@ -199,7 +199,7 @@ async fn a_credential_is_refused_before_it_is_signed() {
     let large = issue(large, HOUR, NOW).await.unwrap();
     let attestation = owner.identity.attest_secure_channel_key(X25519, NOW).await.unwrap();
     let refused = IdentityProof::new(&owner.identity, attestation, vec![large; 3]);
-    assert!(matches!(refused, Err(Error::TooLarge { max: PROOF_SIZE_MAX, .. })));
+    assert!(matches!(refused, Err(Error::TooLarge { max: OWN_PROOF_SIZE_MAX, .. })));
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use snow::types::{Cipher, Dh, Hash, Random};
 use super::*;
 use crate::secure_channel::record::{Opener, Sealer};
 
+mod hybrid;
+
 struct Vectors(serde_json::Value);
 
 impl Vectors {
@@ -36,13 +38,19 @@ impl Vectors {
         let ephemeral = self.key("responder_x25519_ephemeral");
         let builder = builder(&key).unwrap();
         let noise = builder.fixed_ephemeral_key_for_testing_only(&ephemeral).build_responder().unwrap();
-        Responder { noise }
+        Responder { noise, offers: false }
     }
+}
+
+/// A responder without ML-KEM, as peers on `ockam` and of earlier versions are; payloads can then be any bytes.
+fn basic_responder(secret: u8) -> Responder {
+    let responder = Responder::new(&StaticKey::from_bytes(&[secret; KEY_LEN])).unwrap();
+    Responder { offers: false, ..responder }
 }
 
 fn fresh() -> (InitiatorSentM1, Responder, Vec<u8>) {
     let initiator = Initiator::new(&StaticKey::from_bytes(&[1; KEY_LEN])).unwrap();
-    let responder = Responder::new(&StaticKey::from_bytes(&[2; KEY_LEN])).unwrap();
+    let responder = basic_responder(2);
     let (initiator, m1) = initiator.write_m1().unwrap();
     (initiator, responder, m1)
 }
@@ -116,13 +124,13 @@ fn the_keys_carry_records_both_ways() {
 fn states_and_keys_show_no_secret() {
     let (_, _, keys) = after_m3(b"");
     let shown = format!("{keys:?}");
-    assert_eq!(shown, "Keys { send: RecordKey { .. }, receive: RecordKey { .. } }");
+    assert_eq!(shown, "Keys { send: RecordKey { .. }, receive: RecordKey { .. }, hybrid: false }");
 }
 
 #[test]
 fn another_static_key_is_visible_before_m3() {
     let (initiator, _, m1) = fresh();
-    let other = Responder::new(&StaticKey::from_bytes(&[9; KEY_LEN])).unwrap();
+    let other = basic_responder(9);
     let (_, m2) = other.read_m1(&m1).unwrap().write_m2(b"stolen").unwrap();
     let (_, peer) = initiator.read_m2(&m2).unwrap();
     let expected = StaticKey::from_bytes(&[2; KEY_LEN]);
@@ -200,7 +208,7 @@ fn liar(claim: &StaticKey) -> Builder<'static> {
 fn a_responder_cannot_claim_a_key_it_does_not_own() {
     let (initiator, _, m1) = fresh();
     let noise = liar(&StaticKey::from_bytes(&[2; KEY_LEN])).build_responder().unwrap();
-    let impostor = Responder { noise }.read_m1(&m1).unwrap();
+    let impostor = Responder { noise, offers: false }.read_m1(&m1).unwrap();
     let (_, m2) = impostor.write_m2(b"stolen").unwrap();
     assert_eq!(initiator.read_m2(&m2).unwrap_err(), HandshakeError::Forged);
 }
