@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A handshake runs on the task that reads its messages: it needs no task of its own, so an unfinished one costs
-//! a few hundred bytes until it times out. The static key is made by the listener or the initiator and attested by
+//! about 5 KB, most of it an ML-KEM key pair (`docs/wire.md §7.7`), until it times out. The static key is made by the listener or the initiator and attested by
 //! its identity; who the peer is, is decided before the last message is written or believed.
 //!
 //! # Example
