@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::counts::Counts;
 use crate::steps::{Outcome, Steps};
-use crate::{architecture, cargo, deny, prerequisites, suite, ui, workflows};
+use crate::{advisories, architecture, cargo, deny, prerequisites, sbom, suite, ui, workflows};
 
 /// `cargo xtask ci [STEP…]`: every step or those named, then what each cost, then the closing line.
 ///
@@ -65,7 +65,8 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
     steps.run("browser tests", || tests(browser, Counts::read_page_tests, &mut counts));
     steps.run("dependencies", deny::dependencies);
-    steps.run("advisories", deny::advisories);
+    steps.run("advisories", advisories::check);
+    steps.run("bill of materials", sbom::step);
     steps.run("interop", || {
         let test = &["test", "--locked", "--workspace", "--no-fail-fast"];
         tests(&mut peers(test), Counts::read, &mut counts)

@@ -1,9 +1,10 @@
-//! The check of the dependencies by cargo-deny: licences, sources, bans and advisories, as `deny.toml` says.
+//! The check of the dependencies by cargo-deny: licences, sources and bans, as `deny.toml` says; for advisories see
+//! [`advisories`](crate::advisories).
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::cargo;
 use crate::steps::Outcome;
@@ -33,26 +34,15 @@ pub(crate) fn installation() -> Option<Command> {
 /// # Errors
 /// When a dependency breaks a rule of `deny.toml`.
 pub(crate) fn dependencies() -> Result<Outcome> {
-    cargo::run(deny()?.args(["check", "bans", "licenses", "sources"]))?;
+    cargo::run(command()?.args(["check", "bans", "licenses", "sources"]))?;
     Ok(Outcome::Passed)
 }
 
-/// Known vulnerabilities, when the advisory database can be fetched.
+/// cargo-deny in the root of the repository.
 ///
 /// # Errors
-/// When a dependency has one.
-pub(crate) fn advisories() -> Result<Outcome> {
-    let fetched = deny()?.args(["fetch", "db"]).stderr(Stdio::null()).status().context("Failed to start cargo-deny")?;
-    if !fetched.success() {
-        let why = "the advisory database cannot be reached from this machine";
-        println!("Skipped: {why}.");
-        return Ok(Outcome::Skipped(why.into()));
-    }
-    cargo::run(deny()?.args(["check", "--disable-fetch", "advisories"]))?;
-    Ok(Outcome::Passed)
-}
-
-fn deny() -> Result<Command> {
+/// When it is not installed.
+pub(crate) fn command() -> Result<Command> {
     let program = program();
     ensure!(
         tools::works(&program, "--version"),

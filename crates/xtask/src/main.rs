@@ -7,6 +7,7 @@
 //! | [`suite`], [`counts`] | a run of `cargo test`, and how many tests passed in such runs |
 //! | [`ci`], [`steps`], [`background`] | what CI runs, what each step cost, and what runs beside the tests |
 //! | [`architecture`] | the rules that the compiler does not check |
+//! | [`advisories`], [`sbom`] | known vulnerabilities of the dependencies, and the list of them |
 //! | [`deny`], [`workflows`], [`tools`] | cargo-deny and actionlint, and where such tools are kept |
 //! | [`mod@bench`], [`trials`] | measurements, and what takes too long for CI |
 //! | `kafka` | a real Apache Kafka in one command |
@@ -14,6 +15,7 @@
 
 use std::process::ExitCode;
 
+mod advisories;
 mod architecture;
 mod background;
 mod bench;
@@ -24,6 +26,7 @@ mod deny;
 #[cfg(unix)]
 mod kafka;
 mod prerequisites;
+mod sbom;
 mod steps;
 mod suite;
 mod tools;
@@ -45,11 +48,14 @@ Commands:
                   `test`, of the window's page, and against real `ockam` programs (`tests/interop`); with names of
                   steps, only these
   architecture    check what the compiler does not: layers, import cycles, retired names, file lengths, documents
+  advisories      check the dependencies for known vulnerabilities; `advisories refresh` fetches the copy of the
+                  RustSec database that is used without a network
   bench [ARGS]    build for release and measure (`--quick` for three minutes; `--help` lists the scenarios);
                   `bench instructions [--check]` counts the instructions of the hot path;
                   `bench kafka` measures messages through Apache Kafka beside plain Kafka;
                   `bench app` measures the app: start, window, memory, processor
   trials [NAME]   what takes too long for CI; without a name, the list
+  sbom            write target/postern.cdx.json: what the programs are made of (CycloneDX)
   types           regenerate the window's TypeScript types from the engine's and the shell's
   icons           render every icon from its SVG
   screenshots     pictures of the real app, light and dark; with names, of those scenes of the page (`screenshots busy`)
@@ -67,6 +73,7 @@ fn main() -> ExitCode {
     let result = match command.as_str() {
         "run" => ui::run(&rest),
         "icons" => ui::icons(),
+        "sbom" => sbom::run(),
         "types" => ui::types(),
         "screenshots" => ui::screenshots(&rest),
         #[cfg(unix)]
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
         "kafka" => kafka::run(&rest),
         "test" => suite::test(&rest),
         "architecture" => architecture::run(),
+        "advisories" => advisories::run(&rest),
         "ci" => ci::run(&rest),
         "bench" => bench::run(&rest),
         "trials" => trials::run(&rest),

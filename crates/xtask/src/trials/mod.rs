@@ -20,6 +20,7 @@ mod kafka;
 mod options;
 mod random;
 mod repeat;
+mod reproducible;
 mod soak;
 
 /// A trial: its name, what it does, and how it is run.
@@ -33,6 +34,7 @@ const TRIALS: &[Trial] = &[
     Trial { name: "repeat", about: repeat::ABOUT, run: repeat::run },
     Trial { name: "soak", about: soak::ABOUT, run: soak::run },
     Trial { name: "fresh", about: fresh::ABOUT, run: fresh::run },
+    Trial { name: "reproducible", about: reproducible::ABOUT, run: reproducible::run },
     Trial { name: "kafka", about: kafka::ABOUT, run: kafka::run },
 ];
 
@@ -42,7 +44,7 @@ const TRIALS: &[Trial] = &[
 /// When there is no such trial, an option is wrong, or what the trial needs cannot be built.
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let Some((name, options)) = arguments.split_first() else {
-        TRIALS.iter().for_each(|trial| println!("{:8} {}", trial.name, trial.about));
+        TRIALS.iter().for_each(|trial| println!("{:12} {}", trial.name, trial.about));
         return Ok(ExitCode::SUCCESS);
     };
     let Some(trial) = TRIALS.iter().find(|trial| trial.name == name) else {
