@@ -123,12 +123,12 @@ fn a_contact_is_invited_through_the_mailbox_while_offline() {
 fn verification_words_match_and_a_new_key_is_reported() {
     let (World { hub: _hub, ann, mut ben, service: _service }, inlet) = World::joined("notes");
     ann.wait_for("the contact", |seen| contact(seen, "Ben").map(drop));
-    let [ours, theirs] = [(&ann, "Ben"), (&ben, "Ann")].map(|(person, name)| {
+    let [of_ben, of_ann] = [(&ann, "Ben"), (&ben, "Ann")].map(|(person, name)| {
         let said = person.run(&["verify", name]);
-        text(&said[0]["words"]).to_owned()
+        (text(&said[0]["words"]).to_owned(), text(&said[0]["own_words"]).to_owned())
     });
-    assert_eq!(ours, theirs);
-    assert!(ours.split(['-', ' ']).count() >= 4, "{ours}");
+    assert_eq!((&of_ben.0, &of_ben.1), (&of_ann.1, &of_ann.0), "each sees the words of the other and their own");
+    assert!(of_ben.0 != of_ann.0 && of_ben.0.split(' ').count() == 8, "{of_ben:?}");
     ann.run(&["verify", "--yes", "Ben"]);
     assert_eq!(contact(&ann.snapshot(), "Ben").unwrap()["verified"], true);
 
@@ -140,7 +140,10 @@ fn verification_words_match_and_a_new_key_is_reported() {
     ben.up();
     ann.wait_for("the change", |seen| (contact(seen, "Ben")?["key_changed"] == true).then_some(()));
     ann.process().json_line(|json| json["notice"]["notice"] == "key-changed", TIMEOUT);
-    assert_eq!(contact(&ann.snapshot(), "Ben").unwrap()["verified"], false);
+    let changed = ann.snapshot();
+    let changed = contact(&changed, "Ben").unwrap();
+    assert_eq!((&changed["verified"], &changed["verify_again"]), (&false.into(), &"key-changed".into()));
+    assert_ne!(text(&changed["words"]), of_ben.0, "the words have changed with the key");
     ann.run(&["verify", "--yes", "Ben"]);
     let seen = ann.snapshot();
     let ben_now = contact(&seen, "Ben").unwrap();

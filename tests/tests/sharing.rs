@@ -107,8 +107,10 @@ fn an_invitation_with_ask_first_needs_the_owners_consent() {
     ben.run_with_input(&["join", "-", "--port", &port.to_string(), "--wait", "1s"], &for_ben);
     let knock = ann.wait_for("the knock", |seen| seen["knocks"].get(0).cloned());
     assert_eq!((&knock["name"], &knock["service_name"]), (&"Ben".into(), &"safe".into()));
-    let words = ben.snapshot()["invitations"][0]["words"].clone();
-    assert_eq!(knock["words"], words, "both see the same words");
+    let words = ben.snapshot()["me"]["words"].clone();
+    assert_eq!(knock["words"], words, "Ann sees Ben's words");
+    let words = ann.snapshot()["me"]["words"].clone();
+    assert_eq!(ben.snapshot()["invitations"][0]["words"], words, "and Ben Ann's");
     ann.run(&["knock", "always", "Ben"]);
     ben.wait_until_up("safe");
     assert_eq!(ask(loopback(port), b"in").unwrap(), b"in");

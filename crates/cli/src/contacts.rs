@@ -5,9 +5,10 @@ use crate::output::Output;
 use crate::resolve;
 use crate::table::Table;
 use crate::terminal_text::sanitized;
+use crate::word_groups;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use postern_engine::api::{ContactView, Request, Snapshot};
+use postern_engine::api::{ContactView, Request, Snapshot, VerifyAgain};
 use serde::Serialize;
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -62,10 +63,22 @@ pub(crate) struct VerifyArguments {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
-    Contacts { contacts: &'a [ContactView] },
-    Changed { person: String },
-    Words { person: String, words: &'a str },
-    Verified { person: String, verified: bool },
+    Contacts {
+        contacts: &'a [ContactView],
+    },
+    Changed {
+        person: String,
+    },
+    Words {
+        person: String,
+        words: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        own_words: Option<&'a str>,
+    },
+    Verified {
+        person: String,
+        verified: bool,
+    },
 }
 
 pub(crate) async fn run(arguments: ContactsArguments, output: Output) -> Result<()> {
@@ -101,13 +114,18 @@ fn text(snapshot: &Snapshot) -> String {
     let mut table = Table::new("");
     for contact in &snapshot.contacts {
         let mut notes = Vec::new();
-        if contact.key_changed {
-            notes.push("key changed: compare the words again");
+        match contact.verify_again {
+            Some(VerifyAgain::KeyChanged) => notes.push("key changed: compare the words again"),
+            Some(VerifyAgain::WordsChanged) => notes.push("Postern's words have become longer: compare once more"),
+            None => {}
+        }
+        if contact.key_refused.is_some() {
+            notes.push("another key was refused: see postern ls");
         }
         if contact.blocked {
             notes.push("blocked");
         }
-        if contact.verified && !contact.key_changed {
+        if contact.verified {
             notes.push("verified");
         }
         if !contact.can_be_mailed {
@@ -115,14 +133,13 @@ fn text(snapshot: &Snapshot) -> String {
         }
         let identifier = contact.identifier.to_string();
         let identifier = format!("{}…", identifier.get(..9).unwrap_or(&identifier));
-        table.row([
-            sanitized(&contact.name),
-            identifier,
-            crate::terminal_text::escaped(&contact.words),
-            notes.join(", "),
-        ]);
+        table.row([sanitized(&contact.name), identifier, word_groups::line(&contact.words), notes.join(", ")]);
     }
-    table.text().trim_end().to_owned()
+    let mut text = table.text().trim_end().to_owned();
+    if let Some(words) = snapshot.me.as_ref().and_then(|me| me.words.as_ref()) {
+        text.push_str(&format!("\n\nYour words: {}", word_groups::line(words)));
+    }
+    text
 }
 
 pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result<()> {
@@ -134,9 +151,11 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
     };
     let name = sanitized(&contact.name);
     if !arguments.undo && !arguments.yes {
-        let sentence =
-            format!("Compare these words with {name}, over the telephone or face to face:\n\n  {}\n", contact.words);
-        output.print(&Event::Words { person: person.to_string(), words: &contact.words }, sentence);
+        let own_words = snapshot.me.as_ref().and_then(|me| me.words.as_deref());
+        output.print(
+            &Event::Words { person: person.to_string(), words: &contact.words, own_words },
+            comparison(&name, &contact.words, own_words),
+        );
         let can_ask = std::io::stdin().is_terminal() && !output.is_json();
         if !can_ask || !tokio::task::spawn_blocking(confirm).await?? {
             if !output.is_json() {
@@ -146,13 +165,29 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
         }
     }
     let verified = !arguments.undo;
-    engine.execute(Request::Verify { person, verified }).await?;
+    let words = (verified && !contact.words.is_empty()).then(|| contact.words.clone());
+    engine.execute(Request::Verify { person, verified, words }).await?;
     let sentence = match verified {
         true => format!("{name} is verified. You will be notified if their key changes."),
         false => format!("{name} is no longer verified."),
     };
     output.print(&Event::Verified { person: person.to_string(), verified }, sentence);
     Ok(())
+}
+
+/// What the user is to compare.
+fn comparison(name: &str, words: &str, own_words: Option<&str>) -> String {
+    if words.is_empty() {
+        return format!("The words of {name} are not known yet. They are shown once both computers were connected.\n");
+    }
+    let mut text = format!(
+        "The words of {name}. Ask for them over the telephone or face to face:\n\n{}",
+        word_groups::block(words)
+    );
+    if let Some(own) = own_words {
+        text.push_str(&format!("\nYour words, which {name} sees:\n\n{}", word_groups::block(own)));
+    }
+    text
 }
 
 fn confirm() -> std::io::Result<bool> {

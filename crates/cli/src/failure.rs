@@ -152,7 +152,7 @@ fn exit_of(code: Code) -> u8 {
     match code {
         Code::Invalid | Code::BadTicket => ARGUMENTS,
         Code::HubUnreachable | Code::OwnerOffline | Code::NoWayIn | Code::ServiceDown | Code::TimedOut => UNREACHABLE,
-        Code::NotTrusted | Code::KeyChanged | Code::RelayTaken => NOT_TRUSTED,
+        Code::NotTrusted | Code::KeyChanged | Code::KeyRefused | Code::RelayTaken => NOT_TRUSTED,
         Code::KeychainLocked | Code::KeychainMissing | Code::KeychainFailed | Code::WrongPassphrase => KEYCHAIN,
         Code::NotSetUp | Code::Stopped => NOT_RUNNING,
         Code::NotFound => NO_SUCH,

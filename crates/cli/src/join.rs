@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::resolve;
 use crate::terminal_text::shell_quoted;
 use crate::terminal_text::{escaped, sanitized};
-use crate::{link, time_format};
+use crate::{link, time_format, word_groups};
 use anyhow::{Result, bail};
 use clap::Args;
 use postern_engine::api::{
@@ -116,8 +116,14 @@ pub(crate) async fn decline(arguments: DeclineArguments, output: Output) -> Resu
 fn print_preview(output: Output, preview: &InvitationPreview) {
     let known = match (preview.owner_known, &preview.words) {
         (true, _) => "one of your contacts".to_owned(),
-        (false, Some(words)) => format!("not one of your contacts; compare these words with them: {words}"),
+        (false, Some(words)) => {
+            format!("not one of your contacts; compare these words with them: {}", word_groups::line(words))
+        }
         (false, None) => "not one of your contacts".to_owned(),
+    };
+    let known = match &preview.looks_like {
+        Some(name) => format!("not the {} you know, but {known}", sanitized(name)),
+        None => known,
     };
     let sentence = format!(
         "{} shares {} with you, until {}.\n{} is {known}.",

@@ -5,6 +5,7 @@ use crate::output::Output;
 use crate::resolve::{self, Candidate};
 use crate::table::Table;
 use crate::terminal_text::sanitized;
+use crate::word_groups;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use postern_engine::api::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
@@ -85,6 +86,11 @@ fn select_knock<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a Kno
     Ok(&knocks[found?.value])
 }
 
+/// That somebody else than a contact uses a name like the contact's.
+pub(crate) fn not_the_known(knock: &KnockView) -> String {
+    knock.looks_like.as_ref().map_or_else(String::new, |name| format!("not the {} you know", sanitized(name)))
+}
+
 fn text(snapshot: &Snapshot) -> String {
     if snapshot.knocks.is_empty() {
         return "Nobody asks for access.".into();
@@ -94,7 +100,7 @@ fn text(snapshot: &Snapshot) -> String {
         let id = knock.invitation.to_string();
         let id = id.get(..8).unwrap_or(&id).to_owned();
         let who = format!("{}/{}", sanitized(&knock.service_name), sanitized(&knock.name));
-        table.row([id, who, crate::terminal_text::escaped(&knock.words)]);
+        table.row([id, who, word_groups::line(&knock.words), not_the_known(knock)]);
     }
     table.text().trim_end().to_owned()
 }

@@ -4,7 +4,7 @@ use crate::engine_client::DataDirArgs;
 use crate::output::Output;
 use crate::table::Table;
 use crate::terminal_text::{escaped, sanitized};
-use crate::{resolve, time_format};
+use crate::{resolve, time_format, word_groups};
 use anyhow::Result;
 use clap::Args;
 use postern_engine::api::{
@@ -216,8 +216,9 @@ fn knocks(snapshot: &Snapshot) -> String {
     for knock in &snapshot.knocks {
         let who = format!("{}/{}", sanitized(&knock.service_name), sanitized(&knock.name));
         let id = knock.invitation.to_string();
-        let answer = format!("postern knock always {}", id.get(..8).unwrap_or(&id));
-        table.row([who, sanitized(&knock.words), answer]);
+        let answer = if knock.verified { "always" } else { "allow-once" };
+        let answer = format!("postern knock {answer} {}", id.get(..8).unwrap_or(&id));
+        table.row([who, word_groups::line(&knock.words), crate::knock::not_the_known(knock), answer]);
     }
     table.text()
 }

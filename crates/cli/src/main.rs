@@ -36,6 +36,7 @@ mod table;
 mod terminal_text;
 mod time_format;
 mod up;
+mod word_groups;
 
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};

@@ -11,7 +11,7 @@
 //!
 //! From the lowest layer to the highest:
 //!
-//! * [`text_sanitizer`], [`verification_words`]: untrusted names, and the words that two people compare.
+//! * [`text_sanitizer`], [`confusable_names`], [`verification_words`]: untrusted names, and the words that two people compare.
 //! * [`api`]: what frontends see and request, in plain data, and the [`EngineApi`](api::EngineApi) trait.
 //! * [`peer`]: what two engines send each other; [`peer::ticket`]: an invitation as a link.
 //! * [`core`]: the state and every decision, without I/O.
@@ -23,6 +23,7 @@
 
 pub mod api;
 pub mod backup;
+pub mod confusable_names;
 pub mod control;
 pub mod core;
 mod doctor;

@@ -1,72 +1,45 @@
-//! Verification words: five words that two people compare to verify each other's identity.
+//! Verification words: eight words that stand for one person's present key. Two people compare them to verify each other.
 //!
 //! ```text
-//! SHA-256("postern words v1" ‖ lower identifier ‖ higher identifier) ──► the first 5 bytes, a word each
+//! SHA-256("postern verification words 2" ‖ SHA-256 of the latest change of the key history) ──► the first 88 bits, 11 to a word
 //! ```
 //!
-//! Both sides see the same words because the identifiers are sorted first. Five words are 40 bits: too many for an attacker to
-//! create an identity with the same words in reasonable time, and few enough to be read out.
+//! The words are those of one person, not of a pair: whoever wants to be taken for Ann needs a second preimage of Ann's words.
+//! They follow from the latest change, so they change whenever the key does, and a stolen key that was replaced has other
+//! words. `docs/wire.md §6.6` specifies them, `docs/decisions/0016-verification-words.md` states what forging them costs.
 
-use postern_node::identity::Identifier;
+use bip39::Language;
 use sha2::{Digest, Sha256};
 
 /// How many words there are.
-pub const WORDS: usize = 5;
+pub const WORDS: usize = 8;
+/// Bits that one word stands for: the list has 2,048 words.
+const BITS_OF_WORD: usize = 11;
+const DOMAIN: &[u8] = b"postern verification words 2";
 
-const DOMAIN: &[u8] = b"postern words v1";
+/// The way in which words are made of a key. A mark that words were compared says which it was, so that a comparison of the
+/// words of one scheme never counts for those of another.
+///
+/// 1 was five words of a pair of identifiers (until November 2026); 2 is [`words`].
+pub const SCHEME: u32 = 2;
 
-/// The words of two identities, separated by spaces; their order does not matter.
-pub fn words(one: &Identifier, other: &Identifier) -> String {
-    let (low, high) = if one <= other { (one, other) } else { (other, one) };
-    let hash = Sha256::new().chain_update(DOMAIN).chain_update(low.as_bytes()).chain_update(high.as_bytes()).finalize();
-    let words: Vec<&str> = hash.iter().take(WORDS).map(|byte| LIST[usize::from(*byte)]).collect();
+/// The words of the person whose key history ends with the change that has this hash, separated by spaces.
+pub fn words(latest_change: &[u8; 32]) -> String {
+    let list = Language::English.word_list();
+    let digest = digest(latest_change);
+    let words: Vec<&str> = (0..WORDS).map(|number| list[usize::from(word_index(&digest, number))]).collect();
     words.join(" ")
 }
 
-#[rustfmt::skip]
-const LIST: [&str; 256] = [
-    "acid", "acorn", "actor", "album", "alley", "amber", "anchor", "ankle", "apple", "apron", "arch", "arrow",
-    "atlas", "attic", "autumn", "axle", "bacon", "badge", "bagel", "bamboo", "banjo", "barn", "basil", "basket",
-    "beach", "beetle", "bell", "berry", "bicycle", "birch", "biscuit", "blanket", "blossom", "bolt", "bonfire", "book",
-    "bottle", "branch", "brick", "bridge", "brook", "bubble", "bucket", "butter", "button", "cabin", "cactus", "camel",
-    "candle", "canoe", "canyon", "carpet", "carrot", "castle", "cedar", "cello", "chalk", "cherry", "chess", "chimney",
-    "cinema", "circus", "clay", "clock", "cloud", "clover", "coal", "cobra", "coffee", "comet", "compass", "copper",
-    "coral", "cotton", "cradle", "crane", "crayon", "crystal", "curtain", "daisy", "dawn", "desert", "diamond", "dinner",
-    "dolphin", "donkey", "dragon", "drum", "eagle", "earth", "echo", "elbow", "ember", "engine", "fabric", "falcon",
-    "feather", "fern", "ferry", "fiddle", "field", "finger", "flame", "flute", "forest", "fossil", "fountain", "fox",
-    "galaxy", "garden", "garlic", "giant", "ginger", "glacier", "glove", "goose", "grape", "gravel", "guitar", "hammer",
-    "harbor", "harp", "hazel", "helmet", "hermit", "hockey", "honey", "horizon", "hotel", "icicle", "igloo", "iris",
-    "island", "ivory", "jacket", "jasmine", "jelly", "jewel", "jigsaw", "judge", "juice", "jungle", "kayak", "kettle",
-    "kitchen", "kite", "kiwi", "ladder", "lagoon", "lantern", "lava", "lemon", "leopard", "letter", "library", "lily",
-    "linen", "lizard", "lobster", "magnet", "mango", "maple", "marble", "market", "meadow", "melon", "metal", "mirror",
-    "mitten", "monkey", "moss", "motor", "museum", "mustard", "napkin", "needle", "nest", "nickel", "north", "nutmeg",
-    "oasis", "ocean", "olive", "onion", "opera", "orange", "orchid", "otter", "oven", "owl", "oyster", "paddle",
-    "palace", "panda", "paper", "parrot", "peach", "pearl", "pebble", "pencil", "pepper", "piano", "picnic", "pigeon",
-    "pillow", "pilot", "planet", "plum", "pocket", "poem", "pony", "potato", "puzzle", "quartz", "queen", "quilt",
-    "rabbit", "radio", "raft", "rainbow", "raven", "ribbon", "river", "robin", "rocket", "saddle", "salmon", "sandal",
-    "sapphire", "saturn", "scarf", "shadow", "silver", "sketch", "spider", "spoon", "squirrel", "statue", "summer", "sunset",
-    "swan", "temple", "thunder", "tiger", "tomato", "trumpet", "tulip", "tunnel", "turtle", "umbrella", "velvet", "violin",
-    "walnut", "willow", "winter", "zebra",
-];
+fn digest(latest_change: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(DOMAIN).chain_update(latest_change).finalize().into()
+}
+
+/// The bits of a word, the most significant first. There are [`WORDS`] words, which end within the digest.
+fn word_index(digest: &[u8; 32], number: usize) -> u16 {
+    let bit = |at: usize| u16::from(digest[at / 8] >> (7 - at % 8) & 1);
+    (number * BITS_OF_WORD..(number + 1) * BITS_OF_WORD).fold(0, |index, at| index << 1 | bit(at))
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn words_are_distinct_short_and_plain() {
-        assert_eq!(LIST.iter().collect::<BTreeSet<_>>().len(), LIST.len());
-        for word in LIST {
-            assert!((3..=8).contains(&word.len()) && word.bytes().all(|it| it.is_ascii_lowercase()), "{word}");
-        }
-    }
-
-    #[test]
-    fn both_sides_see_the_same_words_and_others_do_not() {
-        let [ada, bea, cid] = [1, 2, 3].map(|byte| Identifier::from_bytes([byte; 32]));
-        assert_eq!(words(&ada, &bea), words(&bea, &ada));
-        assert_ne!(words(&ada, &bea), words(&ada, &cid));
-        assert_eq!(words(&ada, &bea).split(' ').count(), WORDS);
-    }
-}
+mod tests;

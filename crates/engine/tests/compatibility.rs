@@ -15,6 +15,8 @@ use tokio::net::UnixStream;
 
 const PASSPHRASE: &str = "correct horse battery staple";
 const BACKUP_PASSPHRASE: &str = "a backup passphrase";
+/// What follows from words that are longer now, so that contacts of then are to be verified again.
+const OF_WORDS: &[&str] = &["words", "verified", "owner_verified", "verify_again"];
 /// What a snapshot says of the moment and of the place, not of what is stored.
 const TRANSIENT: &[&str] = &["status", "troubles", "health", "link", "live", "last_used", "addresses", "settings"];
 
@@ -62,7 +64,8 @@ fn stored(value: &Value, was: Option<&Value>) -> Value {
         Value::Object(fields) => {
             // A hub's identifier is shown while it is connected, and no hub runs here.
             let is_hub = fields.contains_key("address") && fields.contains_key("link") && !fields.contains_key("port");
-            let is_transient = |name: &str| TRANSIENT.contains(&name) || (is_hub && name == "identifier");
+            let is_transient =
+                |name: &str| TRANSIENT.contains(&name) || OF_WORDS.contains(&name) || (is_hub && name == "identifier");
             let kept = fields.iter().filter(|(name, _)| !is_transient(name));
             let field = |(name, value): (&String, &Value)| {
                 let was = was.and_then(|it| it.get(name));
@@ -94,6 +97,13 @@ async fn everything_in_a_data_directory_is_found() {
     let found = snapshot(&engine).await;
     assert_eq!(stored(&found, Some(&was)), stored(&was, None));
     assert_eq!(found["settings"]["retention_days"], was["settings"]["retention_days"]);
+
+    // Ben was verified by the words of then, which do not count any more.
+    let ben = &found["contacts"][0];
+    assert_eq!((&ben["verified"], &ben["key_changed"]), (&false.into(), &false.into()));
+    assert_eq!(ben["verify_again"], "words-changed");
+    let words = ben["words"].as_str().unwrap();
+    assert!(words.split(' ').count() == 8 && ben["words"] != was["contacts"][0]["words"], "{words}");
 
     // The audit log is complete, and its hash chain is intact.
     assert_eq!(found["troubles"].as_array().unwrap().iter().find(|it| it["code"] == "damaged-data"), None);

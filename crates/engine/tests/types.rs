@@ -60,6 +60,7 @@ fn typescript() -> String {
         ListeningPort,
         Finding,
         Severity,
+        VerifyAgain,
     );
     text
 }

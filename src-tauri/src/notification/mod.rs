@@ -98,7 +98,11 @@ impl From<&Notice> for Notification {
     fn from(notice: &Notice) -> Self {
         match notice {
             Notice::Invited { invitation, from, service } => invited(*invitation, from, service),
-            Notice::Knock { invitation, from, service } => knock(*invitation, from, service),
+            Notice::Knock { invitation, from, service, words, looks_like, verified } => {
+                let person =
+                    Knocker { from, words: words.as_deref(), looks_like: looks_like.as_deref(), verified: *verified };
+                knock(*invitation, &person, service)
+            }
             Notice::Joined { service, from, name } => Self::new(
                 Topic::Service(*service),
                 format!("{} joined", display_name(from)),
@@ -135,7 +139,13 @@ impl From<&Notice> for Notification {
             Notice::KeyChanged { from } => Self::new(
                 Topic::Person(from.clone()),
                 format!("The key of {} has changed", display_name(from)),
-                "Compare the verification words before you trust it.",
+                "Verify them again: compare their words, which have changed too.",
+                View::Home,
+            ),
+            Notice::KeyRefused { from, fault } => Self::new(
+                Topic::Person(from.clone()),
+                format!("A key of {} was refused", display_name(from)),
+                fault.message.clone(),
                 View::Home,
             ),
         }
@@ -150,14 +160,40 @@ fn invited(invitation: InvitationId, from: &str, service: &str) -> Notification 
         .action("Decline", Request::Decline { invitation })
 }
 
-fn knock(invitation: InvitationId, from: &str, service: &str) -> Notification {
+/// What is known of somebody who asks for access.
+struct Knocker<'a> {
+    from: &'a str,
+    words: Option<&'a str>,
+    /// The name of a contact that theirs can be taken for.
+    looks_like: Option<&'a str>,
+    verified: bool,
+}
+
+/// Only a verified contact can be allowed for good from here: anybody else may have chosen the name of somebody whom the user
+/// knows, so the window with the words to compare comes first.
+fn knock(invitation: InvitationId, person: &Knocker<'_>, service: &str) -> Notification {
     let answer = |answer| Request::AnswerKnock { invitation, answer };
-    let title = format!("{} asks for access", display_name(from));
-    let body = format!("They want to use “{}”.", display_name(service));
-    Notification::new(Topic::Knock(invitation), title, body, View::Invitations)
-        .action("Allow once", answer(KnockAnswer::Once))
-        .action("Always allow", answer(KnockAnswer::Always))
-        .action("Deny", answer(KnockAnswer::Deny))
+    let title = format!("{} asks for access", display_name(person.from));
+    let mut body = String::new();
+    if let Some(name) = person.looks_like {
+        body.push_str(&format!("This is not the {} you know. ", display_name(name)));
+    }
+    body.push_str(&format!("They want to use “{}”.", display_name(service)));
+    if let Some(words) = person.words {
+        body.push_str(&format!(" Their words: {}", grouped(words)));
+    }
+    let mut notification = Notification::new(Topic::Knock(invitation), title, body, View::Invitations)
+        .action("Allow once", answer(KnockAnswer::Once));
+    if person.verified {
+        notification = notification.action("Always allow", answer(KnockAnswer::Always));
+    }
+    notification.action("Deny", answer(KnockAnswer::Deny))
+}
+
+/// Verification words, four by four.
+fn grouped(words: &str) -> String {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    words.chunks(4).map(|group| group.join(" ")).collect::<Vec<_>>().join(" · ")
 }
 
 fn display_name(name: &str) -> String {
@@ -187,11 +223,24 @@ mod tests {
     }
 
     #[test]
-    fn a_knock_has_three_actions() {
-        let notice =
-            Notice::Knock { invitation: InvitationId([1; 16]), from: "Bob".into(), service: "Database".into() };
-        let labels: Vec<_> = Notification::from(&notice).actions.iter().map(|button| button.label).collect();
-        assert_eq!(labels, ["Allow once", "Always allow", "Deny"]);
+    fn only_a_verified_contact_is_allowed_for_good_in_a_notification() {
+        let knock = |looks_like: Option<&str>, verified| {
+            Notification::from(&Notice::Knock {
+                invitation: InvitationId([1; 16]),
+                from: "Bob".into(),
+                service: "Database".into(),
+                words: Some("a b c d e f g h".into()),
+                looks_like: looks_like.map(str::to_owned),
+                verified,
+            })
+        };
+        let labels = |it: &Notification| it.actions.iter().map(|button| button.label).collect::<Vec<_>>();
+        let verified = knock(None, true);
+        assert_eq!(labels(&verified), ["Allow once", "Always allow", "Deny"]);
+        assert_eq!(verified.body, "They want to use “Database”. Their words: a b c d · e f g h");
+        let stranger = knock(Some("Bob"), false);
+        assert_eq!(labels(&stranger), ["Allow once", "Deny"]);
+        assert!(stranger.body.starts_with("This is not the Bob you know."), "{}", stranger.body);
     }
 
     #[test]

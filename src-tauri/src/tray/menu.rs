@@ -189,13 +189,16 @@ fn invitation_entry(invitation: &ReceivedView) -> Entry {
 
 fn knock_entry(knock: &KnockView) -> Entry {
     let answer = |answer| TrayAction::Request(Request::AnswerKnock { invitation: knock.invitation, answer });
-    let entries = vec![
-        item("Allow once", answer(KnockAnswer::Once)),
-        item("Always allow", answer(KnockAnswer::Always)),
-        item("Deny", answer(KnockAnswer::Deny)),
-    ];
+    let mut entries = vec![item("Allow once", answer(KnockAnswer::Once))];
+    // Of anybody else the words come first, which the window shows.
+    if knock.verified {
+        entries.push(item("Always allow", answer(KnockAnswer::Always)));
+    }
+    entries
+        .extend([item("Deny", answer(KnockAnswer::Deny)), item("Compare words…", TrayAction::Show(View::Invitations))]);
+    let known = if knock.looks_like.is_some() { " (not the one you know)" } else { "" };
     Entry::Submenu {
-        label: format!("{} asks for access to {}", quoted_name(&knock.name), quoted_name(&knock.service_name)),
+        label: format!("{}{known} asks for access to {}", quoted_name(&knock.name), quoted_name(&knock.service_name)),
         entries,
     }
 }

@@ -25,5 +25,7 @@ export function describeNotice(notice: Notice): { text: string; shown: boolean }
       return { text: `Reconnected to hub ${notice.address}`, shown: false };
     case 'key-changed':
       return { text: `The key of ${notice.from} has changed`, shown: true };
+    case 'key-refused':
+      return { text: `A key of ${notice.from} was refused. ${notice.fault.message}`, shown: false };
   }
 }

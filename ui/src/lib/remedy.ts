@@ -21,6 +21,7 @@ export function remedy(code: Code): Remedy | null {
     case 'paused':
       return { label: 'Resume everything', request: { request: 'pause-all', on: false } };
     case 'key-changed':
+    case 'key-refused':
     case 'blocked':
       return { label: 'Open contacts', go: 'contacts' };
     default:

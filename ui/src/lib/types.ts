@@ -12,7 +12,7 @@ export type InletId = string;
 
 export type Secret = string;
 
-export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "name-taken" | "port-taken" | "bad-ticket" | "own-invitation" | "already-in" | "ticket-used" | "expired" | "revoked" | "denied" | "asked" | "paused-by-owner" | "paused" | "service-closed" | "service-down" | "owner-offline" | "hub-unreachable" | "no-way-in" | "relay-taken" | "hub-changed" | "not-trusted" | "key-changed" | "blocked" | "cannot-mail" | "too-many" | "keychain-locked" | "keychain-missing" | "keychain-failed" | "wrong-passphrase" | "in-use" | "newer-data" | "damaged-data" | "storage" | "timed-out" | "stopped" | "failed";
+export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "name-taken" | "port-taken" | "bad-ticket" | "own-invitation" | "already-in" | "ticket-used" | "expired" | "revoked" | "denied" | "asked" | "paused-by-owner" | "paused" | "service-closed" | "service-down" | "owner-offline" | "hub-unreachable" | "no-way-in" | "relay-taken" | "hub-changed" | "not-trusted" | "key-changed" | "key-refused" | "blocked" | "cannot-mail" | "too-many" | "keychain-locked" | "keychain-missing" | "keychain-failed" | "wrong-passphrase" | "in-use" | "newer-data" | "damaged-data" | "storage" | "timed-out" | "stopped" | "failed";
 
 export type Fault = { 
 /**
@@ -84,7 +84,11 @@ identifier: string,
 /**
  * Their own name.
  */
-name: string, };
+name: string, 
+/**
+ * Their own verification words, which others compare; nothing until the identity's key is loaded.
+ */
+words?: string, };
 
 export type ThisComputer = { 
 /**
@@ -370,9 +374,13 @@ owner_known: boolean,
  */
 owner_verified: boolean, 
 /**
- * The verification words that both sides see.
+ * The owner's verification words. Of somebody who was never met, those of the identity's first key.
  */
 words: string, 
+/**
+ * The name of a contact, not the owner, that the owner's name can be taken for.
+ */
+looks_like?: string, 
 /**
  * The service's name.
  */
@@ -422,9 +430,17 @@ person: string,
  */
 name: string, 
 /**
- * The verification words that both sides see.
+ * Their verification words; empty while their key history was not seen.
  */
 words: string, 
+/**
+ * The name of a contact, not this person, that their name can be taken for.
+ */
+looks_like?: string, 
+/**
+ * Whether they are a contact whose words were compared.
+ */
+verified?: boolean, 
 /**
  * The service.
  */
@@ -452,11 +468,11 @@ name: string,
  */
 own_name: string, 
 /**
- * The verification words that both sides see.
+ * Their verification words; empty while their key history was not seen.
  */
 words: string, 
 /**
- * Whether the words were compared.
+ * Whether the words were compared, for the key that they have now.
  */
 verified: boolean, 
 /**
@@ -467,6 +483,14 @@ blocked: boolean,
  * Whether their key has changed since the words were compared.
  */
 key_changed: boolean, 
+/**
+ * Why words that were compared once are to be compared again.
+ */
+verify_again?: VerifyAgain, 
+/**
+ * Somebody answered with another key of this person than the one that is known, and was refused.
+ */
+key_refused?: Fault, 
 /**
  * Whether they can be invited without a link.
  */
@@ -556,7 +580,19 @@ from: string,
 /**
  * The service's name.
  */
-service: string, } | { "notice": "joined", 
+service: string, 
+/**
+ * Their verification words; nothing if they are not known.
+ */
+words?: string, 
+/**
+ * The name of a contact, not this person, that their name can be taken for.
+ */
+looks_like?: string, 
+/**
+ * Whether they are a contact whose words were compared.
+ */
+verified?: boolean, } | { "notice": "joined", 
 /**
  * The service.
  */
@@ -624,7 +660,15 @@ address: string, } | { "notice": "key-changed",
 /**
  * The name shown for them.
  */
-from: string, };
+from: string, } | { "notice": "key-refused", 
+/**
+ * The name shown for the contact.
+ */
+from: string, 
+/**
+ * What happened and what to do.
+ */
+fault: Fault, };
 
 export type AuditEntry = { 
 /**
@@ -946,7 +990,11 @@ person: string,
 /**
  * Whether they are verified.
  */
-verified: boolean, } | { "request": "block", 
+verified: boolean, 
+/**
+ * The words that the user compared; refused with `key-changed` if they are not the person's any more.
+ */
+words?: string, } | { "request": "block", 
 /**
  * The person.
  */
@@ -1080,9 +1128,14 @@ owner_name: string,
  */
 owner_known: boolean, 
 /**
- * The verification words; nothing before the user has set up Postern.
+ * The owner's verification words; nothing before the user has set up Postern. Of somebody who was never met, those of the
+ * identity's first key.
  */
 words: string | null, 
+/**
+ * The name of a contact, not the owner, that the owner's name can be taken for.
+ */
+looks_like?: string, 
 /**
  * The service's name.
  */
@@ -1136,7 +1189,7 @@ export type Finding = {
  */
 severity: Severity, 
 /**
- * The subject: `keychain`, `hub`, `service`, `portal`, `data`, `clock`.
+ * The subject: `keychain`, `contact`, `hub`, `service`, `portal`, `data`, `clock`.
  */
 subject: string, 
 /**
@@ -1149,3 +1202,5 @@ message: string,
 advice: string | null, };
 
 export type Severity = "good" | "warning" | "bad";
+
+export type VerifyAgain = "key-changed" | "words-changed";

@@ -51,7 +51,7 @@ test.describe('contacts', () => {
   test('a changed key is shown', async ({ driver }) => {
     await driver.open('attention');
     await driver.id('nav-contacts').click();
-    await expect(driver.row('contact', 'Alan Turing')).toContainText('Their key is not the one you verified');
+    await expect(driver.row('contact', 'Alan Turing')).toContainText('Verify again: their key changed');
   });
 
   test('a contact with services or portals cannot be forgotten', async ({ driver }) => {

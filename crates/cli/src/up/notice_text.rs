@@ -1,6 +1,7 @@
 //! Notices of the engine as text for the terminal.
 
 use crate::terminal_text::{escaped, sanitized};
+use crate::word_groups;
 use postern_engine::api::Notice;
 
 /// Formats a notice as one sentence.
@@ -11,10 +12,15 @@ pub(super) fn of(notice: &Notice) -> String {
             let id = id.get(..8).unwrap_or(&id);
             format!("{} shares {} with you: postern accept {id}", sanitized(from), sanitized(service))
         }
-        Notice::Knock { from, service, invitation } => {
+        Notice::Knock { from, service, invitation, words, looks_like, verified } => {
             let id = invitation.to_string();
             let id = id.get(..8).unwrap_or(&id);
-            format!("{} asks for access to {}: postern knock always {id}", sanitized(from), sanitized(service))
+            let who =
+                looks_like.as_ref().map_or_else(String::new, |name| format!(" (not the {} you know)", sanitized(name)));
+            let words = word_groups::line(words.as_deref().unwrap_or_default());
+            let answer = if *verified { "always" } else { "allow-once" };
+            let (from, service) = (sanitized(from), sanitized(service));
+            format!("{from}{who} asks for access to {service}: postern knock {answer} {id}. Their words: {words}")
         }
         Notice::Joined { from, name, .. } => format!("{} has joined {}.", sanitized(from), sanitized(name)),
         Notice::Declined { from, name } => format!("{} has declined {}.", sanitized(from), sanitized(name)),
@@ -32,5 +38,6 @@ pub(super) fn of(notice: &Notice) -> String {
                 sanitized(from)
             )
         }
+        Notice::KeyRefused { fault, .. } => escaped(&fault.message),
     }
 }

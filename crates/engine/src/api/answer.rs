@@ -59,8 +59,13 @@ pub struct InvitationPreview {
     pub owner_name: String,
     /// Whether they are a contact.
     pub owner_known: bool,
-    /// The verification words; nothing before the user has set up Postern.
+    /// The owner's verification words; nothing before the user has set up Postern. Of somebody who was never met, those of the
+    /// identity's first key.
     pub words: Option<String>,
+    /// The name of a contact, not the owner, that the owner's name can be taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub looks_like: Option<String>,
     /// The service's name.
     pub service_name: String,
     /// The protocol it speaks.
@@ -95,7 +100,7 @@ pub struct ListeningPort {
 pub struct Finding {
     /// Its severity.
     pub severity: Severity,
-    /// The subject: `keychain`, `hub`, `service`, `portal`, `data`, `clock`.
+    /// The subject: `keychain`, `contact`, `hub`, `service`, `portal`, `data`, `clock`.
     pub subject: String,
     /// The results of a check for problems.
     pub message: String,

@@ -85,6 +85,8 @@ pub enum Code {
     NotTrusted,
     /// The person's key is not the one that was verified.
     KeyChanged,
+    /// Somebody answered with a key of this person that was replaced, or that contradicts the known history of their keys.
+    KeyRefused,
     /// The person is blocked.
     Blocked,
     /// The person's app gave no postal address.

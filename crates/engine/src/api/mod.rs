@@ -32,7 +32,7 @@ pub use request::{CoreRequest, InviteTo, KnockAnswer, LocalRequest, Request, Req
 pub use secret::Secret;
 pub use snapshot::{
     ContactView, GrantState, Health, HubView, KeychainPlace, KnockView, LinkState, Me, PersonView, SentState, SentView,
-    ServiceKind, ServiceView, Settings, Snapshot, Status, ThisComputer,
+    ServiceKind, ServiceView, Settings, Snapshot, Status, ThisComputer, VerifyAgain,
 };
 pub use traffic::{Traffic, TrafficFlow};
 

@@ -25,6 +25,18 @@ pub enum Notice {
         from: String,
         /// The service's name.
         service: String,
+        /// Their verification words; nothing if they are not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        words: Option<String>,
+        /// The name of a contact, not this person, that their name can be taken for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        looks_like: Option<String>,
+        /// Whether they are a contact whose words were compared.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        #[ts(optional, as = "Option<bool>")]
+        verified: bool,
     },
     /// Somebody accepted an invitation.
     Joined {
@@ -83,5 +95,12 @@ pub enum Notice {
     KeyChanged {
         /// The name shown for them.
         from: String,
+    },
+    /// Somebody answered with another key of a contact than the one that is known, and was refused.
+    KeyRefused {
+        /// The name shown for the contact.
+        from: String,
+        /// What happened and what to do.
+        fault: Fault,
     },
 }

@@ -95,8 +95,12 @@ pub struct ReceivedView {
     pub owner_known: bool,
     /// Whether the verification words were compared.
     pub owner_verified: bool,
-    /// The verification words that both sides see.
+    /// The owner's verification words. Of somebody who was never met, those of the identity's first key.
     pub words: String,
+    /// The name of a contact, not the owner, that the owner's name can be taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub looks_like: Option<String>,
     /// The service's name.
     pub service_name: String,
     /// The protocol it speaks.

@@ -10,7 +10,7 @@ use ts_rs::TS;
 macro_rules! requests {
     (
         core { $( $(#[doc = $core_doc:literal])+ $core:ident $({ $(
-            $(#[doc = $core_field_doc:literal])+ $(#[ts($($core_ts:tt)+)])? $core_field:ident: $core_type:ty,
+            $(#[doc = $core_field_doc:literal])+ $(#[serde($($core_serde:tt)+)])? $(#[ts($($core_ts:tt)+)])? $core_field:ident: $core_type:ty,
         )+ })?, )+ }
         local { $( $(#[doc = $local_doc:literal])+ $local:ident $({ $(
             $(#[doc = $local_field_doc:literal])+ $(#[ts($($local_ts:tt)+)])? $local_field:ident: $local_type:ty,
@@ -21,7 +21,7 @@ macro_rules! requests {
         #[serde(tag = "request", rename_all = "kebab-case")]
         pub enum Request {
             $( $(#[doc = $core_doc])+ $core $({ $(
-                $(#[doc = $core_field_doc])+ $(#[ts($($core_ts)+)])? $core_field: $core_type,
+                $(#[doc = $core_field_doc])+ $(#[serde($($core_serde)+)])? $(#[ts($($core_ts)+)])? $core_field: $core_type,
             )+ })?, )+
             $( $(#[doc = $local_doc])+ $local $({ $(
                 $(#[doc = $local_field_doc])+ $(#[ts($($local_ts)+)])? $local_field: $local_type,
@@ -257,6 +257,10 @@ requests! {
             person: Identifier,
             /// Whether they are verified.
             verified: bool,
+            /// The words that the user compared; refused with `key-changed` if they are not the person's any more.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[ts(optional)]
+            words: Option<String>,
         },
         /// Blocks or unblocks a contact. Blocking cuts their connections and withdraws their invitations.
         Block {

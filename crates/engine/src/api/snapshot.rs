@@ -61,6 +61,10 @@ pub struct Me {
     pub identifier: Identifier,
     /// Their own name.
     pub name: String,
+    /// Their own verification words, which others compare; nothing until the identity's key is loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub words: Option<String>,
 }
 
 /// The direct listener in this computer's network.
@@ -257,8 +261,16 @@ pub struct KnockView {
     pub person: Identifier,
     /// The name shown for them.
     pub name: String,
-    /// The verification words that both sides see.
+    /// Their verification words; empty while their key history was not seen.
     pub words: String,
+    /// The name of a contact, not this person, that their name can be taken for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub looks_like: Option<String>,
+    /// Whether they are a contact whose words were compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub verified: bool,
     /// The service.
     pub service: ServiceId,
     /// Its name.
@@ -277,18 +289,36 @@ pub struct ContactView {
     pub name: String,
     /// Their own name.
     pub own_name: String,
-    /// The verification words that both sides see.
+    /// Their verification words; empty while their key history was not seen.
     pub words: String,
-    /// Whether the words were compared.
+    /// Whether the words were compared, for the key that they have now.
     pub verified: bool,
     /// Whether they are blocked.
     pub blocked: bool,
     /// Whether their key has changed since the words were compared.
     pub key_changed: bool,
+    /// Why words that were compared once are to be compared again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub verify_again: Option<VerifyAgain>,
+    /// Somebody answered with another key of this person than the one that is known, and was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub key_refused: Option<Fault>,
     /// Whether they can be invited without a link.
     pub can_be_mailed: bool,
     /// When they became a contact.
     pub since: UnixMillis,
+}
+
+/// Why words that were compared once do not count any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifyAgain {
+    /// The person has another key.
+    KeyChanged,
+    /// The words of an earlier version were compared, which were fewer.
+    WordsChanged,
 }
 
 /// The kind of keychain that holds the identity's key.

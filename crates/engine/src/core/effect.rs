@@ -82,10 +82,15 @@ pub enum Effect {
     Reply(CallId, PeerResponse),
     /// Notifies another engine if a channel with it is open.
     NotifyPeer(Identifier, PeerNotification),
+    /// Makes the node remember these key histories for as long as it runs, so that an older or forked one is refused. The
+    /// encoded histories are those of contacts.
+    PinHistories(Vec<Vec<u8>>),
     /// Puts a sealed notification into a mailbox; answered by `Event::MailPosted`.
     SendMail {
         /// The mail's number.
         mail: MailId,
+        /// The recipient. Mail is sealed for no other identity, whatever the postal address says.
+        person: Identifier,
         /// The encoded postal address.
         to: Vec<u8>,
         /// The hubs to try until one takes it.

@@ -1,7 +1,7 @@
 //! What the core is told: requests, reports of the driver, messages of other engines, and the time.
 
 use crate::api::{CoreRequest, Fault, GrantId, InletId, KeychainPlace, PathKind, ServiceId, UnixMillis};
-use crate::core::schema::{RecordKey, TicketSecret};
+use crate::core::schema::{HistoryRefusal, KeyHistory, RecordKey, TicketSecret};
 use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 
@@ -117,8 +117,13 @@ pub enum Event {
     PeerNotification(Identifier, PeerNotification),
     /// A hub has taken a piece of mail, or none has.
     MailPosted(MailId, Result<(), Fault>),
-    /// The length of somebody's key history, in changes; more than before means a new key.
-    PeerIdentified(Identifier, u32),
+    /// Somebody's key history, which the node has verified; a longer one than before means a new key.
+    PeerIdentified(Identifier, KeyHistory),
+    /// Somebody proved to hold a key of this person that the known history of their keys does not end with; the node has
+    /// refused it.
+    HistoryRefused(Identifier, HistoryRefusal),
+    /// This person gave a postal address that belongs to somebody else; it was not used.
+    PostalRefused(Identifier),
 }
 
 impl Event {
@@ -140,6 +145,8 @@ impl Event {
 pub struct OwnIdentity {
     /// Its identifier.
     pub identifier: Identifier,
+    /// The hash of the latest change of its key history, of which its verification words are made.
+    pub latest_change: [u8; 32],
     /// The encoded postal address that others seal mail to.
     pub postal: Vec<u8>,
     /// The secrets of tickets, which only the identity's keys open, by record.

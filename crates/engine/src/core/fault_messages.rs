@@ -1,6 +1,7 @@
 //! The sentences of faults that several modules report.
 
 use crate::api::{Code, Fault};
+use crate::core::schema::HistoryRefusal;
 
 /// Nobody can reach the user.
 pub(crate) fn no_way_in() -> Fault {
@@ -14,6 +15,42 @@ pub(crate) fn hub_changed(address: &str) -> Fault {
          either way. Add it again if you know why, or remove it."
     );
     Fault::new(Code::HubChanged, sentence)
+}
+
+/// Somebody presented another key history than a contact's.
+pub(crate) fn key_refused(name: &str, how: HistoryRefusal) -> Fault {
+    let sentence = match how {
+        HistoryRefusal::Older => format!(
+            "Somebody answered with a key that {name} has replaced, and was refused. Either {name} uses an old backup, or \
+             their old key was stolen. Ask them in a call, and compare their words again."
+        ),
+        HistoryRefusal::Fork => format!(
+            "Somebody answered as {name} with a key that does not follow from the one that you know, and was refused. One of \
+             {name}'s keys is in the hands of somebody else. Ask them in a call, and compare their words again."
+        ),
+    };
+    Fault::new(Code::KeyRefused, sentence)
+}
+
+/// A contact gave somebody else's postal address.
+pub(crate) fn postal_refused(name: &str) -> Fault {
+    let sentence = format!(
+        "{name} gave an address for mail that belongs to somebody else. Postern sends no mail there. Invite {name} with a \
+         link, and ask them to update Postern."
+    );
+    Fault::new(Code::CannotMail, sentence)
+}
+
+/// A contact's key was not seen since the words are made of it.
+pub(crate) fn words_unknown(name: &str) -> Fault {
+    let sentence = format!("The words of {name} are not known yet. They are shown once both computers were connected.");
+    Fault::new(Code::NotFound, sentence)
+}
+
+/// The words that the user compared are not those of the contact's key now.
+pub(crate) fn words_changed(name: &str) -> Fault {
+    let sentence = format!("The words of {name} have changed since you saw them: compare the new ones.");
+    Fault::new(Code::KeyChanged, sentence)
 }
 
 /// Why an invitation cannot become a portal.

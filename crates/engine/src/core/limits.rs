@@ -25,6 +25,9 @@ pub const MAX_SYNC: usize = MAX_INLETS;
 pub const MAX_CALLS: usize = 32;
 /// Key histories remembered of people who are not contacts.
 pub const MAX_MET: usize = 1024;
+/// Bytes of these histories. A history with one change has some 130, so all of them fit eight times; strangers with long
+/// histories cost no more.
+pub const MAX_MET_BYTES: usize = 1024 * 1024;
 /// Rate limit of refusals in the audit log, per minute; more are refused without an entry. One a second is more than
 /// honest friends cause, and fills at most some MB a day.
 pub const MAX_REFUSALS: u32 = 60;

@@ -39,8 +39,8 @@ mod validation;
 pub use effect::{AdmissionRule, Effect};
 pub use event::{ByteCounts, CallId, Environment, Event, MailId, Now, OwnIdentity, Refusal, RequestId};
 pub use schema::{
-    Change, Contact, Grant, Inlet, Invitation, Profile, Received, Record, RecordKey, Service, TicketSecret,
-    outlet_address,
+    Change, Contact, Grant, HistoryRefusal, Inlet, Invitation, KeyHistory, Profile, Received, Record, RecordKey,
+    RefusedHistory, Service, TicketSecret, VerifiedKey, outlet_address,
 };
 
 use crate::api::{Fault, Finding, GrantId, InletId, InvitationPreview, Secret, Snapshot};
@@ -51,6 +51,7 @@ use derive::{findings, reconcile};
 use postern_node::identity::Identifier;
 use records::usage::StreamEnd;
 use records::{Records, contact, hub, portal, usage};
+use std::cell::OnceCell;
 use tasks::{Tasks, expiry};
 use transaction::Transaction;
 
@@ -88,6 +89,7 @@ impl State {
             environment: &self.environment,
             redeem_faults: &|id| self.tasks.calls.redeem_fault(id),
             wall: now.wall,
+            names: OnceCell::new(),
         };
         view.snapshot()
     }
@@ -200,7 +202,9 @@ fn dispatch(state: &mut State, tx: &mut Transaction, event: Event) {
         Event::CallAnswered(call, result) => tasks.calls.answered(records, tx, call, result),
         Event::PeerNotification(person, notification) => commands::notified(records, tx, person, notification),
         Event::MailPosted(mail, result) => tasks.mail.sent(records, tx, mail, result),
-        Event::PeerIdentified(person, changes) => contact::history_seen(records, tx, person, changes),
+        Event::PeerIdentified(person, history) => contact::history_seen(records, tx, person, history),
+        Event::HistoryRefused(person, how) => contact::history_refused(records, tx, person, how),
+        Event::PostalRefused(person) => contact::postal_refused(records, tx, person),
         Event::InletListening(id, result) if applied.keeps_inlet(id) => portal::listening(records, id, result),
         Event::InletUp(id, path) if applied.keeps_inlet(id) => portal::up(records, tx, id, path),
         Event::InletConnecting(id) if applied.keeps_inlet(id) => portal::connecting(records, id),

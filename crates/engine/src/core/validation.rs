@@ -154,6 +154,9 @@ pub(crate) fn clean_addresses(reach: Vec<PeerAddress>) -> Vec<PeerAddress> {
 
 /// The contact information of somebody else.
 pub(crate) fn clean_contact_info(info: ContactInfo) -> ContactInfo {
+    if !info.is_given() {
+        return ContactInfo::withheld();
+    }
     ContactInfo {
         name: clean_name(&info.name),
         postal: if info.postal.len() <= MAX_POSTAL { info.postal } else { Vec::new() },

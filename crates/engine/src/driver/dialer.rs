@@ -16,6 +16,7 @@ use crate::api::{Code, Fault, PathKind};
 use crate::peer::PeerAddress;
 use postern_env::task::JoinSet;
 use postern_env::time::{self, Duration};
+use postern_node::identity::Error as IdentityError;
 use postern_node::identity::Identifier;
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::SessionError;
@@ -95,7 +96,7 @@ impl Dialer {
         route.append(&onward);
         match context.node.create_secure_channel(&context.identity, route, options).await {
             Ok(channel) => {
-                context.report_history(&channel.peer().history);
+                context.report_history(&peer).await;
                 context.accept_notifications(&channel);
                 Ok(PeerConnection { channel, path: path_of(&address), connection: own.then_some(connection) })
             }
@@ -144,6 +145,11 @@ pub(super) fn session_fault(address: &PeerAddress, error: &SessionError) -> Faul
 
 fn channel_fault(error: &ChannelError) -> Fault {
     match error {
+        ChannelError::Identity(IdentityError::OlderHistory(_) | IdentityError::ConflictingHistory(_)) => Fault::new(
+            Code::KeyRefused,
+            "The other side answers with a key that is not the newest one of this person. Ask them in a call whether they \
+             restored an old backup; otherwise a key of theirs was stolen.",
+        ),
         ChannelError::Identity(_) => Fault::new(
             Code::NotTrusted,
             "Another identity answers than that of the person who shared it. Ask them for a new invitation if they set up again.",
@@ -181,6 +187,7 @@ fn no_address() -> Fault {
 /// Of several faults the one that says most: the wrong identity answered, nobody answered, nobody could be asked.
 fn most_specific(one: Option<Fault>, other: Fault) -> Fault {
     let rank = |fault: &Fault| match fault.code {
+        Code::KeyRefused => 4,
         Code::NotTrusted => 3,
         Code::KeychainFailed => 2,
         Code::OwnerOffline => 1,

@@ -11,6 +11,7 @@ use super::outlets;
 use super::peer_network::PeerNetwork;
 use crate::api::Fault;
 use crate::core::{Effect, Event, Now};
+use crate::peer::PeerResponse;
 
 /// Name of the setting that holds the port this computer listens on. Part of the stored format.
 const LISTEN_PORT: &str = "listen-port";
@@ -67,16 +68,20 @@ impl Driver {
             Effect::Call { call, to, reach, message } => {
                 let (context, rpc) = (network.context.clone(), network.rpc);
                 network.context.spawn(async move {
-                    let response = rpc.call(to, &reach, &message).await;
+                    let mut response = rpc.call(to, &reach, &message).await;
+                    if let Some(info) = response.as_mut().ok().and_then(PeerResponse::contact_mut) {
+                        context.check_postal(to, info).await;
+                    }
                     context.emit(Event::CallAnswered(call, response)).await;
                 });
             }
             Effect::Reply(call, response) => network.server.reply(call, &response),
             Effect::NotifyPeer(peer, notification) => network.server.notify(peer, &notification),
-            Effect::SendMail { mail, to, hubs, news } => {
+            Effect::PinHistories(encoded) => network.context.pin_histories(&encoded),
+            Effect::SendMail { mail, person, to, hubs, news } => {
                 let (context, transport) = (network.context.clone(), network.mail);
                 network.context.spawn(async move {
-                    let posted = transport.send(&to, &hubs, &news).await;
+                    let posted = transport.send(person, &to, &hubs, &news).await;
                     context.emit(Event::MailPosted(mail, posted)).await;
                 });
             }

@@ -60,7 +60,8 @@ impl Driver {
             },
             false => Vec::new(),
         };
-        let identity = OwnIdentity { identifier, postal: network.mail.address(), secrets };
+        let latest_change = *network.context.identity.history().latest_hash().as_bytes();
+        let identity = OwnIdentity { identifier, latest_change, postal: network.mail.address(), secrets };
         self.network.get_or_insert(network);
         Ok(identity)
     }

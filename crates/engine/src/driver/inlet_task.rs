@@ -134,7 +134,7 @@ impl InletTask {
                     // A channel that replaced another one must be set up anew.
                     if current.as_ref() != Some(channel.address()) {
                         current = Some(channel.address().clone());
-                        self.set_up(&channel);
+                        self.set_up(&channel).await;
                         reported = ReportedState::Nothing;
                     }
                     if reported != ReportedState::Up {
@@ -176,8 +176,8 @@ impl InletTask {
         }
     }
 
-    fn set_up(&self, channel: &SecureChannel) {
-        self.dialer.context.report_history(&channel.peer().history);
+    async fn set_up(&self, channel: &SecureChannel) {
+        self.dialer.context.report_history(&self.spec.owner).await;
         self.dialer.context.accept_notifications(channel);
         self.metrics.set_channel(Some(channel.clone()));
     }

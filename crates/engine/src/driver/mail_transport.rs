@@ -56,8 +56,12 @@ impl MailTransport {
     }
 
     /// Deposits a notification at the first of the recipient's hubs that accepts it.
+    ///
+    /// # Errors
+    /// [`Code::NotTrusted`] if the address is not one of this person's identity; [`Code::CannotMail`] and others if it was not sent.
     pub(super) async fn send(
         &self,
+        person: Identifier,
         address: &[u8],
         hubs: &[String],
         notification: &PeerNotification,
@@ -67,7 +71,13 @@ impl MailTransport {
         let recipient = PostalAddress::decode(address)
             .and_then(|address| address.verify(known, timestamp()))
             .map_err(|error| cannot(format!("Their address for mail cannot be used: {error}. Send them a link.")))?;
-        self.context.report_history(&recipient.history);
+        self.context.report_history(&recipient.identifier).await;
+        if recipient.identifier != person {
+            return Err(Fault::new(
+                Code::NotTrusted,
+                "Their address for mail belongs to somebody else. Send them a link.",
+            ));
+        }
         let sealed = notification
             .encode()
             .map_err(|error| cannot(error.to_string()))
@@ -131,7 +141,7 @@ impl MailTransport {
         let context = &self.context;
         match sealed::open(&self.key, CONTEXT, &mail.sealed, context.node.known_identities(), timestamp()) {
             Ok(opened) if self.is_new(opened.id) => {
-                context.report_history(&opened.sender.history);
+                context.report_history(&opened.sender.identifier).await;
                 match PeerNotification::decode(&opened.message) {
                     Ok(notification) => {
                         context.emit_and_wait(Event::PeerNotification(opened.sender.identifier, notification)).await;

@@ -3,10 +3,11 @@
 //! Owns the tasks, their cancellation, the channel to the driver, and sessions that several portals share. It knows nothing
 //! of what the tasks do. In: events of tasks. Out: the same, to the driver, with backpressure.
 
-use crate::core::Event;
-use minicbor::Decoder;
+use crate::core::{Event, HistoryRefusal, KeyHistory};
+use crate::peer::ContactInfo;
 use postern_env::task::JoinHandle;
-use postern_node::identity::{ChangeHistory, Identifier, Identity};
+use postern_node::identity::{ChangeHash, ChangeHistory, Comparison, Identifier, Identity};
+use postern_node::sealed::PostalAddress;
 use postern_node::session::HubSession;
 use postern_node::{Node, SecureChannel, SecureChannelListener, SecureChannelOptions};
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ pub(super) const LISTENER: &str = "api";
 pub(super) const REQUESTS: &str = "desk";
 /// Address of the worker that takes notifications, behind channels that we have opened. Part of the protocol.
 pub(super) const NOTIFICATIONS: &str = "news";
-/// Peers whose number of keys is remembered as reported. Chosen: as many as contacts (`MAX_CONTACTS`); above, all are
+/// Peers whose key history is remembered as reported. Chosen: as many as contacts (`MAX_CONTACTS`); above, all are
 /// reported once more.
 const MAX_REPORTED: usize = 1_024;
 
@@ -48,7 +49,7 @@ pub(super) struct Inner {
     tasks: TaskTracker,
     retry: Notify,
     sessions: Mutex<HashMap<String, Weak<HubSession>>>,
-    reported: Mutex<HashMap<Identifier, u32>>,
+    reported: Mutex<HashMap<Identifier, ChangeHash>>,
 }
 
 impl Deref for NodeContext {
@@ -70,6 +71,7 @@ impl NodeContext {
         // nothing gets an answer that says so.
         let options = SecureChannelOptions::trust_anyone();
         let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
+        report_refusals(&node, events.clone());
         Ok(Self(Arc::new(Inner {
             node,
             identity,
@@ -119,31 +121,52 @@ impl NodeContext {
         }
     }
 
-    /// Reports to the core how long a peer's key history is, unless that is what was reported last: a longer one means that
-    /// the peer has a new key.
-    pub(super) fn report_history(&self, history: &ChangeHistory) {
-        let peer = history.identifier();
-        let Ok(Some(changes)) = Decoder::new(&history.export()).array() else { return };
-        let changes = u32::try_from(changes).unwrap_or(u32::MAX);
-        {
-            let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-            if reported.get(&peer) == Some(&changes) {
-                return;
-            }
-            if reported.len() >= MAX_REPORTED {
-                reported.clear();
-            }
-            reported.insert(peer, changes);
+    /// Reports to the core what the node knows of a peer's key history, unless that is what was reported last: a longer one
+    /// means that the peer has a new key. What is emitted afterwards reaches the core afterwards.
+    pub(super) async fn report_history(&self, peer: &Identifier) {
+        if let Some(history) = self.node.known_identities().get(peer).filter(|it| self.is_unreported(it)) {
+            self.emit(Event::PeerIdentified(*peer, key_history(&history))).await;
         }
-        let context = self.clone();
-        self.spawn(async move { context.emit(Event::PeerIdentified(peer, changes)).await });
     }
 
-    /// [`report_history`](Self::report_history) of a peer whose history the node knows.
-    pub(super) fn report_known_history(&self, peer: &Identifier) {
-        if let Some(history) = self.node.known_identities().get(peer) {
-            self.report_history(&history);
+    /// Reports a peer's key history although it may have been reported: the core keeps a bounded number of those of strangers.
+    pub(super) async fn report_history_again(&self, peer: &Identifier) {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(peer);
+        self.report_history(peer).await;
+    }
+
+    /// Whether a history was not reported last for its identity; it counts as reported from now on.
+    fn is_unreported(&self, history: &ChangeHistory) -> bool {
+        let (peer, latest) = (history.identifier(), history.latest_hash());
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.get(&peer) == Some(&latest) {
+            return false;
         }
+        if reported.len() >= MAX_REPORTED {
+            reported.clear();
+        }
+        reported.insert(peer, latest);
+        true
+    }
+
+    /// Makes the node remember the key histories of contacts; none of them is refused or forgotten from now on.
+    pub(super) fn pin_histories(&self, encoded: &[Vec<u8>]) {
+        for history in encoded {
+            let pinned =
+                ChangeHistory::import(history).and_then(|history| self.node.known_identities().pin(history).map(drop));
+            if let Err(error) = pinned {
+                tracing::warn!(%error, "a stored key history cannot be used; an older key of its person would be accepted");
+            }
+        }
+    }
+
+    /// Removes a postal address that is not one of the peer who gave it: mail to the peer would go to somebody else.
+    pub(super) async fn check_postal(&self, peer: Identifier, info: &mut ContactInfo) {
+        if info.postal.is_empty() || is_postal_address_of(peer, &info.postal) {
+            return;
+        }
+        info.postal.clear();
+        self.emit(Event::PostalRefused(peer)).await;
     }
 
     /// A session with a node that is none of our hubs, shared by all who need it; it ends with the last of them.
@@ -168,4 +191,27 @@ impl NodeContext {
     pub(super) async fn retry_requested(&self) {
         self.retry.notified().await;
     }
+}
+
+/// Whether an encoded postal address belongs to an identity. Whether it can be used now is decided when mail is sent.
+fn is_postal_address_of(peer: Identifier, encoded: &[u8]) -> bool {
+    PostalAddress::decode(encoded).and_then(|address| address.identifier()).is_ok_and(|owner| owner == peer)
+}
+
+/// A history in the core's form.
+pub(super) fn key_history(history: &ChangeHistory) -> KeyHistory {
+    KeyHistory { changes: history.hashes().map(|hash| *hash.as_bytes()).collect(), encoded: history.export() }
+}
+
+/// Reports to the core whenever the node refuses a peer because of its key history.
+fn report_refusals(node: &Node, events: mpsc::Sender<TaskEvent>) {
+    node.known_identities().on_refusal(move |peer, how| {
+        let how = match how {
+            Comparison::Older => HistoryRefusal::Older,
+            Comparison::Conflict => HistoryRefusal::Fork,
+            Comparison::Equal | Comparison::Newer => return,
+        };
+        // A handshake must not wait. When the driver is busy, the next attempt is reported.
+        let _ = events.try_send(TaskEvent { event: Event::HistoryRefused(peer, how), handled: None });
+    });
 }

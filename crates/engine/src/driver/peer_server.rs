@@ -158,8 +158,21 @@ impl Worker for PeerRequestHandler {
             return Ok(());
         };
         match PeerRequest::decode(message.body()) {
-            Ok(request) => {
-                self.0.context.report_known_history(&from);
+            Ok(mut request) => {
+                let context = &self.0.context;
+                match &mut request {
+                    PeerRequest::Redeem { contact, .. } => {
+                        context.report_history_again(&from).await;
+                        context.check_postal(from, contact).await;
+                    }
+                    PeerRequest::Sync { contact, .. } => {
+                        context.report_history(&from).await;
+                        context.check_postal(from, contact).await;
+                    }
+                    PeerRequest::Seen { .. } | PeerRequest::Decline { .. } | PeerRequest::GiveBack { .. } => {
+                        context.report_history(&from).await;
+                    }
+                }
                 self.0.context.emit(Event::PeerRequest(call, from, request)).await;
             }
             Err(_) => self.0.reply(call, &PeerResponse::Refused(Code::Invalid)),

@@ -73,6 +73,16 @@ pub enum PeerResponse {
     Done,
 }
 
+impl PeerResponse {
+    /// The contact information in it.
+    pub(crate) fn contact_mut(&mut self) -> Option<&mut ContactInfo> {
+        match self {
+            Self::Granted(_, contact) | Self::Grants(_, contact) => Some(contact),
+            Self::Pending | Self::Refused(_) | Self::Done => None,
+        }
+    }
+}
+
 /// A notification of an owner's engine.
 #[derive(Clone, PartialEq, Eq)]
 pub enum PeerNotification {
@@ -160,6 +170,18 @@ pub struct ContactInfo {
     pub hubs: Vec<String>,
     /// Where they can be reached.
     pub reach: Vec<PeerAddress>,
+}
+
+impl ContactInfo {
+    /// What somebody gets who is no contact with a live grant and redeems no invitation: nothing.
+    pub fn withheld() -> Self {
+        Self { name: String::new(), postal: Vec::new(), hubs: Vec::new(), reach: Vec::new() }
+    }
+
+    /// Whether it says anything.
+    pub fn is_given(&self) -> bool {
+        *self != Self::withheld()
+    }
 }
 
 impl std::fmt::Debug for PeerRequest {

@@ -25,7 +25,7 @@ pub(crate) const FILE: &str = "postern.db";
 /// Suffixes of the files that SQLite keeps: the database, its write-ahead log and its shared memory.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 /// One script for each version of the schema; `PRAGMA user_version` says how many have run.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("sealed.sql")];
+const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("sealed.sql"), include_str!("histories.sql")];
 /// The setting that says that no secret is stored in plaintext any more.
 const SEALED: &str = "secrets-sealed";
 /// SQLite's primary result codes for a damaged file: `SQLITE_CORRUPT` and `SQLITE_NOTADB`.

@@ -2,5 +2,6 @@
 
 mod direct;
 mod hubs;
+mod identities;
 mod single;
 mod test_engine;

@@ -38,6 +38,13 @@ impl TestEngine {
         engine
     }
 
+    /// One with another's data directory, or a copy of it, and the other's passphrase.
+    pub(crate) async fn from_directory(home: TempDir, other: &Self) -> Self {
+        let mut engine = Self { home, keychain: other.keychain.clone(), engine: None };
+        engine.start().await;
+        engine
+    }
+
     pub(crate) fn options(&self) -> EngineOptions {
         EngineOptions {
             data_dir: self.home.path().to_owned(),

@@ -225,6 +225,11 @@ impl ChangeHistory {
         self.latest().hash
     }
 
+    /// The hash of every change, the first one first.
+    pub fn hashes(&self) -> impl ExactSizeIterator<Item = ChangeHash> + '_ {
+        self.entries.iter().map(|entry| entry.hash)
+    }
+
     /// The first second the latest key may attest for.
     pub fn valid_from(&self) -> Timestamp {
         self.latest().content.attestations_valid_from

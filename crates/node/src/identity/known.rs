@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use super::{ChangeHistory, Comparison, Error, Identifier};
@@ -18,7 +18,11 @@ const ENTRY_SIZE: usize = 512;
 /// is accepted again, so pin the identities that matter.
 pub struct KnownIdentities {
     inner: Mutex<Inner>,
+    on_refusal: OnceLock<Box<OnRefusal>>,
 }
+
+/// Called with the identity, and how the refused history relates to the known one.
+type OnRefusal = dyn Fn(Identifier, Comparison) + Send + Sync;
 
 impl Default for KnownIdentities {
     fn default() -> Self {
@@ -34,7 +38,7 @@ impl KnownIdentities {
 
     fn with_size(size_max: usize) -> Self {
         let inner = Inner { entries: HashMap::new(), forgettable: BTreeMap::new(), size: 0, size_max, clock: 0 };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), on_refusal: OnceLock::new() }
     }
 
     /// The newest known history of an identity.
@@ -59,6 +63,29 @@ impl KnownIdentities {
     /// Stores a history as [`remember`](Self::remember) does and never forgets it.
     pub fn pin(&self, history: ChangeHistory) -> Result<Arc<ChangeHistory>, Error> {
         self.inner().store(history, true)
+    }
+
+    /// Calls a function whenever the holder of a key of a known identity is refused during a handshake, because the
+    /// history it presented is older than the known one ([`Comparison::Older`]) or forks from it
+    /// ([`Comparison::Conflict`]).
+    ///
+    /// It is called only when the peer has proved that it holds the key, so a copy of a public history causes no call.
+    /// It must not block. The first function that is set stays.
+    pub fn on_refusal(&self, function: impl Fn(Identifier, Comparison) + Send + Sync + 'static) {
+        // The first one stays.
+        let _ = self.on_refusal.set(Box::new(function));
+    }
+
+    /// Reports a refusal; any other error is none.
+    pub(super) fn report(&self, error: &Error) {
+        let (identifier, how) = match error {
+            Error::OlderHistory(identifier) => (*identifier, Comparison::Older),
+            Error::ConflictingHistory(identifier) => (*identifier, Comparison::Conflict),
+            _ => return,
+        };
+        if let Some(function) = self.on_refusal.get() {
+            function(identifier, how);
+        }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -47,6 +47,12 @@ impl PostalAddress {
         cbor::decode("postal address", POSTAL_ADDRESS_SIZE_MAX, bytes)
     }
 
+    /// The identity that it belongs to, after its history was verified. The attestation of the key, and so whether the address
+    /// can be used now, is not looked at: [`verify`](Self::verify) does that.
+    pub fn identifier(&self) -> Result<Identifier, Error> {
+        Ok(self.history.clone().verify()?.identifier())
+    }
+
     /// Checks that the identity it names attests the key, and does so now. Whether that identity is acceptable is for the caller to decide.
     ///
     /// An address that passes is remembered in `known`, as the proof of a peer on a channel is.

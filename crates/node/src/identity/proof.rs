@@ -113,11 +113,16 @@ impl IdentityProof {
     ) -> Result<VerifiedPeer, Error> {
         let history = self.history.verify()?;
         let identifier = history.identifier();
-        known.check(&history)?;
+        let refusal = known.check(&history).err();
         match self.attestation.verify(&history, now)?.key {
             PurposeKey::SecureChannel(key) if key == *x25519 => {}
             PurposeKey::SecureChannel(_) => return Err(Error::WrongChannelKey(identifier)),
             PurposeKey::Credential(_) | PurposeKey::Postal(_) => return Err(Error::WrongPurpose),
+        }
+        if let Some(refusal) = refusal {
+            // Reported only now: anybody can present a copy of somebody's history, but not prove a key of it.
+            known.report(&refusal);
+            return Err(refusal);
         }
         let credentials = || verified(&self.credentials, identifier, authorities, known, now);
         let mut peer = VerifiedPeer { identifier, history: Arc::new(history), credentials: Vec::new() };

@@ -284,7 +284,7 @@ impl Harness {
 fn configured_snapshot() -> Snapshot {
     let identifier = "I".to_owned() + &"0a".repeat(32);
     Snapshot {
-        me: Some(Me { identifier: identifier.parse().unwrap(), name: "Ann".into() }),
+        me: Some(Me { identifier: identifier.parse().unwrap(), name: "Ann".into(), words: None }),
         status: Status::Ready,
         ..Snapshot::default()
     }
@@ -315,6 +315,7 @@ fn invitation() -> ReceivedView {
         owner_known: false,
         owner_verified: false,
         words: "a b c".into(),
+        looks_like: None,
         service_name: "Database".into(),
         kind: ServiceKind::Tcp,
         description: None,

@@ -11,6 +11,7 @@ async fn a_link_opens_the_invitation_and_accepts_nothing() {
         owner_name: "Bob".into(),
         owner_known: false,
         words: None,
+        looks_like: None,
         service_name: "Database".into(),
         kind: ServiceKind::Tcp,
         port: 5432,

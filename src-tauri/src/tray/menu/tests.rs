@@ -43,7 +43,7 @@ fn action_of<'a>(entries: &'a [Entry], label: &str) -> Option<&'a TrayAction> {
 
 fn me() -> Option<Me> {
     let identifier = "I".to_owned() + &"0a".repeat(32);
-    Some(Me { identifier: identifier.parse().unwrap(), name: "Ann".into() })
+    Some(Me { identifier: identifier.parse().unwrap(), name: "Ann".into(), words: None })
 }
 
 fn shared(name: &str, on: bool) -> ServiceView {
@@ -99,6 +99,7 @@ fn received(owner: &str, service: &str) -> ReceivedView {
         owner_known: false,
         owner_verified: false,
         words: "a b c".into(),
+        looks_like: None,
         service_name: service.into(),
         kind: ServiceKind::Tcp,
         description: None,
@@ -114,6 +115,8 @@ fn knocking(name: &str) -> KnockView {
         person: me().unwrap().identifier,
         name: name.into(),
         words: "a b c".into(),
+        looks_like: None,
+        verified: false,
         service: ServiceId([1; 16]),
         service_name: "Notes".into(),
         at: UnixMillis(0),
@@ -183,8 +186,8 @@ Open Postern
   Show invitation…
 “Dave” asks for access to “Notes” >
   Allow once
-  Always allow
   Deny
+  Compare words…
 -
 [x] Share “Notes” (in use)
 [x] Share “Site” (not responding)

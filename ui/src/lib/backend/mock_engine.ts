@@ -201,6 +201,8 @@ export class MockEngine {
         const known = contactOf(s, request.person);
         known.verified = request.verified;
         known.key_changed = false;
+        delete known.verify_again;
+        delete known.key_refused;
         return done;
       }
       case 'block': {
@@ -286,7 +288,7 @@ function previewOf(text: string, now: number): InvitationPreview {
     owner: identifier('Hedy Lamarr'),
     owner_name: 'Hedy Lamarr',
     owner_known: false,
-    words: 'spruce radio violin hop',
+    words: 'spruce radio violin hop ocean table nephew glide',
     service_name: 'Torpedo plans',
     kind: 'http',
     port: 8042,

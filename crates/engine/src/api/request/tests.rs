@@ -91,7 +91,10 @@ fn requests() -> Vec<(Request, Value)> {
             Request::RenameContact { person, name: "B".into() },
             json!({"request": "rename-contact", "person": PERSON, "name": "B"}),
         ),
-        (Request::Verify { person, verified: true }, json!({"request": "verify", "person": PERSON, "verified": true})),
+        (
+            Request::Verify { person, verified: true, words: None },
+            json!({"request": "verify", "person": PERSON, "verified": true}),
+        ),
         (Request::Block { person, on: true }, json!({"request": "block", "person": PERSON, "on": true})),
         (Request::Forget { person }, json!({"request": "forget", "person": PERSON})),
         (Request::Ports, json!({"request": "ports"})),

@@ -1,6 +1,7 @@
 //! Naming, verifying, blocking and forgetting contacts.
 
 use crate::api::{Code, Fault};
+use crate::core::fault_messages;
 use crate::core::records::{Records, contact};
 use crate::core::transaction::Transaction;
 use crate::core::validation;
@@ -13,13 +14,22 @@ pub(super) fn rename(records: &mut Records, tx: &mut Transaction, person: Identi
     Ok(())
 }
 
+/// Notes that the words were compared, or not. `compared` are the words that the user saw: the key may have changed since.
 pub(super) fn verify(
     records: &mut Records,
     tx: &mut Transaction,
     person: Identifier,
     verified: bool,
+    compared: Option<&str>,
 ) -> Result<(), Fault> {
-    records.contact(person)?;
+    let contact = records.contact(person)?;
+    if verified {
+        let name = contact.display_name();
+        let words = contact.words().ok_or_else(|| fault_messages::words_unknown(&name))?;
+        if compared.is_some_and(|compared| compared != words) {
+            return Err(fault_messages::words_changed(&name));
+        }
+    }
     contact::set_verified(records, tx, person, verified);
     Ok(())
 }

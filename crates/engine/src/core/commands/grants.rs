@@ -6,7 +6,7 @@ use crate::core::limits::MAX_SYNC;
 use crate::core::records::{Records, audit, contact, grant};
 use crate::core::transaction::Transaction;
 use crate::core::validation;
-use crate::peer::{ContactInfo, PeerResponse};
+use crate::peer::{ContactInfo, GrantStatus, PeerResponse};
 use postern_node::identity::Identifier;
 
 /// Changes the terms. A grant that has expired can be given more time.
@@ -45,10 +45,28 @@ pub(super) fn sync(
         return PeerResponse::Refused(Code::Blocked);
     }
     contact::update(records, tx, person, validation::clean_contact_info(info));
+    if !records.contacts.contains(person) {
+        audit::refused(records, tx, None, Some(person), Code::NotTrusted);
+    }
     let asked = grants.into_iter().take(MAX_SYNC).filter_map(|id| records.grants.get(id));
     let own = asked.filter(|it| it.person == person);
-    let statuses = own.map(|it| (it.id, access::status(records, it, tx.now.wall))).collect();
-    PeerResponse::Grants(statuses, contact_info::contact_info(records))
+    let statuses: Vec<_> = own.map(|it| (it.id, access::status(records, it, tx.now.wall))).collect();
+    let info = contact_info::for_person(records, person);
+    match common_refusal(&statuses) {
+        Some(code) if !info.is_given() => PeerResponse::Refused(code),
+        _ => PeerResponse::Grants(statuses, info),
+    }
+}
+
+/// The reason why none of the grants can be used, if it is the same for all; of no grant, because there is none any more. As a
+/// refusal it needs no contact information, whose absence earlier versions do not expect.
+fn common_refusal(statuses: &[(GrantId, GrantStatus)]) -> Option<Code> {
+    let mut codes = statuses.iter().map(|(_, status)| match status {
+        GrantStatus::Active(_) => None,
+        GrantStatus::Inactive(code) => Some(*code),
+    });
+    let first = codes.next().unwrap_or(Some(Code::Revoked))?;
+    codes.all(|code| code == Some(first)).then_some(first)
 }
 
 /// A friend gives a grant back.

@@ -82,7 +82,9 @@ fn answer(
         CoreRequest::SetInlet { inlet, on } => inlets::set(records, tx, inlet, on)?,
         CoreRequest::RemoveInlet { inlet } => inlets::remove(records, tx, inlet)?,
         CoreRequest::RenameContact { person, name } => contacts::rename(records, tx, person, &name)?,
-        CoreRequest::Verify { person, verified } => contacts::verify(records, tx, person, verified)?,
+        CoreRequest::Verify { person, verified, words } => {
+            contacts::verify(records, tx, person, verified, words.as_deref())?;
+        }
         CoreRequest::Block { person, on } => contacts::block(records, tx, person, on)?,
         CoreRequest::Forget { person } => contacts::forget(records, tx, person)?,
     }

@@ -12,7 +12,7 @@ use crate::core::effect::Effect;
 use crate::core::event::{OwnIdentity, RequestId};
 use crate::core::limits::MAX_HUBS;
 use crate::core::observed::IdentityState;
-use crate::core::records::{Records, inlet, profile};
+use crate::core::records::{Records, contact, inlet, profile};
 use crate::core::schema::{Profile, RETENTION_DAYS};
 use crate::core::transaction::Transaction;
 use crate::core::validation;
@@ -103,6 +103,7 @@ fn loaded(records: &mut Records, tx: &mut Transaction, mut own: OwnIdentity) {
     let identifier = own.identifier;
     let secrets = std::mem::take(&mut own.secrets);
     records.identity = IdentityState::Ready(own);
+    contact::pin_all(records, tx);
     profile::set_secrets(records, secrets);
     profile::change(records, tx, |it| it.identity = Some(identifier));
     inlet::request_sync_of_refused(records, tx);

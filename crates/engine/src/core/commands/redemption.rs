@@ -102,7 +102,9 @@ fn redeem_again(
 
 fn granted(records: &Records, grant: &Grant) -> PeerResponse {
     match records.services.get(grant.service) {
-        Some(service) => PeerResponse::Granted(access::offer(grant, service), contact_info::contact_info(records)),
+        Some(service) => {
+            PeerResponse::Granted(access::offer(grant, service), contact_info::for_person(records, grant.person))
+        }
         None => PeerResponse::Refused(Code::ServiceClosed),
     }
 }

@@ -22,6 +22,7 @@ pub(crate) fn why_not(records: &Records, grant: &Grant, wall: UnixMillis) -> Opt
         GrantState::Expired => Some(Code::Expired),
         GrantState::Active | GrantState::Paused if grant.is_over(wall) => Some(Code::Expired),
         _ if records.is_blocked(grant.person) => Some(Code::Blocked),
+        _ if records.answers_with_old_key(grant.person) => Some(Code::NotTrusted),
         GrantState::Active if records.is_shared(service) => None,
         GrantState::Active | GrantState::Paused => Some(Code::PausedByOwner),
     }

@@ -1,6 +1,6 @@
 //! What a snapshot says about what is wrong, for `postern doctor`.
 
-use crate::api::{Code, Finding, Health, InletLink, LinkState, Severity, Snapshot};
+use crate::api::{Code, Finding, Health, InletLink, LinkState, Severity, Snapshot, VerifyAgain};
 
 /// What a snapshot says about what is wrong, worst first.
 pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
@@ -10,8 +10,19 @@ pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         findings.push(Finding { severity, subject, message, advice });
     };
     for fault in &snapshot.troubles {
-        let subject = if matches!(fault.code, Code::NoWayIn | Code::HubChanged) { "hub" } else { "keychain" };
+        let subject = match fault.code {
+            Code::NoWayIn | Code::HubChanged => "hub",
+            Code::KeyRefused | Code::CannotMail => "contact",
+            _ => "keychain",
+        };
         found(Severity::Bad, subject, fault.message.clone(), None);
+    }
+    for contact in snapshot.contacts.iter().filter(|it| it.verify_again.is_some()) {
+        let message = match contact.verify_again {
+            Some(VerifyAgain::KeyChanged) => format!("The key of {} has changed since you verified it.", contact.name),
+            _ => format!("Postern's words have become longer since you verified {}.", contact.name),
+        };
+        found(Severity::Warning, "contact", message, Some("Compare the words once more, in a call or face to face."));
     }
     for hub in &snapshot.hubs {
         match &hub.link {

@@ -7,10 +7,13 @@ use crate::api::{
     ReceivedState, ReceivedView, SentState, SentView, ServiceKind, ServiceView, Settings, Snapshot, Status,
     ThisComputer, UnixMillis,
 };
+use crate::confusable_names::KnownNames;
 use crate::core::event::Environment;
 use crate::core::fault_messages;
 use crate::core::records::Records;
 use crate::core::schema::{Contact, Grant, Inlet, Invitation, RETENTION_DAYS, Received, Service};
+use postern_node::identity::Identifier;
+use std::cell::OnceCell;
 
 /// What a snapshot is made from.
 pub(crate) struct View<'a> {
@@ -20,17 +23,17 @@ pub(crate) struct View<'a> {
     /// Why an accepted invitation has not been redeemed yet: the last failure of the call to its owner.
     pub(crate) redeem_faults: &'a dyn Fn(crate::api::InvitationId) -> Option<Fault>,
     pub(crate) wall: UnixMillis,
+    /// Prepared when a name is first searched among those of the contacts.
+    pub(crate) names: OnceCell<KnownNames<Identifier>>,
 }
 
 impl View<'_> {
     /// Everything visible at this instant.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut snapshot = Snapshot {
-            me: self
-                .records
-                .profile
-                .as_ref()
-                .and_then(|it| Some(Me { identifier: it.identity?, name: it.name.clone() })),
+            me: self.records.profile.as_ref().and_then(|it| {
+                Some(Me { identifier: it.identity?, name: it.name.clone(), words: self.records.own_words() })
+            }),
             status: Status::Idle,
             paused: self.records.is_paused(),
             this_computer: self.this_computer_view(),
@@ -181,7 +184,8 @@ impl View<'_> {
             owner_name: contact.map_or_else(|| received.owner_name.clone(), Contact::display_name),
             owner_known: contact.is_some(),
             owner_verified: contact.is_some_and(Contact::is_verified),
-            words: self.records.words_with(received.owner).unwrap_or_default(),
+            words: self.records.words_of_stranger(received.owner),
+            looks_like: self.looks_like(received.owner, &received.owner_name),
             service_name: received.service_name.clone(),
             kind: received.service_kind,
             description: received.description.clone(),
@@ -196,11 +200,14 @@ impl View<'_> {
         let knocking = self.records.invitations.all().filter(|it| it.state == SentState::Knocking);
         let view = |it: &Invitation| {
             let person = it.person?;
+            let name = self.records.invited_name(it).unwrap_or_default();
             Some(KnockView {
                 invitation: it.id,
                 person,
-                name: self.records.invited_name(it).unwrap_or_default(),
-                words: self.records.words_with(person).unwrap_or_default(),
+                looks_like: self.looks_like(person, &name),
+                name,
+                words: self.records.knock_words(it.id, person).unwrap_or_default(),
+                verified: self.records.is_verified(person),
                 service: it.service,
                 service_name: self.records.service_name(it.service),
                 at: at(it),
@@ -209,15 +216,22 @@ impl View<'_> {
         sorted(knocking, |it| (at(it), it.id), view).into_iter().flatten().collect()
     }
 
+    /// The known person that somebody else's name can be taken for.
+    fn looks_like(&self, person: Identifier, name: &str) -> Option<String> {
+        self.names.get_or_init(|| self.records.known_names()).taken_for(&person, name).map(str::to_owned)
+    }
+
     fn contact_views(&self) -> Vec<ContactView> {
         let view = |it: &Contact| ContactView {
             identifier: it.identifier,
             name: it.display_name(),
             own_name: it.own_name.clone(),
-            words: self.records.words_with(it.identifier).unwrap_or_default(),
+            words: it.words().unwrap_or_default(),
             verified: it.is_verified(),
             blocked: it.blocked,
             key_changed: it.key_has_changed(),
+            verify_again: it.verify_again(),
+            key_refused: it.refused_history.map(|refused| fault_messages::key_refused(&it.display_name(), refused.how)),
             can_be_mailed: it.can_be_mailed(),
             since: it.since,
         };
@@ -242,6 +256,7 @@ impl View<'_> {
             .filter(|(_, it)| it.is_other)
             .map(|(address, _)| fault_messages::hub_changed(address));
         troubles.extend(others);
+        troubles.extend(self.records.contacts.all().flat_map(contact_troubles));
         let has_no_way_in = self.records.is_running()
             && self.records.services.len() > 0
             && contact_info::addresses(self.records).is_empty();
@@ -253,6 +268,14 @@ impl View<'_> {
         }
         troubles
     }
+}
+
+/// What is wrong with a contact's key or postal address.
+fn contact_troubles(contact: &Contact) -> impl Iterator<Item = Fault> + use<> {
+    let name = contact.display_name();
+    let key = contact.refused_history.map(|refused| fault_messages::key_refused(&name, refused.how));
+    let postal = contact.postal_refused.then(|| fault_messages::postal_refused(&name));
+    key.into_iter().chain(postal)
 }
 
 /// Views of records in the order of a key.
@@ -282,7 +305,7 @@ fn status(snapshot: &Snapshot) -> Status {
     let waits = !snapshot.troubles.is_empty()
         || !snapshot.knocks.is_empty()
         || snapshot.invitations.iter().any(|it| it.state == ReceivedState::New)
-        || snapshot.contacts.iter().any(|it| it.key_changed);
+        || snapshot.contacts.iter().any(|it| it.verify_again.is_some());
     let has_way = snapshot.hubs.iter().any(|it| it.link == LinkState::Up)
         || !snapshot.this_computer.addresses.is_empty()
         || snapshot.inlets.iter().any(is_up);

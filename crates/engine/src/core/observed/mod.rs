@@ -5,11 +5,13 @@
 mod hub;
 mod identity;
 mod knock;
+mod met;
 mod portal;
 mod usage;
 
 pub(crate) use hub::{DirectListening, HubNotices, HubState};
 pub(crate) use identity::IdentityState;
 pub(crate) use knock::PendingKnock;
+pub(crate) use met::MetHistories;
 pub(crate) use portal::PortalRuntime;
 pub(crate) use usage::{GrantUsage, RefusalCount, UsageBaseline, UsageBaselines};

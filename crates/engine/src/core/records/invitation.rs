@@ -9,10 +9,12 @@ use super::{Records, audit};
 use crate::api::{Code, Fault, InvitationId, Notice, SentState, Terms, UnixMillis};
 use crate::core::limits::MAX_INVITATIONS;
 use crate::core::observed::PendingKnock;
-use crate::core::schema::{Contact, Invitation};
+use crate::core::schema::{Contact, Invitation, KeyHistory};
 use crate::core::task_request::{MailSubject, TaskRequest};
 use crate::core::transaction::Transaction;
+use crate::core::validation;
 use crate::peer::{ContactInfo, PeerNotification};
+use crate::verification_words::words;
 use postern_node::identity::Identifier;
 
 impl Records {
@@ -20,6 +22,13 @@ impl Records {
     pub(crate) fn invited_name(&self, invitation: &Invitation) -> Option<String> {
         let contact = invitation.person.and_then(|it| self.contacts.get(it)).map(Contact::display_name);
         contact.or_else(|| invitation.knocker.clone()).or_else(|| invitation.note.clone())
+    }
+
+    /// The verification words of somebody who knocks; nothing if they were not met since a restart.
+    pub(crate) fn knock_words(&self, id: InvitationId, person: Identifier) -> Option<String> {
+        let history = self.knocks.get(&id).and_then(|it| it.history.as_ref());
+        let latest = history.and_then(KeyHistory::latest).map(|latest| words(&latest));
+        self.words_of(person).or(latest)
     }
 
     /// An invitation that can still be accepted, its expiry aside.
@@ -94,9 +103,10 @@ pub(crate) fn knock(
     person: Identifier,
     contact: ContactInfo,
 ) {
-    let name = contact.name.clone();
+    let name = validation::clean_name(&contact.name);
     let at = records.knocks.get(&invitation.id).map_or(tx.now.wall, |it| it.at);
-    records.knocks.insert(invitation.id, PendingKnock { at, contact });
+    let history = records.met.get(person).cloned();
+    records.knocks.insert(invitation.id, PendingKnock { at, contact, history });
     records.invitations.change(tx, invitation.id, |it| {
         it.person = Some(person);
         it.knocker = Some(name);
@@ -106,10 +116,14 @@ pub(crate) fn knock(
         && let Some(invitation) = records.invitations.get(invitation.id)
     {
         audit::invitation(records, tx, invitation, "knocked");
+        let from = records.invited_name(invitation).unwrap_or_default();
         tx.notify(Notice::Knock {
             invitation: invitation.id,
-            from: records.invited_name(invitation).unwrap_or_default(),
             service: records.service_name(invitation.service),
+            words: records.knock_words(invitation.id, person),
+            looks_like: records.known_names().taken_for(&person, &from).map(str::to_owned),
+            verified: records.is_verified(person),
+            from,
         });
     }
 }

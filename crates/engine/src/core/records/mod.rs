@@ -20,11 +20,10 @@ pub(crate) mod usage;
 
 use crate::api::{GrantId, Health, InletId, InvitationId, ServiceId};
 use crate::core::observed::{
-    DirectListening, GrantUsage, HubNotices, HubState, IdentityState, PendingKnock, PortalRuntime, RefusalCount,
-    UsageBaselines,
+    DirectListening, GrantUsage, HubNotices, HubState, IdentityState, MetHistories, PendingKnock, PortalRuntime,
+    RefusalCount, UsageBaselines,
 };
 use crate::core::schema::{Contact, Grant, Inlet, Invitation, Profile, Received, Record, Service};
-use postern_node::identity::Identifier;
 use std::collections::BTreeMap;
 use table::Table;
 
@@ -48,8 +47,8 @@ pub(crate) struct Records {
     pub(crate) knocks: BTreeMap<InvitationId, PendingKnock>,
     pub(crate) portals: BTreeMap<InletId, PortalRuntime>,
     pub(crate) byte_counts: UsageBaselines,
-    /// Key history lengths of people who are not contacts.
-    pub(crate) histories: BTreeMap<Identifier, u32>,
+    /// Key histories of people who are not contacts.
+    pub(crate) met: MetHistories,
     pub(crate) refusals: RefusalCount,
 }
 

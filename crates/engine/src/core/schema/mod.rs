@@ -5,18 +5,22 @@
 
 mod contact;
 mod grant;
+mod hex_array;
+mod hex_bytes;
 mod inlet;
 mod invitation;
+mod key_history;
 mod profile;
 mod received;
 mod record;
 mod service;
 mod ticket_secret;
 
-pub use contact::Contact;
+pub use contact::{Contact, HistoryRefusal, RefusedHistory, VerifiedKey};
 pub use grant::Grant;
 pub use inlet::Inlet;
 pub use invitation::Invitation;
+pub use key_history::KeyHistory;
 pub use profile::Profile;
 pub use received::Received;
 pub use record::{Change, Record, RecordKey};

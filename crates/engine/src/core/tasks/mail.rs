@@ -8,12 +8,12 @@
 //! none; anything else is made good when the friend's engine asks for the status of its grants.
 
 use super::retry_delay;
-use crate::api::{Fault, InvitationId};
+use crate::api::{Code, Fault, InvitationId};
 use crate::core::derive::tickets;
 use crate::core::effect::Effect;
 use crate::core::event::MailId;
 use crate::core::limits::{ANSWER_WITHIN, MAX_MAIL, MAX_TRIES};
-use crate::core::records::{Records, invitation};
+use crate::core::records::{Records, contact, invitation};
 use crate::core::schema::{Contact, Invitation};
 use crate::core::task_request::MailSubject;
 use crate::core::transaction::Transaction;
@@ -144,7 +144,7 @@ impl MailQueue {
         let id = MailId(self.last_id);
         mail.under_way = Some((id, tx.now.ticks + ANSWER_WITHIN));
         let (to, hubs) = (contact.postal.clone().unwrap_or_default(), contact.hubs.clone());
-        tx.effect(Effect::SendMail { mail: id, to, hubs, news });
+        tx.effect(Effect::SendMail { mail: id, person: mail.person, to, hubs, news });
     }
 
     /// A hub has taken a piece of mail, or none has.
@@ -152,6 +152,11 @@ impl MailQueue {
         let is_it = |mail: &QueuedMail| mail.under_way.is_some_and(|(it, _)| it == id);
         let Some((subject, mail)) = self.queue.iter_mut().find(|(_, it)| is_it(it)) else { return };
         let subject = *subject;
+        if result.as_ref().is_err_and(|fault| fault.code == Code::NotTrusted) {
+            let person = mail.person;
+            self.forget(subject);
+            return contact::postal_refused(records, tx, person);
+        }
         let is_invitation = mail.notification.is_none();
         mail.under_way = None;
         if result.is_err() && (is_invitation || mail.attempts < MAX_TRIES) {

@@ -9,7 +9,7 @@
 
 use super::retry_delay;
 use crate::api::{Code, Fault, GrantId, InvitationId};
-use crate::core::derive::contact_info::contact_info;
+use crate::core::derive::contact_info;
 use crate::core::effect::Effect;
 use crate::core::event::CallId;
 use crate::core::limits::{ANSWER_WITHIN, ASK_AGAIN, MAX_CALLS, MAX_SYNC, MAX_TRIES};
@@ -260,7 +260,11 @@ fn message(records: &Records, call: OutboundCall) -> Option<(Identifier, Vec<Pee
     Some(match call {
         OutboundCall::Redeem(id) => {
             let (owner, reach, secret) = ticket(id)?;
-            (owner, reach, PeerRequest::Redeem { ticket: id, secret, contact: contact_info(records) })
+            (
+                owner,
+                reach,
+                PeerRequest::Redeem { ticket: id, secret, contact: contact_info::for_person(records, owner) },
+            )
         }
         OutboundCall::Decline(id) => {
             let (owner, reach, secret) = ticket(id)?;
@@ -277,7 +281,8 @@ fn message(records: &Records, call: OutboundCall) -> Option<(Identifier, Vec<Pee
         OutboundCall::Sync(owner) => {
             let inlets = || records.inlets.all().filter(|it| it.owner == owner && !it.giving_back);
             let grants = inlets().map(|it| it.grant).take(MAX_SYNC).collect();
-            (owner, inlets().next()?.reach.clone(), PeerRequest::Sync { grants, contact: contact_info(records) })
+            let contact = contact_info::for_person(records, owner);
+            (owner, inlets().next()?.reach.clone(), PeerRequest::Sync { grants, contact })
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Nothing grows without end, whoever wants it to.
 
-use super::simulation::{ADA, BEA, Simulation, invitation};
+use super::simulation::{ADA, BEA, Simulation, history, invitation};
 use crate::api::*;
 use crate::core::limits::*;
 use crate::core::{CallId, Effect, Event, Now, handle};
@@ -64,7 +64,7 @@ fn whoever_guesses_does_not_fill_the_receipts() {
     for index in 0..2 * MAX_MET as u64 {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&index.to_be_bytes());
-        sim.event(BEA, Event::PeerIdentified(Identifier::from_bytes(bytes), 1));
+        sim.event(BEA, Event::PeerIdentified(Identifier::from_bytes(bytes), history(&[bytes])));
     }
-    assert!(sim.people[BEA].state.as_ref().unwrap().records.histories.len() <= MAX_MET);
+    assert!(sim.people[BEA].state.as_ref().unwrap().records.met.len() <= MAX_MET);
 }

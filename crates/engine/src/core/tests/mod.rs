@@ -2,6 +2,7 @@
 
 mod clock;
 mod friends;
+mod identities;
 mod invariants;
 mod limits;
 mod model;

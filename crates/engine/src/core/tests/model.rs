@@ -353,7 +353,7 @@ impl Story {
             40 if self.rng.one_in(4) => CoreRequest::RemoveInlet { inlet: inlet? },
             41 => CoreRequest::Block { person, on: self.rng.one_in(4) },
             42 => CoreRequest::Forget { person },
-            43 => CoreRequest::Verify { person, verified: on },
+            43 => CoreRequest::Verify { person, verified: on, words: None },
             44 => CoreRequest::PauseAll { on: self.rng.one_in(6) },
             45 if self.rng.one_in(6) => CoreRequest::RemoveHub { address: HUB.into() },
             45 => CoreRequest::AddHub { address: HUB.into() },

@@ -1,44 +1,9 @@
-//! Contacts: words, pins, blocks, petnames.
+//! Contacts: blocks, petnames.
 
 use super::simulation::{ADA, BEA, Simulation};
 use crate::api::*;
-use crate::core::{Effect, Event};
+use crate::core::Effect;
 use postern_node::identity::Identifier;
-
-#[test]
-fn a_verified_contact_whose_key_changes_is_told_of_once() {
-    let (mut sim, ..) = Simulation::shared();
-    let bea = sim.people[BEA].identifier;
-    sim.event(ADA, Event::PeerIdentified(bea, 1));
-    sim.must(ADA, CoreRequest::Verify { person: bea, verified: true });
-    sim.event(ADA, Event::PeerIdentified(bea, 1));
-    assert!(sim.snapshot(ADA).contacts[0].verified && !sim.snapshot(ADA).contacts[0].key_changed);
-    for _ in 0..2 {
-        sim.event(ADA, Event::PeerIdentified(bea, 2));
-        sim.restart(ADA);
-    }
-    assert!(sim.snapshot(ADA).contacts[0].key_changed);
-    assert_eq!(sim.snapshot(ADA).status, Status::Attention);
-    assert_eq!(sim.people[ADA].notices.iter().filter(|it| matches!(it, Notice::KeyChanged { .. })).count(), 1);
-    sim.must(ADA, CoreRequest::Verify { person: bea, verified: true });
-    assert!(!sim.snapshot(ADA).contacts[0].key_changed);
-}
-
-#[test]
-fn what_was_met_before_it_was_a_contact_is_no_change() {
-    let mut sim = Simulation::new();
-    let bea = sim.people[BEA].identifier;
-    sim.event(ADA, Event::PeerIdentified(bea, 3));
-    let service = sim.share(ADA, "Orders");
-    let (id, link) = sim.invite(ADA, service);
-    sim.open(BEA, &link);
-    sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
-    sim.must(ADA, CoreRequest::Verify { person: bea, verified: true });
-    sim.event(ADA, Event::PeerIdentified(bea, 3));
-    assert!(!sim.snapshot(ADA).contacts[0].key_changed);
-    sim.event(ADA, Event::PeerIdentified(bea, 4));
-    assert!(sim.snapshot(ADA).contacts[0].key_changed);
-}
 
 #[test]
 fn a_block_keeps_somebody_out_until_it_is_lifted() {
@@ -104,7 +69,7 @@ fn contacts_are_renamed_and_forgotten() {
     for request in [
         CoreRequest::Forget { person: nobody },
         CoreRequest::Block { person: nobody, on: true },
-        CoreRequest::Verify { person: nobody, verified: true },
+        CoreRequest::Verify { person: nobody, verified: true, words: None },
         CoreRequest::RenameContact { person: nobody, name: "X".into() },
     ] {
         assert_eq!(sim.must_fail(ADA, request), Code::NotFound);

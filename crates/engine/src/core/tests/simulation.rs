@@ -7,8 +7,8 @@
 
 use crate::api::*;
 use crate::core::{
-    AdmissionRule, CallId, Change, Effect, Environment, Event, Now, OwnIdentity, Record, RecordKey, RequestId, State,
-    TicketSecret, handle, outlet_address, start,
+    AdmissionRule, CallId, Change, Effect, Environment, Event, KeyHistory, Now, OwnIdentity, Record, RecordKey,
+    RequestId, State, TicketSecret, handle, outlet_address, start,
 };
 use crate::peer::PeerAddress;
 use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
@@ -79,6 +79,8 @@ pub(super) struct RunningInlet {
 pub(super) struct Participant {
     pub(super) name: &'static str,
     pub(super) identifier: Identifier,
+    /// The hashes of their key history.
+    pub(super) keys: Vec<[u8; 32]>,
     /// Nothing while the program does not run.
     pub(super) state: Option<State>,
     pub(super) incarnation: u32,
@@ -96,6 +98,8 @@ pub(super) struct Participant {
     pub(super) requests: u64,
     /// Requests that a crash left without an answer.
     pub(super) lost: u64,
+    /// The histories that the node was told to remember in this run.
+    pub(super) pinned: BTreeSet<Vec<u8>>,
     asked: BTreeMap<CallId, (usize, u32, CallId)>,
     calls: u64,
 }
@@ -133,6 +137,7 @@ impl Simulation {
         let person = |(index, name): (usize, &'static str)| Participant {
             name,
             identifier: Identifier::from_bytes([index as u8 + 1; 32]),
+            keys: vec![[index as u8 + 1; 32]],
             state: None,
             incarnation: 0,
             started: 0,
@@ -148,6 +153,7 @@ impl Simulation {
             answers: BTreeMap::new(),
             requests: 0,
             lost: 0,
+            pinned: BTreeSet::new(),
             asked: BTreeMap::new(),
             calls: 0,
         };
@@ -213,6 +219,7 @@ impl Simulation {
         person.inlets.clear();
         person.hubs.clear();
         person.asked.clear();
+        person.pinned.clear();
         self.connect_channels();
     }
 
@@ -379,6 +386,10 @@ impl Simulation {
                 if self.people[from].incarnation != incarnation {
                     return;
                 }
+                if let Some(owner) = self.index(to).filter(|it| self.is_online(*it)) {
+                    let introduced = self.introduction(from);
+                    self.event(owner, introduced);
+                }
                 match self.index(to).filter(|it| self.is_online(*it)) {
                     Some(owner) => {
                         let person = &mut self.people[owner];
@@ -431,7 +442,8 @@ impl Simulation {
             Effect::CreateIdentity | Effect::LoadIdentity => {
                 let secrets = person.disk.iter().filter_map(|(key, it)| Some((key.clone(), it.secret()?.clone())));
                 let secrets = secrets.collect();
-                let own = OwnIdentity { identifier: me, postal: me.as_bytes().to_vec(), secrets };
+                let latest_change = person.keys.last().copied().expect("there is a key");
+                let own = OwnIdentity { identifier: me, latest_change, postal: me.as_bytes().to_vec(), secrets };
                 self.own(who, Event::Identity(Ok(own)));
             }
             Effect::Listen(on) => {
@@ -492,9 +504,13 @@ impl Simulation {
                     self.own(to, Event::PeerNotification(me, news));
                 }
             }
-            Effect::SendMail { mail, to, hubs, news } => {
+            Effect::SendMail { mail, person: recipient, to, hubs, news } => {
                 assert!(!hubs.is_empty());
                 let to = Identifier::from_bytes(to.try_into().expect("postal addresses are identifiers here"));
+                if to != recipient {
+                    let fault = Fault::new(Code::NotTrusted, "The address is somebody else's.");
+                    return self.own(who, Event::MailPosted(mail, Err(fault)));
+                }
                 let taken = self.is_online(who);
                 if taken {
                     self.old_mail.push((to, me, news.clone()));
@@ -505,13 +521,22 @@ impl Simulation {
                 }
                 self.own(who, Event::MailPosted(mail, if taken { Ok(()) } else { Err(no_hub()) }));
             }
+            Effect::PinHistories(histories) => person.pinned.extend(histories),
             Effect::CloseChannels(_) | Effect::ReopenInlet(_) | Effect::RetryNow => {}
         }
     }
 
     fn reply(&mut self, who: usize, call: CallId, answer: PeerResponse) {
         let (to, incarnation, call) = self.people[who].asked.remove(&call).expect("every question is answered once");
+        let event = self.introduction(who);
+        self.in_flight.push_back(InFlight::Event { to, incarnation, event });
         self.in_flight.push_back(InFlight::Event { to, incarnation, event: Event::CallAnswered(call, Ok(answer)) });
+    }
+
+    /// What a handshake with somebody reports.
+    pub(super) fn introduction(&self, who: usize) -> Event {
+        let person = &self.people[who];
+        Event::PeerIdentified(person.identifier, history(&person.keys))
     }
 
     /// A program connects to a portal's local port. Returns whether it reached the service.
@@ -610,6 +635,11 @@ impl Simulation {
     pub(super) fn is_up(&self, who: usize) -> bool {
         matches!(self.link(who), InletLink::Up { .. })
     }
+}
+
+/// A key history of changes with these hashes.
+pub(super) fn history(changes: &[[u8; 32]]) -> KeyHistory {
+    KeyHistory { changes: changes.to_vec(), encoded: changes.concat() }
 }
 
 fn save(disk: &mut BTreeMap<RecordKey, Record>, change: Change) {
