@@ -24,6 +24,21 @@ impl Address {
     /// The transport type of local addresses.
     pub const LOCAL: u8 = 0;
 
+    /// The transport type of TCP addresses: `host:port` of a node that can be connected to.
+    pub const TCP: u8 = 1;
+
+    /// A transport hop: the node that listens at `host:port`. In a route of one's own, [`Context::send`](crate::Context::send) and
+    /// whatever else takes a route connects there; in a route that came with a message it is refused.
+    ///
+    /// ```
+    /// use postern_node::{Address, route};
+    /// assert_eq!(route![Address::tcp("hub.example:4000"), "echoer"].to_string(), "1#hub.example:4000 => echoer");
+    /// assert_eq!(route![(Address::TCP, "hub.example:4000"), "echoer"].len(), 2);
+    /// ```
+    pub fn tcp(host_and_port: impl AsRef<str>) -> Self {
+        Self::new(Self::TCP, host_and_port.as_ref())
+    }
+
     /// An address of any transport type.
     ///
     /// A value longer than [`MAX_ADDRESS_LEN`] is cut there.
@@ -67,6 +82,13 @@ impl Address {
 impl From<&str> for Address {
     fn from(value: &str) -> Self {
         Self::new(Self::LOCAL, value)
+    }
+}
+
+/// A transport type and a value.
+impl From<(u8, &str)> for Address {
+    fn from((kind, value): (u8, &str)) -> Self {
+        Self::new(kind, value)
     }
 }
 

@@ -1,5 +1,10 @@
 //! A [`Context`] is a mailbox with an address: what a worker, or a plain program, sends and receives with.
 
+mod access;
+mod forwarding;
+
+pub(crate) use access::AccessPolicies;
+
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::Delivery;
@@ -7,9 +12,12 @@ use crate::local_message::OwnedMessage;
 use crate::message::{DecodeError, Message, Routed};
 use crate::route::Route;
 use crate::router::{AddressTaken, Registration};
+use crate::tcp::{self, TcpError};
 use crate::undeliverable::Undeliverable;
+use bytes::Bytes;
 use postern_env::time::{self, Duration};
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -34,12 +42,31 @@ pub enum ContextError {
     /// The context or its node was stopped.
     #[error("the node was stopped")]
     Stopped,
-    /// A payload was of another type than expected.
+    /// A payload was of another type than expected; the message is inside.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Decode(Box<UnexpectedMessage>),
     /// The address is in use.
     #[error(transparent)]
     AddressTaken(#[from] AddressTaken),
+    /// The node that a transport hop of the route names could not be connected to.
+    #[error(transparent)]
+    Tcp(#[from] TcpError),
+}
+
+/// A message whose payload is of another type than the receiver asked for. Nothing of it is lost.
+#[derive(thiserror::Error)]
+#[error("{error}")]
+pub struct UnexpectedMessage {
+    /// What was expected.
+    pub error: DecodeError,
+    /// The message as it came.
+    pub message: Routed<Bytes>,
+}
+
+impl fmt::Debug for UnexpectedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnexpectedMessage").field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 type Result<T, E = ContextError> = std::result::Result<T, E>;
@@ -72,13 +99,31 @@ pub struct Context {
     deferred: VecDeque<OwnedMessage>,
     stop: CancellationToken,
     registration: Registration,
+    access: AccessPolicies,
 }
 
 impl Context {
     pub(crate) fn open(core: &Arc<Core>, address: Address, stop: CancellationToken) -> Result<Self> {
+        Self::open_with(core, address, stop, AccessPolicies::default())
+    }
+
+    pub(crate) fn open_with(
+        core: &Arc<Core>,
+        address: Address,
+        stop: CancellationToken,
+        access: AccessPolicies,
+    ) -> Result<Self> {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let registration = core.router.add_mailbox(address.clone(), mailbox)?;
-        Ok(Self { core: core.clone(), address, inbox, deferred: VecDeque::new(), stop, registration })
+        Ok(Self { core: core.clone(), address, inbox, deferred: VecDeque::new(), stop, registration, access })
+    }
+
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// The address that others reach this context at.
@@ -89,14 +134,30 @@ impl Context {
     /// Sends a message along a route, with this context as the place for answers.
     ///
     /// That it was sent does not mean that it arrived. Where the next mailbox or connection is full this waits,
-    /// at most 5 seconds.
+    /// at most 5 seconds. The first [transport hop](Address::tcp) of the route is connected to, unless this node has connected
+    /// to it before.
     ///
     /// # Errors
-    /// [`ContextError::Undeliverable`] when the first hop does not exist, is closed, or stays full.
+    /// [`ContextError::Undeliverable`] when the first hop does not exist, is closed, stays full, or is somewhere this context
+    /// [may not send to](crate::WorkerOptions::send_to); [`ContextError::Tcp`] when a transport hop cannot be connected to.
     pub async fn send(&mut self, route: impl Into<Route>, message: impl Message) -> Result<()> {
-        let (onward, return_route) = (route.into(), self.address.clone().into());
-        self.dispatch(OwnedMessage { onward, return_route, payload: message.encode(), source: None, completion: None })
-            .await
+        let return_route = self.address.clone();
+        self.send_with_return_route(route, return_route, message).await
+    }
+
+    /// Sends a message like [`send`](Self::send), with another place for answers.
+    ///
+    /// # Errors
+    /// As for `send`.
+    pub async fn send_with_return_route(
+        &mut self,
+        route: impl Into<Route>,
+        return_route: impl Into<Route>,
+        message: impl Message,
+    ) -> Result<()> {
+        let onward = tcp::connect_hop(&self.core, route.into()).await?;
+        let (return_route, payload) = (return_route.into(), message.encode());
+        self.dispatch(OwnedMessage { onward, return_route, payload, source: None, completion: None }).await
     }
 
     /// Sends a message like [`send`](Self::send), but never waits: for answers, that a peer who does not take them must
@@ -107,10 +168,12 @@ impl Context {
     pub fn send_at_once(&self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let (onward, return_route) = (route.into(), self.address.clone().into());
         let message = OwnedMessage { onward, return_route, payload: message.encode(), source: None, completion: None };
+        self.access.check_outgoing(&self.core, &message.onward)?;
         Ok(self.core.router.dispatch_local(message)?.flush_without_waiting()?)
     }
 
     async fn dispatch(&mut self, message: OwnedMessage) -> Result<()> {
+        self.access.check_outgoing(&self.core, &message.onward)?;
         let delivery = self.core.router.dispatch_local(message)?;
         self.flush_and_wait(delivery).await.map_err(ContextError::from)
     }
@@ -154,8 +217,9 @@ impl Context {
         route: impl Into<Route>,
         message: impl Message,
     ) -> Result<Routed<R>> {
-        let route = route.into();
-        let mut reply = Self::open(&self.core, Address::random(), self.stop.clone())?;
+        let route = tcp::connect_hop(&self.core, route.into()).await?;
+        let access = self.access.only_outgoing();
+        let mut reply = Self::open_with(&self.core, Address::random(), self.stop.clone(), access)?;
         if let Some(source) = route.as_ref().front().and_then(|front| self.core.router.source_of(front)) {
             self.core.router.expose(&reply.address, source.origin);
         }
@@ -169,27 +233,63 @@ impl Context {
     /// Waits for the next message, at most [`DEFAULT_TIMEOUT`].
     ///
     /// # Errors
-    /// [`ContextError::Timeout`], [`ContextError::Stopped`], or [`ContextError::Decode`] when it is of another type (it is lost then).
+    /// [`ContextError::Timeout`], [`ContextError::Stopped`], or [`ContextError::Decode`] with the message when it is of another
+    /// type.
     pub async fn receive<M: Message>(&mut self) -> Result<Routed<M>> {
-        let received = time::timeout(DEFAULT_TIMEOUT, self.receive_any()).await;
-        received.map_err(|_| ContextError::Timeout(DEFAULT_TIMEOUT))?
+        self.receive_within(DEFAULT_TIMEOUT).await
+    }
+
+    /// Waits for the next message, at most so long, or as long as it takes with `None`. A drop of the future loses no message.
+    ///
+    /// # Errors
+    /// As for [`receive`](Self::receive).
+    pub async fn receive_within<M: Message>(&mut self, timeout: impl Into<Option<Duration>>) -> Result<Routed<M>> {
+        match timeout.into() {
+            None => self.receive_any().await,
+            Some(timeout) => {
+                let received = time::timeout(timeout, self.receive_any()).await;
+                received.map_err(|_| ContextError::Timeout(timeout))?
+            }
+        }
     }
 
     async fn receive_any<M: Message>(&mut self) -> Result<Routed<M>> {
-        Ok(Routed::decode(self.next().await.ok_or(ContextError::Stopped)?)?)
+        let message = self.next().await.ok_or(ContextError::Stopped)?;
+        Routed::decode(message).map_err(|(error, message)| {
+            ContextError::Decode(Box::new(UnexpectedMessage { error, message: Routed::undecoded(message) }))
+        })
+    }
+
+    /// Stops this context: it receives nothing more, and a worker ends when it has returned from what it does now.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until this context or its node is stopped.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
     }
 
     pub(crate) async fn next(&mut self) -> Option<OwnedMessage> {
-        let message = match self.deferred.pop_front() {
-            Some(message) => message,
+        loop {
+            let message = self.next_unchecked().await?;
+            message.completion.as_ref().inspect(|completion| completion.taken());
+            match self.access.check_incoming(&message) {
+                Ok(()) => return Some(message),
+                Err(reason) => self.core.dropped(reason),
+            }
+        }
+    }
+
+    async fn next_unchecked(&mut self) -> Option<OwnedMessage> {
+        match self.deferred.pop_front() {
+            Some(message) => Some(message),
             None => tokio::select! {
                 biased;
                 () = self.stop.cancelled() => None,
                 message = self.inbox.recv() => message,
-            }?,
-        };
-        message.completion.as_ref().inspect(|completion| completion.taken());
-        Some(message)
+            },
+        }
     }
 }
 

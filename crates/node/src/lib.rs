@@ -17,7 +17,7 @@
 //! | secret keys | [`vault`] |
 //! | identities, access control | [`identity`]: key histories, which are hash chains, and credentials; [`policy`]: expressions |
 //! | runtime | router, delivery with backpressure, [`Message`], shared state, outbox, [`tcp`] |
-//! | programs | [`Context`], [`Worker`]: an address with a mailbox and a task |
+//! | programs | [`Context`], [`Worker`]: an address with a mailbox and a task; [`Processor`]: a loop with an address |
 //! | channels | [`secure_channel`]: Noise XX between two identities, over any route |
 //! | services over them | [`sealed`] messages, [`relay`], [`mailbox`] |
 //! | sessions | [`session`]: connections, channels and mailboxes that reconnect by themselves |
@@ -107,6 +107,7 @@ mod origin;
 mod outbox;
 pub mod policy;
 pub mod portal;
+mod processor;
 pub mod rate_limit;
 pub mod relay;
 pub mod reliable;
@@ -126,15 +127,16 @@ mod worker;
 
 pub use crate::core::Limits;
 pub use address::{Address, InvalidAddress, MAX_ADDRESS_LEN};
-pub use context::{Context, ContextError, DEFAULT_TIMEOUT, MAILBOX};
-pub use message::{Bare, DecodeError, Message, Routed};
+pub use context::{Context, ContextError, DEFAULT_TIMEOUT, MAILBOX, UnexpectedMessage};
+pub use message::{Bare, BareMessage, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
 pub use node::{Error, Node, Result, SHUTDOWN_TIMEOUT};
 pub use origin::{Origin, OriginId};
+pub use processor::Processor;
 pub use route::{MAX_HOPS, Route};
 pub use router::AddressTaken;
 pub use secure_channel::{SecureChannel, SecureChannelListener, SecureChannelOptions};
 pub use stats::{Counter, Stats};
 pub use tcp::{TcpConnection, TcpListener};
 pub use undeliverable::Undeliverable;
-pub use worker::{Echoer, Uppercase, Worker, WorkerError};
+pub use worker::{Echoer, Uppercase, Worker, WorkerError, WorkerOptions};

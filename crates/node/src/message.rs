@@ -24,7 +24,8 @@ impl DecodeError {
 
 /// Anything that can be a payload (`docs/wire.md` §5.1).
 ///
-/// Texts travel as BARE strings, bytes as they are, and any serde type in BARE when wrapped in [`Bare`].
+/// Texts travel as BARE strings, bytes as they are, and any serde type in BARE: when the type is declared a [`BareMessage`], or
+/// when it is wrapped in [`Bare`].
 pub trait Message: Sized + Send + 'static {
     /// The payload.
     fn encode(self) -> Bytes;
@@ -131,6 +132,34 @@ where
     }
 }
 
+/// Makes a serde type of one's own a [`Message`] that travels in BARE, as `ockam::Message` types do.
+///
+/// ```
+/// use postern_node::{BareMessage, Message};
+///
+/// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// struct Point {
+///     x: u8,
+///     y: u8,
+/// }
+///
+/// impl BareMessage for Point {}
+///
+/// assert_eq!(&Point { x: 1, y: 2 }.encode()[..], [1, 2]);
+/// ```
+pub trait BareMessage: serde::Serialize + serde::de::DeserializeOwned + Send + 'static {}
+
+impl<T: BareMessage> Message for T {
+    /// As [`Bare::encode`](Bare).
+    fn encode(self) -> Bytes {
+        Bare(self).encode()
+    }
+
+    fn decode(payload: Bytes) -> Result<Self, DecodeError> {
+        Bare::decode(payload).map(|Bare(message)| message)
+    }
+}
+
 /// A message as it arrived: with the way it came, and from whom.
 #[derive(Clone)]
 pub struct Routed<M> {
@@ -139,8 +168,26 @@ pub struct Routed<M> {
 }
 
 impl<M: Message> Routed<M> {
-    pub(crate) fn decode(message: OwnedMessage) -> Result<Self, DecodeError> {
-        Ok(Self { body: M::decode(message.payload.clone())?, message })
+    /// Reads the payload; the message comes back when it is of another type.
+    pub(crate) fn decode(message: OwnedMessage) -> Result<Self, (DecodeError, OwnedMessage)> {
+        match M::decode(message.payload.clone()) {
+            Ok(body) => Ok(Self { body, message }),
+            Err(error) => Err((error, message)),
+        }
+    }
+
+    /// Reads the payload as another type: for what may be one of several.
+    ///
+    /// # Errors
+    /// It is not of that type.
+    pub fn decode_as<T: Message>(&self) -> Result<T, DecodeError> {
+        T::decode(self.message.payload.clone())
+    }
+}
+
+impl Routed<Bytes> {
+    pub(crate) fn undecoded(message: OwnedMessage) -> Self {
+        Self { body: message.payload.clone(), message }
     }
 }
 
@@ -168,6 +215,15 @@ impl<M> Routed<M> {
     /// Where it was going; the front is the receiver's own address.
     pub fn onward_route(&self) -> &Route {
         &self.message.onward
+    }
+
+    /// The part of [`onward_route`](Self::onward_route) behind the receiver: where a worker in the middle passes it on to.
+    pub fn remaining_route(&self) -> Route {
+        self.message.onward.as_ref().rest().behind(None)
+    }
+
+    pub(crate) fn into_owned_message(self) -> OwnedMessage {
+        self.message
     }
 
     /// The address of the receiver that it came to.

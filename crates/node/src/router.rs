@@ -6,7 +6,7 @@
 
 use crate::address::{Address, AddressRef};
 use crate::delivery::Delivery;
-use crate::local_message::{BorrowedMessage, OwnedMessage, PayloadBuf};
+use crate::local_message::{BorrowedMessage, Completion, OwnedMessage, PayloadBuf};
 use crate::origin::{OriginId, Source};
 use crate::sync::{lock, read, write};
 use crate::undeliverable::Undeliverable;
@@ -70,6 +70,8 @@ pub(crate) struct Router {
     entries: RwLock<HashMap<Address, Entry>>,
     /// Which addresses were opened to a flow: undone when the flow ends.
     exposed: Mutex<HashMap<OriginId, HashSet<Address>>>,
+    /// Addresses that were opened before anything had them.
+    exposed_in_advance: Mutex<HashMap<Address, HashSet<OriginId>>>,
 }
 
 impl Router {
@@ -104,7 +106,8 @@ impl Router {
         if entries.contains_key(&address) {
             return Err(AddressTaken(address));
         }
-        entries.insert(address, Entry { target, registration, access, exposed_to: HashSet::new() });
+        let exposed_to = lock(&self.exposed_in_advance).remove(&address).unwrap_or_default();
+        entries.insert(address, Entry { target, registration, access, exposed_to });
         Ok(registration)
     }
 
@@ -170,12 +173,29 @@ impl Router {
         true
     }
 
+    /// Lets messages of `flow` reach `address`, also when nothing has that address yet: then the next that takes it.
+    pub(crate) fn expose_in_advance(&self, address: &Address, origin: OriginId) {
+        let mut entries = write(&self.entries);
+        match entries.get_mut(address) {
+            Some(entry) => entry.exposed_to.insert(origin),
+            None => lock(&self.exposed_in_advance).entry(address.clone()).or_default().insert(origin),
+        };
+        lock(&self.exposed).entry(origin).or_default().insert(address.clone());
+    }
+
     /// Withdraws everything that was opened to `flow`.
     pub(crate) fn withdraw(&self, origin: OriginId) {
         let mut entries = write(&self.entries);
+        let mut in_advance = lock(&self.exposed_in_advance);
         for address in lock(&self.exposed).remove(&origin).into_iter().flatten() {
             if let Some(entry) = entries.get_mut(&address) {
                 entry.exposed_to.remove(&origin);
+            }
+            if let Some(origins) = in_advance.get_mut(&address) {
+                origins.remove(&origin);
+                if origins.is_empty() {
+                    in_advance.remove(&address);
+                }
             }
         }
     }
@@ -217,6 +237,7 @@ impl Router {
         let front = message.onward.front().ok_or(Undeliverable::NoRoute)?;
         match self.find(front, message.source)? {
             Target::Endpoint(endpoint) => endpoint.deliver(message),
+            Target::Mailbox(_) if message.source.is_some() && has_transport_hop(&message) => Err(Undeliverable::Denied),
             Target::Mailbox(mailbox) => offer(&mailbox, message.to_owned_message()),
         }
     }
@@ -227,6 +248,7 @@ impl Router {
         match self.find(front, None)? {
             Target::Mailbox(mailbox) => {
                 message.source = None;
+                message.completion = message.completion.as_ref().map(Completion::queued);
                 offer(&mailbox, message)
             }
             Target::Endpoint(endpoint) => {
@@ -242,6 +264,12 @@ impl Router {
             }
         }
     }
+}
+
+/// Whether a route of the message names a node that a worker would connect to by answering or forwarding it.
+fn has_transport_hop(message: &BorrowedMessage<'_>) -> bool {
+    let mut hops = message.onward.iter().chain(message.return_route.iter());
+    hops.any(|hop| hop.parts().0 != Address::LOCAL)
 }
 
 /// Whether a table is so empty that many streams at once would cost memory for ever.
@@ -310,6 +338,48 @@ mod tests {
         }
         assert_eq!(inbox.try_recv().unwrap().return_route, route![]);
         assert_eq!(inbox.try_recv().unwrap().return_route, route!["sender"]);
+    }
+
+    #[test]
+    fn what_is_exposed_before_it_exists_is_exposed_when_it_does() {
+        let (router, origin, another) = (Router::default(), OriginId::fresh(), OriginId::fresh());
+        let (mailbox, _inbox) = mpsc::channel(4);
+        router.expose_in_advance(&"echo".into(), origin);
+        router.expose_in_advance(&"echo".into(), another);
+        router.withdraw(another);
+        router.add_mailbox("echo".into(), mailbox.clone()).unwrap();
+        assert_eq!(send(&router, &route!["echo"], Some(&source(origin, None))), Ok(()));
+        assert_eq!(send(&router, &route!["echo"], Some(&source(another, None))), Err(Undeliverable::Denied));
+        // What takes the address after it was given back is not exposed to anybody.
+        router.remove(&"echo".into());
+        router.add_mailbox("echo".into(), mailbox).unwrap();
+        assert_eq!(send(&router, &route!["echo"], Some(&source(origin, None))), Err(Undeliverable::Denied));
+        router.expose_in_advance(&"later".into(), origin);
+        router.withdraw(origin);
+        assert!(lock(&router.exposed).is_empty() && lock(&router.exposed_in_advance).is_empty());
+    }
+
+    #[test]
+    fn transport_hops_that_come_from_outside_are_refused() {
+        let (router, origin) = (Router::default(), OriginId::fresh());
+        let (mailbox, mut inbox) = mpsc::channel(4);
+        router.add_mailbox("hop".into(), mailbox).unwrap();
+        router.expose(&"hop".into(), origin);
+        let remote = source(origin, None);
+        let through = route!["hop", Address::tcp("127.0.0.1:1"), "x"];
+        assert_eq!(send(&router, &through, Some(&remote)), Err(Undeliverable::Denied));
+        let (onward, back) = (route!["hop"], route![Address::tcp("127.0.0.1:1")]);
+        let message = BorrowedMessage {
+            onward: onward.as_ref(),
+            return_route: back.as_ref(),
+            body: PayloadBuf::exactly(&mut []),
+            source: Some(&remote),
+            depth: 0,
+            completion: None,
+        };
+        assert_eq!(router.dispatch(message).map(drop), Err(Undeliverable::Denied));
+        assert!(inbox.try_recv().is_err());
+        assert_eq!(send(&router, &through, None), Ok(()));
     }
 
     #[test]

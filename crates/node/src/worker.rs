@@ -1,7 +1,8 @@
 //! A [`Worker`] is an address with a mailbox and a task that handles what arrives there, one message at a time.
 
 use crate::address::Address;
-use crate::context::Context;
+use crate::context::{AccessPolicies, Context};
+use crate::identity::TrustPolicy;
 use crate::message::{Message, Routed};
 use std::future::Future;
 
@@ -37,6 +38,54 @@ pub trait Worker: Send + 'static {
     }
 }
 
+/// How a worker is started.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> postern_node::Result<()> {
+/// use postern_node::identity::TrustPolicy;
+/// use postern_node::policy::Policy;
+/// use postern_node::{Echoer, Node, WorkerOptions};
+///
+/// let node = Node::new();
+/// let alice = node.create_identity().await?;
+/// // By identifier, and by attributes that an authority attests.
+/// node.start_worker_with("for-alice", Echoer, WorkerOptions::new().accept_from(TrustPolicy::only([alice.identifier()])))?;
+/// let editors: Policy = "role=editor".parse().expect("it can be read");
+/// node.start_worker_with("for-editors", Echoer, WorkerOptions::new().accept_from(editors))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct WorkerOptions(AccessPolicies);
+
+impl WorkerOptions {
+    /// No limits beside [`Node::expose`](crate::Node::expose).
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes messages from outside only from identities that the policy accepts: proven by the secure channel that the message
+    /// came through. What comes without one is refused. The node's own workers may always send.
+    #[must_use]
+    pub fn accept_from(mut self, policy: impl Into<TrustPolicy>) -> Self {
+        self.0.incoming = Some(policy.into());
+        self
+    }
+
+    /// Lets messages leave this node only to identities that the policy accepts: those at the other end of the first secure
+    /// channel of a route. Routes over a bare connection are refused. The node's own workers may always be sent to.
+    #[must_use]
+    pub fn send_to(mut self, policy: impl Into<TrustPolicy>) -> Self {
+        self.0.outgoing = Some(policy.into());
+        self
+    }
+
+    pub(crate) fn into_policies(self) -> AccessPolicies {
+        self.0
+    }
+}
+
 pub(crate) async fn run<W: Worker>(mut worker: W, mut context: Context) {
     let address = context.address().clone();
     match worker.initialize(&mut context).await {
@@ -56,7 +105,7 @@ async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Addre
                     tracing::debug!(%address, %error, "a worker failed on a message");
                 }
             }
-            Err(error) => tracing::debug!(%address, %error, "a message was dropped"),
+            Err((error, _)) => tracing::debug!(%address, %error, "a message was dropped"),
         }
         drop(completion);
     }

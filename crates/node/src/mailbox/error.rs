@@ -61,7 +61,7 @@ impl From<ContextError> for MailboxError {
             ContextError::Undeliverable(reason) => Self::Undeliverable(reason),
             ContextError::Stopped => Self::Stopped,
             ContextError::AddressTaken(taken) => Self::AddressTaken(taken),
-            ContextError::Timeout(_) | ContextError::Decode(_) => Self::NotAnswered,
+            ContextError::Timeout(_) | ContextError::Decode(_) | ContextError::Tcp(_) => Self::NotAnswered,
         }
     }
 }

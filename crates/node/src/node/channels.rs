@@ -4,6 +4,7 @@ use super::{Node, Result};
 use crate::address::Address;
 use crate::identity::Identity;
 use crate::route::Route;
+use crate::tcp;
 use crate::secure_channel::{self, SecureChannel, SecureChannelListener, SecureChannelOptions};
 
 impl Node {
@@ -17,7 +18,8 @@ impl Node {
         route: impl Into<Route>,
         options: SecureChannelOptions,
     ) -> Result<SecureChannel> {
-        Ok(secure_channel::open(self.core(), identity, route.into(), options).await?)
+        let route = tcp::connect_hop(self.core(), route.into()).await?;
+        Ok(secure_channel::open(self.core(), identity, route, options).await?)
     }
 
     /// Accepts secure channels, as `identity`, at an address.

@@ -1,6 +1,5 @@
 //! What can go wrong in a node.
 
-use crate::address::Address;
 use crate::context::ContextError;
 use crate::identity::Error as IdentityError;
 use crate::mailbox::MailboxError;
@@ -41,9 +40,6 @@ pub enum Error {
     /// The address is in use.
     #[error(transparent)]
     AddressTaken(#[from] AddressTaken),
-    /// There is no such address in this node.
-    #[error("there is nothing at the address `{0}` in this node")]
-    NoSuchAddress(Address),
     /// The TCP transport.
     #[error(transparent)]
     Tcp(#[from] TcpError),
@@ -74,6 +70,9 @@ pub enum Error {
     /// A worker's own error.
     #[error("{0}")]
     Worker(WorkerError),
+    /// The operating system: files, standard input and output of a program around the node.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 impl From<ContextError> for Error {
@@ -82,8 +81,9 @@ impl From<ContextError> for Error {
             ContextError::Undeliverable(reason) => Self::Undeliverable(reason),
             ContextError::Timeout(waited) => Self::Timeout(waited),
             ContextError::Stopped => Self::Stopped,
-            ContextError::Decode(error) => Self::Decode(error),
+            ContextError::Decode(unexpected) => Self::Decode(unexpected.error),
             ContextError::AddressTaken(taken) => Self::AddressTaken(taken),
+            ContextError::Tcp(error) => Self::Tcp(error),
         }
     }
 }

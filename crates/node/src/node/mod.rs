@@ -17,9 +17,10 @@ use crate::context::Context;
 use crate::core::{Core, Limits};
 use crate::identity::{Identity, KnownIdentities, Timestamp};
 use crate::origin::Origin;
+use crate::processor::{self, Processor};
 use crate::stats::Stats;
 use crate::vault::{MemoryVault, Vault};
-use crate::worker::{self, Worker};
+use crate::worker::{self, Worker, WorkerOptions};
 use postern_env::time::{self, Duration};
 use std::sync::Arc;
 
@@ -80,6 +81,32 @@ impl Node {
         Ok(())
     }
 
+    /// Starts a worker with limits of its own on who may send to it, and to whom it may send.
+    ///
+    /// # Errors
+    /// [`Error::AddressTaken`].
+    pub fn start_worker_with(
+        &self,
+        address: impl Into<Address>,
+        worker: impl Worker,
+        options: WorkerOptions,
+    ) -> Result<()> {
+        let stop = self.core.stopping.child_token();
+        let context = Context::open_with(&self.core, address.into(), stop, options.into_policies())?;
+        self.core.spawn(worker::run(worker, context));
+        Ok(())
+    }
+
+    /// Starts a processor at an address, which messages of its context come from and answers go to.
+    ///
+    /// # Errors
+    /// [`Error::AddressTaken`].
+    pub fn start_processor(&self, address: impl Into<Address>, processor: impl Processor) -> Result<()> {
+        let context = self.context_at(address)?;
+        self.core.spawn(processor::run(processor, context));
+        Ok(())
+    }
+
     /// Stops whatever has the address: it gets no more messages. Says whether there was anything.
     ///
     /// A worker finishes the messages it already has.
@@ -89,13 +116,17 @@ impl Node {
 
     /// Lets messages that come from `flow` reach `address`: everything else from outside is refused.
     ///
-    /// A listener stands for all the connections or channels that it accepts.
+    /// A listener stands for all the connections or channels that it accepts. Nothing needs to have the address yet: then it is
+    /// exposed as soon as something takes it. It ends when what has the address stops, or when `flow` ends.
     ///
     /// # Errors
-    /// [`Error::NoSuchAddress`].
+    /// [`Error::Stopped`] when the node was shut down.
     pub fn expose(&self, address: impl Into<Address>, origin: &impl Origin) -> Result<()> {
-        let address = address.into();
-        if self.core.router.expose(&address, origin.origin()) { Ok(()) } else { Err(Error::NoSuchAddress(address)) }
+        if self.core.stopping.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        self.core.router.expose_in_advance(&address.into(), origin.origin());
+        Ok(())
     }
 
     /// Makes a new identity, with its key in the node's vault.
@@ -134,7 +165,20 @@ impl Node {
         }
     }
 
+    /// Begins the shutdown and does not wait for it: for a worker, which the node would wait for.
+    pub fn shutdown_in_background(&self) {
+        let node = self.clone();
+        postern_env::task::spawn(async move { node.shutdown().await });
+    }
+
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+}
+
+impl Context {
+    /// The node that this context belongs to: a worker starts and stops others with it.
+    pub fn node(&self) -> Node {
+        Node { core: self.core().clone() }
     }
 }

@@ -141,7 +141,7 @@ impl From<ContextError> for RelayError {
             ContextError::Undeliverable(reason) => Self::Unreachable(reason),
             ContextError::Stopped => Self::Stopped,
             ContextError::AddressTaken(taken) => Self::AddressTaken(taken),
-            ContextError::Timeout(_) | ContextError::Decode(_) => Self::NotConfirmed,
+            ContextError::Timeout(_) | ContextError::Decode(_) | ContextError::Tcp(_) => Self::NotConfirmed,
         }
     }
 }

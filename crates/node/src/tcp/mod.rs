@@ -33,12 +33,14 @@
 
 mod connection;
 mod error;
+mod hop;
 mod listener;
 mod reader;
 
 pub(crate) use connection::Connection;
 pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
 pub use error::TcpError;
+pub(crate) use hop::connect_hop;
 pub use listener::TcpListener;
 pub(crate) use reader::try_read;
 
