@@ -28,7 +28,10 @@ impl Address {
     pub const TCP: u8 = 1;
 
     /// A transport hop: the node that listens at `host:port`. In a route of one's own, [`Context::send`](crate::Context::send) and
-    /// whatever else takes a route connects there; in a route that came with a message it is refused.
+    /// [`Node::create_secure_channel`](crate::Node::create_secure_channel) connect there, once for all routes with the same hop; in a
+    /// route that came with a message it is refused. Nothing is [exposed](crate::Node::expose) to such a connection but the address
+    /// that [`Context::send_and_receive`](crate::Context::send_and_receive) waits at: for more, connect with
+    /// [`Node::tcp_connect`](crate::Node::tcp_connect).
     ///
     /// ```
     /// use postern_node::{Address, route};

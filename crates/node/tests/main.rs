@@ -11,3 +11,4 @@ mod portals;
 mod presence;
 mod raw;
 mod streams;
+mod workers;
