@@ -194,7 +194,8 @@ impl BareMessage for Point {}
 async fn a_type_of_ones_own_is_a_message() {
     let node = Node::new();
     node.start_worker("echoer", Echoer).unwrap();
-    let point = node.context().unwrap().send_and_receive::<Point>(route!["echoer"], Point { x: 1, y: -2 }).await.unwrap();
+    let point =
+        node.context().unwrap().send_and_receive::<Point>(route!["echoer"], Point { x: 1, y: -2 }).await.unwrap();
     assert_eq!(point.into_body(), Point { x: 1, y: -2 });
 }
 

@@ -4,8 +4,8 @@ use super::{Node, Result};
 use crate::address::Address;
 use crate::identity::Identity;
 use crate::route::Route;
-use crate::tcp;
 use crate::secure_channel::{self, SecureChannel, SecureChannelListener, SecureChannelOptions};
+use crate::tcp;
 
 impl Node {
     /// Opens a secure channel, as `identity`, to the listener that the route ends at.

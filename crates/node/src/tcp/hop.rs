@@ -38,7 +38,11 @@ pub(crate) async fn connect_hop(core: &Arc<Core>, route: Route) -> Result<Route,
         return Ok(route);
     };
     let connection = connection(core, &String::from_utf8_lossy(hop.value())).await?;
-    Ok(route.iter().enumerate().map(|(place, hop)| if place == at { Address::from(&connection) } else { hop }).collect())
+    Ok(route
+        .iter()
+        .enumerate()
+        .map(|(place, hop)| if place == at { Address::from(&connection) } else { hop })
+        .collect())
 }
 
 async fn connection(core: &Arc<Core>, host_and_port: &str) -> Result<TcpConnection, TcpError> {
