@@ -19,7 +19,7 @@
 //! | runtime | router, delivery with backpressure, [`Message`], shared state, outbox, [`tcp`] |
 //! | programs | [`Context`], [`Worker`]: an address with a mailbox and a task; [`Processor`]: a loop with an address |
 //! | channels | [`secure_channel`]: Noise XX between two identities, over any route |
-//! | services over them | [`sealed`] messages, [`relay`], [`mailbox`] |
+//! | services over them | [`sealed`] messages, [`relay`], [`mailbox`], [`request`]s with credential issuers |
 //! | sessions | [`session`]: connections, channels and mailboxes that reconnect by themselves |
 //! | streams | [`stream`]: messages through logs on a hub, for instance Kafka topics |
 //! | portals | [`portal`]: a TCP service on the localhost of somebody else |
@@ -111,6 +111,7 @@ mod processor;
 pub mod rate_limit;
 pub mod relay;
 pub mod reliable;
+pub mod request;
 mod route;
 mod router;
 pub mod sealed;

@@ -131,8 +131,8 @@ fn number(bytes: &[u8]) -> &[u8] {
     &bytes[..length]
 }
 
-/// The envelope of requests to issuers of credentials and other services of `ockam`. Ours has none; its shape is here
-/// so that `docs/wire.md` §5.2 is more than hearsay.
+/// The envelope of requests to issuers of credentials and other services of `ockam`, as `docs/wire.md` §5.2 and the snapshots of
+/// `postern_node::request` have it.
 #[test]
 fn requests_and_responses_are_as_described() {
     let real = Peer::start(Real);
