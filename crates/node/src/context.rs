@@ -255,7 +255,8 @@ impl Context {
 
     async fn receive_any<M: Message>(&mut self) -> Result<Routed<M>> {
         let message = self.next().await.ok_or(ContextError::Stopped)?;
-        Routed::decode(message).map_err(|(error, message)| {
+        Routed::decode(message).map_err(|unexpected| {
+            let (error, message) = *unexpected;
             ContextError::Decode(Box::new(UnexpectedMessage { error, message: Routed::undecoded(message) }))
         })
     }

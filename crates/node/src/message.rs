@@ -169,10 +169,10 @@ pub struct Routed<M> {
 
 impl<M: Message> Routed<M> {
     /// Reads the payload; the message comes back when it is of another type.
-    pub(crate) fn decode(message: OwnedMessage) -> Result<Self, (DecodeError, OwnedMessage)> {
+    pub(crate) fn decode(message: OwnedMessage) -> Result<Self, Box<(DecodeError, OwnedMessage)>> {
         match M::decode(message.payload.clone()) {
             Ok(body) => Ok(Self { body, message }),
-            Err(error) => Err((error, message)),
+            Err(error) => Err(Box::new((error, message))),
         }
     }
 

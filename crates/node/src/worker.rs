@@ -105,7 +105,7 @@ async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Addre
                     tracing::debug!(%address, %error, "a worker failed on a message");
                 }
             }
-            Err((error, _)) => tracing::debug!(%address, %error, "a message was dropped"),
+            Err(unexpected) => tracing::debug!(%address, error = %unexpected.0, "a message was dropped"),
         }
         drop(completion);
     }

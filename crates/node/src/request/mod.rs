@@ -55,11 +55,11 @@ use std::future::Future;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     status: Status,
-    body: Body,
+    body: ReplyBody,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Body {
+enum ReplyBody {
     None,
     Payload(Bytes),
     Reason(String),
@@ -68,24 +68,24 @@ enum Body {
 impl Reply {
     /// 200, with a body of any message type.
     pub fn ok(body: impl Message) -> Self {
-        Self { status: Status::Ok, body: Body::Payload(body.encode()) }
+        Self { status: Status::Ok, body: ReplyBody::Payload(body.encode()) }
     }
 
     /// 200 without a body.
     pub fn done() -> Self {
-        Self { status: Status::Ok, body: Body::None }
+        Self { status: Status::Ok, body: ReplyBody::None }
     }
 
     /// Another status, and the reason for a person to read.
     pub fn refused(status: Status, reason: impl Into<String>) -> Self {
-        Self { status, body: Body::Reason(reason.into()) }
+        Self { status, body: ReplyBody::Reason(reason.into()) }
     }
 
     fn to(self, request: &Request) -> Response {
         let body = match self.body {
-            Body::None => None,
-            Body::Payload(payload) => Some(payload),
-            Body::Reason(reason) => Some(envelope::encode_reason(request, &reason)),
+            ReplyBody::None => None,
+            ReplyBody::Payload(payload) => Some(payload),
+            ReplyBody::Reason(reason) => Some(envelope::encode_reason(request, &reason)),
         };
         Response::new(request.id(), self.status, body)
     }
