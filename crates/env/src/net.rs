@@ -1,8 +1,11 @@
 //! Sockets: connecting, listening and resolving. What is done with an open socket needs no seam.
 
+mod loopback;
+
 use std::io;
 use std::net::SocketAddr;
 
+pub use loopback::{LoopbackError, LoopbackListener, taken_address};
 pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 pub use tokio::net::{UnixListener, UnixStream};

@@ -1,6 +1,7 @@
 //! The end of a portal on the client's localhost: listens there and carries every connection to an outlet.
 
 use super::error::PortalError;
+use super::http::RequestCheck;
 use super::inlet_state::{InletInner, InletRoute};
 use super::liveness_probe::{LivenessProbe, ProbeReport};
 use super::message::EndReason;
@@ -10,21 +11,30 @@ use super::stream::reset;
 use crate::address::Address;
 use crate::core::Core;
 use crate::sync::lock;
-use postern_env::net::{self, TcpListener, TcpStream};
+use postern_env::net::{self, LoopbackListener, TcpListener, TcpStream};
 use postern_env::time::{self, Duration};
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 
 /// Pause after the system refused to accept, for instance because no file descriptor is left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
+/// What an inlet does beside carrying connections.
+#[derive(Debug, Clone, Default)]
+pub struct InletOptions {
+    /// Checks every HTTP/1.1 request before it reaches the service, for a service that browsers use. Connections that begin
+    /// with anything else are refused then.
+    pub request_check: Option<RequestCheck>,
+}
+
 /// Listens on a local port and carries every connection to an outlet. Dropping the handle leaves it open.
 #[derive(Clone)]
 pub struct Inlet(Arc<InletInner>);
 
 impl Inlet {
-    /// Where it listens; the real port where port 0 was asked for.
+    /// Where it listens; the real port where port 0 was asked for. Of both loopback addresses, 127.0.0.1.
     pub fn local_addr(&self) -> SocketAddr {
         self.0.local
     }
@@ -54,11 +64,16 @@ impl Inlet {
 }
 
 /// Opens an inlet at a local `host:port`.
-pub(crate) async fn open(core: &Arc<Core>, address: &str, route: InletRoute) -> Result<Inlet, PortalError> {
-    let failed = |source| PortalError::Listen { address: address.to_owned(), source };
-    let socket = net::listen(address).await.map_err(failed)?;
+pub(crate) async fn open(
+    core: &Arc<Core>,
+    address: &str,
+    route: InletRoute,
+    options: InletOptions,
+) -> Result<Inlet, PortalError> {
+    let (socket, local) = LocalListener::bind(address).await?;
     let listening = Arc::new(InletInner {
-        local: socket.local_addr().map_err(failed)?,
+        local,
+        request_check: options.request_check,
         closed: core.stopping.child_token(),
         pool: core.extension(),
         core: core.clone(),
@@ -77,7 +92,40 @@ pub(crate) async fn open(core: &Arc<Core>, address: &str, route: InletRoute) -> 
     Ok(Inlet(listening))
 }
 
-async fn accept(inlet: Arc<InletInner>, socket: TcpListener) {
+/// Where an inlet accepts connections.
+enum LocalListener {
+    /// On one address.
+    One(TcpListener),
+    /// On both loopback addresses.
+    Loopback(LoopbackListener),
+}
+
+impl LocalListener {
+    /// Listens at a `host:port`, and says where: `localhost` is both loopback addresses, because programs connect to either.
+    async fn bind(address: &str) -> Result<(Self, SocketAddr), PortalError> {
+        let port = address.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        if let Some(port) = port {
+            let bound = LoopbackListener::bind(port).await;
+            let listener = bound
+                .map_err(|error| PortalError::Listen { address: error.address.to_string(), source: error.source })?;
+            let local = (Ipv4Addr::LOCALHOST, listener.port()).into();
+            return Ok((Self::Loopback(listener), local));
+        }
+        let failed = |source| PortalError::Listen { address: address.to_owned(), source };
+        let listener = net::listen(address).await.map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        Ok((Self::One(listener), local))
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match self {
+            Self::One(listener) => listener.accept().await,
+            Self::Loopback(listener) => listener.accept().await,
+        }
+    }
+}
+
+async fn accept(inlet: Arc<InletInner>, socket: LocalListener) {
     loop {
         let accepted = tokio::select! {
             () = inlet.closed.cancelled() => return,

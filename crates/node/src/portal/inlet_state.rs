@@ -1,6 +1,7 @@
 //! What the parts of an inlet share: where it leads, and what is known of the outlet there.
 
 use super::flow_control::FlowControlPool;
+use super::http::RequestCheck;
 use super::message::EndReason;
 use super::meter::Meter;
 use super::stream::StreamShutdown;
@@ -33,6 +34,8 @@ pub(super) struct InletInner {
     pub(super) core: Arc<Core>,
     pub(super) local: SocketAddr,
     pub(super) route: InletRoute,
+    /// Only for a web portal.
+    pub(super) request_check: Option<RequestCheck>,
     pub(super) pool: Arc<FlowControlPool>,
     pub(super) meter: Arc<Meter>,
     /// The channel whose outlet is known to speak our extension.

@@ -50,6 +50,7 @@
 mod admission;
 mod error;
 mod flow_control;
+mod http;
 mod inlet;
 mod inlet_state;
 mod liveness_probe;
@@ -63,8 +64,9 @@ mod target;
 pub use admission::{AdmissionPolicy, Permit, Revocation, StreamEnd};
 pub use error::PortalError;
 pub use flow_control::INITIAL_WINDOW;
-pub use inlet::Inlet;
+pub use http::RequestCheck;
 pub(crate) use inlet::open as open_inlet;
+pub use inlet::{Inlet, InletOptions};
 pub use inlet_state::InletRoute;
 pub use liveness_probe::{PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
 pub use message::{EndReason, MAX_PAYLOAD};

@@ -1,6 +1,7 @@
 //! Opening a stream from an inlet: on another channel when the first proves dead.
 
 use super::flow_control::INITIAL_WINDOW;
+use super::http::{self, RequestGuard};
 use super::inlet_state::{InletInner, InletRoute, ResolvedPath};
 use super::message::{EndReason, Offer, PortalMessage};
 use super::meter::LiveStream;
@@ -23,7 +24,19 @@ const SUSPECT_AFTER: Duration = Duration::from_millis(300);
 
 /// Carries one accepted connection, from opening its stream to the end.
 pub(super) async fn serve(inlet: Arc<InletInner>, _live: LiveStream, socket: TcpStream, path: ResolvedPath) {
-    let Err(reason) = connect_stream(&inlet, socket, path).await else { return inlet.record_refusal(None) };
+    let (path, guard) = match &inlet.request_check {
+        None => (path, None),
+        Some(check) => {
+            // The service is not even connected to before the first request is accepted.
+            let first = inlet.closed.run_until_cancelled(http::first_request(check, &socket)).await;
+            let Some(Some(guard)) = first else { return };
+            match inlet.resolve() {
+                Some(path) => (path, Some(guard)),
+                None => return reset(&socket),
+            }
+        }
+    };
+    let Err(reason) = connect_stream(&inlet, socket, path, guard).await else { return inlet.record_refusal(None) };
     tracing::debug!(%reason, "a stream ended early");
     if reason.is_owners_decision() || reason.is_services_fault() {
         inlet.record_refusal(Some(reason));
@@ -31,7 +44,12 @@ pub(super) async fn serve(inlet: Arc<InletInner>, _live: LiveStream, socket: Tcp
 }
 
 /// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens.
-async fn connect_stream(inlet: &Arc<InletInner>, socket: TcpStream, mut path: ResolvedPath) -> Result<(), EndReason> {
+async fn connect_stream(
+    inlet: &Arc<InletInner>,
+    socket: TcpStream,
+    mut path: ResolvedPath,
+    guard: Option<RequestGuard>,
+) -> Result<(), EndReason> {
     let socket = ResetOnDrop(Some(socket));
     let deadline = time::now() + CONNECT_TIMEOUT;
     loop {
@@ -41,7 +59,7 @@ async fn connect_stream(inlet: &Arc<InletInner>, socket: TcpStream, mut path: Re
         if known {
             // What is sent at once cannot be sent again: from here on there is no second try.
             stream.attach(socket.take());
-            return run_before_answer(inlet, &stream, &path.through, deadline, &ends).await;
+            return run_before_answer(inlet, &stream, &path.through, deadline, &ends, guard).await;
         }
         let answered = tokio::select! {
             answered = stream.answered() => answered,
@@ -57,7 +75,7 @@ async fn connect_stream(inlet: &Arc<InletInner>, socket: TcpStream, mut path: Re
                 }
                 inlet.record_refusal(None);
                 stream.attach(socket.take());
-                return stream.run(&ends).await;
+                return stream.run(&ends, guard).await;
             }
             Err(EndReason::Disconnected) => match inlet.resolve() {
                 Some(next) if next.through != path.through => path = next,
@@ -75,8 +93,9 @@ async fn run_before_answer(
     through: &Address,
     deadline: Instant,
     ends: &StreamShutdown,
+    guard: Option<RequestGuard>,
 ) -> Result<(), EndReason> {
-    let running = stream.run(ends);
+    let running = stream.run(ends, guard);
     tokio::pin!(running);
     tokio::select! {
         result = &mut running => return result,

@@ -219,7 +219,7 @@ async fn serve(outlet: &OutletInner, stream: &Stream, ends: &StreamShutdown) -> 
             stream.set_opened();
             let window = stream.is_extended().then_some(INITIAL_WINDOW);
             drop(stream.send_control(&PortalMessage::Pong(window)));
-            stream.run(ends).await
+            stream.run(ends, None).await
         }
     }
 }

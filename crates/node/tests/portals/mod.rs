@@ -14,6 +14,7 @@ mod admission;
 mod faults;
 mod link;
 mod topology;
+mod web;
 
 /// A service that answers everything it got once its client has finished.
 async fn echo_after_end() -> String {

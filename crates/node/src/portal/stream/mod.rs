@@ -22,6 +22,7 @@ pub(super) use shutdown::StreamShutdown;
 pub(super) use socket::reset;
 
 use super::flow_control::{FlowControlPool, InteractivityTracker, ReceiveWindow};
+use super::http::{self, RequestGuard};
 use super::message::{EndReason, PortalMessage};
 use super::meter::Meter;
 use crate::address::Address;
@@ -35,7 +36,7 @@ use crate::sync::{BackpressureGate, lock};
 use crate::undeliverable::Undeliverable;
 use pending::Pending;
 use postern_env::net::TcpStream;
-use postern_env::time::Duration;
+use postern_env::time::{self, Duration, Instant};
 use send::SendState;
 use socket::half_close;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -86,6 +87,8 @@ struct Inner {
     ended: Option<EndReason>,
     /// The end came from the other side, so it need not be notified.
     peer_knows: bool,
+    /// The inlet itself answers when the other end sends no more.
+    answer_follows: bool,
 }
 
 impl Stream {
@@ -118,6 +121,7 @@ impl Stream {
                 sent: 0,
                 ended: None,
                 peer_knows: false,
+                answer_follows: false,
             }),
             wake: Notify::new(),
             opening: Notify::new(),
@@ -219,11 +223,12 @@ impl Stream {
     /// Moves bytes both ways until both sides have finished or the stream ends early.
     ///
     /// An early end resets the socket, so that no program takes a part for the whole, and the other end is notified.
-    pub(super) async fn run(&self, ends: &StreamShutdown) -> Result<(), EndReason> {
+    /// With a guard, what the socket gives is passed on as far as the guard accepts it.
+    pub(super) async fn run(&self, ends: &StreamShutdown, guard: Option<RequestGuard>) -> Result<(), EndReason> {
         let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
         self.core.stats.streams.add(1);
         let running = self.pool.join();
-        let mut sending = SendState::default();
+        let mut sending = SendState::new(guard);
         let result = tokio::select! {
             result = self.pump(socket, &mut sending) => result,
             reason = ends.triggered() => Err(reason),
@@ -240,10 +245,17 @@ impl Stream {
         self.gate.open();
         self.core.router.remove(&self.address);
         match result {
-            Ok(()) if !extended && !peer_knows => {
-                drop(self.send_control(&PortalMessage::Disconnect(EndReason::Unspecified)))
+            Ok(()) => {
+                if !extended && !peer_knows {
+                    drop(self.send_control(&PortalMessage::Disconnect(EndReason::Unspecified)));
+                }
+                match &sending.answer {
+                    // A peer without half-close says nowhere that its responses are complete.
+                    Some(_) if !extended => reset(socket),
+                    Some(answer) => http::give(answer, socket).await,
+                    None => {}
+                }
             }
-            Ok(()) => {}
             Err(reason) => {
                 if !peer_knows {
                     let reason = if extended { reason } else { EndReason::Unspecified };
@@ -279,9 +291,16 @@ impl Stream {
                     (false, true) => None,
                 }
             };
+            let may_send = interest.is_some_and(|it| it.is_readable());
+            if may_send && sending.has_checked() {
+                self.forward_socket(socket, sending).await?;
+                continue;
+            }
+            let deadline = sending.deadline();
             tokio::select! {
                 () = self.wake.notified() => {}
                 () = sending.released(), if held => {}
+                () = until(deadline), if deadline.is_some() => self.on_deadline(sending).await?,
                 ready = socket.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
                     let ready = ready.map_err(|_| EndReason::Reset)?;
                     if ready.is_writable() {
@@ -299,6 +318,13 @@ impl Stream {
     pub(super) fn end(&self, reason: EndReason) {
         end(&mut lock(&self.inner), reason);
         self.wake.notify_one();
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -35,7 +35,7 @@ impl Stream {
             }
         }
         if inner.pending.rest().is_empty() {
-            if inner.finished {
+            if inner.finished && !inner.answer_follows {
                 half_close(socket);
             }
             self.gate.open();
@@ -112,7 +112,8 @@ impl Stream {
             end(&mut inner, EndReason::Lost);
         } else if !inner.finished {
             inner.finished = true;
-            if let Some(socket) = self.socket.get().filter(|_| inner.pending.rest().is_empty()) {
+            let is_complete = inner.pending.rest().is_empty() && !inner.answer_follows;
+            if let Some(socket) = self.socket.get().filter(|_| is_complete) {
                 half_close(socket);
             }
         }
