@@ -85,7 +85,7 @@ pub enum ShellAction {
     },
 }
 
-/// Whether a page may be opened in the browser: `http` or `https`, on a loopback address.
+/// Whether a page may be opened in the browser: `http` or `https`, on a loopback address or below `localhost`.
 #[must_use]
 pub fn is_loopback_url(url: &str) -> bool {
     let Ok(url) = tauri::Url::parse(url) else {
@@ -93,7 +93,9 @@ pub fn is_loopback_url(url: &str) -> bool {
     };
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    let is_loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    // Names below `localhost` are loopback for browsers (RFC 6761).
+    let is_localhost = host == "localhost" || host.ends_with(".localhost");
+    let is_loopback = is_localhost || address.is_ok_and(|address| address.is_loopback());
     matches!(url.scheme(), "http" | "https") && is_loopback
 }
 
@@ -128,7 +130,13 @@ mod tests {
 
     #[test]
     fn only_loopback_urls_are_opened() {
-        for good in ["http://127.0.0.1:8888/lab", "https://localhost:8443", "http://[::1]:80/", "http://127.8.8.8/"] {
+        for good in [
+            "http://127.0.0.1:8888/lab",
+            "https://localhost:8443",
+            "http://[::1]:80/",
+            "http://127.8.8.8/",
+            "http://wiki.ann.localhost:3000/",
+        ] {
             assert!(is_loopback_url(good), "{good}");
         }
         for bad in [
@@ -138,6 +146,8 @@ mod tests {
             "javascript:alert(1)",
             "127.0.0.1",
             "http://127.0.0.1.example.com/",
+            "http://localhost.example.com/",
+            "http://notlocalhost/",
             "http://user@example.com:80/#127.0.0.1",
             "postern://join/x",
             "",

@@ -69,7 +69,7 @@ enum Event<'a> {
     Preview { preview: &'a InvitationPreview },
     Accepted { invitation: InvitationId },
     Waiting { invitation: InvitationId, fault: Option<&'a Fault> },
-    Up { inlet: InletId, name: &'a str, address: &'a str, url: Option<&'a str> },
+    Up { inlet: InletId, name: &'a str, address: &'a str, url: Option<&'a str>, host: Option<&'a str> },
     Declined { invitation: InvitationId },
 }
 
@@ -201,7 +201,9 @@ impl PendingPortal {
                 }
                 Progress::Up(inlet) => {
                     let sentence = match &inlet.url {
-                        Some(url) => format!("{} is on {url}", sanitized(&inlet.name)),
+                        Some(url) => {
+                            format!("{} is on {url} (for programs: {})", sanitized(&inlet.name), inlet.address)
+                        }
                         None => format!("{} is on {}", sanitized(&inlet.name), inlet.address),
                     };
                     let event = Event::Up {
@@ -209,6 +211,7 @@ impl PendingPortal {
                         name: &inlet.name,
                         address: &inlet.address,
                         url: inlet.url.as_deref(),
+                        host: inlet.host.as_deref(),
                     };
                     output.print(&event, sentence);
                     return Ok(());

@@ -19,6 +19,14 @@ pub(crate) enum Kind {
     Https,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
 impl From<Kind> for ServiceKind {
     fn from(kind: Kind) -> Self {
         match kind {
@@ -59,6 +67,10 @@ pub(crate) struct ChangeArguments {
     /// Another local port, for a portal.
     #[arg(long)]
     port: Option<u16>,
+    /// Whether requests of browsers are checked, for a portal to a web page: off lets every site send requests to it, and opens it at
+    /// localhost.
+    #[arg(long, value_enum, value_name = "on|off")]
+    browser_check: Option<Switch>,
     /// Another target, for a service.
     #[arg(long, value_name = "HOST:PORT")]
     target: Option<String>,
@@ -134,8 +146,9 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
     let candidates = [resolve::services(&snapshot), resolve::portals(&snapshot)].concat();
     let found = resolve::find("service or portal", &arguments.what, candidates)?;
     let of_service = arguments.target.is_some() || arguments.kind.is_some() || arguments.path.is_some();
-    let request = match found.value {
-        Entity::Service(service) if arguments.port.is_none() => {
+    let of_portal = arguments.port.is_some() || arguments.browser_check.is_some();
+    let requests = match found.value {
+        Entity::Service(service) if !of_portal => {
             let patch = ServicePatch {
                 name: arguments.name,
                 kind: arguments.kind.map(Into::into),
@@ -143,17 +156,24 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
                 path: arguments.path,
                 description: arguments.description,
             };
-            Request::ChangeService { service, patch }
+            vec![Request::ChangeService { service, patch }]
         }
         Entity::Portal(inlet) if !of_service && arguments.description.is_none() => {
-            Request::ChangeInlet { inlet, name: arguments.name, port: arguments.port }
+            let check = arguments.browser_check.map(|it| Request::SetInletCheck { inlet, on: it == Switch::On });
+            let change = Request::ChangeInlet { inlet, name: arguments.name, port: arguments.port };
+            [Some(change), check].into_iter().flatten().collect()
         }
         Entity::Service(_) => {
             bail!("{} is a service: change its port with --target HOST:PORT", sanitized(&found.name))
         }
-        _ => bail!("{} is a portal: only its --name and local --port can be changed", sanitized(&found.name)),
+        _ => bail!(
+            "{} is a portal: only its --name, local --port and --browser-check can be changed",
+            sanitized(&found.name)
+        ),
     };
-    engine.execute(request).await?;
+    for request in requests {
+        engine.execute(request).await?;
+    }
     output.print(&Event::Changed { id: found.id }, format!("Changed {}.", sanitized(&found.name)));
     Ok(())
 }

@@ -29,6 +29,7 @@ pub mod core;
 mod doctor;
 mod driver;
 mod engine;
+mod host_label;
 pub mod identity;
 pub mod keys;
 mod listening_ports;

@@ -6,7 +6,7 @@ use crate::api::{Code, Fault, ListeningPort, ServiceKind};
 use listeners::{Listener, Protocol, SocketState};
 use postern_env::net;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, SocketAddr};
 
 /// How many ports above a taken one are tried. Chosen: enough for several programs that count up from the same port.
 const SEARCHED: u16 = 100;
@@ -102,19 +102,32 @@ fn guess(port: u16, program: Option<&str>) -> (ServiceKind, String) {
     (kind, name)
 }
 
-/// The fault of a local port that is taken: who holds it, and which one is free.
+/// The fault of a local port that is taken on one of the loopback addresses: who holds it where, and which one is free.
 pub(crate) fn taken(port: u16) -> Fault {
-    let holder = listeners::get_process_by_port(port, Protocol::TCP).ok().map(|process| process.name);
-    let holder = holder.filter(|name| !name.is_empty()).unwrap_or_else(|| "another program".to_owned());
+    let taken = net::taken_address(port);
+    let holder = taken.and_then(holder).unwrap_or_else(|| "another program".to_owned());
+    let place = taken.map(|address| format!(" on {address}")).unwrap_or_default();
     let free = next_free(port).map(|free| format!(" Port {free} is free.")).unwrap_or_default();
-    Fault::new(Code::PortTaken, format!("Port {port} is used by {holder}. Stop it or choose another port.{free}"))
+    let sentence = format!("Port {port} is used by {holder}{place}. Stop it or choose another port.{free}");
+    Fault::new(Code::PortTaken, sentence)
 }
 
-/// The next higher port that is free on the loopback address.
+/// The program that listens at an address, or at all addresses of its family.
+fn holder(address: SocketAddr) -> Option<String> {
+    let is_there = |it: &Listener| {
+        let ip = it.socket.ip();
+        it.protocol == Protocol::TCP
+            && it.state == SocketState::Listen
+            && it.socket.port() == address.port()
+            && (ip == address.ip() || ip.is_unspecified())
+    };
+    let found = listeners::get_all().ok()?.into_iter().find(is_there)?;
+    Some(found.process.name).filter(|name| !name.is_empty())
+}
+
+/// The next higher port that is free on both loopback addresses.
 pub(crate) fn next_free(port: u16) -> Option<u16> {
-    (1..=SEARCHED)
-        .filter_map(|above| port.checked_add(above))
-        .find(|port| net::listen_blocking((Ipv4Addr::LOCALHOST, *port)).is_ok())
+    (1..=SEARCHED).filter_map(|above| port.checked_add(above)).find(|port| net::taken_address(*port).is_none())
 }
 
 #[cfg(test)]
@@ -133,6 +146,15 @@ mod tests {
         assert!(fault.message.contains(&found.program.unwrap()), "{fault}");
         assert!(fault.message.ends_with("is free."), "{fault}");
         assert_ne!(next_free(port), Some(port));
+    }
+
+    #[test]
+    fn a_port_that_is_taken_on_one_loopback_address_is_not_free() {
+        let Ok(listener) = TcpListener::bind("[::1]:0") else { return eprintln!("this machine has no IPv6") };
+        let address = listener.local_addr().unwrap();
+        let fault = taken(address.port());
+        assert!(fault.message.contains(&format!(" on {address}. Stop it")), "{fault}");
+        assert_ne!(next_free(address.port() - 1), Some(address.port()));
     }
 
     #[test]

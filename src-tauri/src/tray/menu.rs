@@ -226,7 +226,9 @@ fn portal_entry(inlet: &InletView) -> Entry {
     if let Some(url) = &inlet.url {
         entries.push(item("Open in browser", TrayAction::OpenUrl(url.clone())));
     }
-    entries.push(item(&format!("Copy address {}", inlet.address), TrayAction::Copy(inlet.address.clone())));
+    // Of a web portal the address with its own host name, which keeps its cookies from other portals.
+    let address = inlet.host.as_ref().and(inlet.url.as_ref()).unwrap_or(&inlet.address);
+    entries.push(item(&format!("Copy address {address}"), TrayAction::Copy(address.clone())));
     Entry::Submenu { label, entries }
 }
 

@@ -300,13 +300,22 @@ description: string | null,
  */
 port: number, 
 /**
- * The local address to copy, as `127.0.0.1:5432`.
+ * The local address for programs, as `127.0.0.1:5432`.
  */
 address: string, 
 /**
- * The URL, if a browser can open it.
+ * The URL, if a browser can open it: with the portal's own host name, or `localhost` without the check.
  */
 url: string | null, 
+/**
+ * The portal's own host name, as `wiki.ann.localhost`; only of a web portal with the check. Browsers and curl resolve it.
+ */
+host: string | null, 
+/**
+ * Whether requests of browsers are checked, for web portals: those of other sites do not reach the service. Of `https`
+ * portals only the host name follows it.
+ */
+checked: boolean, 
 /**
  * Whether it is switched on.
  */
@@ -963,6 +972,14 @@ name: string | null,
  * Its new port.
  */
 port: number | null, } | { "request": "set-inlet", 
+/**
+ * The portal.
+ */
+inlet: InletId, 
+/**
+ * On or off.
+ */
+on: boolean, } | { "request": "set-inlet-check", 
 /**
  * The portal.
  */

@@ -10,9 +10,25 @@ test.describe('shared with me', () => {
     await expect(row).toContainText('Direct to 192.168.1.23:41311');
     await expect(row).toContainText('2 ms');
     await row.getByTestId('inlet-copy').click();
-    expect(await driver.actions('copy')).toEqual([{ action: 'copy', text: '127.0.0.1:3000' }]);
+    const url = 'http://staging-site.grace-hopper.localhost:3000/';
+    await row.getByTestId('inlet-copy-address').click();
+    expect(await driver.actions('copy')).toEqual([{ action: 'copy', text: url }, { action: 'copy', text: '127.0.0.1:3000' }]);
     await row.getByTestId('inlet-browse').click();
-    expect(await driver.actions('open-url')).toEqual([{ action: 'open-url', url: 'http://127.0.0.1:3000/' }]);
+    expect(await driver.actions('open-url')).toEqual([{ action: 'open-url', url }]);
+  });
+
+  test('the browser check of a web portal is switched off and on', async ({ driver }) => {
+    await driver.open('home');
+    const row = await driver.expand('inlet', 'Staging site');
+    await expect(row).toContainText('Other websites cannot send requests to it');
+    await row.getByTestId('inlet-check').click();
+    await expect(row).toContainText('any website you visit can send requests to it');
+    await expect(row.getByTestId('inlet-copy')).toContainText('127.0.0.1:3000');
+    await row.getByTestId('inlet-browse').click();
+    expect(await driver.actions('open-url')).toEqual([{ action: 'open-url', url: 'http://localhost:3000/' }]);
+    await row.getByTestId('inlet-check').click();
+    await expect(row.getByTestId('inlet-copy')).toContainText('staging-site.grace-hopper.localhost:3000');
+    expect(await driver.requests('set-inlet-check')).toHaveLength(2);
   });
 
   test('switch on and off', async ({ driver }) => {
@@ -45,7 +61,7 @@ test.describe('shared with me', () => {
     await expect(driver.id('inlet-dialog').getByTestId('fault')).toHaveAttribute('data-code', 'port-taken');
     await driver.id('inlet-port').fill('9191');
     await driver.id('inlet-save').click();
-    await expect(driver.row('inlet', 'Metrics')).toContainText('127.0.0.1:9191');
+    await expect(driver.row('inlet', 'Metrics')).toContainText('metrics.grace-hopper.localhost:9191');
   });
 
   test('removing can be undone', async ({ driver }) => {
@@ -72,7 +88,7 @@ test.describe('invitations', () => {
     await card.getByTestId('accept').click();
     await expect(card).toHaveCount(0);
     await driver.id('nav-home').click();
-    await expect(driver.row('inlet', 'Test cluster')).toContainText('127.0.0.1:9443');
+    await expect(driver.row('inlet', 'Test cluster')).toContainText('test-cluster.barbara-liskov.localhost:9443');
   });
 
   test('decline can be undone', async ({ driver }) => {

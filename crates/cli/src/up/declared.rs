@@ -11,6 +11,7 @@
 //! [inlets.database]
 //! link-file = "database.link"     # or link = "postern://join/…", if nobody else can read this file
 //! port = 5433
+//! browser-check = true            # of portals to web pages; as it is if absent
 //! ```
 //!
 //! Unknown keys are errors, and an error never quotes the file: a link in it is a secret.
@@ -58,6 +59,8 @@ pub(super) struct DeclaredInlet {
     pub(super) link: Option<Secret>,
     pub(super) link_file: Option<PathBuf>,
     pub(super) port: Option<u16>,
+    /// Whether requests of browsers are checked, for a web page.
+    pub(super) browser_check: Option<bool>,
     #[serde(default = "enabled")]
     pub(super) on: bool,
 }

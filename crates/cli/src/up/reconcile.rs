@@ -85,6 +85,9 @@ pub(super) async fn reconcile_inlet<E: EngineApi>(
     if let Some(port) = declared.port.filter(|port| *port != current.port) {
         engine.request(Request::ChangeInlet { inlet: current.id, name: None, port: Some(port) }).await?;
     }
+    if let Some(on) = declared.browser_check.filter(|on| *on != current.checked) {
+        engine.request(Request::SetInletCheck { inlet: current.id, on }).await?;
+    }
     if current.on != declared.on {
         engine.request(Request::SetInlet { inlet: current.id, on: declared.on }).await?;
     }

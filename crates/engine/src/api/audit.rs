@@ -94,7 +94,7 @@ pub enum AuditEvent {
         portal: String,
         /// Its owner's name.
         owner: String,
-        /// `added`, `on`, `off`, `removed`, `revoked`.
+        /// `added`, `on`, `off`, `check-on`, `check-off`, `removed`, `revoked`.
         what: String,
     },
     /// A contact was verified, blocked or unblocked, or their key changed.

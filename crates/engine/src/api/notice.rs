@@ -67,7 +67,7 @@ pub enum Notice {
         inlet: InletId,
         /// Its name.
         name: String,
-        /// Its local address.
+        /// Its local address, as `host:port`.
         address: String,
     },
     /// A portal that was up is down.

@@ -27,10 +27,17 @@ pub struct InletView {
     pub description: Option<String>,
     /// The local port.
     pub port: u16,
-    /// The local address to copy, as `127.0.0.1:5432`.
+    /// The local address for programs, as `127.0.0.1:5432`.
     pub address: String,
-    /// The URL, if a browser can open it.
+    /// The URL, if a browser can open it: with the portal's own host name, or `localhost` without the check.
     pub url: Option<String>,
+    /// The portal's own host name, as `wiki.ann.localhost`; only of a web portal with the check. Browsers and curl resolve it.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Whether requests of browsers are checked, for web portals: those of other sites do not reach the service. Of `https`
+    /// portals only the host name follows it.
+    #[serde(default)]
+    pub checked: bool,
     /// Whether it is switched on.
     pub on: bool,
     /// Its state, with the reason when it is not up.

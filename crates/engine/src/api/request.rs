@@ -236,6 +236,13 @@ requests! {
             /// On or off.
             on: bool,
         },
+        /// Switches a web portal's check of browsers' requests on or off, and with it its own host name.
+        SetInletCheck {
+            /// The portal.
+            inlet: InletId,
+            /// On or off.
+            on: bool,
+        },
         /// Removes a portal and gives the grant back.
         RemoveInlet {
             /// The portal.

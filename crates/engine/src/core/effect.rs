@@ -61,6 +61,8 @@ pub enum Effect {
         outlet: String,
         /// The local port.
         port: u16,
+        /// The host name that requests of browsers are checked for; nothing if none are.
+        host: Option<String>,
     },
     /// Closes an inlet's channel, and opens another one as soon as the owner is online again.
     ReopenInlet(InletId),

@@ -11,6 +11,9 @@ pub const MAX_GRANTS: usize = 2048;
 pub const MAX_RECEIVED: usize = 256;
 /// Portals.
 pub const MAX_INLETS: usize = 256;
+/// Labels of owners in the host names of portals, those of former owners included. Each costs the user an accepted invitation;
+/// further owners get a label made of their identifier. Four times `MAX_CONTACTS`.
+pub const MAX_OWNER_LABELS: usize = 4 * MAX_CONTACTS;
 /// Contacts.
 pub const MAX_CONTACTS: usize = 1024;
 /// Hubs.

@@ -165,6 +165,7 @@ pub fn handle(state: &mut State, event: Event, now: Now, seed: [u8; 32]) -> Vec<
 /// Brings what follows from the records up to date.
 fn settle(state: &mut State, tx: &mut Transaction) {
     state.records.prune();
+    records::inlet::assign_labels(&mut state.records, tx);
     for outdated in reconcile::run(&mut state.applied, &state.records, tx) {
         match outdated {
             Outdated::DirectListening => hub::listening(&mut state.records, Ok(Vec::new())),

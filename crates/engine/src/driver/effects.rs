@@ -56,8 +56,8 @@ impl Driver {
                 let context = network.context.clone();
                 network.context.spawn(async move { context.emit(outlets::check(service, target).await).await });
             }
-            Effect::KeepInlet { inlet, owner, reach, outlet, port } => {
-                self.inlets.keep(&network.dialer, InletSpec { inlet, owner, addresses: reach, outlet, port });
+            Effect::KeepInlet { inlet, owner, reach, outlet, port, host } => {
+                self.inlets.keep(&network.dialer, InletSpec { inlet, owner, addresses: reach, outlet, port, host });
             }
             Effect::ReopenInlet(inlet) => self.inlets.reopen(inlet),
             Effect::DropInlet(inlet) => {

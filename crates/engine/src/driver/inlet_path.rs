@@ -5,11 +5,10 @@ use super::node_context::LISTENER;
 use crate::api::{Fault, InletId};
 use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
-use postern_node::portal::{Inlet, InletRoute};
+use postern_node::portal::{Inlet, InletOptions, InletRoute, RequestCheck};
 use postern_node::relay::RelayError;
 use postern_node::session::{HubSession, HubUp, SessionError, State};
 use postern_node::{Address, SecureChannel, SecureChannelOptions, route};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -25,6 +24,8 @@ pub(super) struct InletSpec {
     pub(super) outlet: String,
     /// The local port.
     pub(super) port: u16,
+    /// The host name that requests of browsers are checked for; nothing if none are.
+    pub(super) host: Option<String>,
 }
 
 /// A path that is open, or reconnecting. Everything closes when it is dropped.
@@ -59,8 +60,10 @@ impl InletPath {
             .ok()?;
         let states = channel.watch();
         let route = InletRoute::Kept(channel, Address::from(spec.outlet.as_str()));
-        let address = format!("{}:{}", Ipv4Addr::LOCALHOST, spec.port);
-        let inlet = context.node.create_inlet(address, route).await;
+        // Both loopback addresses: the name is resolved to either.
+        let address = format!("localhost:{}", spec.port);
+        let options = InletOptions { request_check: spec.host.clone().map(RequestCheck::new) };
+        let inlet = context.node.create_inlet_with(address, route, options).await;
         let inlet = inlet
             .inspect_err(|error| tracing::debug!(%error, "a portal cannot listen on its port; it is tried again"))
             .ok()?;

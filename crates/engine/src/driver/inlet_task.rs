@@ -22,7 +22,6 @@ use postern_node::backoff::{Backoff, Jitter};
 use postern_node::portal::EndReason;
 use postern_node::session::State;
 use postern_node::{Address, SecureChannel};
-use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -89,10 +88,10 @@ impl InletTask {
         self.dialer.context.emit(event).await;
     }
 
-    /// Waits until the port is free, and reports who holds it meanwhile.
+    /// Waits until the port is free on both loopback addresses, and reports who holds it meanwhile.
     async fn wait_for_port(&self) {
         let port = self.spec.port;
-        let is_free = || port == 0 || net::listen_blocking((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let is_free = || port == 0 || net::taken_address(port).is_none();
         let closing = async {
             while !is_free() {
                 time::sleep(CLOSING_EVERY).await;

@@ -43,6 +43,7 @@ async fn what_was_saved_is_there_again() {
         name: "Ann".into(),
         hubs: vec!["hub:4000".into()],
         hub_pins: Default::default(),
+        owner_labels: [("ann".to_owned(), postern_node::identity::Identifier::from_bytes([3; 32]))].into(),
         this_computer: true,
         paused: false,
         retention_days: 30,

@@ -91,6 +91,8 @@ async fn diagnostics_contain_nothing_personal() {
         port: 5432,
         address: "127.0.0.1:5432".into(),
         url: None,
+        host: None,
+        checked: false,
         on: true,
         link: InletLink::Down { fault: Fault::new(Code::OwnerOffline, "Bob is offline."), since: UnixMillis(0) },
         live: 0,

@@ -76,6 +76,8 @@ fn reached(name: &str, link: InletLink, url: Option<&str>) -> InletView {
         port: 5432,
         address: "127.0.0.1:5432".into(),
         url: url.map(Into::into),
+        host: None,
+        checked: false,
         on: link != InletLink::Off,
         link,
         live: 0,

@@ -2,7 +2,7 @@
 
 import type { Answer, InvitationPreview, ListeningPort, AuditEntry, Request, SentView, ServiceView, Snapshot } from '../types';
 import type { Fixture } from './fixtures';
-import { base, contact, DAY, fault, identifier, inlet, person, sent, service } from './fixtures/builders';
+import { base, contact, DAY, fault, identifier, inlet, label, person, sent, service } from './fixtures/builders';
 
 const LINK = 'postern://join/';
 /** How long setting up an accepted invitation takes: long enough that tests see it in progress. */
@@ -182,6 +182,7 @@ export class MockEngine {
         view.name = request.name ?? view.name;
         view.port = request.port ?? view.port;
         view.address = `127.0.0.1:${view.port}`;
+        if (view.url !== null) view.url = `${view.kind}://${view.host ?? 'localhost'}:${view.port}/`;
         return done;
       }
       case 'set-inlet': {
@@ -189,6 +190,13 @@ export class MockEngine {
         view.on = request.on;
         view.link = request.on ? { state: 'up', way: { by: 'hub', address: 'hub.example.org:4000' }, round_trip_ms: 41 } : { state: 'off' };
         if (!request.on) view.live = 0;
+        return done;
+      }
+      case 'set-inlet-check': {
+        const view = find(s.inlets, request.inlet);
+        view.checked = request.on;
+        view.host = request.on ? `${label(view.service_name)}.${label(view.owner_name)}.localhost` : null;
+        view.url = `${view.kind}://${view.host ?? 'localhost'}:${view.port}/`;
         return done;
       }
       case 'remove-inlet':

@@ -86,6 +86,7 @@ fn requests() -> Vec<(Request, Value)> {
             json!({"request": "change-inlet", "inlet": ID, "name": null, "port": 81}),
         ),
         (Request::SetInlet { inlet, on: false }, json!({"request": "set-inlet", "inlet": ID, "on": false})),
+        (Request::SetInletCheck { inlet, on: false }, json!({"request": "set-inlet-check", "inlet": ID, "on": false})),
         (Request::RemoveInlet { inlet }, json!({"request": "remove-inlet", "inlet": ID})),
         (
             Request::RenameContact { person, name: "B".into() },

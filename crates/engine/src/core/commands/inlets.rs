@@ -1,6 +1,6 @@
 //! Changing, switching and removing portals.
 
-use crate::api::{Fault, InletId};
+use crate::api::{Code, Fault, InletId, ServiceKind};
 use crate::core::records::{Records, inlet};
 use crate::core::transaction::Transaction;
 use crate::core::validation;
@@ -24,6 +24,14 @@ pub(super) fn change(
 pub(super) fn set(records: &mut Records, tx: &mut Transaction, id: InletId, on: bool) -> Result<(), Fault> {
     records.inlet(id)?;
     inlet::set_on(records, tx, id, on);
+    Ok(())
+}
+
+pub(super) fn set_check(records: &mut Records, tx: &mut Transaction, id: InletId, on: bool) -> Result<(), Fault> {
+    if records.inlet(id)?.service_kind == ServiceKind::Tcp {
+        return Err(Fault::new(Code::Invalid, "Only portals to web pages have a browser check."));
+    }
+    inlet::set_check(records, tx, id, on);
     Ok(())
 }
 

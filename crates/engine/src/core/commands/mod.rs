@@ -80,6 +80,7 @@ fn answer(
         CoreRequest::Decline { invitation } => incoming_invitations::decline(records, tx, invitation)?,
         CoreRequest::ChangeInlet { inlet, name, port } => inlets::change(records, tx, inlet, name, port)?,
         CoreRequest::SetInlet { inlet, on } => inlets::set(records, tx, inlet, on)?,
+        CoreRequest::SetInletCheck { inlet, on } => inlets::set_check(records, tx, inlet, on)?,
         CoreRequest::RemoveInlet { inlet } => inlets::remove(records, tx, inlet)?,
         CoreRequest::RenameContact { person, name } => contacts::rename(records, tx, person, &name)?,
         CoreRequest::Verify { person, verified, words } => {

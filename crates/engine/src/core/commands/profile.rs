@@ -49,6 +49,7 @@ pub(crate) fn set_up(
         name: validation::name(name)?,
         hubs: checked_hubs(hubs)?,
         hub_pins: BTreeMap::new(),
+        owner_labels: BTreeMap::new(),
         this_computer,
         paused: false,
         retention_days: RETENTION_DAYS,

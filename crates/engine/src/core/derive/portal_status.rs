@@ -101,13 +101,13 @@ impl PortalHistory {
         for inlet in records.inlets.all().filter(|it| !it.giving_back) {
             let status = status(records, inlet, tx.now.wall);
             let is_new = records.portals.get(&inlet.id).is_some_and(|it| it.is_new);
-            self.0.entry(inlet.id).or_default().update(tx, inlet, status, is_new);
+            self.0.entry(inlet.id).or_default().update(records, tx, inlet, status, is_new);
         }
     }
 }
 
 impl Shown {
-    fn update(&mut self, tx: &mut Transaction, inlet: &Inlet, status: PortalStatus, is_new: bool) {
+    fn update(&mut self, records: &Records, tx: &mut Transaction, inlet: &Inlet, status: PortalStatus, is_new: bool) {
         let before = self.phase.replace(status.phase());
         if before == self.phase {
             return;
@@ -118,16 +118,16 @@ impl Shown {
         }
         let before = self.lasting.replace(status.phase());
         match status {
-            PortalStatus::Up(_) => self.came_up(tx, inlet, is_new),
+            PortalStatus::Up(_) => self.came_up(records, tx, inlet, is_new),
             PortalStatus::Down(fault) if before == Some(Phase::Up) => self.went_down(tx, inlet, fault),
             PortalStatus::Down(_) | PortalStatus::Off | PortalStatus::Connecting => {}
         }
     }
 
-    fn came_up(&mut self, tx: &mut Transaction, inlet: &Inlet, is_new: bool) {
+    fn came_up(&mut self, records: &Records, tx: &mut Transaction, inlet: &Inlet, is_new: bool) {
         let is_first = is_new && !std::mem::replace(&mut self.is_announced, true);
         if is_first | std::mem::take(&mut self.down_is_notified) {
-            let (name, address) = (inlet.name.clone(), format!("127.0.0.1:{}", inlet.port));
+            let (name, address) = (inlet.name.clone(), records.shown_address(inlet));
             tx.notify(Notice::PortalUp { inlet: inlet.id, name, address });
         }
     }

@@ -40,11 +40,18 @@ struct DesiredInlet {
     reach: Vec<PeerAddress>,
     outlet: String,
     port: u16,
+    host: Option<String>,
 }
 
 impl DesiredInlet {
-    fn of(inlet: &Inlet) -> Self {
-        Self { owner: inlet.owner, reach: inlet.reach.clone(), outlet: inlet.outlet.clone(), port: inlet.port }
+    fn of(records: &Records, inlet: &Inlet) -> Self {
+        Self {
+            owner: inlet.owner,
+            reach: inlet.reach.clone(),
+            outlet: inlet.outlet.clone(),
+            port: inlet.port,
+            host: records.checked_host(inlet),
+        }
     }
 }
 
@@ -131,7 +138,7 @@ fn reconcile_outlets(applied: &mut AppliedState, records: &Records, tx: &mut Tra
 
 fn reconcile_inlets(applied: &mut AppliedState, records: &Records, tx: &mut Transaction, outdated: &mut Vec<Outdated>) {
     let desired = records.inlets.all().filter(|it| records.is_wanted(it, tx.now.wall));
-    let desired: BTreeMap<InletId, DesiredInlet> = desired.map(|it| (it.id, DesiredInlet::of(it))).collect();
+    let desired: BTreeMap<InletId, DesiredInlet> = desired.map(|it| (it.id, DesiredInlet::of(records, it))).collect();
     let gone: Vec<InletId> = applied.inlets.keys().copied().filter(|id| !desired.contains_key(id)).collect();
     for inlet in gone {
         applied.inlets.remove(&inlet);
@@ -143,11 +150,11 @@ fn reconcile_inlets(applied: &mut AppliedState, records: &Records, tx: &mut Tran
         if before.as_ref() == Some(&next) {
             continue;
         }
-        if before.is_some_and(|it| it.port != next.port || it.outlet != next.outlet) {
+        if before.is_some_and(|it| it.port != next.port || it.outlet != next.outlet || it.host != next.host) {
             outdated.push(Outdated::Portal { inlet, keeps_channel: true });
         }
-        let DesiredInlet { owner, reach, outlet, port } = next;
-        tx.reconciled(Effect::KeepInlet { inlet, owner, reach, outlet, port });
+        let DesiredInlet { owner, reach, outlet, port, host } = next;
+        tx.reconciled(Effect::KeepInlet { inlet, owner, reach, outlet, port, host });
     }
 }
 

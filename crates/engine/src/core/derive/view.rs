@@ -151,7 +151,9 @@ impl View<'_> {
             description: inlet.description.clone(),
             port: inlet.port,
             address: format!("127.0.0.1:{}", inlet.port),
-            url: url(inlet),
+            url: url(self.records, inlet),
+            host: self.records.host(inlet),
+            checked: inlet.service_kind != ServiceKind::Tcp && !inlet.unchecked,
             on: inlet.on,
             link,
             live: runtime.map_or(0, |it| it.live),
@@ -290,13 +292,15 @@ fn sorted<'a, T: 'a, K: Ord, V>(
 }
 
 /// What a browser opens.
-fn url(inlet: &Inlet) -> Option<String> {
+fn url(records: &Records, inlet: &Inlet) -> Option<String> {
     let scheme = match inlet.service_kind {
         ServiceKind::Tcp => return None,
         ServiceKind::Http => "http",
         ServiceKind::Https => "https",
     };
-    Some(format!("{scheme}://localhost:{}{}", inlet.port, inlet.path.as_deref().unwrap_or("/")))
+    let host = records.host(inlet);
+    let host = host.as_deref().unwrap_or("localhost");
+    Some(format!("{scheme}://{host}:{}{}", inlet.port, inlet.path.as_deref().unwrap_or("/")))
 }
 
 fn status(snapshot: &Snapshot) -> Status {

@@ -2,13 +2,14 @@
 //!
 //! A portal that its owner has ended for good is no longer kept up: its port is free, its row says why.
 
-use super::{Records, audit, contact, portal};
-use crate::api::{Code, Fault, GrantId, InletId, UnixMillis};
-use crate::core::limits::MAX_INLETS;
+use super::{Records, audit, contact, portal, profile};
+use crate::api::{Code, Fault, GrantId, InletId, ServiceKind, UnixMillis};
+use crate::core::limits::{MAX_INLETS, MAX_OWNER_LABELS};
 use crate::core::schema::{Inlet, Received, is_final};
 use crate::core::task_request::{OutboundCall, TaskRequest};
 use crate::core::transaction::Transaction;
 use crate::core::validation;
+use crate::host_label;
 use crate::peer::{ContactInfo, GrantStatus, Offer, PeerAddress};
 use postern_node::identity::Identifier;
 
@@ -16,6 +17,8 @@ use postern_node::identity::Identifier;
 const SYSTEM_PORTS: u16 = 1024;
 /// Added to a service's system port to propose a local one: 80 becomes 10080, which is easy to recognize.
 const ABOVE_SYSTEM: u16 = 10_000;
+/// Characters of an identifier in a label: its `I`, and 124 of its 256 bits, which nobody finds a second identity for.
+const MAX_IDENTIFIER_LABEL: usize = 32;
 
 impl Records {
     /// A portal that was not removed.
@@ -32,6 +35,28 @@ impl Records {
             && !self.is_blocked(inlet.owner)
             && !inlet.is_ended()
             && !inlet.is_over(wall)
+    }
+
+    /// The host name of a web portal, which no other portal of this machine has or had with another owner; nothing for portals of
+    /// other kinds, and while the user has switched the check of browsers' requests off.
+    pub(crate) fn host(&self, inlet: &Inlet) -> Option<String> {
+        if inlet.unchecked || inlet.service_kind == ServiceKind::Tcp || inlet.service_label.is_empty() {
+            return None;
+        }
+        let labels = &self.profile.as_ref()?.owner_labels;
+        let owner = labels.iter().find(|(_, owner)| **owner == inlet.owner).map(|(label, _)| label.clone());
+        let owner = owner.unwrap_or_else(|| label_of_identifier(inlet.owner));
+        Some(format!("{}.{owner}.localhost", inlet.service_label))
+    }
+
+    /// The host name that requests of browsers are checked for: only of portals that carry HTTP in the clear.
+    pub(crate) fn checked_host(&self, inlet: &Inlet) -> Option<String> {
+        self.host(inlet).filter(|_| inlet.service_kind == ServiceKind::Http)
+    }
+
+    /// The local address of a portal as it is shown: `host:port`.
+    pub(crate) fn shown_address(&self, inlet: &Inlet) -> String {
+        format!("{}:{}", self.host(inlet).as_deref().unwrap_or("127.0.0.1"), inlet.port)
     }
 
     fn user_of_port(&self, port: u16, except: Option<InletId>) -> Option<&Inlet> {
@@ -72,6 +97,37 @@ impl Records {
         (port.max(SYSTEM_PORTS - 1).checked_add(1)?..=u16::MAX)
             .find(|it| self.user_of_port(*it, None).is_none() && !is_own(*it))
     }
+}
+
+/// The label of an owner for whom there is no room: no other has the same.
+fn label_of_identifier(owner: Identifier) -> String {
+    let text = owner.to_string().to_ascii_lowercase();
+    text.get(..MAX_IDENTIFIER_LABEL).unwrap_or(&text).to_owned()
+}
+
+/// Gives the portals that have none the labels of their host names: new ones, and those of records of older versions.
+pub(crate) fn assign_labels(records: &mut Records, tx: &mut Transaction) {
+    for id in records.inlets.keys_of(|it| it.service_label.is_empty()) {
+        let Some((owner, name)) = records.inlets.get(id).map(|it| (it.owner, it.service_name.clone())) else {
+            continue;
+        };
+        assign_owner_label(records, tx, owner);
+        let is_taken = |label: &str| records.inlets.find(|it| it.owner == owner && it.service_label == label).is_some();
+        let label = host_label::unique(&name, "service", is_taken);
+        records.inlets.change(tx, id, |it| it.service_label = label);
+    }
+}
+
+fn assign_owner_label(records: &mut Records, tx: &mut Transaction, owner: Identifier) {
+    let name = records.name(owner);
+    profile::change(records, tx, |profile| {
+        let labels = &mut profile.owner_labels;
+        if labels.values().any(|it| *it == owner) || labels.len() >= MAX_OWNER_LABELS {
+            return;
+        }
+        let label = host_label::unique(&name, "owner", |it| labels.contains_key(it));
+        labels.insert(label, owner);
+    });
 }
 
 /// Makes a grant's portal, or gives the new grant to the portal that is there for the same outlet.
@@ -128,6 +184,8 @@ fn new(records: &Records, tx: &mut Transaction, received: &Received, offer: Offe
         until: offer.until,
         refused: None,
         giving_back: false,
+        service_label: String::new(),
+        unchecked: false,
         up_bytes: 0,
         down_bytes: 0,
     }
@@ -225,6 +283,14 @@ pub(crate) fn change(
         it.name = name.unwrap_or_else(|| it.name.clone());
         it.port = port.unwrap_or(it.port);
     });
+}
+
+/// Switches the check of browsers' requests on or off.
+pub(crate) fn set_check(records: &mut Records, tx: &mut Transaction, id: InletId, on: bool) {
+    let changed = records.inlets.change(tx, id, |it| it.unchecked = !on);
+    if let Some(inlet) = records.inlets.get(id).filter(|_| changed) {
+        audit::portal(records, tx, inlet, if on { "check-on" } else { "check-off" });
+    }
 }
 
 /// Switches a portal on or off.

@@ -38,6 +38,13 @@ pub struct Inlet {
     pub refused: Option<Code>,
     /// Whether the user removed it; kept until the owner has confirmed that the grant was given back.
     pub giving_back: bool,
+    /// The label of the service in the portal's host name, unique among the portals of its owner. Made once, of the service's name
+    /// then; empty in records of older versions until they are loaded.
+    #[serde(default)]
+    pub service_label: String,
+    /// Whether the user switched the check of browsers' requests off, and with it the host name.
+    #[serde(default)]
+    pub unchecked: bool,
     /// Bytes towards the service, as last saved.
     #[serde(default)]
     pub up_bytes: u64,

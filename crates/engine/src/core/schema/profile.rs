@@ -21,6 +21,10 @@ pub struct Profile {
     /// The identifier that each hub had when it was first connected.
     #[serde(default)]
     pub hub_pins: BTreeMap<String, Identifier>,
+    /// The owners of the labels that host names of portals have had. None is given to another owner later: a browser may still
+    /// hold cookies of the first.
+    #[serde(default)]
+    pub owner_labels: BTreeMap<String, Identifier>,
     /// Whether this computer can be reached directly.
     pub this_computer: bool,
     /// Whether everything is paused.

@@ -279,7 +279,7 @@ fn changes_of_a_service_reach_its_friends() {
     sim.must(ADA, CoreRequest::ChangeService { service, patch });
     let portal = sim.snapshot(BEA).inlets[0].clone();
     assert_eq!((portal.name.as_str(), portal.service_name.as_str()), ("Sales", "Sales"));
-    assert_eq!(portal.url.as_deref(), Some("https://localhost:5432/x"));
+    assert_eq!(portal.url.as_deref(), Some("https://orders.ada.localhost:5432/x"));
 }
 
 #[test]

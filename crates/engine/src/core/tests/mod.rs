@@ -9,3 +9,4 @@ mod model;
 mod owners;
 mod people;
 mod simulation;
+mod web;

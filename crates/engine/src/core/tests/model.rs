@@ -350,7 +350,8 @@ impl Story {
                 CoreRequest::ChangeInlet { inlet: inlet?, name: Some("Mine".into()), port }
             }
             39 => CoreRequest::SetInlet { inlet: inlet?, on: !self.rng.one_in(3) },
-            40 if self.rng.one_in(4) => CoreRequest::RemoveInlet { inlet: inlet? },
+            40 if self.rng.one_in(2) => CoreRequest::SetInletCheck { inlet: inlet?, on },
+            40 if self.rng.one_in(2) => CoreRequest::RemoveInlet { inlet: inlet? },
             41 => CoreRequest::Block { person, on: self.rng.one_in(4) },
             42 => CoreRequest::Forget { person },
             43 => CoreRequest::Verify { person, verified: on, words: None },

@@ -135,7 +135,7 @@ fn a_friend_joins_by_a_link() {
     assert_eq!(ada.me.unwrap().words.as_ref(), Some(&bea.contacts[0].words));
     let portal = &bea.inlets[0];
     assert_eq!((portal.name.as_str(), portal.owner_name.as_str(), portal.port), ("Orders", "Ada", 5432));
-    assert_eq!(portal.url.as_deref(), Some("http://localhost:5432/"));
+    assert_eq!(portal.url.as_deref(), Some("http://orders.ada.localhost:5432/"));
     assert!(sim.is_up(BEA));
     assert!(bea.invitations.is_empty());
     assert_eq!(sim.connect(BEA, inlet), Ok(grant));

@@ -73,6 +73,7 @@ pub(super) struct RunningInlet {
     pub(super) owner: Identifier,
     pub(super) outlet: String,
     pub(super) port: u16,
+    pub(super) host: Option<String>,
     pub(super) is_up: bool,
 }
 
@@ -477,10 +478,10 @@ impl Simulation {
                 let result = if person.target_answers { Ok(()) } else { Err(down) };
                 self.own(who, Event::Health(service, result));
             }
-            Effect::KeepInlet { inlet, owner, outlet, port, .. } => {
+            Effect::KeepInlet { inlet, owner, outlet, port, host, .. } => {
                 let is_taken = person.taken_ports.contains(&port);
                 let is_up = person.inlets.get(&inlet).is_some_and(|it| it.is_up);
-                person.inlets.insert(inlet, RunningInlet { owner, outlet, port, is_up });
+                person.inlets.insert(inlet, RunningInlet { owner, outlet, port, host, is_up });
                 let taken = Fault::new(Code::PortTaken, format!("Port {port} is used by postgres."));
                 self.own(who, Event::InletListening(inlet, if is_taken { Err(taken) } else { Ok(port) }));
                 let there = self.index(owner).is_some_and(|it| self.is_online(it));
