@@ -22,4 +22,5 @@ mod secrets;
 mod sharing;
 mod single_instance;
 mod ssh;
+mod web;
 mod websocket;

@@ -78,7 +78,8 @@ fn the_readmes_commands_print_what_it_shows() {
             ("0.0.0.0:4000".into(), format!("127.0.0.1:{hub}")),
             ("hub.example:4000".into(), format!("127.0.0.1:{hub}")),
             // Ann's port and Ben's are on one machine here.
-            ("http://localhost:3000".into(), format!("http://localhost:{port}")),
+            ("http://wiki.ann.localhost:3000".into(), format!("http://wiki.ann.localhost:{port}")),
+            ("127.0.0.1:3000".into(), format!("127.0.0.1:{port}")),
             ("3000".into(), own.to_string()),
         ],
     };
@@ -133,7 +134,7 @@ fn the_readmes_commands_print_what_it_shows() {
             link = said.lines().next().unwrap_or_default().to_owned();
         }
         if words[0] == "join" {
-            let page = ask(loopback(port), b"GET /5 HTTP/1.1\r\nHost: wiki\r\n\r\n").unwrap();
+            let page = ask(loopback(port), b"GET /5 HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
             assert!(page.starts_with(b"HTTP/1.1 200"));
         }
     }

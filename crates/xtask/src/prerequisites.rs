@@ -54,6 +54,8 @@ const TESTS: &[Prerequisite] = &[
     needs("curl", &["curl"]),
     needs("/usr/bin/python3", &["python3"]),
     Prerequisite { what: What::Module("websockets"), packages: &["python3-websockets"] },
+    Prerequisite { what: What::Module("django"), packages: &["python3-django"] },
+    Prerequisite { what: What::Module("jupyter_server"), packages: &["python3-jupyter-server"] },
     needs("initdb", &["postgresql"]),
     needs("postgres", &["postgresql"]),
     needs("pgbench", &["postgresql"]),
