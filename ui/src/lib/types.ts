@@ -639,7 +639,7 @@ inlet: InletId,
  */
 name: string, 
 /**
- * Its local address.
+ * Its local address, as `host:port`.
  */
 address: string, } | { "notice": "portal-down", 
 /**
@@ -791,7 +791,7 @@ portal: string,
  */
 owner: string, 
 /**
- * `added`, `on`, `off`, `removed`, `revoked`.
+ * `added`, `on`, `off`, `check-on`, `check-off`, `removed`, `revoked`.
  */
 what: string, } | { "deed": "contact", 
 /**
