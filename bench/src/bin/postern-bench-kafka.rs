@@ -63,6 +63,9 @@ mod linux {
         /// A part of the messages, to try it out.
         #[arg(long)]
         quick: bool,
+        /// Only this system one-way (plain, channel, reliable), for a profile.
+        #[arg(long, value_name = "SYSTEM")]
+        only: Option<String>,
     }
 
     #[derive(Serialize)]
@@ -73,15 +76,25 @@ mod linux {
     }
 
     pub(crate) fn main() -> Result<()> {
-        let Arguments { bootstrap, hub, linger_ms, quick } = Arguments::parse();
+        let Arguments { bootstrap, hub, linger_ms, quick, only } = Arguments::parse();
         let part = if quick { 20 } else { 1 };
         let plain = plain::Plain::new(&bootstrap, linger_ms);
         let postern = postern::Postern::start(&hub)?;
         for bytes in SIZES {
             let messages = (BYTES / bytes).min(MESSAGES_MAX) / part;
-            oneway("plain", bytes, messages, plain.oneway(bytes, messages)?)?;
-            oneway("channel", bytes, messages, postern.channel(bytes, messages)?)?;
-            oneway("reliable", bytes, messages, postern.reliable(bytes, messages)?)?;
+            let wanted = |system| only.as_deref().is_none_or(|only| only == system);
+            if wanted("plain") {
+                oneway("plain", bytes, messages, plain.oneway(bytes, messages)?)?;
+            }
+            if wanted("channel") {
+                oneway("channel", bytes, messages, postern.channel(bytes, messages)?)?;
+            }
+            if wanted("reliable") {
+                oneway("reliable", bytes, messages, postern.reliable(bytes, messages)?)?;
+            }
+        }
+        if only.is_some() {
+            return Ok(());
         }
         echo("plain", plain.echo(ECHOES / part)?)?;
         echo("channel", postern.echo(ECHOES / part)?)

@@ -137,10 +137,7 @@ impl Owner {
         };
         let mut pending: Vec<Pending> = Vec::with_capacity(batch.len());
         let done = async {
-            set_synchronous(connection, is_full, effort == Effort::Synced).await?;
-            if effort > Effort::Single {
-                sqlx::query("BEGIN IMMEDIATE").execute(&mut *connection).await?;
-            }
+            begin(connection, is_full, effort).await?;
             let mut commands = batch.into_iter();
             for command in commands.by_ref() {
                 let (failed, answer) = do_command(connection, records, command).await;
@@ -156,10 +153,8 @@ impl Owner {
             Ok(())
         };
         let result: sqlx::Result<()> = done.await;
-        if result.is_err() {
-            records.forget();
-            // Some errors have ended the transaction already.
-            let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        if let Err(error) = &result {
+            roll_back(connection, records, code(error)).await;
         }
         pending.into_iter().for_each(|answer| answer(result.as_ref().err()));
     }
@@ -167,11 +162,7 @@ impl Owner {
     /// Lends the connection for a transaction and waits until it is back.
     async fn lend(&mut self, answer: Answer<SqliteTransaction>) {
         let Some(mut connection) = self.connection.take() else { return };
-        let begun = match set_synchronous(&mut connection, &mut self.is_full, false).await {
-            Ok(()) => sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.map(drop),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = begun {
+        if let Err(error) = begin(&mut connection, &mut self.is_full, Effort::Transaction).await {
             self.connection = Some(connection);
             let _ = answer.send(Err(store_error(&error)));
             return;
@@ -183,12 +174,13 @@ impl Owner {
         match commit {
             Some((commit, answer)) => {
                 let result = self.finish(&mut connection, commit).await;
-                if result.is_err() {
-                    roll_back(&mut connection, &mut self.records).await;
+                if let Err(error) = &result {
+                    let code = matches!(error, StoreError::DiskFull).then_some(FULL_CODE);
+                    roll_back(&mut connection, &mut self.records, code).await;
                 }
                 let _ = answer.send(result);
             }
-            None => roll_back(&mut connection, &mut self.records).await,
+            None => roll_back(&mut connection, &mut self.records, None).await,
         }
         self.connection = Some(connection);
     }
@@ -200,18 +192,31 @@ impl Owner {
     }
 }
 
-async fn roll_back(connection: &mut SqliteConnection, records: &mut Records) {
+/// Undoes a transaction because of an error with this code, if there was one.
+async fn roll_back(connection: &mut SqliteConnection, records: &mut Records, code: Option<u32>) {
     records.forget();
-    let _ = sqlx::query("ROLLBACK").execute(connection).await;
+    // Some errors have ended the transaction already.
+    let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+    if code == Some(FULL_CODE) {
+        // What the write-ahead log takes may be all that is missing, even to delete what was acknowledged.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(connection).await;
+    }
 }
 
-async fn set_synchronous(connection: &mut SqliteConnection, is_full: &mut bool, wanted: bool) -> sqlx::Result<()> {
-    if *is_full != wanted {
-        let pragma = if wanted { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
-        sqlx::query(pragma).execute(connection).await?;
-        *is_full = wanted;
-    }
-    Ok(())
+/// Begins what so much effort needs, by one statement at most: each costs two changes of thread.
+async fn begin(connection: &mut SqliteConnection, is_full: &mut bool, effort: Effort) -> sqlx::Result<()> {
+    let wants_full = effort == Effort::Synced;
+    let statement = match (*is_full == wants_full, wants_full, effort > Effort::Single) {
+        (true, _, false) => return Ok(()),
+        (true, _, true) => "BEGIN IMMEDIATE",
+        (false, true, _) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+        (false, false, true) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
+        (false, false, false) => "PRAGMA synchronous = NORMAL",
+    };
+    let begun = sqlx::query(statement).execute(connection).await;
+    // After a failure it is not known; to set it again is safe.
+    *is_full = wants_full && begun.is_ok();
+    begun.map(drop)
 }
 
 /// Executes a command; what it has come to is told later.

@@ -6,11 +6,14 @@ use postern_node::reliable::{
     Appended, Draft, EPOCHS_MAX, Epoch, Incoming, Outgoing, Progress, Stamp, StoreError, StoredMessage, Usage,
 };
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 use std::collections::{HashMap, VecDeque};
 
 /// Bits of an id of `outgoing` that are the sequence: enough for a million messages a second for a week, for each peer.
 const SEQUENCE_BITS: u32 = 40;
+
+/// Rows that one statement inserts, the most first: few different statements, so that each is prepared once.
+const ROWS_OF_INSERTS: [usize; 4] = [128, 32, 8, 1];
 
 /// The outer result is of the file: if it fails, the transaction has. The inner is what the caller is told; nothing was written
 /// then.
@@ -86,15 +89,16 @@ impl Records {
         let capacity = self.capacity;
         let record = self.peer(connection, peer).await?;
         let first = record.outgoing.next;
+        let mut fitting = Vec::new();
         for group in &groups {
             let mut after = record.outgoing.used;
             if !group.iter().all(|draft| after.add(draft.sealed_len(), capacity)) {
                 break;
             }
-            for draft in group {
-                insert(connection, record, draft).await?;
-            }
+            record.outgoing.used = after;
+            fitting.extend(group);
         }
+        insert(connection, record, &fitting).await?;
         let Outgoing { next, used, .. } = record.outgoing;
         let count = (next - first) as usize;
         Ok(match count {
@@ -153,11 +157,11 @@ impl Records {
     ) -> sqlx::Result<Usage> {
         let record = self.peer(connection, peer).await?;
         let (first, last) = (record.id(0), record.id(sequence));
-        let delete = sqlx::query("DELETE FROM outgoing WHERE id > ? AND id <= ?").bind(first).bind(last);
-        delete.execute(&mut *connection).await?;
-        let update = "UPDATE outgoing_peer SET acknowledged = ?, acknowledged_stamp = ? WHERE id = ?";
-        let update = sqlx::query(update).bind(integer(sequence)).bind(&stamp.as_bytes()[..]).bind(record.row);
-        update.execute(&mut *connection).await?;
+        // Both as one: each of its own would cost two more changes of thread.
+        let both = "DELETE FROM outgoing WHERE id > ? AND id <= ?; \
+                    UPDATE outgoing_peer SET acknowledged = ?, acknowledged_stamp = ? WHERE id = ?";
+        let both = sqlx::query(both).bind(first).bind(last).bind(integer(sequence));
+        both.bind(&stamp.as_bytes()[..]).bind(record.row).execute(&mut *connection).await?;
         let outgoing = &mut record.outgoing;
         for _ in outgoing.acknowledged..sequence {
             let Some(length) = record.lengths.pop_front() else { break };
@@ -219,7 +223,10 @@ impl Records {
         let mut sequences = Vec::with_capacity(drafts.len());
         for draft in &drafts {
             let record = self.peer(connection, draft.peer()).await?;
-            sequences.push(insert(connection, record, draft).await?);
+            sequences.push(record.outgoing.next);
+            insert(connection, record, &[draft]).await?;
+            record.outgoing.used.messages += 1;
+            record.outgoing.used.bytes += draft.sealed_len() as u64;
         }
         if let Some(progress) = progress {
             write(connection, &progress).await?;
@@ -277,23 +284,45 @@ async fn make(connection: &mut SqliteConnection, peer: &Identifier) -> sqlx::Res
     Ok(PeerRecord { row: inserted.last_insert_rowid(), outgoing, lengths: VecDeque::new() })
 }
 
-/// Stores a message, for which there is room.
-async fn insert(connection: &mut SqliteConnection, record: &mut PeerRecord, draft: &Draft) -> sqlx::Result<u64> {
-    let sequence = record.outgoing.next;
-    let sealed = draft.seal(sequence).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    let length = sealed.len();
-    let insert = sqlx::query("INSERT INTO outgoing (id, stamp, sealed) VALUES (?, ?, ?)");
-    insert.bind(record.id(sequence)).bind(draft.stamp().as_bytes().to_vec()).bind(sealed).execute(connection).await?;
-    record.outgoing.next += 1;
-    record.outgoing.used.messages += 1;
-    record.outgoing.used.bytes += length as u64;
-    record.lengths.push_back(length as u32);
-    Ok(sequence)
+/// Stores messages, for which there is room and which are counted as used. Several rows are written by one statement, as each
+/// statement costs two changes of thread.
+async fn insert(connection: &mut SqliteConnection, record: &mut PeerRecord, drafts: &[&Draft]) -> sqlx::Result<()> {
+    let mut left = drafts;
+    for rows in ROWS_OF_INSERTS {
+        while let Some((now, later)) = left.split_at_checked(rows) {
+            insert_rows(connection, record, now).await?;
+            left = later;
+        }
+    }
+    Ok(())
 }
 
+async fn insert_rows(
+    connection: &mut SqliteConnection,
+    record: &mut PeerRecord,
+    drafts: &[&Draft],
+) -> sqlx::Result<()> {
+    let values = vec!["(?, ?, ?)"; drafts.len()].join(", ");
+    let statement = AssertSqlSafe(format!("INSERT INTO outgoing (id, stamp, sealed) VALUES {values}"));
+    let mut insert = sqlx::query(statement);
+    let mut lengths = Vec::with_capacity(drafts.len());
+    for (sequence, draft) in (record.outgoing.next..).zip(drafts) {
+        let sealed = draft.seal(sequence).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        lengths.push(sealed.len() as u32);
+        insert = insert.bind(record.id(sequence)).bind(draft.stamp().as_bytes().to_vec()).bind(sealed);
+    }
+    insert.execute(connection).await?;
+    record.outgoing.next += drafts.len() as u64;
+    record.lengths.extend(lengths);
+    Ok(())
+}
+
+/// Writes progress. It never goes back, in whatever order it is written.
 async fn write(connection: &mut SqliteConnection, progress: &Progress) -> sqlx::Result<()> {
     let Progress { peer, epoch, incoming } = progress;
-    let update = "UPDATE incoming SET last = ?, stamp = ?, begun = ? WHERE peer = ? AND epoch = ?";
+    // In an UPDATE, names of columns are the values of before.
+    let update = "UPDATE incoming SET stamp = CASE WHEN ?1 > last THEN ?2 ELSE stamp END, last = MAX(last, ?1), \
+                  begun = MAX(begun, ?3) WHERE peer = ?4 AND epoch = ?5";
     let (last, begun) = (integer(incoming.last), integer(incoming.begun));
     let (stamp, peer, epoch) = (&incoming.stamp.as_bytes()[..], &peer.as_bytes()[..], &epoch.as_bytes()[..]);
     let update = sqlx::query(update).bind(last).bind(stamp).bind(begun).bind(peer).bind(epoch);

@@ -128,6 +128,15 @@ async fn progress_is_kept_for_each_epoch(store: &impl DeliveryStore) {
     assert_eq!(store.incoming(&from, &epoch(1)).await.unwrap(), progress(from, 1, 4).incoming);
     assert_eq!(store.incoming(&from, &epoch(2)).await.unwrap(), progress(from, 2, 1).incoming);
     assert_eq!(store.incoming(&peer(6), &epoch(1)).await.unwrap(), Incoming::default());
+    // Writes may be executed in another order than they were begun: progress never goes back.
+    store.commit(None, progress(from, 1, 2), Vec::new()).await.unwrap();
+    assert_eq!(store.incoming(&from, &epoch(1)).await.unwrap(), progress(from, 1, 4).incoming);
+    let announced = Incoming { begun: 9, ..progress(from, 1, 4).incoming };
+    for begun in [9, 7] {
+        let write = Progress { incoming: Incoming { begun, ..announced }, ..progress(from, 1, 4) };
+        store.commit(None, write, Vec::new()).await.unwrap();
+        assert_eq!(store.incoming(&from, &epoch(1)).await.unwrap(), announced);
+    }
     for number in 3..=EPOCHS_MAX as u8 + 1 {
         store.commit(None, progress(from, number, 1), Vec::new()).await.unwrap();
     }

@@ -44,24 +44,24 @@ const FAULTS: [Fault; 9] = [
 ];
 
 /// One of the two programs.
-struct Program {
-    process: Process,
+pub(crate) struct Program {
+    pub(crate) process: Process,
     directory: TempDir,
     identifier: String,
     accepts: bool,
 }
 
 /// What both programs are started with.
-struct Setting {
-    hub: String,
-    messages: u64,
-    seed: u64,
-    streams: [String; 2],
+pub(crate) struct Setting {
+    pub(crate) hub: String,
+    pub(crate) messages: u64,
+    pub(crate) seed: u64,
+    pub(crate) streams: [String; 2],
 }
 
 impl Program {
     /// Starts both; `more` are arguments of the one that accepts.
-    fn start_both(setting: &Setting, more: &[String]) -> [Self; 2] {
+    pub(crate) fn start_both(setting: &Setting, more: &[String]) -> [Self; 2] {
         let identify = |directory: &TempDir| {
             let mut identity = command("postern-delivery-peer");
             let run = Process::run(identity.args(["identity", "--data"]).arg(directory.path()), TIMEOUT).success();
@@ -104,10 +104,16 @@ impl Program {
 
     /// Ends it, and asks for what its handler has done.
     #[track_caller]
-    fn check(&self, messages: u64) {
+    pub(crate) fn check(&self, messages: u64) {
+        self.check_in(self.directory.path(), messages);
+    }
+
+    /// The same where the store is elsewhere.
+    #[track_caller]
+    pub(crate) fn check_in(&self, store: &Path, messages: u64) {
         self.process.kill();
         let mut check = command("postern-delivery-peer");
-        let run = Process::run(check.args(["check", "--data"]).arg(self.directory.path()), TIMEOUT).success();
+        let run = Process::run(check.args(["check", "--data"]).arg(store), TIMEOUT).success();
         assert_eq!(run.stdout.trim(), format!("effects {messages} in order"));
     }
 }
@@ -188,7 +194,9 @@ fn a_plain_handler_that_dies_before_the_mark_is_called_once_more_and_told_so() {
     let setting = Setting { hub: hub.address().to_string(), messages: 20, seed: 1, streams };
     let effects = temp_dir();
     let file = effects.path().join("effects");
-    let more = ["--plain".into(), file.display().to_string(), "--die-at".into(), "7".into()];
+    let mut more = vec!["--plain".into(), file.display().to_string(), "--die-at".into(), "7".into()];
+    // Each mark is written before the next call: only one can be missing.
+    more.extend(["--unmarked".into(), "1".into()]);
     let [alice, mut bob] = Program::start_both(&setting, &more);
     assert!(!bob.process.wait(TIMEOUT).success());
     bob.restart(&alice.identifier, &setting, &more);
@@ -201,4 +209,30 @@ fn a_plain_handler_that_dies_before_the_mark_is_called_once_more_and_told_so() {
     let repeated = std::iter::once("7 true".to_owned());
     let rest = (8..=20).map(|number| format!("{number} false"));
     assert_eq!(lines, first.chain(repeated).chain(rest).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_plain_handler_that_dies_before_several_marks_is_called_again_in_order_and_told_so() {
+    let Some(bootstrap) = crate::harness::shared_bootstrap() else { return };
+    let hub = TestHub::with_kafka(&bootstrap);
+    let streams = ["there", "back"].map(crate::conformance::unique);
+    let setting = Setting { hub: hub.address().to_string(), messages: 200, seed: 1, streams };
+    let effects = temp_dir();
+    let file = effects.path().join("effects");
+    let more = ["--plain".into(), file.display().to_string(), "--die-at".into(), "100".into()];
+    let [alice, mut bob] = Program::start_both(&setting, &more);
+    assert!(!bob.process.wait(TIMEOUT).success());
+    let calls = || -> Vec<(u64, bool)> {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let parse = |line: &str| line.split_once(' ').map(|(number, again)| (number.parse().unwrap(), again == "true"));
+        text.lines().filter_map(parse).collect()
+    };
+    assert_eq!(calls(), (1..=100).map(|number| (number, false)).collect::<Vec<_>>());
+    bob.restart(&alice.identifier, &setting, &more);
+    eventually("the last effect", TIMEOUT, || (calls().last()?.0 == 200).then_some(()));
+    let after = calls().split_off(100);
+    let first = after[0].0;
+    assert_eq!(after.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (first..=200).collect::<Vec<_>>());
+    assert!((1..=100).contains(&first), "the first that is repeated is {first}");
+    assert!(after.iter().take_while(|(number, _)| *number <= 100).all(|(_, again)| *again), "{after:?}");
 }

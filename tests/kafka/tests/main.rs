@@ -8,6 +8,7 @@ mod conformance;
 mod delivery;
 mod deputy;
 mod faults;
+mod full;
 mod harness;
 mod hostile;
 mod peer;

@@ -8,17 +8,21 @@ use anyhow::Result;
 use bytes::Bytes;
 use postern_delivery_store::SqliteDeliveryStore;
 use postern_node::identity::Identity;
-use postern_node::reliable::{DeliveryStore, Handler, Received, ReliableDelivery, StorageKey};
+use postern_node::reliable::{DeliveryStore, Handler, PeerState, Received, ReliableDelivery, StorageKey, Usage};
 use postern_node::stream::Stream;
 use postern_node::vault::MemoryStore;
 use postern_node::{Context, Echoer, Node, Routed, SecureChannelOptions, Worker, WorkerError, route};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// Messages that are stored by one call.
-const BATCH: usize = 64;
-/// Messages that wait to be acknowledged before the next are sent: the store would take all, and what is on the way is bounded.
-const OUTSTANDING_MAX: u64 = 4_096;
+/// Messages that are stored by one call, and so by one sync of the disk; fewer where they are large.
+const BATCH: usize = 256;
+/// Bytes of messages that one call stores, about.
+const BATCH_BYTES: usize = 1 << 20;
+/// Messages and bytes that wait to be acknowledged before the next are sent: the store would take all, and what is on the way is
+/// bounded. A delivery has as many in memory; more would have to be read from the store again.
+const OUTSTANDING_MAX: u64 = 8_192;
+const OUTSTANDING_BYTES_MAX: u64 = 8 << 20;
 
 pub(crate) struct Postern {
     hub: String,
@@ -69,10 +73,14 @@ impl Postern {
             let started = Instant::now();
             let mut sent = 0;
             while sent < messages {
-                let batch = BATCH.min(messages - sent);
+                let batch = BATCH.min(BATCH_BYTES / bytes).min(messages - sent);
                 alice.send_all(&peer, vec![payload.clone(); batch]).await?;
                 sent += batch;
-                state.wait_for(|state| state.outstanding.messages < OUTSTANDING_MAX).await?;
+                let has_room = |state: &PeerState| {
+                    let Usage { messages, bytes } = state.outstanding;
+                    messages < OUTSTANDING_MAX && bytes < OUTSTANDING_BYTES_MAX
+                };
+                state.wait_for(has_room).await?;
             }
             counted.wait_for(|count| *count >= messages as u64).await?;
             let took = started.elapsed();

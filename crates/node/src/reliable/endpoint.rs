@@ -16,6 +16,7 @@ use super::storage_key::StorageKey;
 use super::store::{BODY_SIZE_MAX, DeliveryStore, Draft, StoreError};
 #[cfg(test)]
 use crate::address::Address;
+use crate::backoff::Backoff;
 use crate::core::Core;
 use crate::delivery::Delivery;
 use crate::identity::Identifier;
@@ -66,6 +67,11 @@ impl<S: DeliveryStore, H: Handler<S>> Shared<S, H> {
         let (notices, _) = broadcast::channel(NOTICES_MAX);
         let (core, stop) = (core.clone(), core.stopping.child_token());
         Self { core, store, key, channel_key, handler, options, notices, stop, peers: Mutex::default() }
+    }
+
+    /// Between calls of a handler that fails, and between attempts to write what it has done.
+    pub(super) fn handler_backoff(&self) -> Backoff {
+        Backoff::new(self.options.first_handler_retry, self.options.longest_handler_retry)
     }
 
     pub(super) fn notice(&self, notice: DeliveryNotice) {

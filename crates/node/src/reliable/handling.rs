@@ -1,18 +1,19 @@
 //! The task that calls the handler with the messages of one sender, one after the other, and marks them as handled.
 //!
 //! ```text
-//! queue ─► begun mark ─► handler ─► commit: handled mark, effects, replies, begun mark of the next ─► peer task
-//!             (unless the commit before has written it)     │ error: again, same id, redelivered
+//! queue ─► announced ─► handler ─► mark, written while the next is handled; or, with effects or replies,
+//!                          │       one commit: mark, effects, replies          ─► peer task
+//!                          └ error: again, same id, redelivered
 //! ```
 
 use super::endpoint::Shared;
 use super::event::{Event, Held};
 use super::handler::{Handler, Received};
+use super::marks::{Marks, wait_for_store};
 use super::message_id::{Epoch, MessageId, Stamp};
 use super::receiver::Mark;
 use super::state::DeliveryNotice;
-use super::store::{DeliveryStore, Draft, Incoming, Progress, StoreError};
-use crate::backoff::Backoff;
+use super::store::{DeliveryStore, Draft};
 use crate::identity::Identifier;
 use crate::worker::WorkerError;
 use bytes::Bytes;
@@ -41,12 +42,8 @@ pub(super) struct Handling<S: DeliveryStore, H> {
     handler: H,
     peer: Identifier,
     queue: mpsc::Receiver<Queued>,
-    /// Taken from the queue, to be handled next.
-    next: Option<Queued>,
     generation: Arc<AtomicU64>,
     events: mpsc::UnboundedSender<Event>,
-    /// Marked as begun together with the one before; the handler was not called with it yet.
-    announced: Option<(Epoch, u64)>,
 }
 
 impl<S: DeliveryStore, H: Handler<S>> Handling<S, H> {
@@ -58,27 +55,33 @@ impl<S: DeliveryStore, H: Handler<S>> Handling<S, H> {
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
         let (shared, handler, generation) = (shared.clone(), shared.handler.clone(), generation.clone());
-        Self { shared, handler, peer, queue, next: None, generation, events, announced: None }
+        Self { shared, handler, peer, queue, generation, events }
     }
 
-    /// Ends with the queue. Dropping the future while the handler runs leaves the message to be handled again.
+    /// Ends with the queue. Dropping the future while the handler runs leaves the message to be handled again, and those before
+    /// it whose marks are not written.
     pub(super) async fn run(mut self) {
-        let mut known: Option<Progress> = None;
-        while let Some(queued) = self.take_next().await {
-            let mut progress = match known.filter(|progress| progress.epoch == queued.epoch) {
-                Some(progress) => progress,
-                None => self.load(queued.epoch).await,
+        let mut known: Option<Marks<S, H>> = None;
+        while let Some(queued) = self.take_next(known.as_mut()).await {
+            let mut marks = match known {
+                Some(marks) if marks.epoch() == queued.epoch => marks,
+                other => {
+                    if let Some(mut before) = other {
+                        before.settle().await;
+                    }
+                    Marks::load(&self.shared, self.peer, queued.epoch, &self.events).await
+                }
             };
-            if self.is_valid(&queued) && queued.counter == progress.incoming.last + 1 {
-                self.handle(&queued, &mut progress).await;
+            if self.is_valid(&queued) && queued.counter == marks.last() + 1 {
+                self.handle(&queued, &mut marks).await;
             }
-            known = Some(progress);
+            known = Some(marks);
         }
     }
 
-    async fn take_next(&mut self) -> Option<Queued> {
-        match self.next.take() {
-            Some(queued) => Some(queued),
+    async fn take_next(&mut self, marks: Option<&mut Marks<S, H>>) -> Option<Queued> {
+        match marks {
+            Some(marks) => marks.write_during(self.queue.recv()).await,
             None => self.queue.recv().await,
         }
     }
@@ -87,62 +90,17 @@ impl<S: DeliveryStore, H: Handler<S>> Handling<S, H> {
         queued.generation == self.generation.load(Ordering::Acquire)
     }
 
-    /// How far the store says that the epoch was handled.
-    async fn load(&self, epoch: Epoch) -> Progress {
-        let mut backoff = self.backoff();
-        loop {
-            match self.shared.store.incoming(&self.peer, &epoch).await {
-                Ok(incoming) => return Progress { peer: self.peer, epoch, incoming },
-                Err(error) => self.wait_for_store(error, &mut backoff).await,
-            }
-        }
-    }
-
-    fn backoff(&self) -> Backoff {
-        let options = &self.shared.options;
-        Backoff::new(options.first_handler_retry, options.longest_handler_retry)
-    }
-
-    async fn wait_for_store(&self, error: StoreError, backoff: &mut Backoff) {
-        self.shared.store_failed(self.peer, &error);
-        time::sleep(backoff.next(random::fraction())).await;
-    }
-
-    /// Calls the handler until it has succeeded and that is written.
-    async fn handle(&mut self, queued: &Queued, progress: &mut Progress) {
-        let mut redelivered = self.begin(queued, progress).await;
-        let mut backoff = self.backoff();
+    /// Calls the handler until it has succeeded and that is written, or is being written.
+    async fn handle(&mut self, queued: &Queued, marks: &mut Marks<S, H>) {
+        let mut redelivered = marks.begin(queued.counter).await;
+        let mut backoff = self.shared.handler_backoff();
         let id = MessageId { epoch: queued.epoch, counter: queued.counter };
         for attempts in 1.. {
-            let mut message = Received {
-                store: &self.shared.store,
-                key: &self.shared.key,
-                from: self.peer,
-                id,
-                redelivered,
-                body: queued.body.clone(),
-                transaction: None,
-                drafts: Vec::new(),
-            };
-            let called = catch_panic(self.handler.handle(&mut message)).await;
-            let Received { transaction, drafts, .. } = message;
-            let called = called.unwrap_or_else(|| {
-                // What it holds may be half changed.
-                self.handler = self.shared.handler.clone();
-                Err("the handler panicked".into())
-            });
-            let outcome = match called {
-                Ok(()) => self.finish(queued, progress, transaction, drafts).await,
-                Err(error) => {
-                    drop(transaction);
-                    Err(error)
-                }
-            };
-            let Err(error) = outcome else { return };
+            let Err(error) = self.attempt(queued, id, redelivered, marks).await else { return };
             redelivered = true;
             let error = error.to_string().into();
             self.shared.notice(DeliveryNotice::HandlerFailed { peer: self.peer, id, attempts, error });
-            time::sleep(backoff.next(random::fraction())).await;
+            marks.write_during(time::sleep(backoff.next(random::fraction()))).await;
             if !self.is_valid(queued) {
                 // The sender has given what was not handled other ids.
                 return;
@@ -150,53 +108,68 @@ impl<S: DeliveryStore, H: Handler<S>> Handling<S, H> {
         }
     }
 
-    /// Marks a message as begun, before the handler can have an effect. Returns whether it was before.
-    async fn begin(&mut self, queued: &Queued, progress: &mut Progress) -> bool {
-        let announced = self.announced.take() == Some((queued.epoch, queued.counter));
-        if progress.incoming.begun >= queued.counter {
-            return !announced;
-        }
-        progress.incoming.begun = queued.counter;
-        let mut backoff = self.backoff();
-        while let Err(error) = self.shared.store.commit(None, *progress, Vec::new()).await {
-            self.wait_for_store(error, &mut backoff).await;
-        }
-        false
-    }
-
-    /// Marks a message as handled, and the next as begun if it is there: one commit for each message.
-    async fn finish(
+    /// Calls the handler once, and marks the message if it has succeeded.
+    async fn attempt(
         &mut self,
         queued: &Queued,
-        progress: &mut Progress,
+        id: MessageId,
+        redelivered: bool,
+        marks: &mut Marks<S, H>,
+    ) -> Result<(), WorkerError> {
+        let mut message = Received {
+            store: &self.shared.store,
+            key: &self.shared.key,
+            from: self.peer,
+            id,
+            redelivered,
+            body: queued.body.clone(),
+            transaction: None,
+            drafts: Vec::new(),
+        };
+        let called = marks.write_during(catch_panic(self.handler.handle(&mut message))).await;
+        let Received { transaction, drafts, .. } = message;
+        match called {
+            Some(Ok(())) => {}
+            // Without the transaction, what was written through it is undone.
+            Some(Err(error)) => return Err(error),
+            None => {
+                // What it holds may be half changed.
+                self.handler = self.shared.handler.clone();
+                return Err("the handler panicked".into());
+            }
+        }
+        let mark = Mark { counter: queued.counter, stamp: queued.stamp };
+        if transaction.is_none() && drafts.is_empty() {
+            marks.handled(mark, self.queue.len()).await;
+            return Ok(());
+        }
+        self.commit(mark, marks, transaction, drafts).await
+    }
+
+    /// Marks a message together with what its handler has written and what it sends.
+    async fn commit(
+        &mut self,
+        mark: Mark,
+        marks: &mut Marks<S, H>,
         transaction: Option<S::Transaction>,
         drafts: Vec<Draft>,
     ) -> Result<(), WorkerError> {
-        if self.next.is_none() {
-            self.next = self.queue.try_recv().ok();
-        }
-        let next = self.next.as_ref().filter(|next| next.epoch == queued.epoch && self.is_valid(next));
-        let announced = next.map(|next| next.counter).filter(|counter| *counter == queued.counter + 1);
-        let begun = announced.unwrap_or(queued.counter);
-        let incoming = Incoming { last: queued.counter, stamp: queued.stamp, begun };
-        let handled = Progress { incoming, ..*progress };
+        let progress = marks.progress_after(mark, self.queue.len());
         let (is_transactional, mut transaction) = (transaction.is_some(), transaction);
-        let mut backoff = self.backoff();
+        let mut backoff = self.shared.handler_backoff();
+        // A write of older marks that is under way is not waited for: it may itself wait for the end of the transaction.
         let sequences = loop {
-            match self.shared.store.commit(transaction.take(), handled, drafts.clone()).await {
+            match self.shared.store.commit(transaction.take(), progress, drafts.clone()).await {
                 Ok(sequences) => break sequences,
                 // Its effect is undone.
                 Err(error) if is_transactional => return Err(error.into()),
-                Err(error) => self.wait_for_store(error, &mut backoff).await,
+                Err(error) => wait_for_store(&self.shared, self.peer, &error, &mut backoff).await,
             }
         };
-        *progress = handled;
-        self.announced = announced.map(|counter| (queued.epoch, counter));
         for (draft, sequence) in drafts.iter().zip(sequences) {
             self.shared.appended(draft, sequence);
         }
-        let mark = Mark { counter: queued.counter, stamp: queued.stamp };
-        let _ = self.events.send(Event::Handled { epoch: queued.epoch, mark });
+        marks.committed(progress.incoming);
         Ok(())
     }
 }

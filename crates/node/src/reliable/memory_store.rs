@@ -98,7 +98,7 @@ impl State {
     fn write(&mut self, progress: &Progress) {
         let epochs = self.incoming.entry(progress.peer).or_default();
         match epochs.iter_mut().find(|(epoch, _)| *epoch == progress.epoch) {
-            Some((_, incoming)) => *incoming = progress.incoming,
+            Some((_, incoming)) => *incoming = incoming.later(progress.incoming),
             None => {
                 epochs.push_back((progress.epoch, progress.incoming));
                 if epochs.len() > EPOCHS_MAX {

@@ -14,6 +14,8 @@
 //! - The **receiver** remembers how far it has handled the messages of each sender, and drops what comes again. Only if the
 //!   process ended between the effect of a handler and the mark is the handler called again, with the same id and
 //!   [`redelivered`](Received::redelivered) set. What a handler writes through [`Received::transaction`] takes effect exactly once.
+//!   Marks of other messages are written while the handler goes on, so several may be repeated: at most
+//!   [`unmarked`](DeliveryOptions::unmarked).
 //! - A store that is an older copy (a restored backup) is noticed at either end. What is outstanding then gets a new epoch, and a
 //!   [`DeliveryNotice`] says so.
 //!
@@ -82,6 +84,7 @@ mod event;
 mod handler;
 mod handling;
 mod jobs;
+mod marks;
 mod memory_store;
 mod message_id;
 mod peer;

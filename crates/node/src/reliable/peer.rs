@@ -46,6 +46,9 @@ const WARNING_RATE: Rate = Rate::new(8, Duration::from_secs(1));
 /// Calls of [`ReliableDelivery::send`](super::ReliableDelivery::send) that are stored by one commit.
 const BATCH_MAX: usize = 256;
 
+/// Events that are handled before what follows from them is begun: as many as arrive in one batch of a stream.
+const EVENTS_MAX: usize = 64;
+
 /// The shared, the identity, and the ends of queues that a task begins with.
 pub(super) struct Peer<S: DeliveryStore, H> {
     shared: Arc<Shared<S, H>>,
@@ -132,12 +135,16 @@ impl<S: DeliveryStore, H: Handler<S>> Peer<S, H> {
     }
 
     async fn run(mut self, events: &mut mpsc::UnboundedReceiver<Event>, sends: &mut mpsc::Receiver<SendRequest>) {
-        let mut requests = Vec::new();
+        let (mut requests, mut happened) = (Vec::new(), Vec::new());
         loop {
             self.advance();
             let can_append = !self.jobs.is_running(Kind::Append);
             tokio::select! {
-                Some(event) = events.recv() => self.on_event(event).await,
+                _ = events.recv_many(&mut happened, EVENTS_MAX) => {
+                    for event in happened.drain(..) {
+                        self.on_event(event).await;
+                    }
+                }
                 done = self.jobs.next() => self.on_done(done).await,
                 _ = sends.recv_many(&mut requests, BATCH_MAX), if can_append && !sends.is_closed() => {
                     self.begin_append(std::mem::take(&mut requests));

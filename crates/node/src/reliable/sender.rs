@@ -257,19 +257,17 @@ impl Sender {
         }
     }
 
-    /// What to read from the store: behind which sequence, how many messages and bytes.
+    /// What to read from the store: behind which sequence, how many messages and bytes. It is read ahead, up to a window and never
+    /// less than half of one: a read costs as much as several messages.
     pub(super) fn wants(&self) -> Option<(u64, usize, usize)> {
-        let wanted = self.ready && self.buffer.is_empty() && self.cursor <= self.sendable && self.has_window();
+        let (messages, bytes) = (self.buffer.len() as u64, self.buffered_bytes as u64);
+        let is_low = messages <= self.window.messages / 2 && bytes <= self.window.bytes / 2;
+        let next = self.buffer_end();
+        let wanted = self.ready && is_low && next <= self.sendable;
         wanted.then(|| {
-            let messages = (self.window.messages - self.in_flight.len() as u64).min(self.sendable + 1 - self.cursor);
-            let bytes = self.window.bytes.saturating_sub(self.in_flight_bytes);
-            (self.cursor - 1, messages as usize, bytes as usize)
+            let messages = self.window.messages.saturating_sub(messages).min(self.sendable + 1 - next);
+            (next - 1, messages as usize, self.window.bytes.saturating_sub(bytes) as usize)
         })
-    }
-
-    fn has_window(&self) -> bool {
-        self.in_flight.is_empty()
-            || ((self.in_flight.len() as u64) < self.window.messages && self.in_flight_bytes < self.window.bytes)
     }
 
     /// The next message, if the window allows one.

@@ -199,6 +199,15 @@ pub struct Incoming {
     pub begun: u64,
 }
 
+impl Incoming {
+    /// What has got furthest of both.
+    #[must_use]
+    pub fn later(self, other: Self) -> Self {
+        let furthest = if other.last > self.last { other } else { self };
+        Self { begun: self.begun.max(other.begun), ..furthest }
+    }
+}
+
 /// What is written when a message was handled, or is about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -261,6 +270,9 @@ pub trait DeliveryStore: Send + Sync + 'static {
 
     /// Writes progress, and stores messages that are to be sent because of it, together with what was written through the
     /// transaction. Returns the sequences of the messages.
+    ///
+    /// Progress never goes back: of what is there and what is written, the later of each is kept, in whatever order calls are
+    /// executed.
     ///
     /// # Errors
     /// [`StoreError::Full`] when there is no room for all messages.

@@ -66,6 +66,8 @@ fn the_window_bounds_what_is_on_the_way() {
     assert_eq!(counters(&mut sender), [1, 2, 3, 4]);
     assert_eq!(sender.on_acknowledge(epoch(1), 2), Acknowledged::UpTo(12, stamp(12)));
     assert_eq!(counters(&mut sender), [5, 6]);
+    // Half a window is left to send: more is read only when it is used.
+    assert_eq!((sender.buffer.len(), sender.wants()), (4, None));
     // Bytes count too, but a message of any size goes alone.
     assert_eq!(sender.on_acknowledge(epoch(1), 6), Acknowledged::UpTo(16, stamp(16)));
     sender.forget_channel();
@@ -159,6 +161,20 @@ fn what_is_not_on_the_disk_is_not_sent() {
     assert!(sender.has_unsynced(13));
     sender.stored(13, []);
     assert_eq!(counters(&mut sender), [2, 3]);
+}
+
+#[test]
+fn messages_are_read_ahead_while_the_window_is_full() {
+    let mut sender = connected(10, 30);
+    sender.fill((11..=16).map(|sequence| ready(sequence, 10)));
+    assert_eq!(counters(&mut sender), [1, 2, 3, 4]);
+    assert_eq!(sender.wants(), Some((16, 2, 980)));
+    // What was in the buffer before the read began comes again, and is not sent twice.
+    sender.fill((15..=18).map(|sequence| ready(sequence, 10)));
+    assert_eq!(sender.wants(), None);
+    sender.on_acknowledge(epoch(1), 4);
+    assert_eq!(counters(&mut sender), [5, 6, 7, 8]);
+    assert_eq!(sender.wants(), Some((18, 4, 1000)));
 }
 
 #[test]

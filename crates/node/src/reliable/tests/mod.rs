@@ -3,6 +3,7 @@
 mod attacks;
 mod backups;
 mod log;
+mod marks;
 mod restarts;
 
 use super::*;

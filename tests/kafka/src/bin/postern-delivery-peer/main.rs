@@ -20,7 +20,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use postern_delivery_store::SqliteDeliveryStore;
 use postern_node::identity::{Identifier, Identity};
-use postern_node::reliable::{DeliveryError, DeliveryStore, ReliableDelivery, StorageKey, StoreError};
+use postern_node::reliable::{DeliveryError, DeliveryOptions, DeliveryStore, ReliableDelivery, StorageKey, StoreError};
 use postern_node::session::HubSession;
 use postern_node::stream::Stream;
 use postern_node::{Limits, Node, SecureChannelOptions};
@@ -87,6 +87,15 @@ struct RunArguments {
     /// Ends without warning between the effect of this message and the mark, the first time.
     #[arg(long, requires = "plain")]
     die_at: Option<u64>,
+    /// Messages whose marks may be missing in the store while the next are handled.
+    #[arg(long)]
+    unmarked: Option<u64>,
+    /// The directory of the store, if it is not that of the keys.
+    #[arg(long)]
+    store: Option<PathBuf>,
+    /// Pages that the store's file may have, at most: to SQLite, a disk that is full.
+    #[arg(long)]
+    pages: Option<u32>,
 }
 
 #[tokio::main]
@@ -113,18 +122,25 @@ async fn open(data: &Path) -> Result<SqliteDeliveryStore> {
 async fn run(arguments: RunArguments) -> Result<()> {
     let (vault, identity) = keys::open(&arguments.data).await?;
     let node = Node::with(vault, Limits::default());
-    let store = open(&arguments.data).await?;
+    let store = open(arguments.store.as_ref().unwrap_or(&arguments.data)).await?;
     let key = StorageKey::open(&identity, &FileSecrets::new(&arguments.data)).await?;
+    if let Some(pages) = arguments.pages {
+        let mut transaction = store.transaction().await?;
+        let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(limit).execute(transaction.connection()).await?;
+    }
     let traffic = Traffic { seed: arguments.seed };
+    let mut options = DeliveryOptions::default();
+    options.unmarked = arguments.unmarked.unwrap_or(options.unmarked);
     let effects = Effects::default();
     let delivery = match &arguments.plain {
         None => {
             let handler = Transactional::open(&store, traffic, effects.clone()).await?;
-            ReliableDelivery::start(&node, &identity, store.clone(), key, handler).await?
+            ReliableDelivery::start_with(&node, &identity, (store.clone(), key), handler, options).await?
         }
         Some(file) => {
             let handler = Plain::open(file, traffic, effects.clone(), arguments.die_at)?;
-            ReliableDelivery::start(&node, &identity, store.clone(), key, handler).await?
+            ReliableDelivery::start_with(&node, &identity, (store.clone(), key), handler, options).await?
         }
     };
     let (_session, stream) = connect(&node, &identity, &delivery, &arguments).await?;
