@@ -76,11 +76,14 @@ pub(crate) struct Owner {
     records: Records,
     /// Whether commits are synced now.
     is_full: bool,
+    /// Commands that one transaction does: one after the disk was found full, so that what needs no room is not refused with what
+    /// does; twice as many after each that succeeds.
+    batch_max: usize,
 }
 
 impl Owner {
     pub(crate) fn new(connection: SqliteConnection, capacity: Usage) -> Self {
-        Self { connection: Some(connection), records: Records::new(capacity), is_full: true }
+        Self { connection: Some(connection), records: Records::new(capacity), is_full: true, batch_max: BATCH_MAX }
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -102,8 +105,9 @@ impl Owner {
                     }
                     first => {
                         let mut batch = vec![first];
-                        while let Some(next) =
-                            waiting.pop_front_if(|next| !matches!(next, Command::Begin(_) | Command::Close(_)))
+                        while batch.len() < self.batch_max
+                            && let Some(next) =
+                                waiting.pop_front_if(|next| !matches!(next, Command::Begin(_) | Command::Close(_)))
                         {
                             batch.push(next);
                         }
@@ -130,7 +134,7 @@ impl Owner {
 
     /// Does commands in one transaction, if they need one.
     async fn execute(&mut self, batch: Vec<Command>) {
-        let Self { connection: Some(connection), records, is_full } = self else { return };
+        let Self { connection: Some(connection), records, is_full, batch_max } = self else { return };
         let effort = match batch.len() {
             1 => batch.first().map_or(Effort::Single, Command::effort),
             _ => batch.iter().map(Command::effort).max().map_or(Effort::Single, |most| most.max(Effort::Transaction)),
@@ -153,8 +157,11 @@ impl Owner {
             Ok(())
         };
         let result: sqlx::Result<()> = done.await;
+        *batch_max = (2 * *batch_max).min(BATCH_MAX);
         if let Err(error) = &result {
-            roll_back(connection, records, code(error)).await;
+            let code = code(error);
+            *batch_max = if code == Some(FULL_CODE) { 1 } else { *batch_max };
+            roll_back(connection, records, code).await;
         }
         pending.into_iter().for_each(|answer| answer(result.as_ref().err()));
     }
