@@ -7,6 +7,7 @@
 mod conformance;
 mod delivery;
 mod deputy;
+mod document;
 mod faults;
 mod full;
 mod harness;
