@@ -8,7 +8,7 @@
 //!
 //! Nothing here blocks: a read that has to be assigned first finds nothing, and `arrived` says when to look again.
 
-use super::client::{HubConsumer, KafkaClient, REQUEST_TIMEOUT};
+use super::client::REQUEST_TIMEOUT;
 use super::delivery::BatchDelivery;
 use super::reader::{OpenReader, Polled};
 use super::storage::Handles;
@@ -92,17 +92,17 @@ impl KafkaLog {
         let before = std::mem::replace(&mut self.reader, Reader::Closed);
         self.reader = Reader::Changing(task::spawn(async move {
             let client = handles.client.clone();
-            let work = move || open(&handles.client, &handles.consumer, &at, from, before);
+            let work = move || open(&handles, &at, from, before);
             client.blocking(work).await
         }));
     }
 
     /// Unassigns what nobody reads.
     fn close(&mut self) {
-        let (handles, at) = (self.handles.clone(), self.at.clone());
+        let at = self.at.clone();
         let before = std::mem::replace(&mut self.reader, Reader::Closed);
         self.reader = Reader::Changing(task::spawn_blocking(move || {
-            unassign(&handles.consumer, &at, before);
+            unassign(&at, before);
             Ok(Place::Closed)
         }));
     }
@@ -110,7 +110,8 @@ impl KafkaLog {
     /// Reads from the open reader; `None` if it is elsewhere.
     fn read_open(&mut self, from: u64, extent: Extent) -> Result<Option<Batch>> {
         let Reader::Open(reader) = &mut self.reader else { return Ok(None) };
-        if !reader.covers(from) {
+        // The consumer may have been renewed: nothing comes through the one of before.
+        if !reader.covers(from) || !reader.is_of(&self.handles.consumer()) {
             self.assign(from);
             return Ok(None);
         }
@@ -246,8 +247,8 @@ impl Drop for KafkaLog {
     fn drop(&mut self) {
         // The consumer outlives this, and would go on fetching.
         if let Reader::Open(reader) = std::mem::replace(&mut self.reader, Reader::Closed) {
-            let (handles, at) = (self.handles.clone(), self.at.clone());
-            task::spawn_blocking(move || unassign(&handles.consumer, &at, Reader::Open(reader)));
+            let at = self.at.clone();
+            task::spawn_blocking(move || unassign(&at, Reader::Open(reader)));
         }
     }
 }
@@ -260,15 +261,10 @@ async fn until(time: Option<Instant>) {
 }
 
 /// Assigns the partition from an index. Blocks.
-fn open(
-    client: &KafkaClient,
-    consumer: &Arc<HubConsumer>,
-    at: &TopicPartition,
-    from: u64,
-    before: Reader,
-) -> Result<Place> {
-    let explain = |error: KafkaError| client.explain(&at.topic, &error);
-    unassign(consumer, at, before);
+fn open(handles: &Handles, at: &TopicPartition, from: u64, before: Reader) -> Result<Place> {
+    let explain = |error: KafkaError| handles.client.explain(&at.topic, &error);
+    unassign(at, before);
+    let consumer = handles.consumer();
     let (low, high) = consumer.fetch_watermarks(&at.topic, at.partition, REQUEST_TIMEOUT).map_err(explain)?;
     let (low, high) = (u64::try_from(low).unwrap_or_default(), u64::try_from(high).unwrap_or_default());
     if from < low || from > high {
@@ -278,7 +274,7 @@ fn open(
     let gone =
         || StorageError::unavailable(format!("the topic {} is gone from Kafka; create the stream again", at.topic));
     let queue = consumer.split_partition_queue(&at.topic, at.partition).ok_or_else(gone)?;
-    let reader = OpenReader::new(queue, from, low, high);
+    let reader = OpenReader::new(&consumer, queue, from, (low, high));
     let offset = i64::try_from(from).unwrap_or(i64::MAX);
     let list = at.list(Offset::Offset(offset)).map_err(explain)?;
     consumer.incremental_assign(&list).map_err(explain)?;
@@ -286,9 +282,9 @@ fn open(
 }
 
 /// Ends the assignment of an open reader. Blocks for a moment.
-fn unassign(consumer: &HubConsumer, at: &TopicPartition, reader: Reader) {
+fn unassign(at: &TopicPartition, reader: Reader) {
     let Reader::Open(reader) = reader else { return };
-    let unassigned = at.list(Offset::Invalid).and_then(|list| consumer.incremental_unassign(&list));
+    let unassigned = at.list(Offset::Invalid).and_then(|list| reader.consumer().incremental_unassign(&list));
     if let Err(error) = unassigned {
         tracing::debug!(%error, "a topic that nobody reads could not be unassigned");
     }

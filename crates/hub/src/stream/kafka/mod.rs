@@ -22,7 +22,7 @@ pub(crate) use health::Health;
 pub(crate) use storage::KafkaStorage;
 
 use super::kafka_settings::KafkaSettings;
-use client::KafkaClient;
+use client::{KafkaClient, REQUEST_TIMEOUT};
 use postern_env::task;
 use postern_env::time::{self, Duration};
 use postern_node::Node;
@@ -77,7 +77,8 @@ async fn watch(node: Node, handles: Arc<Handles>, health: Arc<Health>) {
             let handles = handles.clone();
             let probed = task::spawn_blocking(move || {
                 handles.renew_producer();
-                handles.probe()
+                handles.renew_consumer(REQUEST_TIMEOUT);
+                handles.probe(REQUEST_TIMEOUT)
             });
             match probed.await {
                 Ok(Ok(())) => health.works(),

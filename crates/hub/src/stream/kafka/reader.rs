@@ -1,7 +1,7 @@
 //! A place in a partition that records come from in order: the queue that librdkafka fills, and the records taken from it that
 //! may be asked for again.
 
-use super::client::HubContext;
+use super::client::{HubConsumer, HubContext};
 use crate::stream::storage::Extent;
 use postern_node::stream::Record;
 use rdkafka::consumer::base_consumer::PartitionQueue;
@@ -23,6 +23,8 @@ pub(super) enum Polled {
 }
 
 pub(super) struct OpenReader {
+    /// The handle that fills the queue.
+    consumer: Arc<HubConsumer>,
     queue: PartitionQueue<HubContext>,
     arrived: Arc<Notify>,
     /// Taken from the queue, in order.
@@ -40,12 +42,28 @@ pub(super) struct OpenReader {
 
 impl OpenReader {
     /// On a queue whose partition is assigned from an index afterwards.
-    pub(super) fn new(mut queue: PartitionQueue<HubContext>, from: u64, low: u64, high: u64) -> Self {
+    pub(super) fn new(
+        consumer: &Arc<HubConsumer>,
+        mut queue: PartitionQueue<HubContext>,
+        from: u64,
+        (low, high): (u64, u64),
+    ) -> Self {
+        let consumer = consumer.clone();
         let arrived = Arc::new(Notify::new());
         let notify = arrived.clone();
         queue.set_nonempty_callback(move || notify.notify_one());
         let (taken, covered, next) = (VecDeque::new(), from, from);
-        Self { queue, arrived, taken, taken_bytes: 0, covered, next, at_end: from == high, low, high }
+        Self { consumer, queue, arrived, taken, taken_bytes: 0, covered, next, at_end: from == high, low, high }
+    }
+
+    /// The handle that fills the queue.
+    pub(super) fn consumer(&self) -> &HubConsumer {
+        &self.consumer
+    }
+
+    /// Whether that is this one.
+    pub(super) fn is_of(&self, consumer: &Arc<HubConsumer>) -> bool {
+        Arc::ptr_eq(&self.consumer, consumer)
     }
 
     /// Whether records from an index can be read here.

@@ -6,24 +6,30 @@ use super::client::{HubConsumer, HubProducer, KafkaClient, REQUEST_TIMEOUT};
 use super::log::KafkaLog;
 use crate::stream::storage::{NewStream, Pending, Result, StorageError, StreamStorage};
 use postern_env::task;
+use postern_env::time::Duration;
 use postern_node::stream::Status;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::Producer;
 use rdkafka::types::RDKafkaRespErr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A segment of a topic is a part of what is kept, so that old records can go; Kafka takes no smaller ones than this.
 const SEGMENT_BYTES_MIN: u64 = 1024 * 1024;
 const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 const SEGMENTS: u64 = 8;
+/// Probes in a row that a consumer may fail before another is tried: about a minute, as long as a broker takes to start again.
+const CONSUMER_FAILURES_MAX: u32 = 10;
 
 /// The two handles that all streams use.
 pub(crate) struct Handles {
     pub(super) client: Arc<KafkaClient>,
-    pub(super) consumer: Arc<HubConsumer>,
+    consumer: RwLock<Arc<HubConsumer>>,
     producer: RwLock<Arc<HubProducer>>,
+    /// Probes through the consumer that have failed, one after the other.
+    consumer_failures: AtomicU32,
 }
 
 impl Handles {
@@ -32,9 +38,13 @@ impl Handles {
     /// # Errors
     /// As a message for people.
     pub(crate) fn new(client: Arc<KafkaClient>) -> Result<Self, String> {
-        let consumer = Arc::new(client.create_consumer()?);
+        let consumer = RwLock::new(Arc::new(client.create_consumer()?));
         let producer = RwLock::new(Arc::new(client.create_producer()?));
-        Ok(Self { client, consumer, producer })
+        Ok(Self { client, consumer, producer, consumer_failures: AtomicU32::new(0) })
+    }
+
+    pub(super) fn consumer(&self) -> Arc<HubConsumer> {
+        self.consumer.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn producer(&self) -> Arc<HubProducer> {
@@ -51,16 +61,46 @@ impl Handles {
         }
     }
 
-    /// Asks the broker for something small. Blocks.
-    pub(crate) fn probe(&self) -> Result<(), KafkaError> {
+    /// Asks the broker for something small, through the consumer and through the producer: each has connections of its own. Blocks
+    /// for at most twice the time.
+    pub(crate) fn probe(&self, timeout: Duration) -> Result<(), KafkaError> {
         // Any answer will do; the topic need not exist, and is not created.
         let topic = format!("{}hub", self.client.settings.prefix);
-        self.consumer.fetch_metadata(Some(&topic), REQUEST_TIMEOUT).map(drop)
+        let read = self.consumer().fetch_metadata(Some(&topic), timeout).map(drop);
+        match &read {
+            Ok(()) => self.consumer_failures.store(0, Ordering::Relaxed),
+            Err(_) => drop(self.consumer_failures.fetch_add(1, Ordering::Relaxed)),
+        }
+        read.and(self.producer().client().fetch_metadata(Some(&topic), timeout).map(drop))
+    }
+
+    /// Replaces a consumer that has failed for long, if a new one reaches the broker: it has lost what it knew of the cluster, and
+    /// whoever reads is assigned to the new one with the next pull. Blocks for at most the time.
+    pub(crate) fn renew_consumer(&self, timeout: Duration) {
+        if self.consumer_failures.load(Ordering::Relaxed) < CONSUMER_FAILURES_MAX {
+            return;
+        }
+        self.consumer_failures.store(0, Ordering::Relaxed);
+        let topic = format!("{}hub", self.client.settings.prefix);
+        let made = self.client.create_consumer();
+        let reaches = made.and_then(|it| match it.fetch_metadata(Some(&topic), timeout) {
+            Ok(_) => Ok(it),
+            Err(error) => Err(error.to_string()),
+        });
+        match reaches {
+            Ok(consumer) => {
+                tracing::error!(
+                    "Kafka's consumer cannot go on although the broker can be reached; a new one takes its place"
+                );
+                *self.consumer.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(consumer);
+            }
+            Err(reason) => tracing::debug!(reason, "a new consumer does not reach the broker either"),
+        }
     }
 
     /// Serves the callbacks of the consumer. Blocks for at most the time.
-    pub(crate) fn serve_callbacks(&self, timeout: std::time::Duration) {
-        if let Some(Err(error)) = self.consumer.poll(timeout) {
+    pub(crate) fn serve_callbacks(&self, timeout: Duration) {
+        if let Some(Err(error)) = self.consumer().poll(timeout) {
             tracing::debug!(%error, "librdkafka reported an error to the consumer");
         }
     }
@@ -129,7 +169,7 @@ async fn partitions_of(handles: &Arc<Handles>, topic: &str) -> Result<Option<u64
     let client = handles.client.clone();
     let look = move || {
         let explain = |error: KafkaError| handles.client.explain(&topic, &error);
-        let metadata = handles.consumer.fetch_metadata(Some(&topic), REQUEST_TIMEOUT).map_err(explain)?;
+        let metadata = handles.consumer().fetch_metadata(Some(&topic), REQUEST_TIMEOUT).map_err(explain)?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| (found.error(), found.partitions().len() as u64)) {
             Some((None, partitions)) if partitions > 0 => Ok(Some(partitions)),
@@ -184,4 +224,66 @@ fn belongs_to_others(topic: &str) -> StorageError {
          hub.toml (a hub without a data directory does not remember what it created)"
     );
     StorageError::new(Status::Denied, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+
+    /// For a probe that is to fail, and one that is to succeed.
+    const SHORT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn client(brokers: &str) -> Arc<KafkaClient> {
+        let settings = toml::from_str(&format!("brokers = '{brokers}'\nallow_anonymous = true")).unwrap();
+        Arc::new(KafkaClient::new(settings).unwrap())
+    }
+
+    /// A place where nothing listens: such a handle stands for one that has lost its brokers.
+    fn lost() -> Arc<KafkaClient> {
+        client("127.0.0.1:1")
+    }
+
+    #[test]
+    fn a_consumer_that_fails_for_long_is_replaced_by_one_that_reaches_the_broker() {
+        let cluster = MockCluster::new(1).unwrap();
+        let mut handles = Handles::new(client(&cluster.bootstrap_servers())).unwrap();
+        handles.probe(LONG).unwrap();
+        let before = handles.consumer();
+        handles.renew_consumer(LONG);
+        assert!(Arc::ptr_eq(&before, &handles.consumer()), "one that works stays");
+
+        let consumer = Arc::new(lost().create_consumer().unwrap());
+        handles.consumer = RwLock::new(consumer.clone());
+        for _ in 0..CONSUMER_FAILURES_MAX {
+            assert!(Arc::ptr_eq(&consumer, &handles.consumer()));
+            handles.renew_consumer(LONG);
+            handles.probe(SHORT).unwrap_err();
+        }
+        handles.renew_consumer(LONG);
+        assert!(!Arc::ptr_eq(&consumer, &handles.consumer()));
+        handles.probe(LONG).unwrap();
+    }
+
+    #[test]
+    fn a_consumer_is_kept_while_no_other_reaches_the_broker() {
+        let handles = Handles::new(lost()).unwrap();
+        let consumer = handles.consumer();
+        for _ in 0..CONSUMER_FAILURES_MAX {
+            handles.probe(SHORT).unwrap_err();
+        }
+        handles.renew_consumer(SHORT);
+        assert!(Arc::ptr_eq(&consumer, &handles.consumer()));
+    }
+
+    #[test]
+    fn a_producer_that_reaches_no_broker_fails_the_probe() {
+        let cluster = MockCluster::new(1).unwrap();
+        let mut handles = Handles::new(client(&cluster.bootstrap_servers())).unwrap();
+        handles.probe(LONG).unwrap();
+        handles.producer = RwLock::new(Arc::new(lost().create_producer().unwrap()));
+        handles.consumer().fetch_metadata(None, LONG).unwrap();
+        handles.probe(Duration::from_secs(1)).unwrap_err();
+    }
 }
