@@ -3,8 +3,8 @@
 use postern_hub::{Hub, HubConfig};
 use postern_node::identity::{Identity, Timestamp};
 use postern_node::reliable::{
-    BODY_SIZE_MAX, DELIVERY_NOTICE, DeliveryStore, Handler, MemoryDeliveryStore, Received, ReliableDelivery,
-    StorageKey, Usage,
+    BODY_SIZE_MAX, DELIVERY_NOTICE, DeliveryOptions, DeliveryStore, Handler, MemoryDeliveryStore, Received,
+    ReliableDelivery, StorageKey, Usage,
 };
 use postern_node::session::HubSession;
 use postern_node::stream::Stream;
@@ -36,6 +36,7 @@ struct Program {
     store: MemoryDeliveryStore,
     /// Of the stream that it sends to, and of the one it receives from.
     names: [&'static str; 2],
+    options: DeliveryOptions,
 }
 
 struct Running {
@@ -50,7 +51,14 @@ impl Program {
     async fn new(names: [&'static str; 2]) -> Self {
         let vault = Arc::new(MemoryVault::in_memory());
         let identity = Identity::create(vault.clone(), Timestamp::now()).await.unwrap();
-        Self { vault, identity, secrets: MemoryStore::new(), store: MemoryDeliveryStore::new(), names }
+        Self {
+            vault,
+            identity,
+            secrets: MemoryStore::new(),
+            store: MemoryDeliveryStore::new(),
+            names,
+            options: DeliveryOptions::default(),
+        }
     }
 
     async fn start(&self, hub: &Hub, peer: &Program, connects: bool) -> Running {
@@ -58,8 +66,8 @@ impl Program {
         let session = node.keep_connected(hub.local_addr().to_string(), None);
         let (passed_on, heard) = mpsc::unbounded_channel();
         let key = StorageKey::open(&self.identity, &self.secrets).await.unwrap();
-        let delivery =
-            ReliableDelivery::start(&node, &self.identity, self.store.clone(), key, Echo(passed_on)).await.unwrap();
+        let (store, handler) = ((self.store.clone(), key), Echo(passed_on));
+        let delivery = ReliableDelivery::start_with(&node, &self.identity, store, handler, self.options).await.unwrap();
         let peer = peer.identity.identifier();
         let streams = Stream::new(&node).client_id(self.names[0]);
         let [to, from] = self.names;
@@ -142,6 +150,33 @@ async fn messages_go_through_streams_and_restarts_of_both_programs() {
     alices.send(&bob, &all[30..]).await;
     bobs.hears(&all[30..]).await;
     bobs.is_acknowledged(&alice).await;
+    alices.is_acknowledged(&bob).await;
+    hub.stop().await;
+}
+
+/// With probes and handshakes that are hours apart, only the notice of the one that came back can lead to another channel.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_notice_of_a_responder_that_came_back_is_followed() {
+    let hour = std::time::Duration::from_secs(3_600);
+    let hub = hub().await;
+    let (mut alice, bob) = (Program::new(["a_to_b", "b_to_a"]).await, Program::new(["b_to_a", "a_to_b"]).await);
+    alice.options.first_probe = hour;
+    alice.options.longest_probe = hour;
+    // Bob is there first, so that the first handshake is answered.
+    let mut bobs = bob.start(&hub, &alice, false).await;
+    alice.options.first_handshake_retry = hour;
+    alice.options.longest_handshake_retry = hour;
+    let alices = alice.start(&hub, &bob, true).await;
+    let all = bodies(0..20);
+    alices.send(&bob, &all[..10]).await;
+    bobs.hears(&all[..10]).await;
+    alices.is_acknowledged(&bob).await;
+    bobs.is_acknowledged(&alice).await;
+    bobs.node.shutdown().await;
+    drop(bobs);
+    alices.send(&bob, &all[10..]).await;
+    let mut bobs = bob.start(&hub, &alice, false).await;
+    bobs.hears(&all[10..]).await;
     alices.is_acknowledged(&bob).await;
     hub.stop().await;
 }
