@@ -98,9 +98,20 @@ pub(crate) struct CloseArguments {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Event<'a> {
-    Shared { service: String, name: &'a str, target: &'a str },
-    Changed { id: String },
-    Closed { id: String, name: &'a str },
+    Shared {
+        service: String,
+        name: &'a str,
+        target: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<&'a str>,
+    },
+    Changed {
+        id: String,
+    },
+    Closed {
+        id: String,
+        name: &'a str,
+    },
 }
 
 pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<()> {
@@ -108,7 +119,8 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
     let listening = listening(&engine, &arguments.target).await;
     let name = arguments.name.or_else(|| listening.as_ref().map(|port| port.name.clone()));
     let name = name.unwrap_or_else(|| arguments.target.clone());
-    let kind = arguments.kind.map(ServiceKind::from).or(listening.map(|port| port.kind)).unwrap_or_default();
+    let guessed = listening.as_ref().map(|port| port.kind);
+    let kind = arguments.kind.map(ServiceKind::from).or(guessed).unwrap_or_default();
     let request = Request::Share {
         name: name.clone(),
         kind,
@@ -117,13 +129,22 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
         description: arguments.description,
     };
     let Answer::Service { service } = engine.request(request).await? else { bail!(unexpected_answer()) };
+    let warning = match listening.and_then(|port| port.warning) {
+        None => engine.snapshot().await?.services.into_iter().find(|it| it.id == service).and_then(|it| it.warning),
+        by_program => by_program,
+    };
     let sentence = format!(
-        "Sharing {} ({}). Nobody has access yet: postern invite {}",
+        "Sharing {} ({}). Nobody has access yet: postern invite {}{}",
         sanitized(&name),
         arguments.target,
-        shell_quoted(&name)
+        shell_quoted(&name),
+        warning.as_ref().map(|warning| format!("\nCareful: {warning}")).unwrap_or_default()
     );
-    output.print(&Event::Shared { service: service.to_string(), name: &name, target: &arguments.target }, sentence);
+    let warning = warning.as_deref();
+    output.print(
+        &Event::Shared { service: service.to_string(), name: &name, target: &arguments.target, warning },
+        sentence,
+    );
     Ok(())
 }
 

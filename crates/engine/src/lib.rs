@@ -33,6 +33,7 @@ mod host_label;
 pub mod identity;
 pub mod keys;
 mod listening_ports;
+mod local_trust;
 mod lock;
 pub mod peer;
 mod store;

@@ -3,6 +3,7 @@
 //! Reads the system's tables. Everything here blocks for some milliseconds; nothing is kept.
 
 use crate::api::{Code, Fault, ListeningPort, ServiceKind};
+use crate::local_trust;
 use listeners::{Listener, Protocol, SocketState};
 use postern_env::net;
 use std::collections::BTreeMap;
@@ -40,7 +41,8 @@ fn describe(listener: Listener) -> ListeningPort {
     let program = Some(listener.process.name).filter(|name| !name.is_empty());
     let (kind, name) = guess(port, program.as_deref());
     let address = listener.socket.ip().to_string();
-    ListeningPort { port, address, program, process: Some(listener.process.pid), kind, name }
+    let warning = local_trust::warning(port, program.as_deref()).map(str::to_owned);
+    ListeningPort { warning, port, address, program, process: Some(listener.process.pid), kind, name }
 }
 
 /// The most likely protocol of a port, and a name to propose.

@@ -156,6 +156,10 @@ path: string | null,
  */
 description: string | null, 
 /**
+ * What the owner should know: that it is known to trust whoever connects from its own machine.
+ */
+warning?: string, 
+/**
  * False while it is paused for everybody.
  */
 on: boolean, 
@@ -1198,7 +1202,11 @@ kind: ServiceKind,
 /**
  * A proposed name.
  */
-name: string, };
+name: string, 
+/**
+ * What the owner should know before sharing it: that it trusts whoever connects from this machine.
+ */
+warning?: string, };
 
 export type Finding = { 
 /**

@@ -65,6 +65,19 @@ test.describe('share', () => {
     await expect(driver.row('service', 'Dev server')).toBeVisible();
   });
 
+  test('a service that trusts this computer is named before it is shared', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('share').click();
+    await driver.page.locator('[data-testid="share-port"][data-port="3000"]').click();
+    await expect(driver.id('share-name')).toBeVisible();
+    await expect(driver.id('caution')).toHaveCount(0);
+    await driver.page.getByRole('button', { name: 'Change' }).click();
+    // Typed, it is the same service.
+    await driver.id('share-target').fill('localhost:6379');
+    await driver.id('share-next').click();
+    await expect(driver.id('caution')).toContainText('Redis asks for no password');
+  });
+
   test('name and protocol are guessed from a typed address', async ({ driver }) => {
     await driver.open('empty');
     await driver.id('share').click();

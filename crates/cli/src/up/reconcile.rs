@@ -163,6 +163,7 @@ mod tests {
             target: target.into(),
             path: path.map(str::to_owned),
             description: None,
+            warning: None,
             on: true,
             health: Default::default(),
             people: vec![],

@@ -93,6 +93,10 @@ pub struct ListeningPort {
     pub kind: ServiceKind,
     /// A proposed name.
     pub name: String,
+    /// What the owner should know before sharing it: that it trusts whoever connects from this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub warning: Option<String>,
 }
 
 /// A result of a check for problems.

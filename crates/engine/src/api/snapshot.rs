@@ -137,6 +137,10 @@ pub struct ServiceView {
     pub path: Option<String>,
     /// The description that friends read.
     pub description: Option<String>,
+    /// What the owner should know: that it is known to trust whoever connects from its own machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub warning: Option<String>,
     /// False while it is paused for everybody.
     pub on: bool,
     /// The health of the target.

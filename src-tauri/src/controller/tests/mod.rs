@@ -298,6 +298,7 @@ fn service(on: bool) -> ServiceView {
         target: "127.0.0.1:8000".into(),
         path: None,
         description: None,
+        warning: None,
         on,
         health: postern_engine::api::Health::Up,
         people: Vec::new(),

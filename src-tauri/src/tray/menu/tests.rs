@@ -54,6 +54,7 @@ fn shared(name: &str, on: bool) -> ServiceView {
         target: "127.0.0.1:8000".into(),
         path: None,
         description: None,
+        warning: None,
         on,
         health: Health::Up,
         people: Vec::new(),

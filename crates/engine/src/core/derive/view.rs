@@ -12,6 +12,8 @@ use crate::core::event::Environment;
 use crate::core::fault_messages;
 use crate::core::records::Records;
 use crate::core::schema::{Contact, Grant, Inlet, Invitation, RETENTION_DAYS, Received, Service};
+use crate::core::validation;
+use crate::local_trust;
 use postern_node::identity::Identifier;
 use std::cell::OnceCell;
 
@@ -87,6 +89,7 @@ impl View<'_> {
             target: service.target.clone(),
             path: service.path.clone(),
             description: service.description.clone(),
+            warning: local_trust::warning(validation::port_of(&service.target), None).map(str::to_owned),
             on: service.on,
             health: self.records.health.get(&service.id).cloned().unwrap_or_default(),
             live: people.iter().map(|it| it.live).sum(),

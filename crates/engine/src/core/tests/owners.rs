@@ -93,6 +93,16 @@ fn services_have_names_of_their_own_and_targets_that_can_be() {
 }
 
 #[test]
+fn a_service_that_trusts_its_machine_carries_a_warning() {
+    let mut sim = Simulation::new();
+    sim.must(ADA, share("Cache", "6379"));
+    sim.must(ADA, share("Site", "nas:80"));
+    let snapshot = sim.snapshot(ADA);
+    assert!(snapshot.services[0].warning.as_ref().is_some_and(|text| text.contains("Redis")));
+    assert_eq!(snapshot.services[1].warning, None);
+}
+
+#[test]
 fn a_target_is_looked_at_again_and_again() {
     let mut sim = Simulation::new();
     sim.people[ADA].target_answers = false;
