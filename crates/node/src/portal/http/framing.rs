@@ -6,7 +6,7 @@ use httparse::Request;
 
 /// What follows a head.
 #[derive(Debug)]
-pub(super) enum Body {
+pub(super) enum BodyFraming {
     /// So many bytes, 0 included.
     Length(u64),
     /// Chunks.
@@ -19,24 +19,24 @@ pub(super) enum Body {
 ///
 /// # Errors
 /// Services could disagree on it: two lengths, a length beside chunks, an encoding whose end is not marked.
-pub(super) fn body_of(request: &Request<'_, '_>) -> Result<Body, InletAnswer> {
+pub(super) fn body_of(request: &Request<'_, '_>) -> Result<BodyFraming, InletAnswer> {
     let length = once(request, "content-length")?;
     let encoding = once(request, "transfer-encoding")?;
     let body = match (length, encoding) {
         (Some(_), Some(_)) => return Err(InletAnswer::Malformed("it gives both a length and an encoding of its body")),
-        (Some(length), None) => Body::Length(decimal(length)?),
+        (Some(length), None) => BodyFraming::Length(decimal(length)?),
         (None, Some(encoding)) if !encoding.eq_ignore_ascii_case(b"chunked") => {
             return Err(InletAnswer::Malformed("its body has an encoding other than chunked"));
         }
         (None, Some(_)) if request.version == Some(0) => {
             return Err(InletAnswer::Malformed("an HTTP/1.0 request has no chunks"));
         }
-        (None, Some(_)) => Body::Chunked(ChunkedBody::default()),
-        (None, None) => Body::Length(0),
+        (None, Some(_)) => BodyFraming::Chunked(ChunkedBody::default()),
+        (None, None) => BodyFraming::Length(0),
     };
     // Whether the service accepts the upgrade is not waited for. Only clients that can set `Connection` ask for one, and a
     // browser asks for a WebSocket only, on a connection of its own.
-    Ok(if request.method == Some("CONNECT") || asks_for_upgrade(request) { Body::Opaque } else { body })
+    Ok(if request.method == Some("CONNECT") || asks_for_upgrade(request) { BodyFraming::Opaque } else { body })
 }
 
 /// The value of a header that may be there once.

@@ -2,7 +2,7 @@
 
 use super::RequestCheck;
 use super::answer::InletAnswer;
-use super::framing::Body;
+use super::framing::BodyFraming;
 use super::head::{self, MAX_HEAD};
 use postern_env::time::Duration;
 
@@ -34,7 +34,7 @@ pub(in super::super) struct RequestGuard {
 #[derive(Debug)]
 enum State {
     Head,
-    Body(Body),
+    InBody(BodyFraming),
 }
 
 impl RequestGuard {
@@ -64,14 +64,14 @@ impl RequestGuard {
 
     /// Whether bytes that are received now belong to a body, so that [`pass`](Self::pass) takes them where they lie.
     pub(in super::super) fn is_within_body(&self) -> bool {
-        matches!(self.state, State::Body(_)) && !self.has_next()
+        matches!(self.state, State::InBody(_)) && !self.has_next()
     }
 
     /// Whether [`next`](Self::next) has bytes to send, or an answer, without more being received.
     pub(in super::super) fn has_next(&self) -> bool {
         self.taken < self.checked.len()
             || self.refused.is_some()
-            || (!self.unchecked.is_empty() && matches!(self.state, State::Body(_)))
+            || (!self.unchecked.is_empty() && matches!(self.state, State::InBody(_)))
     }
 
     /// Takes received bytes while a head is awaited.
@@ -124,15 +124,15 @@ impl RequestGuard {
     }
 
     fn pass_body(&mut self, data: &[u8]) -> Result<usize, InletAnswer> {
-        let State::Body(body) = &mut self.state else { return Ok(0) };
+        let State::InBody(body) = &mut self.state else { return Ok(0) };
         let (passed, is_done) = match body {
-            Body::Opaque => (data.len(), false),
-            Body::Length(left) => {
+            BodyFraming::Opaque => (data.len(), false),
+            BodyFraming::Length(left) => {
                 let passed = usize::try_from(*left).map_or(data.len(), |left| left.min(data.len()));
                 *left -= passed as u64;
                 (passed, *left == 0)
             }
-            Body::Chunked(chunks) => (chunks.pass(data)?, chunks.is_done()),
+            BodyFraming::Chunked(chunks) => (chunks.pass(data)?, chunks.is_done()),
         };
         if is_done {
             self.state = State::Head;
@@ -151,7 +151,7 @@ impl RequestGuard {
         self.skip_empty_lines();
         if !self.is_used && self.begins_http2() {
             if self.unchecked.len() >= HTTP2_PREFACE.len() {
-                (self.is_used, self.state) = (true, State::Body(Body::Opaque));
+                (self.is_used, self.state) = (true, State::InBody(BodyFraming::Opaque));
             }
             return Ok(());
         }
@@ -165,8 +165,8 @@ impl RequestGuard {
         self.unchecked.drain(..end);
         (self.searched, self.checked, self.taken, self.is_used) = (0, head, 0, true);
         self.state = match body {
-            Body::Length(0) => State::Head,
-            body => State::Body(body),
+            BodyFraming::Length(0) => State::Head,
+            body => State::InBody(body),
         };
         Ok(())
     }

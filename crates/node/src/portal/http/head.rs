@@ -2,7 +2,7 @@
 
 use super::RequestCheck;
 use super::answer::InletAnswer;
-use super::framing::{Body, body_of, once};
+use super::framing::{BodyFraming, body_of, once};
 use super::rules::{self, Authority};
 use httparse::{EMPTY_HEADER, Request, Status};
 
@@ -22,7 +22,7 @@ pub(super) fn end(bytes: &[u8], searched: usize) -> Option<usize> {
 ///
 /// # Errors
 /// What is answered instead of passing it on.
-pub(super) fn check(check: &RequestCheck, head: &[u8]) -> Result<(Vec<u8>, Body), InletAnswer> {
+pub(super) fn check(check: &RequestCheck, head: &[u8]) -> Result<(Vec<u8>, BodyFraming), InletAnswer> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     match request.parse(head) {
