@@ -1,6 +1,7 @@
 //! A hub whose stream services do what a hostile hub, or a hub with a hostile broker, can do.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use postern_node::stream::{
@@ -88,12 +89,14 @@ impl HostileHub {
         }
     }
 
-    /// Appends what a stream has a second time: an old log, replayed.
-    pub(crate) fn replay(&self, name: &str) {
+    /// Appends what a stream has a second time: an old log, replayed. Returns the indexes of the copies.
+    pub(crate) fn replay(&self, name: &str) -> Range<u64> {
         let mut state = self.state();
         let log = state.logs.get_mut(name).expect("the stream exists");
         let old = log.records.clone();
+        let first = old.len() as u64;
         log.records.extend(old);
+        first..2 * first
     }
 
     /// Appends to a stream what another has.
