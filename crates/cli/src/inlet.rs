@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 #[derive(Args)]
 pub(crate) struct InletArguments {
-    /// The local address where the service appears; port 0 takes a free one, localhost is 127.0.0.1 and [::1].
+    /// The local address where the service appears; port 0 takes a free one, localhost is 127.0.0.1 and ::1.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:0")]
     from: String,
     /// The route to the service, as `postern outlet` prints it.

@@ -1,4 +1,4 @@
-//! What all peers of one delivery share, and the two addresses that their messages arrive at.
+//! How the tasks of peers are begun, and the two addresses that their messages arrive at.
 //!
 //! ```text
 //! secure channel ─► delivery          the identity of the channel names the peer ─► its task
@@ -11,26 +11,21 @@ use super::event::{Event, Held, PeerHandle};
 use super::handler::Handler;
 use super::peer::Peer;
 use super::protocol::{ChannelNotice, HEADER_MAX, Message};
-use super::state::{DeliveryNotice, DeliveryOptions, PeerState};
-use super::storage_key::StorageKey;
-use super::store::{BODY_SIZE_MAX, DeliveryStore, Draft, StoreError};
+use super::shared::Shared;
+use super::state::PeerState;
+use super::store::{BODY_SIZE_MAX, DeliveryStore, Draft};
 #[cfg(test)]
 use crate::address::Address;
-use crate::backoff::Backoff;
-use crate::core::Core;
 use crate::delivery::Delivery;
 use crate::identity::Identifier;
 use crate::local_message::BorrowedMessage;
 use crate::rate_limit::{Rate, TokenBucket};
 use crate::router::Endpoint;
-use crate::secure_channel::ChannelKey;
 use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
 use postern_env::time::Duration;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{broadcast, mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, watch};
 
 /// Messages to one peer that wait to be stored; senders then wait. Those that wait together are stored together.
 const SENDS_MAX: usize = 256;
@@ -40,49 +35,7 @@ const CONTROLS_MAX: usize = 64;
 /// Notices that are looked at, of all senders together: chosen; many more than come from honest peers, at no cost worth counting.
 const HINT_RATE: Rate = Rate::new(64, Duration::from_millis(50));
 
-/// Notices that are kept for a program that is slow to read them; the oldest are dropped.
-const NOTICES_MAX: usize = 256;
-
-/// What all peers share.
-pub(super) struct Shared<S, H> {
-    pub(super) core: Arc<Core>,
-    pub(super) store: S,
-    pub(super) key: StorageKey,
-    pub(super) channel_key: Arc<ChannelKey>,
-    pub(super) handler: H,
-    pub(super) options: DeliveryOptions,
-    pub(super) notices: broadcast::Sender<DeliveryNotice>,
-    pub(super) stop: CancellationToken,
-    peers: Mutex<HashMap<Identifier, PeerHandle>>,
-}
-
 impl<S: DeliveryStore, H: Handler<S>> Shared<S, H> {
-    pub(super) fn new(
-        core: &Arc<Core>,
-        (store, key): (S, StorageKey),
-        channel_key: Arc<ChannelKey>,
-        handler: H,
-        options: DeliveryOptions,
-    ) -> Self {
-        let (notices, _) = broadcast::channel(NOTICES_MAX);
-        let (core, stop) = (core.clone(), core.stopping.child_token());
-        Self { core, store, key, channel_key, handler, options, notices, stop, peers: Mutex::default() }
-    }
-
-    /// Between calls of a handler that fails, and between attempts to write what it has done.
-    pub(super) fn handler_backoff(&self) -> Backoff {
-        Backoff::new(self.options.first_handler_retry, self.options.longest_handler_retry)
-    }
-
-    pub(super) fn notice(&self, notice: DeliveryNotice) {
-        tracing::debug!(?notice, "a notice of the delivery");
-        let _ = self.notices.send(notice);
-    }
-
-    pub(super) fn store_failed(&self, peer: Identifier, error: &StoreError) {
-        self.notice(DeliveryNotice::StoreFailed { peer, error: error.to_string().into() });
-    }
-
     /// The task of a peer; begun if there is none.
     pub(super) fn peer(self: &Arc<Self>, identifier: &Identifier) -> Result<PeerHandle, DeliveryError> {
         let mut peers = lock(&self.peers);

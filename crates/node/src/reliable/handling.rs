@@ -6,12 +6,12 @@
 //!                          └ error: again, same id, redelivered
 //! ```
 
-use super::endpoint::Shared;
 use super::event::{Event, Held};
 use super::handler::{Handler, Received};
 use super::marks::{Marks, wait_for_store};
 use super::message_id::{Epoch, MessageId, Stamp};
 use super::receiver::Mark;
+use super::shared::Shared;
 use super::state::DeliveryNotice;
 use super::store::{DeliveryStore, Draft};
 use crate::identity::Identifier;

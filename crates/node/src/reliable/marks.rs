@@ -7,11 +7,11 @@
 //! As long as a mark is not written, one write of the newest is under way: the more messages are handled meanwhile, the more one
 //! write covers. A handler that is slower than the store has each mark written before its next call ends.
 
-use super::endpoint::Shared;
 use super::event::Event;
 use super::handler::Handler;
 use super::message_id::Epoch;
 use super::receiver::Mark;
+use super::shared::Shared;
 use super::store::{DeliveryStore, Incoming, Progress, StoreError};
 use crate::backoff::Backoff;
 use crate::identity::Identifier;

@@ -10,7 +10,6 @@
 
 use super::connector::Suspicion;
 use super::current_channel::{CurrentChannel, ended};
-use super::endpoint::Shared;
 use super::event::{Event, Held, SendRequest};
 use super::handler::Handler;
 use super::handling::{Handling, Queued};
@@ -20,6 +19,7 @@ use super::probe::{Doubt, Probe};
 use super::protocol::{ChannelNotice, DELIVERY, DeliveryWindow, Message};
 use super::receiver::{Arrival, Mark, Receiver};
 use super::sender::{Acknowledged, Resumed, Sender};
+use super::shared::Shared;
 use super::state::{DeliveryNotice, NewEpochReason, PeerState};
 use super::store::{DeliveryStore, StoreError, Usage};
 use crate::address::Address;

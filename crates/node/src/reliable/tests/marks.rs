@@ -1,7 +1,7 @@
 //! Marks that are written while the handler goes on: fewer writes than messages, and truthful flags after the end of a process.
 
-use super::super::endpoint::Shared;
 use super::super::marks::Marks;
+use super::super::shared::Shared;
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;

@@ -50,7 +50,7 @@ enum Command {
         data: PathBuf,
     },
     /// Sends and handles, until it is killed.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Prints what the transactional handler has done: how many effects, and whether they are in order.
     Check {
         #[arg(long)]
@@ -105,7 +105,7 @@ async fn main() -> Result<()> {
             println!("{}", keys::open(&data).await?.1.identifier());
             Ok(())
         }
-        Command::Run(arguments) => run(arguments).await,
+        Command::Run(arguments) => run(*arguments).await,
         Command::Check { data } => {
             let store = open(&data).await?;
             let (count, in_order) = handler::effects(&store).await?;
