@@ -22,6 +22,7 @@
 //! * `commands`: what the user and other engines ask for; `tasks`: what is retried
 //! * this file: dispatches events to them
 
+mod authorization;
 mod commands;
 mod derive;
 mod effect;

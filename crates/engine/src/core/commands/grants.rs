@@ -41,13 +41,7 @@ pub(super) fn sync(
     grants: Vec<GrantId>,
     info: ContactInfo,
 ) -> PeerResponse {
-    if records.is_blocked(person) {
-        return PeerResponse::Refused(Code::Blocked);
-    }
     contact::update(records, tx, person, validation::clean_contact_info(info));
-    if !records.contacts.contains(person) {
-        audit::refused(records, tx, None, Some(person), Code::NotTrusted);
-    }
     let asked = grants.into_iter().take(MAX_SYNC).filter_map(|id| records.grants.get(id));
     let own = asked.filter(|it| it.person == person);
     let statuses: Vec<_> = own.map(|it| (it.id, access::status(records, it, tx.now.wall))).collect();

@@ -16,9 +16,10 @@ mod services;
 pub(super) mod streams;
 
 use crate::api::{Answer, Code, CoreRequest, Fault};
+use crate::core::authorization::{self, Verdict};
 use crate::core::effect::Effect;
 use crate::core::event::RequestId;
-use crate::core::records::{Records, inlet, profile as own_profile};
+use crate::core::records::{Records, audit, inlet, profile as own_profile};
 use crate::core::task_request::TaskRequest;
 use crate::core::transaction::Transaction;
 use crate::peer::{PeerRequest, PeerResponse};
@@ -99,6 +100,12 @@ pub(super) fn peer_request(
     person: Identifier,
     request: PeerRequest,
 ) -> PeerResponse {
+    let party = records.party_of_request(person, &request);
+    if let Verdict::Refused(code) = authorization::of_request(&request, party) {
+        let service = records.service_of_ticket(&request);
+        audit::refused(records, tx, service, Some(person), code);
+        return PeerResponse::Refused(code);
+    }
     match request {
         PeerRequest::Redeem { ticket, secret, contact } => {
             redemption::redeem(records, tx, person, ticket, &secret, contact)

@@ -1,6 +1,7 @@
 //! What owners tell unasked, over a channel or by mail. Only what concerns their own invitations and grants is applied.
 
 use crate::api::{Code, GrantId, Notice};
+use crate::core::authorization::{self, Verdict};
 use crate::core::effect::Effect;
 use crate::core::records::{Records, audit, inlet, received};
 use crate::core::schema::{Received, TicketSecret};
@@ -17,8 +18,11 @@ pub(crate) fn notified(
     person: Identifier,
     notification: PeerNotification,
 ) {
-    if records.is_blocked(person) {
-        return audit::refused(records, tx, None, Some(person), Code::Blocked);
+    let party = records.party_of_notification(person);
+    match authorization::of_notification(&notification, party) {
+        Verdict::Refused(code) => return audit::refused(records, tx, None, Some(person), code),
+        Verdict::Ignored => return,
+        Verdict::Allowed | Verdict::OwnStatusOnly => {}
     }
     match notification {
         PeerNotification::Invitation { .. } => invited(records, tx, person, notification),

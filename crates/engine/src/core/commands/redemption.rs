@@ -19,7 +19,7 @@ use crate::core::validation;
 use crate::peer::{ContactInfo, PeerNotification, PeerResponse};
 use postern_node::identity::Identifier;
 
-/// The invitation that a secret opens for this person, or why it opens none.
+/// The invitation, unless somebody else has used it. The authorization matrix has admitted nobody without its secret.
 fn check(
     records: &mut Records,
     tx: &mut Transaction,
@@ -27,12 +27,8 @@ fn check(
     id: InvitationId,
     secret: &[u8; 32],
 ) -> Result<Invitation, Code> {
-    let is_its = |it: &&Invitation| it.secret.as_ref().is_some_and(|its| its.matches(secret));
-    let invitation = records.invitations.get(id).filter(is_its);
-    let (service, refusal) = match invitation {
-        _ if Some(person) == records.me() => (None, Code::OwnInvitation),
+    let (service, refusal) = match records.opened_by(id, secret) {
         None => (None, Code::BadTicket),
-        Some(it) if records.is_blocked(person) => (Some(it.service), Code::Blocked),
         Some(it) if it.person.is_some_and(|bound| bound != person) => (Some(it.service), Code::TicketUsed),
         Some(it) => return Ok(it.clone()),
     };

@@ -11,6 +11,7 @@ pub(crate) mod grant;
 pub(crate) mod hub;
 pub(crate) mod inlet;
 pub(crate) mod invitation;
+mod party;
 pub(crate) mod portal;
 pub(crate) mod profile;
 pub(crate) mod received;

@@ -1,5 +1,6 @@
 //! Tests of the core: what users do and see, and the invariants under random scenarios.
 
+mod authorization;
 mod clock;
 mod friends;
 mod identities;
