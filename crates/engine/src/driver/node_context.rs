@@ -215,3 +215,27 @@ fn report_refusals(node: &Node, events: mpsc::Sender<TaskEvent>) {
         let _ = events.try_send(TaskEvent { event: Event::HistoryRefused(peer, how), handled: None });
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postern_node::identity::Timestamp;
+    use postern_node::sealed::PostalKey;
+    use postern_node::vault::{MemoryStore, MemoryVault};
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    async fn person() -> (Identifier, Vec<u8>) {
+        let identity = Identity::create(Arc::new(MemoryVault::in_memory()), NOW).await.unwrap();
+        let key = PostalKey::open(&identity, &MemoryStore::new(), NOW).await.unwrap();
+        (identity.identifier(), key.address().encode())
+    }
+
+    #[tokio::test]
+    async fn a_postal_address_belongs_to_the_identity_whose_history_it_contains() {
+        let ((ann, of_ann), (ben, of_ben)) = (person().await, person().await);
+        assert!(is_postal_address_of(ann, &of_ann) && is_postal_address_of(ben, &of_ben));
+        assert!(!is_postal_address_of(ann, &of_ben) && !is_postal_address_of(ben, &of_ann));
+        assert!(!is_postal_address_of(ann, b"nonsense") && !is_postal_address_of(ann, &of_ann[..of_ann.len() - 1]));
+    }
+}
