@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use postern_desktop_tests::{DesktopUser, Keyring};
-use postern_engine::api::Request;
+use postern_engine::api::{Request, Snapshot};
 use postern_testkit::{TIMEOUT, eventually_async};
 
 fn set_up() -> Request {
@@ -42,7 +42,9 @@ async fn a_locked_keychain_is_reported_and_no_new_key_is_created() {
     let mut ann = DesktopUser::new().await;
     ann.start(&["--hidden"]);
     ann.request(set_up()).await.unwrap();
-    let me = ann.wait_for("herself", |snapshot| snapshot.me.clone()).await;
+    // Her words are known as soon as her key is.
+    let with_words = |snapshot: &Snapshot| snapshot.me.clone().filter(|me| me.words.is_some());
+    let me = ann.wait_for("herself", with_words).await;
     ann.stop();
 
     ann.desktop.start_keyring(Keyring::Locked).await;
@@ -61,7 +63,7 @@ async fn a_locked_keychain_is_reported_and_no_new_key_is_created() {
         (!ann.tray.tooltip().await?.contains(locked)).then_some(())
     })
     .await;
-    assert_eq!(ann.wait_for("herself again", |snapshot| snapshot.me.clone()).await, me);
+    assert_eq!(ann.wait_for("herself again", with_words).await, me);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,9 +209,11 @@ async fn a_knock_is_answered_from_its_notification() {
     let accept = Request::Accept { invitation: preview.invitation, port: Some(free_port()) };
     story.ben.request(accept).await.unwrap();
     let note = story.ann.notifications.wait_for_notification("Ben asks for access").await;
-    assert_eq!(note.body, "They want to use “Notes”.");
+    let words = note.body.strip_prefix("They want to use “Notes”. Their words: ").expect("the words of who asks");
+    assert_eq!(words.split(' ').filter(|word| *word != "·").count(), 8, "{words}");
+    // Whoever is not a verified contact is allowed for good in the window only, beside the words.
     let labels: Vec<_> = note.buttons.iter().map(|(_, label)| label.as_str()).collect();
-    assert_eq!(labels, ["Open Postern", "Allow once", "Always allow", "Deny"]);
+    assert_eq!(labels, ["Open Postern", "Allow once", "Deny"]);
     story.ann.tray.line_like("“Ben” asks for access to “Notes”").await;
     assert!(story.ben.wait_for("his portals", |snapshot| Some(snapshot.inlets.is_empty())).await, "he waits outside");
 
@@ -230,7 +232,11 @@ async fn a_knock_is_answered_from_its_notification() {
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_and_links_are_copied() {
     let story = Story::joined().await;
-    let address = story.reaches().await.to_string();
+    let port = story.reaches().await.port();
+    let address =
+        |snapshot: &Snapshot| snapshot.inlets.first().and_then(|inlet| inlet.host.as_ref().and(inlet.url.clone()));
+    let address = story.ben.wait_for("the address of his own host name", address).await;
+    assert!(address.starts_with("http://notes.ann.localhost:") && address.contains(&port.to_string()), "{address}");
     let in_clipboard = |person: &DesktopUser, text: &str| (person.desktop.clipboard() == text).then_some(());
     story.ben.tray.click("“Notes” from “Ann”", &format!("Copy address {address}")).await;
     eventually_async("the address in the clipboard", TIMEOUT, || async { in_clipboard(&story.ben, &address) }).await;
