@@ -1,24 +1,16 @@
 //! Verification words as the terminal shows them: in groups of four, which are easier to read out and to compare.
 
 use crate::terminal_text::escaped;
+use postern_engine::verification_words::groups;
 
-/// Words in a group.
-const GROUP: usize = 4;
-
-/// The groups of some verification words.
-pub(crate) fn groups(words: &str) -> Vec<String> {
-    let words: Vec<&str> = words.split_whitespace().collect();
-    words.chunks(GROUP).map(|group| escaped(&group.join(" "))).collect()
-}
-
-/// The words in one line; a dash if they are not known.
+/// The words in one line, or that they are not known.
 pub(crate) fn line(words: &str) -> String {
-    if words.is_empty() { "words not known yet".to_owned() } else { groups(words).join(" · ") }
+    if words.is_empty() { "words not known yet".to_owned() } else { escaped(&groups(words).join(" · ")) }
 }
 
 /// The words as indented lines of a paragraph.
 pub(crate) fn block(words: &str) -> String {
-    groups(words).into_iter().map(|group| format!("  {group}\n")).collect()
+    groups(words).into_iter().map(|group| format!("  {}\n", escaped(&group))).collect()
 }
 
 #[cfg(test)]

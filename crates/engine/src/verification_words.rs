@@ -31,6 +31,12 @@ pub fn words(latest_change: &[u8; 32]) -> String {
     words.join(" ")
 }
 
+/// Some words as they are shown, four by four, which is easier to read out and to compare; none for none.
+pub fn groups(words: &str) -> Vec<String> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    words.chunks(WORDS / 2).map(|group| group.join(" ")).collect()
+}
+
 fn digest(latest_change: &[u8; 32]) -> [u8; 32] {
     Sha256::new().chain_update(DOMAIN).chain_update(latest_change).finalize().into()
 }

@@ -217,14 +217,16 @@ impl Context {
         route: impl Into<Route>,
         message: impl Message,
     ) -> Result<Routed<R>> {
-        let route = tcp::connect_hop(&self.core, route.into()).await?;
-        let access = self.access.only_outgoing();
+        let (route, access) = (route.into(), self.access.only_outgoing());
         let mut reply = Self::open_with(&self.core, Address::random(), self.stop.clone(), access)?;
-        if let Some(source) = route.as_ref().front().and_then(|front| self.core.router.source_of(front)) {
-            self.core.router.expose(&reply.address, source.origin);
-        }
         let answered = async {
-            reply.send(route, message).await?;
+            // Once only: a second transport hop lies beyond another node.
+            let onward = tcp::connect_hop(&self.core, route).await?;
+            if let Some(source) = onward.as_ref().front().and_then(|front| self.core.router.source_of(front)) {
+                self.core.router.expose(&reply.address, source.origin);
+            }
+            let (return_route, payload) = (reply.address.clone().into(), message.encode());
+            reply.dispatch(OwnedMessage { onward, return_route, payload, source: None, completion: None }).await?;
             reply.receive_any().await
         };
         time::timeout(timeout, answered).await.map_err(|_| ContextError::Timeout(timeout))?

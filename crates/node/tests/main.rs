@@ -11,4 +11,5 @@ mod portals;
 mod presence;
 mod raw;
 mod streams;
+mod transport_hops;
 mod workers;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Reports what it hears.
-struct Listener(mpsc::UnboundedSender<String>);
+pub(crate) struct Listener(mpsc::UnboundedSender<String>);
 
 impl Worker for Listener {
     type Message = String;
@@ -24,21 +24,21 @@ impl Worker for Listener {
     }
 }
 
-fn listener() -> (Listener, mpsc::UnboundedReceiver<String>) {
+pub(crate) fn listener() -> (Listener, mpsc::UnboundedReceiver<String>) {
     let (said, heard) = mpsc::unbounded_channel();
     (Listener(said), heard)
 }
 
-async fn next(heard: &mut mpsc::UnboundedReceiver<String>) -> String {
+pub(crate) async fn next(heard: &mut mpsc::UnboundedReceiver<String>) -> String {
     tokio::time::timeout(TIMEOUT, heard.recv()).await.unwrap().unwrap()
 }
 
-async fn refusals(node: &Node, count: u64) {
+pub(crate) async fn refusals(node: &Node, count: u64) {
     eventually_async("refusals", TIMEOUT, async || (node.stats().dropped.get() >= count).then_some(())).await;
 }
 
 /// Passes messages on, and remembers them.
-struct Logger(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Logger(pub(crate) Arc<Mutex<Vec<String>>>);
 
 impl Worker for Logger {
     type Message = Bytes;
@@ -92,63 +92,6 @@ async fn a_worker_in_the_middle_forwards_messages_and_their_answers() {
     assert_eq!(passed.lock().unwrap()[0], "detour => echoer => hello");
     let answers = answers.lock().unwrap().clone();
     assert!(answers[0].starts_with("logger => ") && answers[0].ends_with(" => hello"), "{answers:?}");
-}
-
-#[tokio::test]
-async fn a_transport_hop_of_ones_own_route_is_connected_to_once() {
-    let server = Node::new();
-    let tcp = server.tcp_listen("127.0.0.1:0").await.unwrap();
-    server.start_worker("echoer", Echoer).unwrap();
-    server.expose("echoer", &tcp).unwrap();
-    let client = Node::new();
-    let context = client.context().unwrap();
-    let route = route![Address::tcp(tcp.local_addr().to_string()), "echoer"];
-    for _ in 0..3 {
-        let answer = context.send_and_receive_within::<String>(TIMEOUT, route.clone(), "hello").await.unwrap();
-        assert_eq!(answer.body(), "hello");
-    }
-    assert_eq!(client.stats().connections.get(), 1);
-    // A hop of this node may come before it.
-    let (worker, mut heard) = listener();
-    server.start_worker("listener", worker).unwrap();
-    server.expose("listener", &tcp).unwrap();
-    client.start_worker("logger", Logger(Arc::default())).unwrap();
-    let through = route!["logger", (Address::TCP, &*tcp.local_addr().to_string()), "listener"];
-    client.context().unwrap().send(through, "again").await.unwrap();
-    assert_eq!((next(&mut heard).await.as_str(), client.stats().connections.get()), ("again", 1));
-
-    server.shutdown().await;
-    eventually_async("the end of the connection", TIMEOUT, async || {
-        (client.stats().connections.get() == 0).then_some(())
-    })
-    .await;
-    let refused = context.send_and_receive_within::<String>(TIMEOUT, route, "hello").await;
-    assert!(matches!(refused, Err(ContextError::Tcp(_))), "{:?}", refused.err());
-}
-
-/// Somebody else's message must not make a node connect anywhere: not by its onward route, not by its return route.
-#[tokio::test]
-async fn a_transport_hop_that_comes_with_a_message_is_refused() {
-    let target = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let hop = Address::tcp(target.local_addr().unwrap().to_string());
-    let server = Node::new();
-    let tcp = server.tcp_listen("127.0.0.1:0").await.unwrap();
-    server.start_worker("hop", Logger(Arc::default())).unwrap();
-    server.start_worker("echoer", Echoer).unwrap();
-    for name in ["hop", "echoer"] {
-        server.expose(name, &tcp).unwrap();
-    }
-    let client = Node::new();
-    let connection = client.tcp_connect(tcp.local_addr().to_string()).await.unwrap();
-    let mut context = client.context().unwrap();
-    context.send_with_return_route(route![&connection, "echoer"], hop.clone(), "hello").await.unwrap();
-    // Forwarding connects nowhere either, so that the hop reaches the server as it is.
-    let itself = context.address().clone();
-    context.send(itself, "hello").await.unwrap();
-    let message = context.receive::<String>().await.unwrap();
-    context.forward(message, route![&connection, "hop"].then(hop), "nobody").await.unwrap();
-    refusals(&server, 2).await;
-    assert_eq!((client.stats().connections.get(), server.stats().connections.get()), (1, 1));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ mod backend;
 pub use backend::Backend;
 
 use postern_engine::api::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
+use postern_engine::verification_words::groups;
 
 use crate::desktop_integration::View;
 use crate::untrusted_text::{MAX_NOTIFICATION_NAME, sanitize_line};
@@ -180,7 +181,7 @@ fn knock(invitation: InvitationId, person: &Knocker<'_>, service: &str) -> Notif
     }
     body.push_str(&format!("They want to use “{}”.", display_name(service)));
     if let Some(words) = person.words {
-        body.push_str(&format!(" Their words: {}", grouped(words)));
+        body.push_str(&format!(" Their words: {}", groups(words).join(" · ")));
     }
     let mut notification = Notification::new(Topic::Knock(invitation), title, body, View::Invitations)
         .action("Allow once", answer(KnockAnswer::Once));
@@ -188,12 +189,6 @@ fn knock(invitation: InvitationId, person: &Knocker<'_>, service: &str) -> Notif
         notification = notification.action("Always allow", answer(KnockAnswer::Always));
     }
     notification.action("Deny", answer(KnockAnswer::Deny))
-}
-
-/// Verification words, four by four.
-fn grouped(words: &str) -> String {
-    let words: Vec<&str> = words.split_whitespace().collect();
-    words.chunks(4).map(|group| group.join(" ")).collect::<Vec<_>>().join(" · ")
 }
 
 fn display_name(name: &str) -> String {
