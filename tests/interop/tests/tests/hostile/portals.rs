@@ -59,10 +59,11 @@ impl Open {
 fn a_ping_with_a_tail_is_a_ping() {
     for side in [Ours, Real] {
         let open = Open::start(side);
-        let line = Line::connect(&open.address);
-        line.version();
         let counted = |number: u16| if side == Ours { [&[1], &number.to_le_bytes()[..]].concat() } else { Vec::new() };
         for tail in [&b""[..], b"x", b"pst", b"pst\x01", b"pst\x02\x01\x01a", &[0xff; 300]] {
+            // One of its own for each: theirs may say more than once that a stream is over.
+            let line = Line::connect(&open.address);
+            line.version();
             let there = Open::ping(&line, tail);
             // Without a counter, as theirs.
             line.say(&Frame::to(&[&there], "inlet", b"\x03\x05hello"));
