@@ -1,14 +1,16 @@
-//! How many tests passed, failed and were skipped.
+//! How many tests passed, failed and were skipped, and which failed.
 
 use std::fmt;
 use std::ops::AddAssign;
 
 /// What one or more runs of tests add up to; displayed as CI's closing line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
+    /// The names of those that failed, as the runner of the tests prints them.
+    pub(crate) failures: Vec<String>,
     /// Tests of the program that runs now that said they tested nothing.
     returned: u64,
 }
@@ -22,6 +24,8 @@ impl Counts {
         if line.starts_with("skipped: ") {
             self.returned += 1;
         }
+        let failed = line.strip_prefix("test ").and_then(|line| line.strip_suffix(" ... FAILED"));
+        self.failures.extend(failed.map(str::to_owned));
         let Some(result) = line.strip_prefix("test result: ") else {
             return;
         };
@@ -48,6 +52,12 @@ impl Counts {
     /// a kind of Playwright, as `  63 passed (1.4m)`.
     pub(crate) fn read_page_tests(&mut self, line: &str) {
         let line = line.trim();
+        // Playwright's marks of a test that failed (✘), with its number in the run, and Vitest's.
+        if let Some((_, name)) = line.strip_prefix("✘").and_then(|line| line.trim().split_once(' ')) {
+            self.failures.push(name.trim().to_owned());
+        } else if let Some(name) = line.strip_prefix("FAIL ") {
+            self.failures.push(name.trim().to_owned());
+        }
         let parts = match line.strip_prefix("Tests ") {
             Some(parts) => parts.split(" | ").collect(),
             None => vec![line],
@@ -72,11 +82,13 @@ impl AddAssign for Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.failures.iter().try_for_each(|test| writeln!(f, "failed: {test}"))?;
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;
         if self.skipped > 0 {
             write!(f, ", {} skipped", self.skipped)?;
@@ -94,6 +106,8 @@ mod tests {
         let output = "\
 running 3 tests
 test counts::tests::one ... ok
+test counts::tests::two ... FAILED
+test counts::tests::three - should panic ... FAILED
 test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
 
 test result: FAILED. 1 passed; 2 failed; 4 ignored; 9 measured; 7 filtered out; finished in 12.30s
@@ -101,7 +115,8 @@ all doctests ran in 0.25s; merged doctests compilation took 0.23s
 ";
         let mut counts = Counts::default();
         output.lines().for_each(|line| counts.read(line));
-        let expected = Counts { passed: 4, failed: 2, skipped: 4, ..Counts::default() };
+        let failures = vec!["counts::tests::two".into(), "counts::tests::three - should panic".into()];
+        let expected = Counts { passed: 4, failed: 2, skipped: 4, failures, ..Counts::default() };
         assert_eq!(counts, expected);
     }
 
@@ -139,12 +154,15 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
         let output = "
  RUN  v4.1.12 /ui
 
+ FAIL  tests/unit/time.test.ts > a minute > is sixty seconds
+
  Test Files  1 failed | 1 passed (2)
       Tests  1 failed | 30 passed | 2 skipped (33)
    Duration  1.10s
 
 Running 190 tests using 2 workers
   ✓  64 tests/browser/stories.test.ts:697:3 › states › 1 failed (1.7s)
+  ✘   7 tests/browser/stories.test.ts:10:3 › first run (30.1s)
   1 failed
     tests/browser/stories.test.ts:10:3 › first run
   3 did not run
@@ -152,7 +170,11 @@ Running 190 tests using 2 workers
 ";
         let mut counts = Counts::default();
         output.lines().for_each(|line| counts.read_page_tests(line));
-        assert_eq!(counts, Counts { passed: 216, failed: 2, skipped: 5, ..Counts::default() });
+        let failures = vec![
+            "tests/unit/time.test.ts > a minute > is sixty seconds".into(),
+            "tests/browser/stories.test.ts:10:3 › first run (30.1s)".into(),
+        ];
+        assert_eq!(counts, Counts { passed: 216, failed: 2, skipped: 5, failures, ..Counts::default() });
     }
 
     #[test]
@@ -161,5 +183,7 @@ Running 190 tests using 2 workers
         assert_eq!(counts.to_string(), "12 passed, 0 failed");
         counts += Counts { passed: 1, failed: 2, skipped: 3, ..Counts::default() };
         assert_eq!(counts.to_string(), "13 passed, 2 failed, 3 skipped");
+        counts.failures.push("counts::tests::two".into());
+        assert_eq!(counts.to_string(), "failed: counts::tests::two\n13 passed, 2 failed, 3 skipped");
     }
 }

@@ -188,27 +188,31 @@ fn happen(fault: Fault, broker: &mut Broker, hub: &mut TestHub, [alice, bob]: &m
 
 #[test]
 fn a_plain_handler_that_dies_before_the_mark_is_called_once_more_and_told_so() {
-    let Some(bootstrap) = crate::harness::shared_bootstrap() else { return };
-    let hub = TestHub::with_kafka(&bootstrap);
-    let streams = ["there", "back"].map(crate::conformance::unique);
-    let setting = Setting { hub: hub.address().to_string(), messages: 20, seed: 1, streams };
-    let effects = temp_dir();
-    let file = effects.path().join("effects");
-    let mut more = vec!["--plain".into(), file.display().to_string(), "--die-at".into(), "7".into()];
     // Each mark is written before the next call: only one can be missing.
-    more.extend(["--unmarked".into(), "1".into()]);
-    let [alice, mut bob] = Program::start_both(&setting, &more);
-    assert!(!bob.process.wait(TIMEOUT).success());
-    bob.restart(&alice.identifier, &setting, &more);
-    // Once more than there are messages.
-    let lines = eventually("the effects", TIMEOUT, || {
-        let lines: Vec<String> = std::fs::read_to_string(&file).ok()?.lines().map(str::to_owned).collect();
-        (lines.len() >= 21).then_some(lines)
-    });
-    let first = (1..=7).map(|number| format!("{number} false"));
-    let repeated = std::iter::once("7 true".to_owned());
-    let rest = (8..=20).map(|number| format!("{number} false"));
-    assert_eq!(lines, first.chain(repeated).chain(rest).collect::<Vec<_>>());
+    let each = ["--unmarked".into(), "1".into()];
+    // The default, when nothing else was handled at the time.
+    for (messages, die_at, options) in [(20, 7, &each[..]), (1, 1, &[])] {
+        let Some(bootstrap) = crate::harness::shared_bootstrap() else { return };
+        let hub = TestHub::with_kafka(&bootstrap);
+        let streams = ["there", "back"].map(crate::conformance::unique);
+        let setting = Setting { hub: hub.address().to_string(), messages, seed: 1, streams };
+        let effects = temp_dir();
+        let file = effects.path().join("effects");
+        let plain = ["--plain".into(), file.display().to_string(), "--die-at".into(), die_at.to_string()];
+        let more = [&plain[..], options].concat();
+        let [alice, mut bob] = Program::start_both(&setting, &more);
+        assert!(!bob.process.wait(TIMEOUT).success());
+        bob.restart(&alice.identifier, &setting, &more);
+        // Once more than there are messages.
+        let lines = eventually("the effects", TIMEOUT, || {
+            let lines: Vec<String> = std::fs::read_to_string(&file).ok()?.lines().map(str::to_owned).collect();
+            (lines.len() as u64 > messages).then_some(lines)
+        });
+        let first = (1..=die_at).map(|number| format!("{number} false"));
+        let repeated = std::iter::once(format!("{die_at} true"));
+        let rest = (die_at + 1..=messages).map(|number| format!("{number} false"));
+        assert_eq!(lines, first.chain(repeated).chain(rest).collect::<Vec<_>>());
+    }
 }
 
 #[test]
