@@ -229,6 +229,7 @@ fn belongs_to_others(topic: &str) -> StorageError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::storage::{Extent, Log as _};
     use rdkafka::mocking::MockCluster;
 
     /// For a probe that is to fail, and one that is to succeed.
@@ -285,5 +286,35 @@ mod tests {
         handles.producer = RwLock::new(Arc::new(lost().create_producer().unwrap()));
         handles.consumer().fetch_metadata(None, LONG).unwrap();
         handles.probe(Duration::from_secs(1)).unwrap_err();
+    }
+
+    /// Reads from an index until something is there.
+    async fn read(log: &mut KafkaLog, from: u64) -> Vec<Vec<u8>> {
+        let reading = async {
+            loop {
+                if let Some(batch) = log.read(from, Extent { records: 10, bytes: 1024 }).await.unwrap() {
+                    return batch.records.into_iter().map(|record| record.data).collect();
+                }
+                // The next pull comes whether or not something arrived.
+                let _ = tokio::time::timeout(SHORT, log.arrived()).await;
+            }
+        };
+        tokio::time::timeout(LONG, reading).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reader_goes_on_through_the_consumer_that_took_the_place_of_its_own() {
+        let cluster = MockCluster::new(1).unwrap();
+        cluster.create_topic("postern-news", 1, 1).unwrap();
+        let handles = Arc::new(Handles::new(client(&cluster.bootstrap_servers())).unwrap());
+        let mut log = KafkaStorage::new(handles.clone()).log("news", 0, 0);
+        log.append(vec![b"before".to_vec()]).await.unwrap();
+        assert_eq!(read(&mut log, 0).await, [b"before"]);
+
+        // Nothing comes through the old one any more.
+        handles.consumer().unassign().unwrap();
+        *handles.consumer.write().unwrap() = Arc::new(handles.client.create_consumer().unwrap());
+        log.append(vec![b"after".to_vec()]).await.unwrap();
+        assert_eq!(read(&mut log, 1).await, [b"after"]);
     }
 }
