@@ -27,6 +27,13 @@ test.describe('states', () => {
     await expect(page.locator('body')).toHaveAttribute('data-ready', 'true');
   });
 
+  test('the log can be shown and the app be quit while the engine starts', async ({ driver }) => {
+    await driver.open('keychain-locked');
+    await driver.clickAtOnce('retry-start', 'show-logs', 'quit');
+    await expect.poll(() => driver.actions('show-logs')).toHaveLength(1);
+    await expect.poll(() => driver.actions('quit')).toHaveLength(1);
+  });
+
   test('a stopped engine is reported, and shown again when it runs', async ({ driver, page }) => {
     await driver.open('home');
     await driver.mock((mock) => mock.engine({ code: 'stopped', message: 'Postern’s engine stopped unexpectedly. Try again.' }), null);

@@ -103,4 +103,24 @@ test.describe('settings', () => {
     await expect.poll(() => driver.actions('quit')).toHaveLength(1);
     expect(await driver.actions('show-logs')).toHaveLength(1);
   });
+
+  test('quitting waits for nothing', async ({ driver }) => {
+    await driver.open('attention');
+    await driver.id('nav-settings').click();
+    await driver.clickAtOnce('copy-diagnostics', 'quit');
+    await expect.poll(() => driver.actions('quit')).toHaveLength(1);
+  });
+
+  test('a change is not dropped while the one before is being saved', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('nav-settings').click();
+    await driver.id('retention').evaluate((select: HTMLSelectElement) => {
+      for (const days of ['7', '30']) {
+        select.value = days;
+        select.dispatchEvent(new Event('change', { bubbles: true }));
+      }
+    });
+    await expect.poll(() => driver.requests('set-retention')).toMatchObject([{ days: 7 }, { days: 30 }]);
+    await expect(driver.id('retention')).toHaveValue('30');
+  });
 });
