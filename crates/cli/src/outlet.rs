@@ -8,12 +8,14 @@ use clap::Args;
 use postern_node::identity::{Identifier, TrustPolicy};
 use postern_node::portal::OutletOptions;
 use postern_node::session::HubUp;
-use postern_node::{Address, MultiAddr, SecureChannelOptions, route};
+use postern_node::{Address, Echoer, MultiAddr, SecureChannelOptions, route};
 use serde::Serialize;
 
 /// The address where the node accepts secure channels; the command line of `ockam` uses the same.
 const LISTENER: &str = "api";
 const OUTLET: &str = "outlet";
+/// What the sessions of the command line of `ockam` ask every 10 s, to see whether the way still works.
+const ECHO: &str = "echo";
 
 #[derive(Args)]
 pub(crate) struct OutletArguments {
@@ -61,6 +63,8 @@ pub(crate) async fn run(arguments: OutletArguments, output: Output) -> Result<()
     let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
     node.create_outlet(OUTLET, &arguments.to, OutletOptions { allow: Some(trust), admission: None })?;
     node.expose(OUTLET, &listener)?;
+    node.start_worker(ECHO, Echoer)?;
+    node.expose(ECHO, &listener)?;
     let name = arguments.name.unwrap_or_else(|| Address::random().to_string());
     let session = node.keep_connected(&arguments.hub, Some(name));
     node.expose(LISTENER, &session)?;

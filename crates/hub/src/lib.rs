@@ -199,8 +199,11 @@ async fn serve(
     let listener = node.tcp_listen(&config.listen).await?;
     let options = RelayServiceOptions { prefix: config.relay_prefix.clone(), ..Default::default() };
     RelayService::start(&node, options, &[listener.origin(), channels.origin()])?;
-    for worker in ["echo", "uppercase", HUB_LISTENER] {
+    node.expose(HUB_LISTENER, &listener)?;
+    // Through channels too: the sessions of the command line of `ockam` ask `echo` the way that their relays were made.
+    for worker in ["echo", "uppercase"] {
         node.expose(worker, &listener)?;
+        node.expose(worker, &channels)?;
     }
     let exposure = Exposure { connections: listener.origin(), channels: channels.origin(), anonymous: true };
     let streams = stream::start_embedded(&node, &database, config.quotas(), exposure, status.streams.clone()).await;
@@ -265,10 +268,15 @@ mod tests {
         let hub = Hub::start(&config()).await.unwrap();
         let node = Node::new();
         let connection = node.tcp_connect(hub.local_addr().to_string()).await.unwrap();
+        let identity = node.create_identity().await.unwrap();
+        let options = SecureChannelOptions::trust_anyone();
+        let channel = node.create_secure_channel(&identity, route![&connection, HUB_LISTENER], options).await.unwrap();
         let context = node.context().unwrap();
         for (worker, answer) in [("echo", "hello"), ("uppercase", "HELLO")] {
-            let reply = context.send_and_receive::<String>(route![&connection, worker], "hello").await.unwrap();
-            assert_eq!(reply.into_body(), answer);
+            for way in [route![&connection, worker], route![&channel, worker]] {
+                let reply = context.send_and_receive::<String>(way, "hello").await.unwrap();
+                assert_eq!(reply.into_body(), answer);
+            }
         }
         node.create_relay(&connection, Some("bob")).await.unwrap();
         let status = hub.status_addr().unwrap();

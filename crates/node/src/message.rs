@@ -231,6 +231,11 @@ impl<M> Routed<M> {
         self.message.onward.front()
     }
 
+    /// Whether it came from another node.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.message.source.is_some()
+    }
+
     /// Who sent it, if it came through a secure channel.
     pub fn peer(&self) -> Option<&Identifier> {
         Some(&self.message.source.as_ref()?.peer.as_ref()?.identifier)

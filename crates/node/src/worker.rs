@@ -4,6 +4,7 @@ use crate::address::Address;
 use crate::context::{AccessPolicies, Context};
 use crate::identity::TrustPolicy;
 use crate::message::{Message, Routed};
+use crate::route::Route;
 use std::future::Future;
 
 /// What a worker may fail with: any error converts into it with `?`.
@@ -113,6 +114,9 @@ async fn serve<W: Worker>(worker: &mut W, context: &mut Context, address: &Addre
 
 /// Sends every message back the way it came, payload untouched.
 ///
+/// Whoever asks from another node and does not take the answers holds up nobody else: they are sent
+/// [at once](Context::send_at_once).
+///
 /// ```
 /// # use postern_node::{Echoer, Node, route};
 /// # #[tokio::main(flavor = "current_thread")]
@@ -135,11 +139,12 @@ impl Worker for Echoer {
         context: &mut Context,
         message: Routed<bytes::Bytes>,
     ) -> Result<(), WorkerError> {
-        Ok(context.send(message.return_route().clone(), message.into_body()).await?)
+        let route = message.return_route().clone();
+        answer(context, message.is_remote(), route, message.into_body()).await
     }
 }
 
-/// Sends every text back in upper case.
+/// Sends every text back in upper case, as [`Echoer`] does.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Uppercase;
 
@@ -147,6 +152,16 @@ impl Worker for Uppercase {
     type Message = String;
 
     async fn handle_message(&mut self, context: &mut Context, message: Routed<String>) -> Result<(), WorkerError> {
-        Ok(context.send(message.return_route().clone(), message.body().to_uppercase()).await?)
+        let route = message.return_route().clone();
+        answer(context, message.is_remote(), route, message.body().to_uppercase()).await
     }
+}
+
+/// Answers a message. One from this node waits until there is room; one from another node must not make the next wait.
+async fn answer(context: &mut Context, remote: bool, route: Route, body: impl Message) -> Result<(), WorkerError> {
+    match remote {
+        true => context.send_at_once(route, body)?,
+        false => context.send(route, body).await?,
+    }
+    Ok(())
 }
