@@ -48,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) carrier_address: Option<Address>,
     /// Set once a secure channel was made over it: larger frames are allowed then.
     pub(crate) authenticated: AtomicBool,
+    /// Set on a connection by every frame in either direction, for whoever asks whether it is used.
+    pub(crate) used: AtomicBool,
     /// Cancelled when nothing more will come from there.
     pub(crate) ended: CancellationToken,
     /// Cancelled when the connection that carries it ends: what was on the way is then lost.

@@ -42,11 +42,13 @@
 //! ```
 
 mod client;
+mod entry;
 mod error;
 mod name;
 mod registration_reply;
 mod reserved;
 mod service;
+mod superseded;
 
 pub use client::Relay;
 pub(crate) use client::{register, register_owned};

@@ -1,13 +1,15 @@
 //! The hub's side: registering and forwarding.
 
+use super::entry::{Entry, Owner, RelayBinding};
 use super::name::{MAX_NAME, is_valid_name};
 use super::registration_reply::RegistrationReply;
 use super::reserved::ReservedNames;
+use super::superseded::{UNUSED_AFTER, end_when_unused};
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
 use crate::core::Core;
 use crate::delivery::Delivery;
-use crate::identity::{Identifier, Timestamp, TrustPolicy};
+use crate::identity::{Timestamp, TrustPolicy};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::message::Message;
 use crate::origin::{OriginId, Source};
@@ -16,7 +18,7 @@ use crate::router::{AddressTaken, Endpoint};
 use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
-use postern_env::time;
+use postern_env::time::{self, Duration};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -41,11 +43,21 @@ pub(crate) fn start(
     options: RelayServiceOptions,
     exposed_to: &[OriginId],
 ) -> Result<(), AddressTaken> {
+    start_with(core, options, exposed_to, UNUSED_AFTER)
+}
+
+pub(super) fn start_with(
+    core: &Arc<Core>,
+    options: RelayServiceOptions,
+    exposed_to: &[OriginId],
+    unused_after: Duration,
+) -> Result<(), AddressTaken> {
     let table = Arc::new(RelayTable {
         core: core.clone(),
         prefix: options.prefix,
         allow: options.allow,
         exposed_to: exposed_to.to_vec(),
+        unused_after,
         relays: Mutex::default(),
     });
     let services = [
@@ -69,6 +81,7 @@ struct RelayTable {
     prefix: String,
     allow: Option<TrustPolicy>,
     exposed_to: Vec<OriginId>,
+    unused_after: Duration,
     relays: Mutex<Relays>,
 }
 
@@ -76,44 +89,6 @@ struct RelayTable {
 struct Relays {
     entries: HashMap<Address, Entry>,
     reserved: ReservedNames,
-}
-
-struct Entry {
-    owner: Owner,
-    binding: RelayBinding,
-}
-
-/// What a relay ends with: the connection or channel that it forwards over, and the one that it was registered over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct RelayBinding {
-    through: OriginId,
-    asked: OriginId,
-}
-
-/// Who may replace a relay.
-#[derive(Clone, PartialEq, Eq)]
-enum Owner {
-    /// The identity that registered it over a secure channel with the hub.
-    Identity(Identifier),
-    /// Whoever knows the address that the confirmation went to. Only the hub and the owner ever see it; our client
-    /// uses the same one again when it comes back over a new connection.
-    Bearer(Address),
-}
-
-impl Owner {
-    fn identity(&self) -> Option<Identifier> {
-        match self {
-            Self::Identity(identifier) => Some(*identifier),
-            Self::Bearer(_) => None,
-        }
-    }
-
-    fn of(source: &Source, confirmation: Address) -> Self {
-        match &source.peer {
-            Some(peer) => Self::Identity(peer.identifier),
-            None => Self::Bearer(confirmation),
-        }
-    }
 }
 
 /// One of the service's addresses.
@@ -238,10 +213,14 @@ impl RelayTable {
         let address = Address::from(name.as_str());
         let relay = Arc::new(Forwarder { core: self.core.clone(), route, owner: through.clone() });
         let binding = RelayBinding { through: through.origin, asked: asked.origin };
-        let watched = match self.insert(&address, owner, binding, relay) {
+        let previous = match self.insert(&address, Entry::new(owner, binding, &through), relay) {
             Err(reason) => return self.refuse(&name, reason),
-            Ok(previous) => previous == Some(binding),
+            Ok(previous) => previous,
         };
+        let watched = previous.as_ref().is_some_and(|previous| previous.binding == binding);
+        if let Some(connection) = previous.and_then(|previous| previous.connection) {
+            self.end_superseded(connection);
+        }
         for origin in &self.exposed_to {
             self.core.router.expose(&address, *origin);
         }
@@ -253,38 +232,51 @@ impl RelayTable {
         Ok(name)
     }
 
-    /// Puts the relay in its place; the bond of the one that was there before.
-    fn insert(
-        &self,
-        address: &Address,
-        owner: Owner,
-        binding: RelayBinding,
-        relay: Arc<Forwarder>,
-    ) -> Result<Option<RelayBinding>, Undeliverable> {
+    /// Ends the connection that a relay was registered over before, once nobody uses it.
+    fn end_superseded(self: &Arc<Self>, connection: Address) {
+        if self.is_bound(&connection) {
+            return;
+        }
+        let (table, source) = (self.clone(), self.core.router.source_of(connection.as_ref()));
+        let Some(source) = source else { return };
+        self.core.spawn(async move {
+            let stopping = table.core.stopping.clone();
+            let unused = end_when_unused(&source, table.unused_after, || table.is_bound(&connection));
+            stopping.run_until_cancelled(unused).await;
+        });
+    }
+
+    /// Whether a relay forwards over this connection.
+    fn is_bound(&self, connection: &Address) -> bool {
+        lock(&self.relays).entries.values().any(|entry| entry.connection.as_ref() == Some(connection))
+    }
+
+    /// Puts the relay in its place; what was there before.
+    fn insert(&self, address: &Address, new: Entry, relay: Arc<Forwarder>) -> Result<Option<Entry>, Undeliverable> {
         let limits = &self.core.limits;
         let mut relays = lock(&self.relays);
         let Relays { entries, reserved } = &mut *relays;
         match entries.get_mut(address) {
-            Some(entry) if entry.owner != owner => return Err(Undeliverable::Denied),
+            Some(entry) if entry.owner != new.owner => return Err(Undeliverable::Denied),
             Some(entry) => {
-                let previous = std::mem::replace(&mut entry.binding, binding);
+                let previous = std::mem::replace(entry, new);
                 self.core.router.replace(address, relay);
                 return Ok(Some(previous));
             }
             None => {}
         }
-        if reserved.is_others(address, owner.identity(), time::now()) {
+        if reserved.is_others(address, new.owner.identity(), time::now()) {
             return Err(Undeliverable::Denied);
         }
-        let owned =
-            entries.values().filter(|entry| entry.binding.through == binding.through || entry.owner == owner).count();
+        let is_same = |entry: &Entry| entry.binding.through == new.binding.through || entry.owner == new.owner;
+        let owned = entries.values().filter(|entry| is_same(entry)).count();
         if entries.len() >= limits.relays || owned >= limits.relays_per_owner {
             return Err(Undeliverable::Full);
         }
         // A name that something else in this node has is refused here.
         self.core.router.add_endpoint(address.clone(), relay).map_err(|_| Undeliverable::Denied)?;
         reserved.release(address);
-        entries.insert(address.clone(), Entry { owner, binding });
+        entries.insert(address.clone(), new);
         self.core.stats.relays.add(1);
         Ok(None)
     }

@@ -126,6 +126,7 @@ impl Connection {
                 peer: None,
                 carrier_address: None,
                 authenticated: AtomicBool::new(false),
+                used: AtomicBool::default(),
                 carrier: ended.clone(),
                 probed: Arc::default(),
                 round_trip: Duration::ZERO,
@@ -228,6 +229,7 @@ impl Connection {
                 Ok(None) => return ControlFlow::Continue(()),
                 Err(error) => return ControlFlow::Break(io::Error::other(error)),
             };
+            self.source.used.store(true, Ordering::Relaxed);
             self.core.stats.frames.add(1);
             self.core.stats.bytes.add(frame.len() as u64);
             let delivered = match self.deliver_frame(frame) {
@@ -286,6 +288,7 @@ impl Endpoint for Connection {
                 return Err(Undeliverable::TooLarge);
             }
             let flush = self.outbox.push(&[header, payload, &TAIL])?;
+            self.source.used.store(true, Ordering::Relaxed);
             Ok(Delivery::sent(flush, self.outbox.gate()))
         })
     }
