@@ -133,12 +133,14 @@ impl Context {
 
     /// Sends a message along a route, with this context as the place for answers.
     ///
-    /// That it was sent does not mean that it arrived. Where the next mailbox or connection is full this waits,
-    /// at most 5 seconds. The first [transport hop](Address::tcp) of the route is connected to, unless this node has connected
+    /// `Ok` means that the message is queued for its next mailbox or connection, not that it arrived. While the queue of the
+    /// connection is full this waits, however slow the receiver is; a full mailbox of this node is waited for at most 5 seconds.
+    /// Dropping the future leaves a message that a connection has queued there. The first [transport hop](Address::tcp) of the route is connected to, unless this node has connected
     /// to it before.
     ///
     /// # Errors
-    /// [`ContextError::Undeliverable`] when the first hop does not exist, is closed, stays full, or is somewhere this context
+    /// [`ContextError::Undeliverable`] when the first hop does not exist, is a mailbox that stays full, is a connection that has
+    /// ended, also while this waits for it, or is somewhere this context
     /// [may not send to](crate::WorkerOptions::send_to); [`ContextError::Tcp`] when a transport hop cannot be connected to.
     pub async fn send(&mut self, route: impl Into<Route>, message: impl Message) -> Result<()> {
         let return_route = self.address.clone();
@@ -180,7 +182,7 @@ impl Context {
 
     /// Waits with the delivery, and takes in what arrives meanwhile.
     async fn flush_and_wait(&mut self, delivery: Delivery) -> Result<(), Undeliverable> {
-        let waiting = delivery.flush_and_wait();
+        let waiting = delivery.flush_and_wait_for_connection();
         tokio::pin!(waiting);
         loop {
             tokio::select! {

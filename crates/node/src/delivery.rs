@@ -1,5 +1,6 @@
 //! The outcome of delivering a message: it was taken, or dropped, or its sender must wait (backpressure).
 
+use crate::address::Address;
 use crate::local_message::OwnedMessage;
 use crate::outbox::Flush;
 use crate::sync::BackpressureGate;
@@ -8,9 +9,39 @@ use postern_env::time::{self, Duration};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// How long backpressure makes a sender wait for a full mailbox or a congested connection. Chosen: a connection that takes
-/// nothing for so long is ended, so that a stream never misses a part.
+/// How long backpressure makes a sender wait for a full mailbox, and a connection that many peers share for a congested one.
+/// Chosen: what gives no room for so long is ended, so that a stream never misses a part.
 pub(crate) const BACKPRESSURE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long any other connection is held (not read) for a receiver that takes nothing. Chosen: peers without flow control stall
+/// for as long as their user, or their disk, does; a held sender must learn at some time that it waits in vain.
+pub(crate) const HOLD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// How long a connection is held for what cannot take its messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HoldLimit {
+    /// For [`BACKPRESSURE_TIMEOUT`]: many peers share it, whose streams have flow control. Who takes too little then is ended.
+    Short,
+    /// For as long as the receiver takes something in every [`HOLD_TIMEOUT`].
+    WhileTaken,
+}
+
+impl HoldLimit {
+    fn within(self) -> Duration {
+        match self {
+            Self::Short => BACKPRESSURE_TIMEOUT,
+            Self::WhileTaken => HOLD_TIMEOUT,
+        }
+    }
+}
+
+/// How holding a connection ended.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// There was room, or no reason to wait for it any longer: the receiver is ended instead.
+    Released,
+    /// Nothing was taken for too long by the receiver of this address.
+    TooLong(Address),
+}
 
 /// What is left to do when a message was taken: to flush it, and to wait before sending more.
 #[derive(Default)]
@@ -78,6 +109,19 @@ impl Delivery {
         self.pressure.wait_for_capacity().await
     }
 
+    /// The same for a message of a program, which waits for a connection however long. What the connection took is lost when it
+    /// ends meanwhile.
+    pub(crate) async fn flush_and_wait_for_connection(self) -> Result<(), Undeliverable> {
+        drop(self.flush);
+        match self.pressure {
+            Backpressure::OverBudget(gate) if gate.connection().is_some() => {
+                gate.opened().await;
+                if gate.has_ended() { Err(Undeliverable::Closed) } else { Ok(()) }
+            }
+            pressure => pressure.wait_for_capacity().await,
+        }
+    }
+
     /// Flushes, and waits until more may be sent, however long: for what can wait without holding up others, and must lose
     /// nothing. Dropping the future drops a message that found no room in a mailbox.
     pub(crate) async fn flush_and_wait_without_limit(self) -> Result<(), Undeliverable> {
@@ -101,15 +145,20 @@ impl Delivery {
         }
     }
 
-    /// Like [`flush_and_wait`](Self::flush_and_wait), but where nothing needs to be waited for the flush is left to the caller.
-    pub(crate) async fn wait_deferring_flush(self, unflushed: &mut Vec<Flush>) -> Result<(), Undeliverable> {
+    /// Flushes and waits for a connection that is not read meanwhile; where nothing needs to be waited for, the flush is left to
+    /// the caller. A message that found no room in a mailbox is dropped.
+    pub(crate) async fn wait_deferring_flush(
+        self,
+        unflushed: &mut Vec<Flush>,
+        limit: HoldLimit,
+    ) -> Result<Held, Undeliverable> {
         unflushed.extend(self.flush);
         match &self.pressure {
-            Backpressure::None => return Ok(()),
-            Backpressure::OverBudget(gate) if !gate.is_closed() => return Ok(()),
+            Backpressure::None => return Ok(Held::Released),
+            Backpressure::OverBudget(gate) if !gate.is_closed() => return Ok(Held::Released),
             _ => unflushed.clear(),
         }
-        self.pressure.wait_for_capacity().await
+        self.pressure.hold(limit).await
     }
 }
 
@@ -118,19 +167,122 @@ impl Backpressure {
         match self {
             Self::None => Ok(()),
             Self::OverBudget(gate) => {
-                if gate.is_closed()
-                    && !gate.is_given_up()
-                    && time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_err()
-                {
+                let closed = gate.is_closed() && !gate.is_given_up();
+                let opened = !closed || time::timeout(BACKPRESSURE_TIMEOUT, gate.opened()).await.is_ok();
+                // Whether a connection is ended is decided where others are held for it.
+                if !opened && gate.connection().is_none() {
                     gate.give_up();
                 }
                 Ok(())
             }
-            Self::Mailbox(mailbox, message) => match mailbox.send_timeout(*message, BACKPRESSURE_TIMEOUT).await {
-                Ok(()) => Ok(()),
-                Err(mpsc::error::SendTimeoutError::Timeout(_)) => Err(Undeliverable::Full),
-                Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Undeliverable::Closed),
-            },
+            Self::Mailbox(mailbox, message) => put(&mailbox, message, BACKPRESSURE_TIMEOUT).await,
         }
+    }
+
+    async fn hold(self, limit: HoldLimit) -> Result<Held, Undeliverable> {
+        match (self, limit) {
+            (Self::None, _) => Ok(Held::Released),
+            (Self::OverBudget(gate), _) => Ok(hold_for(&gate, limit, limit.within()).await),
+            (Self::Mailbox(mailbox, message), _) => {
+                let receiver = message.onward.front().unwrap_or_else(|| Address::from(""));
+                match put(&mailbox, message, limit.within()).await {
+                    Err(Undeliverable::Full) if limit == HoldLimit::WhileTaken => Ok(Held::TooLong(receiver)),
+                    put => put.map(|()| Held::Released),
+                }
+            }
+        }
+    }
+}
+
+async fn put(
+    mailbox: &mpsc::Sender<OwnedMessage>,
+    message: Box<OwnedMessage>,
+    within: Duration,
+) -> Result<(), Undeliverable> {
+    mailbox.send_timeout(*message, within).await.map_err(|error| match error {
+        mpsc::error::SendTimeoutError::Timeout(_) => Undeliverable::Full,
+        mpsc::error::SendTimeoutError::Closed(_) => Undeliverable::Closed,
+    })
+}
+
+/// Waits for a gate as long as the limit says, then gives up what is behind it.
+async fn hold_for(gate: &BackpressureGate, limit: HoldLimit, within: Duration) -> Held {
+    while gate.is_closed() && !gate.is_given_up() {
+        let taken = gate.taken();
+        if time::timeout(within, gate.opened()).await.is_ok() {
+            break;
+        }
+        if limit == HoldLimit::Short || gate.taken() == taken {
+            gate.give_up();
+            return match gate.connection() {
+                Some(receiver) if limit == HoldLimit::WhileTaken => Held::TooLong(receiver.clone()),
+                _ => Held::Released,
+            };
+        }
+    }
+    Held::Released
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postern_env::task;
+    use tokio_util::sync::CancellationToken;
+
+    /// Long enough that a task which runs meanwhile gets its turn.
+    const WITHIN: Duration = Duration::from_millis(20);
+
+    fn closed_gate() -> (Arc<BackpressureGate>, CancellationToken) {
+        let ended = CancellationToken::new();
+        let gate = Arc::new(BackpressureGate::of_connection("receiver".into(), ended.clone()));
+        gate.close();
+        (gate, ended)
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_takes_nothing_is_ended_and_named() {
+        let (gate, ended) = closed_gate();
+        let held = hold_for(&gate, HoldLimit::WhileTaken, WITHIN).await;
+        assert!(matches!(held, Held::TooLong(receiver) if receiver == "receiver".into()));
+        assert!(ended.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_sender_is_held_as_long_as_its_receiver_takes_something() {
+        let (gate, ended) = closed_gate();
+        // Takes something in every round, until it has room; only a sender that many peers share does not wait for that.
+        let slow = task::spawn({
+            let gate = gate.clone();
+            async move {
+                for _ in 0..10 {
+                    gate.note_taken();
+                    time::sleep(WITHIN / 4).await;
+                }
+                gate.open();
+            }
+        });
+        assert!(matches!(hold_for(&gate, HoldLimit::WhileTaken, WITHIN).await, Held::Released));
+        assert!(!ended.is_cancelled() && !gate.is_closed());
+        slow.await.unwrap();
+        gate.close();
+        gate.note_taken();
+        assert!(matches!(hold_for(&gate, HoldLimit::Short, WITHIN).await, Held::Released));
+        assert!(ended.is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn a_program_that_waits_for_a_connection_learns_of_its_end() {
+        let (gate, ended) = closed_gate();
+        let waiting = Delivery::sent(None, &gate).flush_and_wait_for_connection();
+        tokio::pin!(waiting);
+        assert!(time::timeout(WITHIN, &mut waiting).await.is_err());
+        ended.cancel();
+        gate.open();
+        assert_eq!(waiting.await, Err(Undeliverable::Closed));
+        let (gate, ended) = closed_gate();
+        let waiting = Delivery::sent(None, &gate).flush_and_wait_for_connection();
+        gate.open();
+        assert_eq!(waiting.await, Ok(()));
+        assert!(!ended.is_cancelled());
     }
 }

@@ -48,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) carrier_address: Option<Address>,
     /// Set once a secure channel was made over it: larger frames are allowed then.
     pub(crate) authenticated: AtomicBool,
+    /// Set on a connection that many peers share, whose streams have flow control: it is not held for long for one of them.
+    pub(crate) flow_controlled: AtomicBool,
     /// Set on a connection by every frame in either direction, for whoever asks whether it is used.
     pub(crate) used: AtomicBool,
     /// Cancelled when nothing more will come from there.

@@ -8,6 +8,7 @@
 //! lock) and flushes after letting that go; a reader that forwards many frames flushes once. So the order on the
 //! wire is the order of the pushes, and small messages need no other task.
 
+use crate::address::Address;
 use crate::sync::{BackpressureGate, lock};
 use crate::undeliverable::Undeliverable;
 use postern_env::time::{self, Duration};
@@ -17,8 +18,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A connection that takes nothing for this long while something waits is closed: chosen, six times as long as a sender waits.
-pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection that takes nothing for this long while something waits is closed: chosen, longer than a hub holds a sender for a
+/// receiver that takes nothing (`HOLD_TIMEOUT`).
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// Queued bytes above which senders wait (backpressure): as large as one portal message.
 pub(crate) const BUDGET: usize = 256 * 1024;
 /// Queued bytes above which the connection is ended: a sender ignores backpressure.
@@ -58,11 +60,11 @@ struct State {
 pub(crate) struct Flush(Arc<Outbox>);
 
 impl Outbox {
-    pub(crate) fn new(socket: Arc<TcpStream>, ended: CancellationToken) -> Self {
+    pub(crate) fn new(socket: Arc<TcpStream>, address: Address, ended: CancellationToken) -> Self {
         Self {
             socket,
             state: Mutex::default(),
-            gate: Arc::default(),
+            gate: Arc::new(BackpressureGate::of_connection(address, ended.clone())),
             for_writer: Notify::new(),
             idle: Notify::new(),
             ended,
@@ -164,7 +166,10 @@ impl Outbox {
     async fn write_waiting(&self, mut batch: &[u8]) -> io::Result<()> {
         while !batch.is_empty() {
             match self.socket.try_write(batch) {
-                Ok(written) => batch = &batch[written..],
+                Ok(written) => {
+                    batch = &batch[written..];
+                    self.gate.note_taken();
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let writable = time::timeout(STALL_TIMEOUT, self.socket.writable()).await;
                     writable.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
@@ -251,7 +256,7 @@ mod tests {
     /// Frames of the one and the other size, in turn.
     async fn send_and_compare(sizes: [usize; 2]) {
         let (near, mut far) = pair().await;
-        let outbox = Arc::new(Outbox::new(near, CancellationToken::new()));
+        let outbox = Arc::new(Outbox::new(near, "near".into(), CancellationToken::new()));
         let writer = tokio::spawn({
             let outbox = outbox.clone();
             async move { outbox.run().await }
@@ -287,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_outbox_closes_its_gate_and_then_refuses() {
         let (near, _far) = pair().await;
-        let outbox = Arc::new(Outbox::new(near, CancellationToken::new()));
+        let outbox = Arc::new(Outbox::new(near, "near".into(), CancellationToken::new()));
         let frame = vec![0; 1024 * 1024];
         let refused = (0..64).find_map(|_| outbox.push(&[&frame]).err());
         assert_eq!(refused, Some(Undeliverable::Full));

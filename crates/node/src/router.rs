@@ -302,6 +302,7 @@ mod tests {
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::new(false),
+            flow_controlled: AtomicBool::default(),
             used: AtomicBool::default(),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),

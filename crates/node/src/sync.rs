@@ -1,8 +1,10 @@
 //! Locks that survive a panic, and the [`BackpressureGate`] that makes fast senders wait for slow receivers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::address::Address;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// Locks; a panic elsewhere does not spread, as no lock here is held over code that leaves a half-made state.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -24,9 +26,44 @@ pub(crate) struct BackpressureGate {
     /// One sender has waited too long: no other waits until the gate opens.
     given_up: AtomicBool,
     opened: Notify,
+    /// Counts how often something was taken from the queue, whether or not that opened the gate.
+    taken: AtomicU32,
+    connection: Option<GatedConnection>,
+}
+
+/// The connection whose queue a gate is before.
+struct GatedConnection {
+    address: Address,
+    ended: CancellationToken,
 }
 
 impl BackpressureGate {
+    /// The gate before a connection's queue: giving up ends the connection, so that everything on it ends instead of missing a
+    /// part.
+    pub(crate) fn of_connection(address: Address, ended: CancellationToken) -> Self {
+        Self { connection: Some(GatedConnection { address, ended }), ..Self::default() }
+    }
+
+    /// The address of the connection, if it is one.
+    pub(crate) fn connection(&self) -> Option<&Address> {
+        self.connection.as_ref().map(|connection| &connection.address)
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.ended.is_cancelled())
+    }
+
+    /// Says that something was taken from the queue.
+    pub(crate) fn note_taken(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often something was taken; wraps around.
+    pub(crate) fn taken(&self) -> u32 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -44,6 +81,9 @@ impl BackpressureGate {
 
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Release);
+        if let Some(connection) = &self.connection {
+            connection.ended.cancel();
+        }
     }
 
     /// Whether it is closed and has been for longer than anybody should wait.

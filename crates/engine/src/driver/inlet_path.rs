@@ -44,12 +44,12 @@ impl InletPath {
     pub(super) async fn open(dialer: &Dialer, spec: &InletSpec, index: usize) -> Option<Self> {
         let context = &dialer.context;
         let (session, is_shared, onward) = match spec.addresses.get(index)? {
-            PeerAddress::Direct { address } => (context.shared_session(address), true, route![LISTENER]),
+            PeerAddress::Direct { address } => (context.shared_session(spec.owner, address), true, route![LISTENER]),
             PeerAddress::Hub { address, relay } => {
                 let onward = route![relay.as_str(), LISTENER];
                 match dialer.hubs.session(address).await {
                     Some(session) => (session, false, onward),
-                    None => (context.shared_session(address), true, onward),
+                    None => (context.shared_session(spec.owner, address), true, onward),
                 }
             }
         };

@@ -48,7 +48,7 @@ pub(super) struct Inner {
     events: mpsc::Sender<TaskEvent>,
     tasks: TaskTracker,
     retry: Notify,
-    sessions: Mutex<HashMap<String, Weak<HubSession>>>,
+    sessions: Mutex<HashMap<(Identifier, String), Weak<HubSession>>>,
     reported: Mutex<HashMap<Identifier, ChangeHash>>,
 }
 
@@ -169,15 +169,17 @@ impl NodeContext {
         self.emit(Event::PostalRefused(peer)).await;
     }
 
-    /// A session with a node that is none of our hubs, shared by all who need it; it ends with the last of them.
-    pub(super) fn shared_session(&self, address: &str) -> Arc<HubSession> {
+    /// A session with a node that is none of our hubs, shared by all portals of one owner; it ends with the last of them. Each
+    /// owner has one of its own: a hub holds the connection for an owner that takes nothing.
+    pub(super) fn shared_session(&self, owner: Identifier, address: &str) -> Arc<HubSession> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.strong_count() > 0);
-        if let Some(session) = sessions.get(address).and_then(Weak::upgrade) {
+        let key = (owner, address.to_owned());
+        if let Some(session) = sessions.get(&key).and_then(Weak::upgrade) {
             return session;
         }
         let session = Arc::new(self.node.keep_connected(address, None));
-        sessions.insert(address.to_owned(), Arc::downgrade(&session));
+        sessions.insert(key, Arc::downgrade(&session));
         session
     }
 

@@ -20,6 +20,7 @@ use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
 use postern_env::time::{self, Duration};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
@@ -166,6 +167,8 @@ impl RelayTable {
             route: Route::from(&connection.sender),
             through: connection,
         };
+        // Only Postern's nodes know this service; they share the connection with everybody who uses the relay.
+        registration.through.flow_controlled.store(true, Ordering::Relaxed);
         let answer = match self.place(alias, registration, source) {
             Ok(name) => RegistrationReply::Registered(name),
             Err(Undeliverable::Denied) => RegistrationReply::Taken,

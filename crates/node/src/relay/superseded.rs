@@ -62,6 +62,7 @@ mod tests {
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::new(false),
+            flow_controlled: AtomicBool::default(),
             used: AtomicBool::default(),
             carrier: ended.clone(),
             ended,

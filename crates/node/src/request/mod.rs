@@ -112,7 +112,8 @@ impl<H: RequestHandler> Worker for RequestWorker<H> {
 
     async fn handle_message(&mut self, context: &mut Context, message: Routed<Request>) -> Result<(), WorkerError> {
         let response = self.0.handle(context, &message).await.to(message.body());
-        Ok(context.send(message.return_route().clone(), response).await?)
+        // Who does not take the answers must not hold up the next.
+        Ok(context.send_at_once(message.return_route().clone(), response)?)
     }
 }
 

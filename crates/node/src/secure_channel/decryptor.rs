@@ -184,6 +184,7 @@ mod tests {
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::new(true),
+            flow_controlled: AtomicBool::default(),
             used: AtomicBool::default(),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),

@@ -176,7 +176,10 @@ impl HubLoop {
         };
         let relay = match (&self.relay, &channel) {
             (None, _) => None,
-            (Some(name), Some(channel)) => Some(relay::register_owned(&self.core, channel, name).await?),
+            (Some(name), Some(channel)) => {
+                connection.set_flow_controlled();
+                Some(relay::register_owned(&self.core, channel, name).await?)
+            }
             (Some(name), None) => {
                 let through = Route::from(&connection);
                 Some(relay::register(&self.core, through, Some(name), self.bearer.clone()).await?)

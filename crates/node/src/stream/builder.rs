@@ -230,6 +230,7 @@ fn source_of_stream(core: &Arc<Core>, producer: &Address) -> Arc<Source> {
         peer: None,
         carrier_address: None,
         authenticated: AtomicBool::new(true),
+        flow_controlled: AtomicBool::default(),
         used: AtomicBool::default(),
         // Not that of a connection to the hub: a channel through the stream outlives those.
         carrier: ended.clone(),

@@ -4,7 +4,7 @@ use super::error::TcpError;
 use super::reader::{FrameBuffer, try_read};
 use crate::address::Address;
 use crate::core::Core;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId, Source};
 use crate::outbox::Outbox;
@@ -69,6 +69,11 @@ impl TcpConnection {
     pub fn close(&self) {
         self.0.source.ended.cancel();
     }
+
+    /// Says that many peers share it, and that their streams have flow control.
+    pub(crate) fn set_flow_controlled(&self) {
+        self.0.source.flow_controlled.store(true, Ordering::Relaxed);
+    }
 }
 
 impl From<&TcpConnection> for Address {
@@ -117,7 +122,7 @@ impl Connection {
         let connection = Arc::new(Self {
             address: address.clone(),
             peer: socket.peer_addr()?,
-            outbox: Arc::new(Outbox::new(socket.clone(), ended.clone())),
+            outbox: Arc::new(Outbox::new(socket.clone(), address.clone(), ended.clone())),
             socket,
             source: Arc::new(Source {
                 origin: OriginId::fresh(),
@@ -126,6 +131,7 @@ impl Connection {
                 peer: None,
                 carrier_address: None,
                 authenticated: AtomicBool::new(false),
+                flow_controlled: AtomicBool::default(),
                 used: AtomicBool::default(),
                 carrier: ended.clone(),
                 probed: Arc::default(),
@@ -234,13 +240,33 @@ impl Connection {
             self.core.stats.bytes.add(frame.len() as u64);
             let delivered = match self.deliver_frame(frame) {
                 None => return ControlFlow::Break(io::Error::other("a frame is not a message")),
-                Some(Ok(delivery)) => delivery.wait_deferring_flush(&mut unflushed).await,
+                Some(Ok(delivery)) => delivery.wait_deferring_flush(&mut unflushed, self.hold_limit()).await,
                 Some(Err(reason)) => Err(reason),
             };
-            if let Err(reason) = delivered {
-                self.core.dropped(reason);
+            match delivered {
+                Ok(Held::Released) => {}
+                Ok(Held::TooLong(receiver)) => return ControlFlow::Break(self.held_too_long(&receiver)),
+                Err(reason) => self.core.dropped(reason),
             }
         }
+    }
+
+    fn hold_limit(&self) -> HoldLimit {
+        match self.source.flow_controlled.load(Ordering::Relaxed) {
+            true => HoldLimit::Short,
+            false => HoldLimit::WhileTaken,
+        }
+    }
+
+    fn held_too_long(&self, receiver: &Address) -> io::Error {
+        let [sender, receiver] =
+            [&self.address, receiver].map(|address| address.to_string().chars().take(8).collect::<String>());
+        let seconds = HOLD_TIMEOUT.as_secs();
+        tracing::warn!(
+            %sender, %receiver, seconds,
+            "a pair was ended: the receiver took nothing while the sender was held for it; both may connect again"
+        );
+        io::Error::other("it was held too long for a receiver that took nothing")
     }
 
     /// Delivers one frame; nothing if it is none.

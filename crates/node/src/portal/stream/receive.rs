@@ -29,6 +29,7 @@ impl Stream {
                 Ok(written) => {
                     inner.pending.take(written);
                     inner.written += written as u64;
+                    self.gate.note_taken();
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => return end(&mut inner, EndReason::Reset),

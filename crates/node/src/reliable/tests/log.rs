@@ -124,6 +124,7 @@ impl Side {
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::new(true),
+            flow_controlled: AtomicBool::default(),
             used: AtomicBool::default(),
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
