@@ -179,6 +179,16 @@ impl Process {
         self.signal(Signal::INT);
     }
 
+    /// Stops it where it is (SIGSTOP), until [`resume`](Self::resume).
+    pub fn suspend(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn signal(&self, signal: Signal) {
         // The lock keeps it from being reaped in between, after which its id may be another's.
         let _child = locked(&self.child);

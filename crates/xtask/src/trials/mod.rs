@@ -18,6 +18,7 @@ mod figures;
 mod fresh;
 mod kafka;
 mod options;
+mod peers;
 mod random;
 mod repeat;
 mod reproducible;
@@ -36,6 +37,8 @@ const TRIALS: &[Trial] = &[
     Trial { name: "fresh", about: fresh::ABOUT, run: fresh::run },
     Trial { name: "reproducible", about: reproducible::ABOUT, run: reproducible::run },
     Trial { name: "kafka", about: kafka::ABOUT, run: kafka::run },
+    Trial { name: "session", about: peers::ABOUT_SESSION, run: peers::session },
+    Trial { name: "slow", about: peers::ABOUT_SLOW, run: peers::slow },
 ];
 
 /// `cargo xtask trials [NAME] [OPTIONS]`: runs one trial, or lists all.

@@ -7,6 +7,7 @@
 mod credential;
 mod envelope;
 mod node;
+mod session;
 mod workers;
 
 use node::Peer;

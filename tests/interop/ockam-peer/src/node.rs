@@ -18,6 +18,7 @@
 //! peer NAME                  peer VALUE               what the authority says about who is at its other end
 //! close                      close                    closes it, or without one any that others opened
 //! channels                   channels N               how many are open
+//! session ADDRESS ROUTE [RELAY]  session              keeps a channel of its own alive, and a relay through it
 //! reroute ADDRESS            reroute                  connects anew and goes on with the same channel
 //! guard NAME VALUE           guard                    an echoer at `guarded` for those with this attribute
 //! fact NAME KIND VALUE       fact                     `text`, `texts`, `integer`, `float` or `bool`
@@ -28,6 +29,8 @@
 //! ask WORKER [TEXT]          ask TEXT                 what it answers
 //! say WORKER [TEXT]          say                      the same without waiting; the answer is told as `answered TEXT`
 //! length N                   length N                 what the other end takes for the length of N bytes
+//! pour N                     pour                     N MiB to the other end's counter, in messages of 64 KiB; `poured N` when
+//!                                                     all are sent, and `counted N` there for every MiB that came
 //! patience SECONDS           patience                 how long answers and handshakes are waited for from here on
 //! request METHOD PATH [TEXT] request HEX              a request to a service of the kind that issues credentials
 //! understand HEX             understand METHOD PATH [TEXT]    what such a request asks
@@ -39,7 +42,8 @@
 
 use crate::credential::{Held, Presenting};
 use crate::envelope;
-use crate::workers::{Echoer, Length, Telling, WhoAmI};
+use crate::session::Session;
+use crate::workers::{Counter, Echoer, Length, Telling, WhoAmI};
 use ockam::abac::{Env, Expr, IncomingAbac, PolicyExpression, eval, expr};
 use ockam::access_control::{AllowAll, DenyAll};
 use ockam::flow_control::FlowControlId;
@@ -151,6 +155,7 @@ impl Peer {
             ("refresh", [hex]) => self.refresh(hex).await,
             ("listener", [name]) => self.listener(name).map(done),
             ("channel", [route]) => self.open(route).await,
+            ("session", [address, route, relay @ ..]) => self.session(address, route, relay.first()).await.map(done),
             ("peer", [name]) => self.peer(name).await,
             ("close", []) => self.close().map(done),
             ("request", [method, path, text @ ..]) => envelope::request(method, path, text.first().copied()),
@@ -174,6 +179,7 @@ impl Peer {
             ("say", [worker, text @ ..]) => self.say(worker, text.join(" ")).map(done),
             ("echo", [count]) => self.echo(count.parse().map_err(wrong)?).await,
             ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
+            ("pour", [mebibytes]) => self.pour(mebibytes.parse().map_err(wrong)?).map(done),
             ("length", [count]) => self.ask("length", vec![7u8; count.parse().map_err(wrong)?]).await,
             _ => Err(wrong("no such command")),
         }
@@ -300,8 +306,9 @@ impl Peer {
             self.node.start_worker("echoer", Echoer)?;
             self.node.start_worker("length", Length)?;
             self.node.start_worker("whoami", WhoAmI)?;
+            self.node.start_worker("counter", Counter::default())?;
         }
-        for worker in ["echoer", "length", "whoami"] {
+        for worker in ["echoer", "length", "whoami", "counter"] {
             self.node.flow_controls().add_consumer(&worker.into(), flow);
         }
         self.listeners.push(flow.clone());
@@ -324,6 +331,19 @@ impl Peer {
         let peer = channel.their_identifier().to_string();
         self.channel = Some(channel);
         Ok(peer)
+    }
+
+    async fn session(&self, address: &str, route: &str, relay: Option<&&str>) -> Result<()> {
+        let session = Session {
+            context: self.detached()?,
+            channels: self.node.secure_channels(),
+            tcp: self.tcp.clone(),
+            me: self.me()?.clone(),
+            address: address.into(),
+            route: hops(route),
+            relay: relay.map(|name| (*name).into()),
+        };
+        session.start().await
     }
 
     fn channel(&self) -> Result<SecureChannel> {
@@ -441,6 +461,19 @@ impl Peer {
             if let Ok(answer) = answer.and_then(|answer| answer.into_body()) {
                 println!("answered {answer}");
             }
+        });
+        Ok(())
+    }
+
+    fn pour(&self, mebibytes: usize) -> Result<()> {
+        let (context, way) = (self.detached()?, self.behind("counter")?);
+        tokio::spawn(async move {
+            for _ in 0..mebibytes * 16 {
+                if let Err(error) = context.send(way.clone(), vec![7u8; 64 * 1024]).await {
+                    return println!("failed pour: {error}");
+                }
+            }
+            println!("poured {mebibytes}");
         });
         Ok(())
     }

@@ -49,6 +49,23 @@ impl Worker for WhoAmI {
     }
 }
 
+/// Counts the bytes that it gets, and tells every mebibyte as `counted NUMBER`.
+#[derive(Default)]
+pub(crate) struct Counter(usize);
+
+#[ockam::worker]
+impl Worker for Counter {
+    type Context = Context;
+    type Message = Vec<u8>;
+
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Vec<u8>>) -> Result<()> {
+        let before = self.0 >> 20;
+        self.0 += message.into_body()?.len();
+        (before + 1..=self.0 >> 20).for_each(|mebibyte| println!("counted {mebibyte}"));
+        Ok(())
+    }
+}
+
 /// Their policy engine, telling what it decides.
 #[derive(Debug)]
 pub(crate) struct Telling(pub(crate) IncomingAbac);

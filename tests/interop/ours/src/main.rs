@@ -143,6 +143,7 @@ impl Peer {
             ("say", [worker, text @ ..]) => self.say(worker, text.join(" ")).map(done),
             ("echo", [count]) => self.echo(count.parse()?).await,
             ("ask", [worker, text @ ..]) => self.ask(worker, text.join(" ")).await,
+            ("pour", [mebibytes]) => self.pour(mebibytes.parse()?).map(done),
             ("length", [count]) => self.ask("length", vec![7u8; count.parse()?]).await,
             ("holds", []) => {
                 let stats = self.node.stats();
@@ -246,8 +247,9 @@ impl Peer {
             self.node.start_worker("echoer", Echoer)?;
             self.node.start_worker("length", Length)?;
             self.node.start_worker("whoami", WhoAmI)?;
+            self.node.start_worker("counter", Counter::default())?;
         }
-        for worker in ["echoer", "length", "whoami"] {
+        for worker in ["echoer", "length", "whoami", "counter"] {
             self.node.expose(worker, &listener)?;
         }
         self.listeners.push(listener);
@@ -351,6 +353,19 @@ impl Peer {
         Ok(context.send_and_receive_within::<String>(patience, self.behind(worker)?, message).await?.into_body())
     }
 
+    fn pour(&self, mebibytes: usize) -> Result<()> {
+        let (mut context, way) = (self.node.context()?, self.behind("counter")?);
+        tokio::spawn(async move {
+            for _ in 0..mebibytes * 16 {
+                if let Err(error) = context.send(way.clone(), vec![7u8; 64 * 1024]).await {
+                    return println!("failed pour: {error}");
+                }
+            }
+            println!("poured {mebibytes}");
+        });
+        Ok(())
+    }
+
     fn say(&self, worker: &str, text: String) -> Result<()> {
         let (context, way, patience) = (self.node.context()?, self.behind(worker)?, self.options.timeout);
         tokio::spawn(async move {
@@ -405,6 +420,21 @@ impl Worker for WhoAmI {
     async fn handle_message(&mut self, context: &mut Context, message: Routed<Vec<u8>>) -> Result<(), WorkerError> {
         let peer = message.peer().map_or_else(|| "nobody".into(), ToString::to_string);
         Ok(context.send(message.return_route().clone(), peer).await?)
+    }
+}
+
+/// Counts the bytes that it gets, and tells every mebibyte as `counted NUMBER`.
+#[derive(Default)]
+struct Counter(usize);
+
+impl Worker for Counter {
+    type Message = Vec<u8>;
+
+    async fn handle_message(&mut self, _: &mut Context, message: Routed<Vec<u8>>) -> Result<(), WorkerError> {
+        let before = self.0 >> 20;
+        self.0 += message.body().len();
+        (before + 1..=self.0 >> 20).for_each(|mebibyte| println!("counted {mebibyte}"));
+        Ok(())
     }
 }
 

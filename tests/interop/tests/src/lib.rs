@@ -17,7 +17,7 @@ pub use portal::{Making, Portal, WAYS};
 use postern_testkit::Process;
 use std::fmt;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long anything may take that does not move much data, on a machine busy with something else.
 pub const TIMEOUT: Duration = postern_testkit::TIMEOUT;
@@ -27,6 +27,14 @@ pub const LONG: Duration = Duration::from_secs(900);
 const PATIENCE: u64 = 45;
 /// How long they wait for one that should not.
 const IMPATIENCE: u64 = 3;
+
+/// Lets time pass that a scenario consists of. Results are never waited for like this.
+pub fn lasts(duration: Duration) {
+    let begun = Instant::now();
+    while let Some(rest) = duration.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero()) {
+        std::thread::park_timeout(rest);
+    }
+}
 
 /// On which crate a node stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,9 +172,22 @@ impl Peer {
     /// Waits for something it tells by itself, and gives what follows the word.
     #[track_caller]
     pub fn tells(&self, word: &str) -> String {
+        self.tells_within(word, TIMEOUT)
+    }
+
+    /// The same with another time.
+    #[track_caller]
+    pub fn tells_within(&self, word: &str, timeout: Duration) -> String {
         let start = format!("{word} ");
-        let line = self.process.wait_for_line(|line| line.starts_with(&start), TIMEOUT);
+        let line = self.process.wait_for_line(|line| line.starts_with(&start), timeout);
         line[start.len()..].to_owned()
+    }
+
+    /// Stops the program for a while, as a machine that sleeps does.
+    pub fn stand_still(&self, duration: Duration) {
+        self.process.suspend();
+        lasts(duration);
+        self.process.resume();
     }
 
     /// Whether it has told something by itself that begins with the word.

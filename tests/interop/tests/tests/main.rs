@@ -11,3 +11,4 @@ mod policies;
 mod portals;
 mod programs;
 mod relays;
+mod slow;

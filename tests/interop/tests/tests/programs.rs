@@ -81,3 +81,39 @@ fn postern_inlet_reaches_a_real_outlet() {
     echoes(inlet.address());
     assert_eq!(service.accepted(), 1);
 }
+
+/// What the hub says it has of something now.
+#[track_caller]
+fn count(hub: &Hub, metric: &str) -> String {
+    let (_, metrics) = hub.status("/metrics").expect("it answers");
+    let name = format!("postern_hub_{metric} ");
+    metrics.lines().find_map(|line| line.strip_prefix(&name)).expect("it counts them").to_owned()
+}
+
+/// For how many pings a session must stay as it is; the command line replaces one after three that it misses. 50 s, or as many
+/// seconds as `SESSION_SECONDS` says (`cargo xtask trials session`).
+fn pings() -> u32 {
+    let seconds = std::env::var("SESSION_SECONDS").ok().and_then(|seconds| seconds.parse::<u32>().ok());
+    seconds.unwrap_or(50) / 10 + 1
+}
+
+#[test]
+fn sessions_of_the_command_line_are_never_replaced() {
+    let (hub, service) = (Hub::start(), Service::echo());
+    let outlet = Outlet::start(service.address(), hub.address());
+    let (friend, _) = Peer::with_identity(Real);
+    friend.tell(&format!("session {} {}/api", hub.address(), outlet.relay()));
+    let (owner, _) = Peer::with_identity(Real);
+    owner.tell(&format!("session {} api owner", hub.address()));
+    // The outlet, the friend and the owner; the owner's channel; the relays of outlet and owner.
+    for (metric, wanted) in [("connections", "3"), ("channels", "1"), ("relays", "2")] {
+        postern_testkit::eventually(metric, interop::TIMEOUT, || (count(&hub, metric) == wanted).then_some(()));
+    }
+    for ping in 1..=pings() {
+        for peer in [&friend, &owner] {
+            assert_eq!(peer.tells("ponged"), ping.to_string());
+            assert!(!peer.has_told("replaced"), "{}", if std::ptr::eq(peer, &friend) { "friend" } else { "owner" });
+        }
+        assert_eq!([count(&hub, "connections"), count(&hub, "channels"), count(&hub, "relays")], ["3", "1", "2"]);
+    }
+}
