@@ -108,6 +108,8 @@ fn look_up(times: u32) {
         peer: None,
         carrier_address: None,
         authenticated: AtomicBool::new(true),
+        flow_controlled: AtomicBool::default(),
+        used: AtomicBool::default(),
         ended: CancellationToken::new(),
         carrier: CancellationToken::new(),
         probed: Arc::default(),

@@ -61,3 +61,25 @@ pub(crate) struct Source {
     /// How long the handshake of a channel took, there and back. Nothing is known of connections.
     pub(crate) round_trip: Duration,
 }
+
+#[cfg(test)]
+impl Source {
+    /// A connection that is open.
+    pub(crate) fn of_connection(sender: Address, listener: Option<OriginId>) -> Self {
+        let ended = CancellationToken::new();
+        Self {
+            origin: OriginId::fresh(),
+            listener,
+            sender,
+            peer: None,
+            carrier_address: None,
+            authenticated: AtomicBool::default(),
+            flow_controlled: AtomicBool::default(),
+            used: AtomicBool::default(),
+            carrier: ended.clone(),
+            ended,
+            probed: Arc::default(),
+            round_trip: Duration::ZERO,
+        }
+    }
+}

@@ -290,25 +290,9 @@ mod tests {
     use super::*;
     use crate::route;
     use crate::route::{Route, RouteRef};
-    use std::sync::atomic::AtomicBool;
-    use std::time::Duration;
-    use tokio_util::sync::CancellationToken;
 
     fn source(origin: OriginId, listener: Option<OriginId>) -> Arc<Source> {
-        Arc::new(Source {
-            origin,
-            listener,
-            sender: "sender".into(),
-            peer: None,
-            carrier_address: None,
-            authenticated: AtomicBool::new(false),
-            flow_controlled: AtomicBool::default(),
-            used: AtomicBool::default(),
-            ended: CancellationToken::new(),
-            carrier: CancellationToken::new(),
-            probed: Arc::default(),
-            round_trip: Duration::ZERO,
-        })
+        Arc::new(Source { origin, ..Source::of_connection("sender".into(), listener) })
     }
 
     fn send(router: &Router, to: &Route, source: Option<&Arc<Source>>) -> Result<(), Undeliverable> {

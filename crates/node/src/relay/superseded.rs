@@ -37,8 +37,6 @@ mod tests {
     use crate::undeliverable::Undeliverable;
     use crate::vault::MemoryVault;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
-    use tokio_util::sync::CancellationToken;
 
     /// A connection that takes everything.
     struct Connection(Arc<Source>);
@@ -54,21 +52,7 @@ mod tests {
     }
 
     fn connect(core: &Arc<Core>, listener: OriginId, name: &'static str) -> Arc<Source> {
-        let ended = CancellationToken::new();
-        let source = Arc::new(Source {
-            origin: OriginId::fresh(),
-            listener: Some(listener),
-            sender: name.into(),
-            peer: None,
-            carrier_address: None,
-            authenticated: AtomicBool::new(false),
-            flow_controlled: AtomicBool::default(),
-            used: AtomicBool::default(),
-            carrier: ended.clone(),
-            ended,
-            probed: Arc::default(),
-            round_trip: Duration::ZERO,
-        });
+        let source = Arc::new(Source::of_connection(name.into(), Some(listener)));
         core.router.add_endpoint(name.into(), Arc::new(Connection(source.clone()))).unwrap();
         source
     }
