@@ -11,6 +11,7 @@
 //! | `aead` | AES-256-GCM; AES-256-GCM-SIV for what is stored |
 //! | `hash` | SHA-256; HKDF over it |
 //! | `kem` | ML-KEM-768 |
+//! | `mac` | HMAC-SHA-256 |
 //! | `noise` | these primitives for the Noise state machine |
 //!
 //! # Example
@@ -39,6 +40,7 @@ mod aead;
 mod hash;
 mod kem;
 mod keys;
+mod mac;
 mod noise;
 mod signing;
 mod x25519;
@@ -49,6 +51,7 @@ pub(crate) use kem::{
     CIPHERTEXT_LEN, ENCAPSULATION_KEY_LEN, EncapsulationKey, KemCiphertext, KemKeyPair, KemSecret, encapsulate,
 };
 pub use keys::{KeyKind, PublicKey, Signature};
+pub(crate) use mac::{MAC_LEN, MacKey};
 pub(crate) use noise::AwsLc;
 pub(crate) use signing::{CryptoError, SigningKey};
 pub(crate) use x25519::StaticKey;

@@ -1,7 +1,7 @@
 //! Connections of a [`Node`].
 
 use super::{Node, Result};
-use crate::tcp::{Connection, TcpConnection, TcpListener};
+use crate::tcp::{Connection, Target, TcpConnection, TcpListener};
 
 impl Node {
     /// Listens for connections from other nodes at `host:port`; port 0 takes a free one.
@@ -15,8 +15,9 @@ impl Node {
     /// Connects to another node at `host:port`.
     ///
     /// # Errors
-    /// [`TcpError::Connect`](crate::tcp::TcpError::Connect) and [`TcpError::Timeout`](crate::tcp::TcpError::Timeout).
-    pub async fn tcp_connect(&self, address: impl AsRef<str>) -> Result<TcpConnection> {
-        Ok(Connection::connect(&self.core, address.as_ref(), None).await?)
+    /// [`TcpError::Connect`](crate::tcp::TcpError::Connect), [`TcpError::Timeout`](crate::tcp::TcpError::Timeout), and
+    /// with a filter [`TcpError::NotPermitted`](crate::tcp::TcpError::NotPermitted).
+    pub async fn tcp_connect(&self, target: impl Into<Target>) -> Result<TcpConnection> {
+        Ok(Connection::connect(&self.core, &target.into(), None).await?)
     }
 }

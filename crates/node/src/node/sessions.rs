@@ -5,12 +5,13 @@ use crate::identity::Identity;
 use crate::route::Route;
 use crate::secure_channel::{ChannelKey, SecureChannelOptions};
 use crate::session::{self, ChannelSession, HubOptions, HubSession, MailboxSession};
+use crate::tcp::Target;
 use std::sync::Arc;
 
 impl Node {
     /// Keeps a connection to the hub at `host:port`, and a relay of that name there. The hub may be any that speaks the
     /// protocol of `ockam`; the relay belongs to whoever can read this connection.
-    pub fn keep_connected(&self, hub: impl Into<String>, relay: Option<String>) -> HubSession {
+    pub fn keep_connected(&self, hub: impl Into<Target>, relay: Option<String>) -> HubSession {
         session::keep_hub(self.core(), hub.into(), relay, None)
     }
 
@@ -22,7 +23,7 @@ impl Node {
     pub async fn keep_connected_as(
         &self,
         identity: &Identity,
-        hub: impl Into<String>,
+        hub: impl Into<Target>,
         options: HubOptions,
     ) -> Result<HubSession> {
         let key = Arc::new(ChannelKey::create(identity, Vec::new()).await?);

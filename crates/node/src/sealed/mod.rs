@@ -48,7 +48,7 @@ mod self_sealed;
 
 pub use crate::identity::{POSTAL_ADDRESS_SIZE_MAX, PostalAddress, VerifiedPostalAddress};
 pub use postal_key::PostalKey;
-pub use self_sealed::SelfSealingKey;
+pub use self_sealed::{SelfMacKey, SelfSealingKey};
 
 use crate::crypto::{AwsLc, KEY_LEN, TAG_LEN};
 use crate::identity::{Error as IdentityError, Identifier, KnownIdentities, Timestamp};

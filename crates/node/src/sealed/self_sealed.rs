@@ -1,19 +1,22 @@
-//! What an identity seals for itself: secrets that rest outside the store that holds its keys.
+//! What an identity seals or authenticates for itself: what rests outside the store that holds its keys.
 //!
 //! ```text
 //! postal secret ─ HKDF-SHA256(purpose) ─► SelfSealingKey ─ AES-256-GCM ─► nonce ‖ ciphertext ‖ tag
+//!               └ HKDF-SHA256(purpose) ─► SelfMacKey ───── HMAC-SHA-256 ─► tag
 //! ```
 //!
 //! The key is the same for the same purpose for as long as the postal key is: over restarts and changes of the signing key.
 
 use super::{PostalKey, SealedError};
-use crate::crypto::{OpenError, RandomError, RandomNonceKey};
+use crate::crypto::{MAC_LEN, MacKey, OpenError, RandomError, RandomNonceKey};
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Salt of the derivation, so that no other use of the postal secret has the same.
 const DOMAIN: &[u8] = b"pst-own-key\x01";
+/// The same of keys that authenticate, so that a purpose never has both kinds.
+const MAC_DOMAIN: &[u8] = b"pst-own-mac\x01";
 
 /// A key of one identity for one purpose. Nonces are random: it is for thousands of secrets, not for a stream.
 #[derive(Clone)]
@@ -46,7 +49,38 @@ impl fmt::Debug for SelfSealingKey {
     }
 }
 
+/// A key of one identity for one purpose, with which it later recognises what it has written itself.
+#[derive(Clone)]
+pub struct SelfMacKey(Arc<MacKey>);
+
+impl SelfMacKey {
+    /// The tag of a message, which is given in parts: HMAC-SHA-256, 32 bytes. Parts are simply joined.
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; MAC_LEN] {
+        self.0.tag(parts)
+    }
+
+    /// Whether a tag is that of a message, in constant time.
+    pub fn verifies(&self, parts: &[&[u8]], tag: &[u8]) -> bool {
+        self.0.verifies(parts, tag)
+    }
+}
+
+impl fmt::Debug for SelfMacKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SelfMacKey")
+    }
+}
+
 impl PostalKey {
+    /// The identity's own key for authenticating what it writes for a purpose.
+    ///
+    /// # Errors
+    /// [`SealedError::NoRandomness`]: the cryptography is not available.
+    pub fn self_mac_key(&self, purpose: &[u8]) -> Result<SelfMacKey, SealedError> {
+        let key = MacKey::derive(self.secret().secret(), MAC_DOMAIN, purpose)?;
+        Ok(SelfMacKey(Arc::new(key)))
+    }
+
     /// The identity's own key for a purpose.
     ///
     /// # Errors

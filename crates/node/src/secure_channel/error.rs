@@ -13,6 +13,9 @@ pub enum ChannelError {
     /// The peer did not answer, or is not there.
     #[error("no answer from the other side within {} seconds: is it running, and is the route right?", .0.as_secs())]
     Timeout(Duration),
+    /// The other side answers other requests over the same connection, but no handshake: it has no identity.
+    #[error("the other side answers, but takes no secure channel")]
+    NotOffered,
     /// The first hop of the route could not be reached.
     #[error("cannot reach the other side: {0}")]
     Unreachable(#[from] Undeliverable),

@@ -10,7 +10,7 @@ use super::options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::Delivery;
-use crate::identity::{Identity, IdentityProof, Timestamp};
+use crate::identity::{Identifier, Identity, IdentityProof, Timestamp};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId};
 use crate::route::Route;
@@ -46,6 +46,12 @@ impl SecureChannelListener {
     pub fn close(&self) {
         self.0.closed.cancel();
         self.0.core.router.remove(&self.0.address);
+    }
+
+    /// Closes the channels that an identity has opened. It may open others.
+    pub fn close_channels_with(&self, peer: &Identifier) {
+        let channels: Vec<Arc<Channel>> = lock(&self.0.held).channels.iter().filter_map(Weak::upgrade).collect();
+        channels.iter().filter(|channel| channel.peer().identifier == *peer).for_each(|channel| channel.close());
     }
 }
 

@@ -9,8 +9,8 @@ use crate::identity::{Identifier, TrustPolicy};
 use crate::origin::{Origin, OriginId};
 use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
-use crate::secure_channel::{ChannelKey, SecureChannel, SecureChannelOptions, open_with};
-use crate::tcp::{Connection, TcpConnection};
+use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChannelOptions, open_with};
+use crate::tcp::{Connection, Target, TcpConnection};
 use postern_env::random;
 use postern_env::time::{self, Duration};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Drop for HubSession {
 }
 
 /// Keeps a connection to a hub.
-pub(crate) fn keep(core: &Arc<Core>, hub: String, relay: Option<String>, identity: Option<HubIdentity>) -> HubSession {
+pub(crate) fn keep(core: &Arc<Core>, hub: Target, relay: Option<String>, identity: Option<HubIdentity>) -> HubSession {
     let (report, state) = watch::channel(State::Connecting);
     let core = core.clone();
     let session = HubSession { origin: OriginId::fresh(), state, stop: core.stopping.child_token(), core };
@@ -131,7 +131,7 @@ pub(crate) type HubIdentity = (Arc<ChannelKey>, Arc<SecureChannelOptions>);
 
 struct HubLoop {
     core: Arc<Core>,
-    hub: String,
+    hub: Target,
     relay: Option<String>,
     identity: Option<HubIdentity>,
     bearer: Address,
@@ -171,7 +171,11 @@ impl HubLoop {
             None => None,
             Some((key, trust)) => {
                 let route = Route::from(&connection).then(HUB_LISTENER);
-                Some(open_with(&self.core, key.clone(), route, trust.clone()).await?)
+                match open_with(&self.core, key.clone(), route, trust.clone()).await {
+                    Ok(channel) => Some(channel),
+                    Err(error @ ChannelError::Timeout(_)) => return Err(self.why_unanswered(&connection, error).await),
+                    Err(error) => return Err(error.into()),
+                }
             }
         };
         let relay = match (&self.relay, &channel) {
@@ -186,6 +190,18 @@ impl HubLoop {
             }
         };
         Ok((held, HubUp { connection, relay, channel }))
+    }
+
+    /// Why a handshake over a connection was not answered: the hub has no identity, or nothing passes.
+    ///
+    /// A hub without an identity drops the handshake and says nothing (`docs/wire.md` §2.1), as a network does that loses
+    /// packets. The two are told apart by a request that every hub answers, sent over the same connection: TCP has then
+    /// delivered the handshake before it. A relay without a name is asked for, which ends with the connection.
+    async fn why_unanswered(&self, connection: &TcpConnection, error: ChannelError) -> SessionError {
+        match relay::register(&self.core, Route::from(connection), None, Address::random()).await {
+            Ok(_) => ChannelError::NotOffered.into(),
+            Err(_) => error.into(),
+        }
     }
 }
 

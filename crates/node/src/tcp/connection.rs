@@ -2,6 +2,7 @@
 
 use super::error::TcpError;
 use super::reader::{FrameBuffer, try_read};
+use super::target::Target;
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit};
@@ -88,6 +89,20 @@ impl Origin for TcpConnection {
     }
 }
 
+/// Connects to the first address of a target that accepts; nothing if its filter accepts none of them.
+///
+/// With a filter the name is resolved once, and only what was filtered is connected to: a second answer of the resolver
+/// could be another one.
+async fn open_socket(target: &Target) -> io::Result<Option<TcpStream>> {
+    let Some(filter) = target.filter() else { return net::connect(target.address()).await.map(Some) };
+    let mut permitted = net::resolve(target.address()).await?;
+    permitted.retain(|address| filter(*address));
+    if permitted.is_empty() {
+        return Ok(None);
+    }
+    net::connect(permitted.as_slice()).await.map(Some)
+}
+
 pub(crate) struct Connection {
     address: Address,
     peer: SocketAddr,
@@ -98,19 +113,22 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to `host:port`, trying every address the name resolves to. What is exposed to `session` is reached
-    /// over the connection.
+    /// Connects to a target, trying every address that its name resolves to and its filter accepts. What is exposed to
+    /// `session` is reached over the connection.
     pub(crate) async fn connect(
         core: &Arc<Core>,
-        address: &str,
+        target: &Target,
         session: Option<OriginId>,
     ) -> Result<TcpConnection, TcpError> {
-        let connected = time::timeout(CONNECT_TIMEOUT, net::connect(address)).await;
+        let address = target.address();
+        let connected = time::timeout(CONNECT_TIMEOUT, open_socket(target)).await;
         let socket = connected
             .map_err(|_| TcpError::Timeout { address: address.to_owned() })?
-            .and_then(|socket| Self::start(core, socket, session))
+            .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?
+            .ok_or_else(|| TcpError::NotPermitted { address: address.to_owned() })?;
+        let connection = Self::start(core, socket, session)
             .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?;
-        Ok(TcpConnection(socket))
+        Ok(TcpConnection(connection))
     }
 
     /// Starts the tasks of a connected socket.

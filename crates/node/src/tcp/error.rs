@@ -21,6 +21,12 @@ pub enum TcpError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// None of the addresses that the name resolves to passes the [`AddressFilter`](super::AddressFilter).
+    #[error("{address} is not connected to: its addresses are not permitted")]
+    NotPermitted {
+        /// As it was given.
+        address: String,
+    },
     /// No answer within [`CONNECT_TIMEOUT`].
     #[error("no answer from {address} within {} seconds: is it running, and reachable from here?", CONNECT_TIMEOUT.as_secs())]
     Timeout {

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, TcpConnection};
 use super::error::TcpError;
+use super::target::Target;
 use crate::address::Address;
 use crate::core::Core;
 use crate::route::Route;
@@ -50,7 +51,7 @@ async fn connection(core: &Arc<Core>, host_and_port: &str) -> Result<TcpConnecti
     if let Some(connection) = connections.get(host_and_port) {
         return Ok(connection);
     }
-    let connection = Connection::connect(core, host_and_port, None).await?;
+    let connection = Connection::connect(core, &Target::from(host_and_port), None).await?;
     connections.insert(host_and_port, &connection);
     Ok(connection)
 }

@@ -36,6 +36,7 @@ mod error;
 mod hop;
 mod listener;
 mod reader;
+mod target;
 
 pub(crate) use connection::Connection;
 pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
@@ -43,6 +44,7 @@ pub use error::TcpError;
 pub(crate) use hop::connect_hop;
 pub use listener::TcpListener;
 pub(crate) use reader::try_read;
+pub use target::{AddressFilter, Target};
 
 pub use crate::outbox::STALL_TIMEOUT;
 pub use crate::wire::frame::{MAX_FRAME, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED};
