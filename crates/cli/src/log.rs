@@ -20,6 +20,9 @@ pub(crate) struct LogArguments {
     /// How many of the newest entries to show.
     #[arg(long, short = 'n', value_name = "N", default_value_t = 50)]
     limit: u32,
+    /// Check the whole log: its hash chain, and whether entries are missing.
+    #[arg(long, conflicts_with = "export")]
+    verify: bool,
     /// Export all entries with their hashes, oldest first, one JSON object per line: to a file, or `-` for the standard output.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     export: Option<PathBuf>,
@@ -32,10 +35,14 @@ pub(crate) struct LogArguments {
 enum Event<'a> {
     Receipts { receipts: &'a [AuditEntry], intact: bool },
     Exported { receipts: usize, intact: bool },
+    Verified { intact: bool, entries: u64, authenticated: u64, problems: &'a [String], remarks: &'a [String] },
 }
 
 pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
     let engine = arguments.data_dir.connect().await?;
+    if arguments.verify {
+        return verify(&engine, output).await;
+    }
     let wanted = if arguments.export.is_some() { u32::MAX } else { arguments.limit };
     let (mut receipts, intact) = read(&engine, wanted).await?;
     let Some(path) = arguments.export else {
@@ -57,6 +64,26 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
     }
     if !intact {
         bail!("the log was tampered with: the hash chain is broken");
+    }
+    Ok(())
+}
+
+/// Checks the whole log.
+async fn verify(engine: &EngineClient, output: Output) -> Result<()> {
+    let answer = engine.request(Request::VerifyLog).await?;
+    let Answer::LogVerified { intact, entries, authenticated, problems, remarks } = answer else {
+        bail!(unexpected_answer())
+    };
+    let mut text = match intact {
+        true => format!("✓ The log is intact: {entries} entries, {authenticated} of them authenticated.\n"),
+        false => String::new(),
+    };
+    problems.iter().for_each(|problem| text.push_str(&format!("✗ {}\n", escaped(problem))));
+    remarks.iter().for_each(|remark| text.push_str(&format!("! {}\n", escaped(remark))));
+    let event = Event::Verified { intact, entries, authenticated, problems: &problems, remarks: &remarks };
+    output.print(&event, text.trim_end());
+    if !intact {
+        bail!("the log was tampered with");
     }
     Ok(())
 }
@@ -104,10 +131,11 @@ fn sentence(deed: &AuditEvent) -> String {
         AuditEvent::Grant { service, name, what, .. } => {
             format!("access of {} to {}: {what}", sanitized(name), sanitized(service))
         }
-        AuditEvent::Connection { service, name, up_bytes, down_bytes, lasted_ms, ended, .. } => {
+        AuditEvent::Connection { service, name, up_bytes, down_bytes, lasted_ms, ended, count, .. } => {
+            let times = if *count == 1 { String::new() } else { format!(" {count} more times, together") };
             let ended = ended.as_ref().map_or_else(String::new, |why| format!("; ended: {}", escaped(why)));
             format!(
-                "{} used {} for {}: {} in, {} out{ended}",
+                "{} used {}{times} for {}: {} in, {} out{ended}",
                 sanitized(name),
                 sanitized(service),
                 time_format::elapsed(*lasted_ms),
@@ -115,18 +143,26 @@ fn sentence(deed: &AuditEvent) -> String {
                 byte_size(*down_bytes),
             )
         }
-        AuditEvent::Refused { service, person, name, code } => {
+        AuditEvent::Refused { count, person: None, service: None, code, .. } if *count > 1 => {
+            format!("{count} more refusals in that hour, the last: {}", crate::failure::name(*code))
+        }
+        AuditEvent::Refused { service, person, name, code, count } => {
             let who = match (name, person) {
                 (Some(name), _) => sanitized(name),
                 (None, Some(person)) => person.to_string().get(..9).unwrap_or_default().to_owned(),
                 (None, None) => "somebody".into(),
             };
             let service = service.as_ref().map_or_else(String::new, |service| format!(" at {}", sanitized(service)));
-            format!("{who} was refused{service}: {}", crate::failure::name(*code))
+            let times = if *count == 1 { String::new() } else { format!(" {count} times") };
+            format!("{who} was refused{times}{service}: {}", crate::failure::name(*code))
         }
         AuditEvent::Portal { portal, owner, what } => {
             format!("portal {} by {}: {what}", sanitized(portal), sanitized(owner))
         }
         AuditEvent::Contact { name, what, .. } => format!("contact {}: {what}", sanitized(name)),
+        AuditEvent::Log { what, first, last } => match (first, last) {
+            (Some(first), Some(last)) if first <= last => format!("log: {what}, entries {first} to {last}"),
+            _ => format!("log: {what}"),
+        },
     }
 }

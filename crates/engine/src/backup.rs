@@ -9,11 +9,11 @@
 //! Whoever has the file and its passphrase can act as this person. A backup never replaces a file, and is restored only to a
 //! directory that is empty or does not exist.
 
-use crate::api::{Code, Fault, Secret};
+use crate::api::{Code, Fault, Secret, UnixMillis};
 use crate::identity::{IdentityStore, KeychainChoice, RECORD_FILE};
 use crate::keys::{Keychain, KeychainError, Passphrase};
 use crate::lock::DirectoryLock;
-use crate::store::{FILE, Store};
+use crate::store::{self, FILE, LOG_KEY, Store};
 use age::{DecryptError, Decryptor, Encryptor, scrypt};
 use minicbor::{Decoder, Encoder};
 use postern_env::{fs, task};
@@ -121,8 +121,21 @@ pub async fn restore(
         };
         written().map_err(|error| storage(&path, error))?;
     }
-    identity_store.load().await?;
+    if let Some(identity) = identity_store.load().await? {
+        anchor_log(data_dir, &identity, &identity_store).await?;
+    }
     Ok(())
+}
+
+/// Says how far the restored audit log reaches; the engine writes an entry about it at its first start.
+async fn anchor_log(data_dir: &Path, identity: &Identity, identity_store: &IdentityStore) -> Result<(), Fault> {
+    let failed =
+        |error: String| Fault::new(Code::KeychainFailed, format!("The restored keys cannot be used: {error}."));
+    let postal = PostalKey::open(identity, identity_store.keychain(), Timestamp::now()).await;
+    let key = postal.map_err(|error| failed(error.to_string()))?.self_mac_key(LOG_KEY);
+    let key = key.map_err(|error| failed(error.to_string()))?;
+    let (path, now) = (data_dir.join(FILE), UnixMillis(postern_env::clock::unix_millis()));
+    store::anchor_restored(&path, &key, now).await.map_err(|error| error.fault(&path))
 }
 
 fn exists(path: &Path) -> Fault {

@@ -4,15 +4,21 @@
 
 use crate::api::{Fault, Finding, Severity, UnixMillis};
 use crate::identity::IdentityStore;
-use crate::store::audit_log;
+use crate::store::audit_log::Reader;
 use std::path::Path;
 
 /// A clock that shows an earlier time is wrong: this code was written then (October 2025).
 const EARLIEST: UnixMillis = UnixMillis(1_760_000_000_000);
 
 /// Examines keychain, database and clock.
-pub(crate) async fn examine(identity_store: &IdentityStore, database: &Path, now: UnixMillis) -> Vec<Finding> {
-    let mut findings = vec![keychain(identity_store).await, data(database).await];
+pub(crate) async fn examine(
+    identity_store: &IdentityStore,
+    database: &Path,
+    log: &Reader,
+    now: UnixMillis,
+) -> Vec<Finding> {
+    let mut findings = vec![keychain(identity_store).await];
+    findings.extend(data(database, log).await);
     if now < EARLIEST {
         findings.push(finding(
             Severity::Bad,
@@ -34,22 +40,17 @@ async fn keychain(identity_store: &IdentityStore) -> Finding {
     }
 }
 
-async fn data(database: &Path) -> Finding {
-    match audit_log::read(database, None, 1).await {
-        Ok((_, true)) => finding(
-            Severity::Good,
-            "data",
-            "The stored data can be read, and the hash chain of the log is intact.",
-            None,
-        ),
-        Ok((_, false)) => finding(
-            Severity::Warning,
-            "data",
-            "The log was changed by another program: its hash chain is broken.",
-            Some("Do not rely on its entries alone."),
-        ),
-        Err(error) => finding(Severity::Bad, "data", &error.fault(database).message, None),
+async fn data(database: &Path, log: &Reader) -> Vec<Finding> {
+    let found = match log.verify().await {
+        Ok(found) => found,
+        Err(error) => return vec![finding(Severity::Bad, "data", &error.fault(database).message, None)],
+    };
+    if found.is_intact() {
+        let sentence = "The stored data can be read, and the hash chain of the log is intact.";
+        return vec![finding(Severity::Good, "data", sentence, None)];
     }
+    let advice = Some("Do not rely on the log alone, and find out who can write to this computer's files.");
+    found.problems.iter().map(|problem| finding(Severity::Bad, "log", problem, advice)).collect()
 }
 
 fn finding(severity: Severity, subject: &str, message: &str, advice: Option<&str>) -> Finding {

@@ -144,6 +144,11 @@ impl IdentityStore {
         Ok(Self { directory: directory.to_owned(), keychain, persistent })
     }
 
+    /// Whether the keys outlive the process.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.persistent
+    }
+
     /// A vault over the keychain.
     pub fn vault(&self) -> Arc<dyn Vault> {
         Arc::new(SoftwareVault::new(self.keychain.clone()))

@@ -11,7 +11,8 @@
 //!
 //! From the lowest layer to the highest:
 //!
-//! * [`text_sanitizer`], [`confusable_names`], [`verification_words`]: untrusted names, and the words that two people compare.
+//! * [`text_sanitizer`], [`confusable_names`], [`verification_words`], the dial policy: untrusted names, the words that two people
+//!   compare, and which addresses are dialed.
 //! * [`api`]: what frontends see and request, in plain data, and the [`EngineApi`](api::EngineApi) trait.
 //! * [`peer`]: what two engines send each other; [`peer::ticket`]: an invitation as a link.
 //! * [`core`]: the state and every decision, without I/O.
@@ -26,6 +27,7 @@ pub mod backup;
 pub mod confusable_names;
 pub mod control;
 pub mod core;
+mod dial_policy;
 mod doctor;
 mod driver;
 mod engine;

@@ -1,6 +1,6 @@
 //! Ports of this machine.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Where free ports are searched: below Linux's ephemeral range (from 32,768), so that no outgoing connection takes one.
@@ -22,6 +22,20 @@ pub fn free_port() -> u16 {
         .map(|_| PORTS.start + begin.wrapping_mul(37).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % width)
         .find(|port| TcpListener::bind(loopback(*port)).is_ok())
         .expect("no free port in a thousand attempts")
+}
+
+/// The address of this machine in its network, at which others may reach it; nothing if it is in none.
+///
+/// Engines dial no loopback address that somebody else named, so direct paths are tested with this one. No packet is sent:
+/// connecting a UDP socket only asks the system for a route.
+#[must_use]
+pub fn network_ip() -> Option<IpAddr> {
+    // An address that is routed like any other of the Internet (RFC 5737 reserves it, so nobody has it).
+    const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(203, 0, 113, 1), 9);
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect(ANYWHERE).ok()?;
+    let ip = socket.local_addr().ok()?.ip();
+    (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
 }
 
 /// A port of 127.0.0.1 as an address.

@@ -53,14 +53,19 @@ export function describeEvent(deed: AuditEvent): AuditLine {
       return {
         icon: 'direct',
         tone: deed.ended ? 'bad' : 'plain',
-        pieces: [n(deed.name, 'An unknown person'), t(' used '), n(deed.service, 'a service')],
+        pieces: [n(deed.name, 'An unknown person'), t(' used '), n(deed.service, 'a service'), ...(deed.count ? [t(` ${deed.count} more times`)] : [])],
         detail: `${lasted(deed.lasted_ms)}, ↓ ${bytes(deed.down_bytes)} ↑ ${bytes(deed.up_bytes)}${deed.ended ? `, ended early: ${deed.ended}` : ''}`,
       };
     case 'refused':
       return {
         icon: 'block',
         tone: 'bad',
-        pieces: [n(deed.name, 'An unknown person'), t(' was denied access'), ...(deed.service ? [t(' to '), n(deed.service, '')] : [])],
+        pieces: [
+          n(deed.name, 'An unknown person'),
+          t(' was denied access'),
+          ...(deed.service ? [t(' to '), n(deed.service, '')] : []),
+          ...(deed.count ? [t(` ${deed.count} times`)] : []),
+        ],
         detail: REFUSED[deed.code] ?? deed.code,
       };
     case 'portal':
@@ -77,6 +82,31 @@ export function describeEvent(deed: AuditEvent): AuditLine {
         pieces: [deed.what === 'key-changed' ? t('The key of ') : t(''), n(deed.name, 'An unknown person'), t(` ${contactWord(deed.what)}`)],
         detail: '',
       };
+    case 'log':
+      return {
+        icon: 'activity',
+        tone: ['key-started', 'restored', 'unprotected'].includes(deed.what) ? 'plain' : 'bad',
+        pieces: [t(logText(deed.what, deed.first, deed.last))],
+        detail: '',
+      };
+  }
+}
+
+function logText(what: string, first: number | null, last: number | null): string {
+  const entries = first === null || last === null || last <= first ? `entry ${first ?? ''}` : `entries ${first} to ${last}`;
+  switch (what) {
+    case 'key-started':
+      return 'From here on, this log is protected by your key';
+    case 'restored':
+      return 'A backup was restored';
+    case 'unprotected':
+      return 'Postern was not stopped in order: entries just before this one could have been removed unnoticed';
+    case 'missing':
+      return `Missing from this log: ${entries}. Somebody removed them, or put an older copy back`;
+    case 'replaced':
+      return `Replaced in this log: ${entries}`;
+    default:
+      return 'The file that protects this log was removed or changed';
   }
 }
 

@@ -697,7 +697,8 @@ at: UnixMillis,
  */
 deed: AuditEvent, 
 /**
- * SHA-256 of the previous hash and this line, in hexadecimal digits.
+ * HMAC-SHA-256 of the previous hash and this entry, in hexadecimal digits; SHA-256 of the same where the key was not
+ * there yet.
  */
 hash: string, };
 
@@ -769,7 +770,11 @@ lasted_ms: number,
 /**
  * Why it ended early, if it did.
  */
-ended: string | null, } | { "deed": "refused", 
+ended: string | null, 
+/**
+ * How many connections this entry stands for: after many in one hour, the further ones are added up.
+ */
+count?: number, } | { "deed": "refused", 
 /**
  * The service's name, if it was one.
  */
@@ -785,7 +790,11 @@ name: string | null,
 /**
  * Why.
  */
-code: Code, } | { "deed": "portal", 
+code: Code, 
+/**
+ * How many refusals this entry stands for.
+ */
+count?: number, } | { "deed": "portal", 
 /**
  * Its name.
  */
@@ -809,7 +818,22 @@ name: string,
 /**
  * `verified`, `unverified`, `blocked`, `unblocked`, `key-changed`, `forgotten`.
  */
-what: string, };
+what: string, } | { "deed": "log", 
+/**
+ * `key-started`: entries are authenticated with a key from here on. `restored`: the data is that of a backup.
+ * `unprotected`: Postern was not stopped in order, so the removal of entries from `first` on would not have shown.
+ * `missing`: entries were removed, or an older copy of the file was put back. `replaced`: there are others instead.
+ * `anchor-missing`, `anchor-invalid`: the file that says how far the log reached was removed or changed.
+ */
+what: string, 
+/**
+ * The first entry that this is about.
+ */
+first: number | null, 
+/**
+ * The last.
+ */
+last: number | null, };
 
 export type Request = { "request": "set-up", 
 /**
@@ -1039,7 +1063,7 @@ before: number | null,
 /**
  * At most this many, and never more than 1,000.
  */
-limit: number, } | { "request": "doctor" } | { "request": "backup", 
+limit: number, } | { "request": "verify-log" } | { "request": "doctor" } | { "request": "backup", 
 /**
  * A file that does not exist yet.
  */
@@ -1123,9 +1147,30 @@ ports: Array<ListeningPort>, } | { "answer": "receipts",
  */
 receipts: Array<AuditEntry>, 
 /**
- * Whether the hash chain of the whole log holds.
+ * Whether the hashes of these entries follow from each other, and the log was what its anchor says when the engine
+ * started. `Request::VerifyLog` checks all of it.
  */
-intact: boolean, } | { "answer": "findings", 
+intact: boolean, } | { "answer": "log-verified", 
+/**
+ * Whether nothing is wrong.
+ */
+intact: boolean, 
+/**
+ * How many entries there are.
+ */
+entries: number, 
+/**
+ * How many of them, from the first on, are authenticated with the identity's key.
+ */
+authenticated: number, 
+/**
+ * What is wrong, as sentences.
+ */
+problems: Array<string>, 
+/**
+ * What could not be checked or was not protected, as sentences.
+ */
+remarks: Array<string>, } | { "answer": "findings", 
 /**
  * Worst first.
  */

@@ -37,8 +37,24 @@ pub enum Answer {
     Receipts {
         /// Newest first.
         receipts: Vec<AuditEntry>,
-        /// Whether the hash chain of the whole log holds.
+        /// Whether the hashes of these entries follow from each other, and the log was what its anchor says when the engine
+        /// started. `Request::VerifyLog` checks all of it.
         intact: bool,
+    },
+    /// What the verification of the audit log has found.
+    LogVerified {
+        /// Whether nothing is wrong.
+        intact: bool,
+        /// How many entries there are.
+        #[ts(type = "number")]
+        entries: u64,
+        /// How many of them, from the first on, are authenticated with the identity's key.
+        #[ts(type = "number")]
+        authenticated: u64,
+        /// What is wrong, as sentences.
+        problems: Vec<String>,
+        /// What could not be checked or was not protected, as sentences.
+        remarks: Vec<String>,
     },
     /// The results of a check for problems.
     Findings {

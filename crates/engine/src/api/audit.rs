@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// An entry of the audit log. The entries form a hash chain: each contains the hash of the one before, so that none can be
-/// changed or removed unnoticed.
+/// changed or removed unnoticed by somebody without the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct AuditEntry {
     /// Its number, from 1.
@@ -16,7 +16,8 @@ pub struct AuditEntry {
     pub at: UnixMillis,
     /// The event.
     pub deed: AuditEvent,
-    /// SHA-256 of the previous hash and this line, in hexadecimal digits.
+    /// HMAC-SHA-256 of the previous hash and this entry, in hexadecimal digits; SHA-256 of the same where the key was not
+    /// there yet.
     pub hash: String,
 }
 
@@ -75,6 +76,10 @@ pub enum AuditEvent {
         lasted_ms: u64,
         /// Why it ended early, if it did.
         ended: Option<String>,
+        /// How many connections this entry stands for: after many in one hour, the further ones are added up.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        #[ts(as = "Option<u32>", optional)]
+        count: u32,
     },
     /// Somebody was refused.
     Refused {
@@ -87,6 +92,10 @@ pub enum AuditEvent {
         name: Option<String>,
         /// Why.
         code: Code,
+        /// How many refusals this entry stands for.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        #[ts(as = "Option<u32>", optional)]
+        count: u32,
     },
     /// A portal of the user was added, switched on or off, or removed.
     Portal {
@@ -107,4 +116,27 @@ pub enum AuditEvent {
         /// `verified`, `unverified`, `blocked`, `unblocked`, `key-changed`, `forgotten`.
         what: String,
     },
+    /// Something about the log itself.
+    Log {
+        /// `key-started`: entries are authenticated with a key from here on. `restored`: the data is that of a backup.
+        /// `unprotected`: Postern was not stopped in order, so the removal of entries from `first` on would not have shown.
+        /// `missing`: entries were removed, or an older copy of the file was put back. `replaced`: there are others instead.
+        /// `anchor-missing`, `anchor-invalid`: the file that says how far the log reached was removed or changed.
+        what: String,
+        /// The first entry that this is about.
+        #[ts(type = "number | null")]
+        first: Option<u64>,
+        /// The last.
+        #[ts(type = "number | null")]
+        last: Option<u64>,
+    },
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }

@@ -300,6 +300,8 @@ requests! {
             /// At most this many, and never more than 1,000.
             limit: u32,
         },
+        /// Verifies the whole audit log. Answered with `Answer::LogVerified`.
+        VerifyLog,
         /// Looks for problems. Answered with `Answer::Findings`.
         Doctor,
         /// Writes the identity and all stored data to a file encrypted with a passphrase.

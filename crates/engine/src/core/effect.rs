@@ -102,6 +102,8 @@ pub enum Effect {
     },
     /// Closes the channels that were opened to a peer.
     CloseChannels(Identifier),
+    /// Closes all channels with a peer, also those that it has opened.
+    CutOff(Identifier),
     /// Retries everything at once that waits for its next attempt.
     RetryNow,
 }

@@ -57,6 +57,8 @@ pub enum Event {
     ///
     /// [`State::next_wake`]: crate::core::State
     Tick,
+    /// The engine stops: what is kept in memory for the audit log is to be written.
+    Stopping,
     /// The machine woke from sleep, or its network changed.
     Resumed,
 
@@ -92,7 +94,16 @@ pub enum Event {
         inlets: Vec<(InletId, ByteCounts)>,
     },
     /// Somebody was not admitted.
-    StreamRefused(ServiceId, Option<Identifier>, Refusal),
+    StreamRefused {
+        /// The service.
+        service: ServiceId,
+        /// Who, if the channel says so.
+        person: Option<Identifier>,
+        /// Why, the last time.
+        refusal: Refusal,
+        /// How often since the last report.
+        count: u32,
+    },
 
     /// An inlet's port listens, or cannot.
     InletListening(InletId, Result<u16, Fault>),

@@ -31,9 +31,12 @@ pub const MAX_MET: usize = 1024;
 /// Bytes of these histories. A history with one change has some 130, so all of them fit eight times; strangers with long
 /// histories cost no more.
 pub const MAX_MET_BYTES: usize = 1024 * 1024;
-/// Rate limit of refusals in the audit log, per minute; more are refused without an entry. One a second is more than
-/// honest friends cause, and fills at most some MB a day.
+/// Refusals with an audit entry of their own, per hour; the further ones are counted in one. One a minute is more than honest
+/// friends cause, and fills at most 400 kB a day.
 pub const MAX_REFUSALS: u32 = 60;
+/// Connections of one grant with an audit entry of their own, per hour; the further ones are added up in one. A person who
+/// uses a service by hand stays below, and a program that reconnects all the time fills at most 400 kB a day.
+pub const MAX_CONNECTION_ENTRIES: u32 = 60;
 
 /// Longest `host:port`, in bytes.
 pub const MAX_ADDRESS: usize = 259;
@@ -76,4 +79,5 @@ pub const NOTE_USE_EVERY: u64 = MINUTE;
 
 pub(crate) const SECOND: u64 = 1000;
 pub(crate) const MINUTE: u64 = 60 * SECOND;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
 pub(crate) const DAY: u64 = 24 * 60 * MINUTE;

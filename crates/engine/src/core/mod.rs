@@ -51,7 +51,7 @@ use derive::view::View;
 use derive::{findings, reconcile};
 use postern_node::identity::Identifier;
 use records::usage::StreamEnd;
-use records::{Records, contact, hub, portal, usage};
+use records::{Records, audit, contact, hub, portal, usage};
 use std::cell::OnceCell;
 use tasks::{Tasks, expiry};
 use transaction::Transaction;
@@ -111,9 +111,15 @@ impl State {
     /// When an [`Event::Tick`] is needed, in ticks; nothing if nothing waits. Never before `now.ticks`.
     pub fn next_wake(&self, now: Now) -> Option<u64> {
         let tasks = if self.records.is_running() { self.tasks.next() } else { None };
+        let added_up = usage::next_added_up(&self.records);
         let expiry = expiry::next(&self.records, now.wall);
         let expiry = expiry.map(|at| now.ticks.saturating_add(at.0.saturating_sub(now.wall.0)));
-        [tasks, expiry].into_iter().flatten().min().map(|at| at.max(now.ticks))
+        [tasks, expiry, added_up].into_iter().flatten().min().map(|at| at.max(now.ticks))
+    }
+
+    /// Whether a hub has shown an identity before.
+    pub(crate) fn has_pinned_hub(&self, address: &str) -> bool {
+        self.records.profile.as_ref().is_some_and(|it| it.hub_pins.contains_key(address))
     }
 
     /// Whether the records belong to this identity, or to none yet.
@@ -182,7 +188,8 @@ fn dispatch(state: &mut State, tx: &mut Transaction, event: Event) {
     match event {
         Event::Request(id, request) => commands::request(records, tx, id, request),
         Event::Identity(identity) => commands::profile::identity(records, tx, identity),
-        Event::Tick => {}
+        Event::Tick => write_added_up(records, tx, false),
+        Event::Stopping => write_added_up(records, tx, true),
         Event::Resumed => commands::retry(records, tx),
         Event::Listening(result) => hub::listening(records, result),
         Event::HubUp(address, identifier) => hub::up(records, tx, address, identifier),
@@ -193,8 +200,8 @@ fn dispatch(state: &mut State, tx: &mut Transaction, event: Event) {
             let end = StreamEnd { up_bytes, down_bytes, lasted_ms, ended: reason.map(|it| it.to_string()) };
             commands::streams::ended(records, tx, grant, end, reason);
         }
-        Event::StreamRefused(service, person, refusal) => {
-            commands::streams::refused(records, tx, service, person, refusal);
+        Event::StreamRefused { service, person, refusal, count } => {
+            commands::streams::refused(records, tx, service, person, refusal, count);
         }
         Event::TrafficCarried { grants, inlets } => usage::carried(records, tx, grants, inlets),
         Event::PeerRequest(call, person, request) => {
@@ -225,6 +232,12 @@ fn dispatch(state: &mut State, tx: &mut Transaction, event: Event) {
         | Event::InletRefused(..)
         | Event::InletLive(..) => {}
     }
+}
+
+/// Writes the audit entries of what was added up, when its time is over or the engine stops.
+fn write_added_up(records: &mut Records, tx: &mut Transaction, stops: bool) {
+    usage::write_all_added_up(records, tx, stops);
+    audit::write_further_refusals(records, tx, stops);
 }
 
 #[cfg(test)]

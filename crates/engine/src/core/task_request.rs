@@ -30,14 +30,12 @@ pub(crate) enum TaskRequest {
 pub(crate) enum OutboundCall {
     /// Turn an invitation into a grant.
     Redeem(InvitationId),
-    /// Say that an invitation was declined.
+    /// Say once that an invitation was declined, through a hub of the user.
     Decline(InvitationId),
     /// Give a grant back.
     GiveBack(InletId),
     /// Ask for the status of grants.
     Sync(Identifier),
-    /// Say that an invitation was shown to the user.
-    Seen(InvitationId),
 }
 
 /// What a piece of mail is about. Only the newest on a subject is worth sending.

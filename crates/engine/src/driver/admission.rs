@@ -8,8 +8,10 @@
 //! ```
 //!
 //! Without rules nobody gets in. Decisions and ends of streams are reported to the driver. Reporting never blocks a stream;
-//! instead, no new stream gets in while too many reports wait (backpressure).
+//! instead, no new stream of a grant gets in while too many of its reports wait (backpressure). Refusals are counted for each
+//! person and service, so that somebody who is refused all the time delays nobody else.
 
+use super::admission_reports::{GrantReports, ReportSender};
 use super::clock;
 use crate::api::{GrantId, ServiceId, UnixMillis};
 use crate::core::{AdmissionRule, Event, Refusal};
@@ -17,64 +19,11 @@ use postern_env::task;
 use postern_env::time::{self, Duration};
 use postern_node::identity::{Identifier, VerifiedPeer};
 use postern_node::portal::{AdmissionPolicy, EndReason, Meter, Permit, Revocation};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
-/// Reports that may wait; above, streams are refused. Chosen: some hundred kilobytes.
-const MAX_REPORTS: usize = 4_096;
 /// The wall clock is polled this often, because nothing reports when somebody sets it. Chosen.
 const POLL_EVERY: Duration = Duration::from_secs(30);
-
-/// Sends reports to the driver: never blocks, and counts those that wait.
-#[derive(Clone)]
-pub(super) struct ReportSender {
-    events: mpsc::UnboundedSender<Event>,
-    waiting: Arc<AtomicUsize>,
-}
-
-/// The driver's end.
-pub(super) struct ReportReceiver {
-    events: mpsc::UnboundedReceiver<Event>,
-    waiting: Arc<AtomicUsize>,
-}
-
-impl ReportSender {
-    pub(super) fn new() -> (Self, ReportReceiver) {
-        let (sender, events) = mpsc::unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
-        (Self { events: sender, waiting: waiting.clone() }, ReportReceiver { events, waiting })
-    }
-
-    fn are_too_many(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) >= MAX_REPORTS
-    }
-
-    /// Sends a report however many wait: it may end something whose begin was reported.
-    fn send(&self, event: Event) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _ = self.events.send(event);
-    }
-}
-
-impl ReportReceiver {
-    pub(super) fn is_empty(&self) -> bool {
-        self.events.is_empty()
-    }
-
-    /// The next report, if one waits.
-    pub(super) fn try_next(&mut self) -> Option<Event> {
-        let event = self.events.try_recv().ok()?;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(event)
-    }
-
-    pub(super) async fn next(&mut self) -> Option<Event> {
-        let event = self.events.recv().await?;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        Some(event)
-    }
-}
 
 /// The admission control of one service.
 pub(super) struct ServiceAdmission {
@@ -89,6 +38,14 @@ struct Entry {
     /// Cuts the grant's streams.
     revocation: Revocation,
     meter: Arc<Meter>,
+    reports: GrantReports,
+}
+
+/// A stream that may be opened.
+struct Admitted {
+    grant: GrantId,
+    permit: Permit,
+    reports: GrantReports,
 }
 
 impl Entry {
@@ -115,7 +72,12 @@ impl ServiceAdmission {
             let known = before.iter().position(|it| it.rule.grant == rule.grant);
             let mut entry = match known.map(|at| before.swap_remove(at)) {
                 Some(known) => Entry { rule, ..known },
-                None => Entry { rule, revocation: Revocation::new(), meter: Arc::default() },
+                None => Entry {
+                    rule,
+                    revocation: Revocation::new(),
+                    meter: Arc::default(),
+                    reports: GrantReports::default(),
+                },
             };
             match entry.refusal(now) {
                 Some(reason) => entry.revocation.revoke(reason),
@@ -145,20 +107,21 @@ impl ServiceAdmission {
         rules.iter().filter_map(|it| it.rule.until).filter(|until| *until > now).min()
     }
 
-    fn decide(&self, peer: Option<Identifier>, now: UnixMillis) -> Result<(GrantId, Permit), Refusal> {
+    fn decide(&self, peer: Option<Identifier>, now: UnixMillis) -> Result<Admitted, Refusal> {
         let peer = peer.ok_or(EndReason::NotAllowed)?;
-        if self.reports.are_too_many() {
-            return Err(EndReason::TooMany);
-        }
         let rules = self.rules();
         let mut refusal = EndReason::NotAllowed;
         for entry in rules.iter().filter(|it| it.rule.person == peer) {
             match entry.refusal(now) {
                 Some(reason) => refusal = reason,
+                None if entry.reports.are_too_many() => refusal = EndReason::TooMany,
                 None => {
                     let max = entry.rule.connections.map_or(u64::MAX, u64::from);
                     match Permit::limited(&entry.meter, max) {
-                        Ok(permit) => return Ok((entry.rule.grant, permit.revocable_by(&entry.revocation))),
+                        Ok(permit) => {
+                            let permit = permit.revocable_by(&entry.revocation);
+                            return Ok(Admitted { grant: entry.rule.grant, permit, reports: entry.reports.clone() });
+                        }
                         Err(reason) => refusal = reason,
                     }
                 }
@@ -174,25 +137,29 @@ impl ServiceAdmission {
 
 impl AdmissionPolicy for ServiceAdmission {
     fn admit(&self, peer: Option<&VerifiedPeer>) -> Result<Permit, EndReason> {
-        let peer = peer.map(|peer| peer.identifier);
+        self.admit_identifier(peer.map(|peer| peer.identifier))
+    }
+}
+
+impl ServiceAdmission {
+    fn admit_identifier(&self, peer: Option<Identifier>) -> Result<Permit, EndReason> {
         match self.decide(peer, clock::wall()) {
-            Ok((grant, permit)) => {
-                self.reports.send(Event::StreamOpened(grant));
+            Ok(Admitted { grant, permit, reports: of_grant }) => {
+                self.reports.send(Event::StreamOpened(grant), &of_grant);
                 let reports = self.reports.clone();
                 Ok(permit.when_ended(move |end| {
-                    reports.send(Event::StreamEnded {
+                    let ended = Event::StreamEnded {
                         grant,
                         up_bytes: end.received,
                         down_bytes: end.sent,
                         lasted_ms: u64::try_from(end.duration.as_millis()).unwrap_or(u64::MAX),
                         reason: end.result.err(),
-                    });
+                    };
+                    reports.send(ended, &of_grant);
                 }))
             }
             Err(reason) => {
-                if !self.reports.are_too_many() {
-                    self.reports.send(Event::StreamRefused(self.service, peer, reason));
-                }
+                self.reports.refuse(self.service, peer, reason);
                 Err(reason)
             }
         }
@@ -215,6 +182,7 @@ async fn watch_expiry(admission: Weak<ServiceAdmission>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::admission_reports::{MAX_GRANT_REPORTS, ReportReceiver};
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(1_000_000);
@@ -231,7 +199,7 @@ mod tests {
     }
 
     fn decided(admission: &ServiceAdmission, peer: Option<Identifier>, now: UnixMillis) -> Result<GrantId, Refusal> {
-        admission.decide(peer, now).map(|(grant, _)| grant)
+        admission.decide(peer, now).map(|it| it.grant)
     }
 
     #[tokio::test]
@@ -291,14 +259,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_reports_are_not_taken_nobody_new_gets_in() {
+    async fn who_is_refused_all_the_time_keeps_nobody_out() {
         let (admission, mut out) = admission();
         admission.set_rules(vec![rule(1, ANN)], NOW);
-        for _ in 0..MAX_REPORTS {
-            admission.reports.send(Event::Tick);
+        for _ in 0..5_000 {
+            assert!(admission.admit_identifier(Some(BEN)).is_err());
         }
-        assert_eq!(decided(&admission, Some(ANN), NOW), Err(EndReason::TooMany));
-        out.next().await.unwrap();
         assert!(decided(&admission, Some(ANN), NOW).is_ok());
+        // One report, however many there were.
+        let report = out.next().await.unwrap();
+        assert!(matches!(report, Event::StreamRefused { person: Some(BEN), count: 5_000, .. }), "{report:?}");
+        assert!(out.is_empty());
+        // The next one is reported anew.
+        assert!(admission.admit_identifier(Some(BEN)).is_err());
+        assert!(matches!(out.next().await, Some(Event::StreamRefused { count: 1, .. })));
+    }
+
+    #[tokio::test]
+    async fn a_friend_whose_reports_wait_waits_alone() {
+        let (admission, mut out) = admission();
+        admission.set_rules(vec![rule(1, ANN), rule(2, BEN)], NOW);
+        let opened = (0..2 * MAX_GRANT_REPORTS).filter(|_| admission.admit_identifier(Some(BEN)).is_ok()).count();
+        assert_eq!(opened, MAX_GRANT_REPORTS);
+        assert_eq!(decided(&admission, Some(BEN), NOW), Err(EndReason::TooMany));
+        assert!(decided(&admission, Some(ANN), NOW).is_ok());
+        while out.try_next().is_some() {}
+        assert!(decided(&admission, Some(BEN), NOW).is_ok());
     }
 }

@@ -11,8 +11,9 @@
 //! answered, the peer is offline, or no hub can be reached.
 
 use super::hubs::Hubs;
-use super::node_context::{LISTENER, NodeContext};
+use super::node_context::{LISTENER, NodeContext, dial_target};
 use crate::api::{Code, Fault, PathKind};
+use crate::dial_policy::ChosenBy;
 use crate::peer::PeerAddress;
 use postern_env::task::JoinSet;
 use postern_env::time::{self, Duration};
@@ -20,6 +21,7 @@ use postern_node::identity::Error as IdentityError;
 use postern_node::identity::Identifier;
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::SessionError;
+use postern_node::tcp::TcpError;
 use postern_node::{Error, Route, SecureChannel, SecureChannelOptions, TcpConnection, route};
 
 /// The next address is dialed when those before have not answered for this long. RFC 8305 recommends 250 ms; a little more,
@@ -84,10 +86,15 @@ impl Dialer {
     async fn attempt(&self, peer: Identifier, address: PeerAddress) -> Result<PeerConnection, Fault> {
         let context = &self.context;
         let (connection, own, onward) = match &address {
-            PeerAddress::Direct { address: socket } => (self.connect(&address, socket).await?, true, route![LISTENER]),
+            PeerAddress::Direct { address: socket } => {
+                (self.connect(&address, socket, ChosenBy::Peer).await?, true, route![LISTENER])
+            }
             PeerAddress::Hub { address: hub, relay } => match self.hubs.connection(hub) {
                 Some(connection) => (connection, false, route![relay.as_str(), LISTENER]),
-                None => (self.connect(&address, hub).await?, true, route![relay.as_str(), LISTENER]),
+                None => {
+                    let chosen_by = if self.hubs.contains(hub) { ChosenBy::User } else { ChosenBy::Peer };
+                    (self.connect(&address, hub, chosen_by).await?, true, route![relay.as_str(), LISTENER])
+                }
             },
         };
         let mut options = SecureChannelOptions::trust_only([peer]);
@@ -109,8 +116,9 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self, address: &PeerAddress, socket: &str) -> Result<TcpConnection, Fault> {
-        match time::timeout(CONNECT_WITHIN, self.context.node.tcp_connect(socket)).await {
+    async fn connect(&self, address: &PeerAddress, socket: &str, chosen_by: ChosenBy) -> Result<TcpConnection, Fault> {
+        let target = dial_target(socket, chosen_by);
+        match time::timeout(CONNECT_WITHIN, self.context.node.tcp_connect(target)).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(fault_of(address, &error)),
             Err(_) => Err(fault_of(address, &Error::Timeout(CONNECT_WITHIN))),
@@ -131,6 +139,7 @@ fn fault_of(address: &PeerAddress, error: &Error) -> Fault {
     match error {
         Error::Channel(error) => channel_fault(error),
         Error::Vault(_) => Fault::new(Code::KeychainFailed, format!("{error}.")),
+        Error::Tcp(TcpError::NotPermitted { .. }) => not_permitted(address),
         _ => connection_fault(address),
     }
 }
@@ -139,6 +148,7 @@ fn fault_of(address: &PeerAddress, error: &Error) -> Fault {
 pub(super) fn session_fault(address: &PeerAddress, error: &SessionError) -> Fault {
     match error {
         SessionError::Channel(error) => channel_fault(error),
+        SessionError::Tcp(TcpError::NotPermitted { .. }) => not_permitted(address),
         _ => connection_fault(address),
     }
 }
@@ -168,6 +178,23 @@ fn connection_fault(address: &PeerAddress) -> Fault {
         PeerAddress::Hub { address, .. } => Fault::new(
             Code::HubUnreachable,
             format!("The hub {address} cannot be reached. Check the network; Postern goes on trying."),
+        ),
+    }
+}
+
+/// The address was chosen by somebody else, and may not be dialed for a peer.
+fn not_permitted(address: &PeerAddress) -> Fault {
+    match address {
+        PeerAddress::Direct { .. } => Fault::new(
+            Code::OwnerOffline,
+            "The other side is in another network than this computer, and was not dialed there. Ask them to use a hub.",
+        ),
+        PeerAddress::Hub { address, .. } => Fault::new(
+            Code::HubUnreachable,
+            format!(
+                "The hub {address} is on this computer or in another private network, and was not dialed because somebody \
+                 else named it. If it is yours, add it to your hubs."
+            ),
         ),
     }
 }

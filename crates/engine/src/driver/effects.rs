@@ -45,7 +45,10 @@ impl Driver {
         };
         match effect {
             Effect::Listen(on) => self.listen(&network, on).await?,
-            Effect::KeepHub(address) => network.keep_hub(address),
+            Effect::KeepHub(address) => {
+                let is_pinned = self.state.has_pinned_hub(&address);
+                network.keep_hub(address, is_pinned);
+            }
             Effect::DropHub(address) => network.drop_hub(&address),
             Effect::KeepOutlet { service, target } => self.outlets.keep(&network.context, service, target),
             Effect::DropOutlet(service) => self.outlets.remove(service, now.wall),
@@ -86,6 +89,10 @@ impl Driver {
                 });
             }
             Effect::CloseChannels(peer) => network.rpc.close_channel(peer),
+            Effect::CutOff(peer) => {
+                network.rpc.close_channel(peer);
+                network.context.listener.close_channels_with(&peer);
+            }
             Effect::RetryNow => network.retry_now(),
             // Executed without the network.
             Effect::Save(_)

@@ -127,6 +127,7 @@ impl Driver {
             self.handle(Event::Listening(Ok(addresses)), now).await?;
             self.handle(Event::Resumed, now).await?;
         }
-        self.delete_old_audit_entries(now).await
+        self.delete_old_audit_entries(now).await?;
+        self.look_after_log(now).await
     }
 }

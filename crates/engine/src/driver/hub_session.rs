@@ -1,10 +1,12 @@
 //! Keeping a hub connected: a session with it, our relay there, and our mailbox.
 //!
 //! ```text
-//! keep ─► session with our identity ─► Up ─► HubUp    a hub without an identity does not answer the handshake:
+//! keep ─► session with our identity ─► Up ─► HubUp    a hub that answers, but not the handshake, has no identity:
 //!                │                                     then a session without, with a relay of the same name
 //!                └─► Down ─► HubDown; the session goes on with exponential backoff
 //! ```
+//!
+//! A hub that has ever shown an identity is not used without one: somebody between could have dropped the handshake.
 
 use super::hubs::Hubs;
 use super::mail_transport::MailTransport;
@@ -19,12 +21,14 @@ use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HubOptions, HubSession, SessionError, State};
 
 /// Connects to a hub and stays connected until it is removed from the table, unless it is in the table already.
-pub(super) fn keep(context: &NodeContext, hubs: &Hubs, mail: &MailTransport, address: String) {
+///
+/// `is_pinned`: the hub has shown an identity before.
+pub(super) fn keep(context: &NodeContext, hubs: &Hubs, mail: &MailTransport, address: String, is_pinned: bool) {
     let stop = context.stop.child_token();
     if !hubs.add(&address, stop.clone()) {
         return;
     }
-    let task = HubTask { context: context.clone(), hubs: hubs.clone(), mail: mail.clone(), address };
+    let task = HubTask { context: context.clone(), hubs: hubs.clone(), mail: mail.clone(), address, is_pinned };
     context.spawn(async move {
         stop.run_until_cancelled(task.run()).await;
     });
@@ -35,12 +39,14 @@ struct HubTask {
     hubs: Hubs,
     mail: MailTransport,
     address: String,
+    /// The hub has shown an identity before.
+    is_pinned: bool,
 }
 
 /// Why a session is not followed any more.
 #[derive(PartialEq)]
 enum SessionEnd {
-    /// The hub does not answer a handshake: it has no identity.
+    /// The hub has said that it has no identity, and has never shown one.
     NoIdentity,
     /// The session is over, or the hub was removed.
     Over,
@@ -91,11 +97,8 @@ impl HubTask {
                     context.emit(Event::HubUp(self.address.clone(), up.hub())).await;
                 }
                 State::Down(error) => {
-                    let unanswered = matches!(
-                        &*error,
-                        SessionError::Channel(ChannelError::Timeout(_) | ChannelError::Unreachable(_))
-                    );
-                    if as_identity && !was_up && unanswered {
+                    if matches!(&*error, SessionError::Channel(ChannelError::NotOffered)) && !was_up && !self.is_pinned
+                    {
                         return SessionEnd::NoIdentity;
                     }
                     let fault = self.fault(&error);
@@ -128,6 +131,13 @@ impl HubTask {
                 Code::HubUnreachable,
                 format!(
                     "The hub {address} does not confirm our relay: it may be no Postern hub, or reserve the name for another identity."
+                ),
+            ),
+            SessionError::Channel(ChannelError::NotOffered) => Fault::new(
+                Code::HubChanged,
+                format!(
+                    "The hub {address} had an identity before and shows none now, so it is not used. Ask who runs it, or \
+                     remove it and add it again."
                 ),
             ),
             SessionError::Channel(ChannelError::Identity(_)) => {

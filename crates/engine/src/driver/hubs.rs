@@ -43,6 +43,11 @@ impl Hubs {
         true
     }
 
+    /// Whether this is one of the hubs that the user has chosen. Names of hosts are the same in either case.
+    pub(super) fn contains(&self, address: &str) -> bool {
+        self.entries().keys().any(|it| it.eq_ignore_ascii_case(address))
+    }
+
     /// Removes a hub, which ends its session.
     pub(super) fn remove(&self, address: &str) {
         self.entries().remove(address);

@@ -9,8 +9,9 @@ use super::peer_network::PeerNetwork;
 use crate::api::{Code, Fault};
 use crate::core::{Event, Now, OwnIdentity};
 use crate::identity::IdentityStore;
+use crate::store::LOG_KEY;
 use postern_env::task;
-use postern_node::identity::{Error as IdentityError, Identity, Timestamp};
+use postern_node::identity::{Error as IdentityError, Identifier, Identity, Timestamp};
 use postern_node::sealed::PostalKey;
 use postern_node::{Limits, Node};
 use tokio::sync::mpsc;
@@ -37,7 +38,7 @@ impl Driver {
         now: Now,
     ) -> Result<(), Fault> {
         let identity = match loaded {
-            Ok(network) => Ok(self.use_network(network).await?),
+            Ok(network) => Ok(self.use_network(network, now).await?),
             Err(fault) => Err(fault),
         };
         self.handle(Event::Identity(identity), now).await?;
@@ -50,7 +51,7 @@ impl Driver {
     }
 
     /// Decrypts what is stored for the identity, and uses its network from now on.
-    async fn use_network(&mut self, network: PeerNetwork) -> Result<OwnIdentity, Fault> {
+    async fn use_network(&mut self, network: PeerNetwork, now: Now) -> Result<OwnIdentity, Fault> {
         let identifier = network.context.identity.identifier();
         let key = network.mail.self_sealing_key(TICKETS).map_err(|error| self.storage_fault(&error.into()))?;
         let secrets = match self.state.is_of(identifier) {
@@ -60,10 +61,22 @@ impl Driver {
             },
             false => Vec::new(),
         };
+        self.protect_log(&network, identifier, now).await?;
         let latest_change = *network.context.identity.history().latest_hash().as_bytes();
         let identity = OwnIdentity { identifier, latest_change, postal: network.mail.address(), secrets };
         self.network.get_or_insert(network);
         Ok(identity)
+    }
+}
+
+impl Driver {
+    /// Authenticates the audit log with a key of the identity. A key in memory would be another one after each start.
+    async fn protect_log(&mut self, network: &PeerNetwork, owner: Identifier, now: Now) -> Result<(), Fault> {
+        if !self.identity_store.is_persistent() || !self.state.is_of(owner) {
+            return Ok(());
+        }
+        let key = network.mail.self_mac_key(LOG_KEY).map_err(|error| self.storage_fault(&error.into()))?;
+        self.store.protect_log(key, now.wall).await.map_err(|error| self.storage_fault(&error))
     }
 }
 

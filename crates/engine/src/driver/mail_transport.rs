@@ -11,9 +11,10 @@
 
 use super::clock;
 use super::hubs::Hubs;
-use super::node_context::NodeContext;
+use super::node_context::{NodeContext, dial_target};
 use crate::api::{Code, Fault};
 use crate::core::Event;
+use crate::dial_policy::ChosenBy;
 use crate::peer::PeerNotification;
 use postern_env::time::{self, Duration};
 use postern_node::identity::{Identifier, Timestamp, TrustPolicy};
@@ -53,6 +54,11 @@ impl MailTransport {
     /// A key of this person's own, for one purpose.
     pub(super) fn self_sealing_key(&self, purpose: &[u8]) -> Result<sealed::SelfSealingKey, sealed::SealedError> {
         self.key.self_sealing_key(purpose)
+    }
+
+    /// A key of this person's own to authenticate with, for one purpose.
+    pub(super) fn self_mac_key(&self, purpose: &[u8]) -> Result<sealed::SelfMacKey, sealed::SealedError> {
+        self.key.self_mac_key(purpose)
     }
 
     /// Deposits a notification at the first of the recipient's hubs that accepts it.
@@ -104,7 +110,9 @@ impl MailTransport {
             return self.deposit_over(hub, &channel, recipient, sealed).await;
         }
         let options = HubOptions { relay: None, trust: TrustPolicy::Anyone };
-        let session = self.context.node.keep_connected_as(&self.context.identity, hub, options).await;
+        let chosen_by = if self.hubs.contains(hub) { ChosenBy::User } else { ChosenBy::Peer };
+        let target = dial_target(hub, chosen_by);
+        let session = self.context.node.keep_connected_as(&self.context.identity, target, options).await;
         let session = session.map_err(|error| fault(hub, &error))?;
         let up = session.up().await.map_err(|error| match &*error {
             SessionError::Channel(_) => no_mailbox(hub),

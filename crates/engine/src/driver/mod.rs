@@ -21,9 +21,10 @@
 //! | `dialer`, `peer_rpc`, `peer_server`, `mail_transport` | reaching peers: connections, requests, notifications, mail |
 //! | `hubs`, `hub_session`, `direct_listener` | being reachable |
 //! | `inlets`, `inlet_task`, `inlet_path`, `portal_metrics` | portals of this person |
-//! | `outlets`, `admission` | services of this person, and admission control |
+//! | `outlets`, `admission`, `admission_reports` | services of this person, and admission control |
 
 mod admission;
+mod admission_reports;
 mod clock;
 mod dialer;
 mod direct_listener;
@@ -56,7 +57,7 @@ use crate::api::{Answer, AuditEvent, Code, CoreRequest, Fault, KeychainPlace, Un
 use crate::core::{self, Environment, Event, Record, RequestId, State};
 use crate::identity::IdentityStore;
 use crate::store::Store;
-use admission::{ReportReceiver, ReportSender};
+use admission_reports::{ReportReceiver, ReportSender};
 use clock::Clock;
 use direct_listener::DirectListener;
 use frontend::ResponseSender;

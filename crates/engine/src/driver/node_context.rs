@@ -4,13 +4,16 @@
 //! of what the tasks do. In: events of tasks. Out: the same, to the driver, with backpressure.
 
 use crate::core::{Event, HistoryRefusal, KeyHistory};
+use crate::dial_policy::{ChosenBy, attached_networks, may_dial};
 use crate::peer::ContactInfo;
 use postern_env::task::JoinHandle;
 use postern_node::identity::{ChangeHash, ChangeHistory, Comparison, Identifier, Identity};
 use postern_node::sealed::PostalAddress;
 use postern_node::session::HubSession;
+use postern_node::tcp::Target;
 use postern_node::{Node, SecureChannel, SecureChannelListener, SecureChannelOptions};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -26,6 +29,21 @@ pub(super) const NOTIFICATIONS: &str = "news";
 /// Peers whose key history is remembered as reported. Chosen: as many as contacts (`MAX_CONTACTS`); above, all are
 /// reported once more.
 const MAX_REPORTED: usize = 1_024;
+
+/// A `host:port` to connect to; where somebody else chose it, only those of its addresses that may be dialed for a peer.
+pub(super) fn dial_target(address: &str, chosen_by: ChosenBy) -> Target {
+    let is_permitted = move |socket: SocketAddr| match may_dial(socket.ip(), chosen_by, &attached_networks()) {
+        Ok(()) => true,
+        Err(forbidden) => {
+            tracing::debug!(?forbidden, "an address that a peer named is not dialed");
+            false
+        }
+    };
+    match chosen_by {
+        ChosenBy::User => address.into(),
+        ChosenBy::Peer => Target::filtered(address, Arc::new(is_permitted)),
+    }
+}
 
 /// An event of a task, on its way to the driver.
 pub(super) struct TaskEvent {
@@ -171,6 +189,8 @@ impl NodeContext {
 
     /// A session with a node that is none of our hubs, shared by all portals of one owner; it ends with the last of them. Each
     /// owner has one of its own: a hub holds the connection for an owner that takes nothing.
+    ///
+    /// Peers name such nodes, so only addresses that may be dialed for a peer are connected to.
     pub(super) fn shared_session(&self, owner: Identifier, address: &str) -> Arc<HubSession> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.strong_count() > 0);
@@ -178,7 +198,7 @@ impl NodeContext {
         if let Some(session) = sessions.get(&key).and_then(Weak::upgrade) {
             return session;
         }
-        let session = Arc::new(self.node.keep_connected(address, None));
+        let session = Arc::new(self.node.keep_connected(dial_target(address, ChosenBy::Peer), None));
         sessions.insert(key, Arc::downgrade(&session));
         session
     }

@@ -2,7 +2,8 @@
 //!
 //! In: effects of the core. Admission control exists before the outlet does, so no stream is ever let in without it.
 
-use super::admission::{ReportSender, ServiceAdmission};
+use super::admission::ServiceAdmission;
+use super::admission_reports::ReportSender;
 use super::node_context::NodeContext;
 use crate::api::{Code, Fault, GrantId, ServiceId, UnixMillis};
 use crate::core::{AdmissionRule, Event, outlet_address};

@@ -59,9 +59,10 @@ impl PeerNetwork {
         })
     }
 
-    /// Keeps a hub connected, with our relay and mailbox there, unless it is already.
-    pub(super) fn keep_hub(&self, address: String) {
-        hub_session::keep(&self.context, &self.hubs, &self.mail, address);
+    /// Keeps a hub connected, with our relay and mailbox there, unless it is already; `is_pinned` if it has shown an identity
+    /// before.
+    pub(super) fn keep_hub(&self, address: String, is_pinned: bool) {
+        hub_session::keep(&self.context, &self.hubs, &self.mail, address, is_pinned);
     }
 
     /// Disconnects from a hub.

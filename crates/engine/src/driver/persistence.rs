@@ -42,10 +42,15 @@ impl Driver {
             self.retention_checked = Some(time::now());
             let kept = u64::from(self.retention_days).saturating_mul(DAY_MS);
             let before = UnixMillis(now.wall.0.saturating_sub(kept));
-            let deleted = self.store.delete_audit_entries_before(before).await;
+            let deleted = self.store.delete_audit_entries_before(before, now.wall).await;
             deleted.map_err(|error| self.storage_fault(&error))?;
         }
         Ok(())
+    }
+
+    /// Anchors the audit log now and then, and keeps it within its size.
+    pub(super) async fn look_after_log(&mut self, now: Now) -> Result<(), Fault> {
+        self.store.look_after_log(now.wall).await.map_err(|error| self.storage_fault(&error))
     }
 
     /// Why the database cannot be used.

@@ -7,7 +7,8 @@ use super::frontend::{MAX_REQUESTS, ResponseSender};
 use super::{Driver, clock};
 use crate::api::{Answer, Code, CoreRequest, Fault, LocalRequest, Request, RequestTarget};
 use crate::core::{Event, Now, RequestId};
-use crate::store::{FILE, audit_log};
+use crate::store::FILE;
+use crate::store::audit_log::Verification;
 use crate::{backup, doctor, listening_ports};
 use postern_env::task;
 
@@ -48,18 +49,30 @@ impl Driver {
             }),
             LocalRequest::Log { before, limit } => {
                 self.flush_audit().await?;
-                let path = self.data_dir.join(FILE);
+                let (path, log) = (self.data_dir.join(FILE), self.store.log_reader());
                 spawn_response(response, async move {
-                    let read = audit_log::read(&path, before, limit).await;
+                    let read = log.page(before, limit).await;
                     let (receipts, intact) = read.map_err(|error| error.fault(&path))?;
                     Ok(Answer::Receipts { receipts, intact })
                 });
             }
+            LocalRequest::VerifyLog => {
+                self.flush_audit().await?;
+                let (path, log) = (self.data_dir.join(FILE), self.store.log_reader());
+                spawn_response(response, async move {
+                    let found = log.verify().await.map_err(|error| error.fault(&path))?;
+                    let intact = found.is_intact();
+                    let Verification { entries, authenticated, problems, remarks } = found;
+                    Ok(Answer::LogVerified { intact, entries, authenticated, problems, remarks })
+                });
+            }
             LocalRequest::Doctor => {
                 let mut findings = self.state.findings(now);
+                self.flush_audit().await?;
                 let (store, path) = (self.identity_store.clone(), self.data_dir.join(FILE));
+                let log = self.store.log_reader();
                 spawn_response(response, async move {
-                    findings.extend(doctor::examine(&store, &path, clock::wall()).await);
+                    findings.extend(doctor::examine(&store, &path, &log, clock::wall()).await);
                     findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
                     Ok(Answer::Findings { findings })
                 });

@@ -5,7 +5,8 @@
 
 use super::{Driver, seed};
 use crate::api::{Code, Fault};
-use crate::core::{self, Change, Effect};
+use crate::core::{self, Change, Effect, Event};
+use crate::store::AnchorState;
 use tokio::sync::mpsc;
 
 impl Driver {
@@ -25,8 +26,12 @@ impl Driver {
             network.close().await;
         }
         let changes = self.last_changes();
-        if reason.code == Code::Stopped && self.save(&changes).await.is_err() {
+        if reason.code != Code::Stopped {
+            tracing::warn!("the engine stops because of a fault; the newest audit entries are not anchored");
+        } else if self.save(&changes).await.is_err() {
             tracing::error!("the last audit entries cannot be written; they are lost");
+        } else if let Err(error) = self.store.anchor_log(AnchorState::Stopped, self.clock.now().wall).await {
+            tracing::warn!(%error, "the audit log cannot be anchored; its newest entries are not protected");
         }
         self.store.close().await;
     }
@@ -36,6 +41,7 @@ impl Driver {
         let now = self.clock.now();
         let mut events = vec![self.unsaved_traffic()];
         events.extend(std::iter::from_fn(|| self.admission_reports.try_next()));
+        events.push(Event::Stopping);
         let mut changes = Vec::new();
         for event in events {
             let Ok(seed) = seed() else { break };

@@ -2,18 +2,21 @@
 //!
 //! ```text
 //! Change ────────► save ──┐ one transaction, on disk when it returns        ┌─► load ─► State
-//! AuditEvent ─► append ───┴─► postern.db (records, audit log: a hash chain) ┴─► audit_log::read ─► frontends
+//! AuditEvent ─► append ───┴─► postern.db (records, audit log: a hash chain) ┴─► audit_log::Reader ─► frontends
 //! ```
 //!
 //! A database of a newer version is refused and left as it is. A damaged one is renamed, never deleted and never written to
 //! again. Only its owner can read the file.
 
 pub(crate) mod audit_log;
+mod log_protection;
 mod records;
 
 use crate::api::{AuditEvent, Code, Fault, UnixMillis};
 use crate::core::{Change, Record, RecordKey, TicketSecret};
-use audit_log::ChainEntry;
+pub(crate) use audit_log::anchor::AnchorState;
+use log_protection::LogState;
+pub(crate) use log_protection::{LOG_KEY, anchor_restored};
 use postern_env::fs;
 use postern_node::sealed::{SealedError, SelfSealingKey};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -25,7 +28,12 @@ pub(crate) const FILE: &str = "postern.db";
 /// Suffixes of the files that SQLite keeps: the database, its write-ahead log and its shared memory.
 const COMPANIONS: [&str; 3] = ["", "-wal", "-shm"];
 /// One script for each version of the schema; `PRAGMA user_version` says how many have run.
-const MIGRATIONS: [&str; 3] = [include_str!("schema.sql"), include_str!("sealed.sql"), include_str!("histories.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("sealed.sql"),
+    include_str!("histories.sql"),
+    include_str!("log_key.sql"),
+];
 /// The setting that says that no secret is stored in plaintext any more.
 const SEALED: &str = "secrets-sealed";
 /// SQLite's primary result codes for a damaged file: `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
@@ -36,8 +44,8 @@ pub(crate) struct Store {
     connection: SqliteConnection,
     /// The key that encrypts secrets; nothing before the identity is loaded.
     key: Option<SelfSealingKey>,
-    /// The end of the audit log's hash chain.
-    last: ChainEntry,
+    /// The end of the audit log's hash chain, and what protects it.
+    log: LogState,
 }
 
 /// What opening found.
@@ -144,8 +152,8 @@ impl Store {
                 format!("{unreadable} stored entries cannot be read and were left as they are. Update Postern."),
             )
         });
-        let last = audit_log::last(&mut connection).await?;
-        Ok(OpenedStore { store: Self { connection, key: None, last }, records, damage })
+        let log = LogState::open(&mut connection, path).await?;
+        Ok(OpenedStore { store: Self { connection, key: None, log }, records, damage })
     }
 
     /// Writes changes and audit entries in one transaction; when this returns they are on disk.
@@ -158,12 +166,12 @@ impl Store {
         for change in changes {
             records::apply(&mut transaction, self.key.as_ref(), change).await?;
         }
-        let mut last = self.last.clone();
+        let mut last = self.log.last.clone();
         for (at, event) in audit {
-            last = audit_log::append(&mut transaction, &last, *at, event).await?;
+            last = audit_log::append(&mut transaction, self.log.key(), &last, *at, event).await?;
         }
         transaction.commit().await?;
-        self.last = last;
+        self.log.last = last;
         Ok(())
     }
 
@@ -181,14 +189,6 @@ impl Store {
         let secrets = records::secrets(&mut self.connection, &key).await?;
         self.key = Some(key);
         Ok(secrets)
-    }
-
-    /// Deletes the audit entries that are older, as far as they are the oldest in a row.
-    pub(crate) async fn delete_audit_entries_before(&mut self, before: UnixMillis) -> Result<(), StoreError> {
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        audit_log::delete_before(&mut transaction, before).await?;
-        transaction.commit().await?;
-        Ok(())
     }
 
     /// The value of a setting.

@@ -25,6 +25,10 @@ fn event(what: &str) -> AuditEvent {
     AuditEvent::Service { service: "wiki".into(), what: what.into() }
 }
 
+async fn page(path: &Path, before: Option<u64>, limit: u32) -> Result<(Vec<crate::api::AuditEntry>, bool), StoreError> {
+    audit_log::Reader { path: path.to_owned(), key: None, is_doubtful: false }.page(before, limit).await
+}
+
 async fn open(home: &Path) -> OpenedStore {
     Store::open(home, NOW).await.unwrap()
 }
@@ -86,11 +90,11 @@ async fn audit_entries_are_chained_and_read_newest_first() {
     let mut store = open(home.path()).await.store;
     store.save(&[], &[(NOW.plus(2), event("closed"))]).await.unwrap();
 
-    let (receipts, intact) = audit_log::read(&path, None, 2).await.unwrap();
+    let (receipts, intact) = page(&path, None, 2).await.unwrap();
     assert!(intact);
     let seen: Vec<_> = receipts.iter().map(|it| (it.number, it.deed.clone())).collect();
     assert_eq!(seen, [(3, event("closed")), (2, event("paused"))]);
-    let (receipts, _) = audit_log::read(&path, Some(2), 10).await.unwrap();
+    let (receipts, _) = page(&path, Some(2), 10).await.unwrap();
     assert_eq!(receipts.len(), 1);
     assert_eq!(receipts[0].hash, "007e185bdfd7bd5a633ed205558830de5fc981c6670a7ca0ede5308b0aa7f942");
 }
@@ -107,7 +111,7 @@ async fn a_changed_or_missing_audit_entry_is_noticed() {
         let mut store = open(home.path()).await.store;
         store.save(&[], &["a", "b", "c"].map(|what| (NOW, event(what)))).await.unwrap();
         sqlx::raw_sql(tampering).execute(&mut store.connection).await.unwrap();
-        let (_, intact) = audit_log::read(&home.path().join(FILE), None, 10).await.unwrap();
+        let (_, intact) = page(&home.path().join(FILE), None, 10).await.unwrap();
         assert!(!intact, "{tampering}");
     }
 }
@@ -120,16 +124,16 @@ async fn retention_removes_the_oldest_in_a_row_and_the_chain_holds() {
     // The third was written while the clock was wrong: it protects what follows it.
     let times = [0, 10, 5_000, 20, 6_000];
     store.save(&[], &times.map(|after| (NOW.plus(after), event("x")))).await.unwrap();
-    store.delete_audit_entries_before(NOW.plus(1_000)).await.unwrap();
-    store.delete_audit_entries_before(NOW.plus(1_000)).await.unwrap();
+    store.delete_audit_entries_before(NOW.plus(1_000), NOW).await.unwrap();
+    store.delete_audit_entries_before(NOW.plus(1_000), NOW).await.unwrap();
     let numbers = |receipts: Vec<crate::api::AuditEntry>| receipts.iter().map(|it| it.number).collect::<Vec<_>>();
-    let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
+    let (receipts, intact) = page(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![5, 4, 3], true));
-    store.delete_audit_entries_before(NOW.plus(10_000)).await.unwrap();
+    store.delete_audit_entries_before(NOW.plus(10_000), NOW).await.unwrap();
     drop(store);
     let mut store = open(home.path()).await.store;
     store.save(&[], &[(NOW, event("y"))]).await.unwrap();
-    let (receipts, intact) = audit_log::read(&path, None, 10).await.unwrap();
+    let (receipts, intact) = page(&path, None, 10).await.unwrap();
     assert_eq!((numbers(receipts), intact), (vec![6], true));
 }
 

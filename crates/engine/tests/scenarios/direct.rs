@@ -1,6 +1,6 @@
 //! From computer to computer, without a hub.
 
-use super::test_engine::{TestEngine, assert_echo, echo, endless, is_refused};
+use super::test_engine::{TestEngine, assert_echo, echo, endless, is_in_network, is_refused};
 use postern_engine::api::{Code, EngineApi, GrantState, InletLink, PathKind, Request, Secret};
 use postern_testkit::TIMEOUT;
 use std::time::{Duration, Instant};
@@ -17,6 +17,9 @@ async fn owner_with(owner: &TestEngine, target: &str) -> Secret {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn share_invite_accept_use() {
+    if !is_in_network() {
+        return;
+    }
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &echo().await).await;
     friend.set_up("Fred", &[], false).await;
@@ -37,6 +40,9 @@ async fn share_invite_accept_use() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revoking_cuts_a_transfer_at_once_and_says_why() {
+    if !is_in_network() {
+        return;
+    }
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &endless().await).await;
     friend.set_up("Fred", &[], false).await;
@@ -59,6 +65,9 @@ async fn revoking_cuts_a_transfer_at_once_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_service_refuses_and_comes_back() {
+    if !is_in_network() {
+        return;
+    }
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &echo().await).await;
     friend.set_up("Fred", &[], false).await;
@@ -75,6 +84,9 @@ async fn a_paused_service_refuses_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_restart_in_each_order_and_ports_stay() {
+    if !is_in_network() {
+        return;
+    }
     let (mut owner, mut friend) = (TestEngine::with_key_file().await, TestEngine::with_key_file().await);
     let link = owner_with(&owner, &echo().await).await;
     friend.set_up("Fred", &[], false).await;
@@ -106,6 +118,9 @@ async fn both_restart_in_each_order_and_ports_stay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inlet_waits_for_an_owner_who_is_offline() {
+    if !is_in_network() {
+        return;
+    }
     let (mut owner, friend) = (TestEngine::with_key_file().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &echo().await).await;
     owner.stop().await;
@@ -123,6 +138,9 @@ async fn an_inlet_waits_for_an_owner_who_is_offline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_in_use_names_its_program_and_is_bound_once_it_is_free() {
+    if !is_in_network() {
+        return;
+    }
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     let link = owner_with(&owner, &echo().await).await;
     friend.set_up("Fred", &[], false).await;
@@ -146,6 +164,9 @@ async fn a_port_in_use_names_its_program_and_is_bound_once_it_is_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_shown_stored_in_the_clear_or_shared() {
+    if !is_in_network() {
+        return;
+    }
     let (owner, friend) = (TestEngine::with_key_file().await, TestEngine::with_key_file().await);
     let link = owner_with(&owner, &echo().await).await;
     friend.set_up("Fred", &[], false).await;

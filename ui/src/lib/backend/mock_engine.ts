@@ -230,6 +230,10 @@ export class MockEngine {
         const below = request.before ?? Infinity;
         return { answer: 'receipts', receipts: this.#auditLog.filter((r) => r.number < below).slice(0, request.limit), intact: true };
       }
+      case 'verify-log': {
+        const entries = this.#auditLog.length;
+        return { answer: 'log-verified', intact: true, entries, authenticated: entries, problems: [], remarks: [] };
+      }
       case 'doctor':
         return {
           answer: 'findings',

@@ -9,13 +9,13 @@ use crate::core::validation;
 use crate::peer::ticket::Ticket;
 
 /// Reads a link.
-fn read(link: &Secret) -> Result<Received, Fault> {
+fn read(link: &Secret, now: UnixMillis) -> Result<Received, Fault> {
     let ticket = Ticket::decode(link.reveal())?;
     let reach = validation::clean_addresses(ticket.reach);
     if reach.is_empty() {
         return Err(Fault::new(Code::BadTicket, "This invitation does not say where its owner can be reached."));
     }
-    Ok(Received {
+    let mut received = Received {
         id: ticket.id,
         secret: Some(TicketSecret::new(ticket.secret)),
         owner: ticket.owner,
@@ -26,11 +26,14 @@ fn read(link: &Secret) -> Result<Received, Fault> {
         description: None,
         port: ticket.port,
         expires: ticket.expires,
+        claimed: None,
         accepted: false,
         chosen_port: None,
         declined: false,
         over: None,
-    })
+    };
+    received.limit_expiry(now);
+    Ok(received)
 }
 
 fn show(records: &Records, received: &Received, wall: UnixMillis) -> InvitationPreview {
@@ -52,12 +55,12 @@ fn show(records: &Records, received: &Received, wall: UnixMillis) -> InvitationP
 
 /// What a link offers. Changes nothing.
 pub(crate) fn preview(records: &Records, link: &Secret, wall: UnixMillis) -> Result<InvitationPreview, Fault> {
-    Ok(show(records, &read(link)?, wall))
+    Ok(show(records, &read(link, wall)?, wall))
 }
 
 /// Puts a link's invitation among those to answer. One that cannot be accepted is only shown.
 pub(super) fn open(records: &mut Records, tx: &mut Transaction, link: &Secret) -> Result<Answer, Fault> {
-    let received = read(link)?;
+    let received = read(link, tx.now.wall)?;
     let preview = show(records, &received, tx.now.wall);
     if preview.fault.is_none() {
         received::add(records, tx, received)?;

@@ -62,7 +62,7 @@ fn invited(records: &mut Records, tx: &mut Transaction, person: Identifier, noti
     if !records.contacts.contains(person) {
         return audit::refused(records, tx, None, Some(person), Code::NotTrusted);
     }
-    let received = Received {
+    let mut received = Received {
         id: ticket,
         secret: Some(TicketSecret::new(secret)),
         owner: person,
@@ -73,11 +73,13 @@ fn invited(records: &mut Records, tx: &mut Transaction, person: Identifier, noti
         description: validation::clean_description(description),
         port,
         expires,
+        claimed: None,
         accepted: false,
         chosen_port: None,
         declined: false,
         over: None,
     };
+    received.limit_expiry(tx.now.wall);
     if received.reach.is_empty() || records.obstacle(&received, tx.now.wall).is_some() {
         return;
     }

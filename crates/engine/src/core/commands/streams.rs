@@ -2,6 +2,7 @@
 
 use crate::api::{GrantId, ServiceId};
 use crate::core::derive::access;
+use crate::core::effect::Effect;
 use crate::core::event::Refusal;
 use crate::core::records::usage::{self, StreamEnd};
 use crate::core::records::{Records, audit};
@@ -23,13 +24,14 @@ pub(crate) fn ended(
     }
 }
 
-/// Somebody was refused a stream.
+/// Somebody was refused streams, `count` times since the last report. The channels of a blocked person are closed.
 pub(crate) fn refused(
     records: &mut Records,
     tx: &mut Transaction,
     service: ServiceId,
     person: Option<Identifier>,
     refusal: Refusal,
+    count: u32,
 ) {
     if refusal.is_services_fault() {
         tx.request(TaskRequest::CheckService(service));
@@ -38,5 +40,9 @@ pub(crate) fn refused(
         let grant = records.grants.find(|it| it.service == service && it.person == person)?;
         access::why_not(records, grant, tx.now.wall)
     });
-    audit::refused(records, tx, Some(service), person, known.unwrap_or_else(|| access::meaning(refusal)));
+    if let Some(person) = person.filter(|it| records.is_blocked(*it)) {
+        tx.effect(Effect::CutOff(person));
+    }
+    let code = known.unwrap_or_else(|| access::meaning(refusal));
+    audit::refused_times(records, tx, Some(service), person, code, count);
 }

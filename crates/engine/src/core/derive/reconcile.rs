@@ -195,7 +195,7 @@ fn blocked(records: &Records) -> BTreeSet<Identifier> {
 fn cut_off_blocked(applied: &mut AppliedState, records: &Records, tx: &mut Transaction) {
     let desired = blocked(records);
     for person in desired.difference(&applied.blocked) {
-        tx.effect(Effect::CloseChannels(*person));
+        tx.effect(Effect::CutOff(*person));
     }
     applied.blocked = desired;
 }

@@ -14,4 +14,4 @@ pub(crate) use identity::IdentityState;
 pub(crate) use knock::PendingKnock;
 pub(crate) use met::MetHistories;
 pub(crate) use portal::PortalRuntime;
-pub(crate) use usage::{GrantUsage, RefusalCount, UsageBaseline, UsageBaselines};
+pub(crate) use usage::{AddedUp, GrantUsage, RefusalCount, UsageBaseline, UsageBaselines};

@@ -6,8 +6,9 @@
 //!
 //! A meter that says less than before was started again: what it said before is added to the baseline.
 
-use crate::api::{GrantId, InletId, UnixMillis};
+use crate::api::{Code, GrantId, InletId, UnixMillis};
 use crate::core::event::ByteCounts;
+use crate::core::limits::HOUR;
 use std::collections::BTreeMap;
 
 /// How a grant is used in this run.
@@ -17,6 +18,43 @@ pub(crate) struct GrantUsage {
     pub(crate) live: u32,
     /// When one last began or ended.
     pub(crate) last: Option<UnixMillis>,
+    /// Audit entries of its connections in this hour.
+    pub(crate) entries: HourlyEntries,
+    /// The connections of this hour that have no entry of their own, added up.
+    pub(crate) added_up: AddedUp,
+}
+
+/// Connections that are written to the audit log as one entry.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AddedUp {
+    pub(crate) count: u32,
+    pub(crate) bytes: ByteCounts,
+    pub(crate) lasted_ms: u64,
+}
+
+/// Audit entries of one kind within an hour: the limit that keeps others from filling the disk.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct HourlyEntries {
+    /// When the hour began, in ticks.
+    since: u64,
+    written: u32,
+}
+
+impl HourlyEntries {
+    /// When the hour is over, in ticks.
+    pub(crate) fn ends(&self) -> u64 {
+        self.since.saturating_add(HOUR)
+    }
+
+    /// Takes one entry of at most `most` an hour; whether there is one left.
+    pub(crate) fn take(&mut self, ticks: u64, most: u32) -> bool {
+        if ticks >= self.ends() {
+            *self = Self { since: ticks, written: 0 };
+        }
+        let is_left = self.written < most;
+        self.written += u32::from(is_left);
+        is_left
+    }
 }
 
 /// The byte counts from before a meter started, and what the meter said last.
@@ -55,10 +93,10 @@ pub(crate) struct UsageBaselines {
     pub(crate) inlets: BTreeMap<InletId, UsageBaseline>,
 }
 
-/// Refusals written to the audit log in the current minute: the rate limit that keeps strangers from filling the disk.
+/// Refusals in the current hour.
 #[derive(Default)]
 pub(crate) struct RefusalCount {
-    /// When the minute began, in ticks.
-    pub(crate) since: u64,
-    pub(crate) count: u32,
+    pub(crate) entries: HourlyEntries,
+    /// Those without an entry of their own: how many, and why the last.
+    pub(crate) further: Option<(u32, Code)>,
 }

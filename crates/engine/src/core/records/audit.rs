@@ -2,13 +2,12 @@
 
 use super::Records;
 use crate::api::{AuditEvent, Code, ServiceId};
-use crate::core::limits::{MAX_REFUSALS, MINUTE};
-use crate::core::observed::RefusalCount;
+use crate::core::limits::MAX_REFUSALS;
 use crate::core::schema::{Contact, Grant, Inlet, Invitation};
 use crate::core::transaction::Transaction;
 use postern_node::identity::Identifier;
 
-/// Somebody was refused. Written unless the rate limit of refusals is reached.
+/// Somebody was refused once.
 pub(crate) fn refused(
     records: &mut Records,
     tx: &mut Transaction,
@@ -16,15 +15,35 @@ pub(crate) fn refused(
     person: Option<Identifier>,
     code: Code,
 ) {
-    let refusals = &mut records.refusals;
-    if tx.now.ticks >= refusals.since.saturating_add(MINUTE) {
-        *refusals = RefusalCount { since: tx.now.ticks, count: 0 };
-    }
-    refusals.count = refusals.count.saturating_add(1);
-    if refusals.count <= MAX_REFUSALS {
+    refused_times(records, tx, service, person, code, 1);
+}
+
+/// Somebody was refused. Has an entry of its own unless there were many in this hour; the further ones are counted in one.
+pub(crate) fn refused_times(
+    records: &mut Records,
+    tx: &mut Transaction,
+    service: Option<ServiceId>,
+    person: Option<Identifier>,
+    code: Code,
+    count: u32,
+) {
+    write_further_refusals(records, tx, false);
+    if records.refusals.entries.take(tx.now.ticks, MAX_REFUSALS) {
         let service = service.and_then(|it| records.services.get(it)).map(|it| it.name.clone());
         let name = person.and_then(|it| records.contacts.get(it)).map(Contact::display_name);
-        tx.audit(AuditEvent::Refused { service, person, name, code });
+        tx.audit(AuditEvent::Refused { service, person, name, code, count });
+    } else {
+        let before = records.refusals.further.map_or(0, |(count, _)| count);
+        records.refusals.further = Some((before.saturating_add(count), code));
+    }
+}
+
+/// Writes the refusals without an entry of their own as one, when their hour is over or the engine stops.
+pub(crate) fn write_further_refusals(records: &mut Records, tx: &mut Transaction, stops: bool) {
+    if stops || tx.now.ticks >= records.refusals.entries.ends() {
+        if let Some((count, code)) = records.refusals.further.take() {
+            tx.audit(AuditEvent::Refused { service: None, person: None, name: None, code, count });
+        }
     }
 }
 

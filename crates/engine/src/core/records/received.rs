@@ -1,9 +1,12 @@
 //! The invitations that the user received.
 //!
 //! ```text
-//! new ─► accepted ─► (owner grants) portal          new ─► declined ─► (owner confirms) over
+//! new ─► accepted ─► (owner grants) portal          new ─► declined: over
 //!             └────► (owner refuses) over            └───► expired, withdrawn: over
 //! ```
+//!
+//! Before an invitation is accepted nothing is sent because of it: its owner and the addresses in it were chosen by whoever
+//! wrote the link.
 
 use super::{Records, audit, contact, inlet};
 use crate::api::{AuditEvent, Code, Fault, InvitationId, UnixMillis};
@@ -33,7 +36,7 @@ impl Records {
             return Some(Fault::new(Code::Blocked, sentence));
         }
         if let Some(known) = known.filter(|it| it.owner == received.owner) {
-            let is_renewed = received.expires > known.expires && !known.has_become_portal();
+            let is_renewed = received.claimed_expiry() > known.claimed_expiry() && !known.has_become_portal();
             match &known.over {
                 _ if is_renewed => {}
                 Some(fault) if fault.code != Code::Expired => return Some(fault.clone()),
@@ -67,7 +70,6 @@ pub(crate) fn add(records: &mut Records, tx: &mut Transaction, received: Receive
         return Err(Fault::new(Code::TooMany, "Too many invitations wait: answer some first."));
     }
     records.received.put(tx, received);
-    tx.request(TaskRequest::Call(OutboundCall::Seen(id)));
     Ok(true)
 }
 
@@ -85,7 +87,7 @@ pub(crate) fn accept(records: &mut Records, tx: &mut Transaction, id: Invitation
     records.received.change(tx, id, |it| (it.accepted, it.chosen_port) = (true, port));
 }
 
-/// The user declines, or dismisses one that is over.
+/// The user declines, or dismisses one that is over. The owner is told at most once, and only through a hub of the user.
 pub(crate) fn decline(records: &mut Records, tx: &mut Transaction, id: InvitationId) {
     if let Some(received) = records.received.get(id).filter(|it| it.over.is_none()) {
         tx.audit(AuditEvent::Invitation {
@@ -94,13 +96,12 @@ pub(crate) fn decline(records: &mut Records, tx: &mut Transaction, id: Invitatio
             name: Some(received.owner_name.clone()),
             what: "declined".to_owned(),
         });
+        tx.request(TaskRequest::Call(OutboundCall::Decline(id)));
     }
-    records.received.change(tx, id, |it| (it.accepted, it.declined) = (false, true));
-}
-
-/// The owner has been told that it was declined.
-pub(crate) fn decline_confirmed(records: &mut Records, tx: &mut Transaction, id: InvitationId) {
-    records.received.change(tx, id, |it| it.over = Some(declined_by_user()));
+    records.received.change(tx, id, |it| {
+        (it.accepted, it.declined) = (false, true);
+        it.over.get_or_insert_with(declined_by_user);
+    });
 }
 
 /// The owner refuses, has withdrawn it, or its time is over.

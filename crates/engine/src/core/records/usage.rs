@@ -3,8 +3,8 @@
 use super::Records;
 use crate::api::{AuditEvent, GrantId, InletId};
 use crate::core::event::ByteCounts;
-use crate::core::limits::NOTE_USE_EVERY;
-use crate::core::observed::UsageBaseline;
+use crate::core::limits::{MAX_CONNECTION_ENTRIES, NOTE_USE_EVERY};
+use crate::core::observed::{AddedUp, UsageBaseline};
 use crate::core::schema::Grant;
 use crate::core::transaction::Transaction;
 
@@ -51,6 +51,47 @@ pub(crate) fn stream_ended(records: &mut Records, tx: &mut Transaction, id: Gran
         usage.live = usage.live.saturating_sub(1);
     }
     note_use(records, tx, id);
+    write_added_up(records, tx, &grant, false);
+    let usage = records.usage.entry(id).or_default();
+    if usage.entries.take(tx.now.ticks, MAX_CONNECTION_ENTRIES) {
+        audit_connections(records, tx, &grant, end, 1);
+    } else {
+        let AddedUp { count, bytes, lasted_ms } = &mut usage.added_up;
+        *count = count.saturating_add(1);
+        *bytes = (bytes.0.saturating_add(end.up_bytes), bytes.1.saturating_add(end.down_bytes));
+        *lasted_ms = lasted_ms.saturating_add(end.lasted_ms);
+    }
+    Some(grant)
+}
+
+/// Writes what was added up and not written yet: of all grants when the engine stops, else of those whose hour is over.
+pub(crate) fn write_all_added_up(records: &mut Records, tx: &mut Transaction, stops: bool) {
+    let waiting = records.usage.iter().filter(|(_, it)| it.added_up.count > 0).map(|(id, _)| *id);
+    for id in waiting.collect::<Vec<_>>() {
+        if let Some(grant) = records.grants.get(id).cloned() {
+            write_added_up(records, tx, &grant, stops);
+        }
+    }
+}
+
+/// When something that was added up is to be written, in ticks.
+pub(crate) fn next_added_up(records: &Records) -> Option<u64> {
+    let connections = records.usage.values().filter(|it| it.added_up.count > 0).map(|it| it.entries.ends());
+    let refusals = records.refusals.further.map(|_| records.refusals.entries.ends());
+    connections.chain(refusals).min()
+}
+
+fn write_added_up(records: &mut Records, tx: &mut Transaction, grant: &Grant, stops: bool) {
+    let Some(usage) = records.usage.get_mut(&grant.id) else { return };
+    if usage.added_up.count == 0 || (!stops && tx.now.ticks < usage.entries.ends()) {
+        return;
+    }
+    let AddedUp { count, bytes, lasted_ms } = std::mem::take(&mut usage.added_up);
+    let end = StreamEnd { up_bytes: bytes.0, down_bytes: bytes.1, lasted_ms, ended: None };
+    audit_connections(records, tx, grant, end, count);
+}
+
+fn audit_connections(records: &Records, tx: &mut Transaction, grant: &Grant, end: StreamEnd, count: u32) {
     tx.audit(AuditEvent::Connection {
         service: records.service_name(grant.service),
         person: grant.person,
@@ -59,8 +100,8 @@ pub(crate) fn stream_ended(records: &mut Records, tx: &mut Transaction, id: Gran
         down_bytes: end.down_bytes,
         lasted_ms: end.lasted_ms,
         ended: end.ended,
+        count,
     });
-    Some(grant)
 }
 
 /// Notes that a grant is used: in memory at once, on disk at most once in [`NOTE_USE_EVERY`].

@@ -2,7 +2,7 @@
 
 use super::ticket_secret::TicketSecret;
 use crate::api::{Code, Fault, InvitationId, ServiceKind, UnixMillis};
-use crate::core::limits::DAY;
+use crate::core::limits::{DAY, MAX_VALID_FOR};
 use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
@@ -33,11 +33,14 @@ pub struct Received {
     pub port: u16,
     /// Until when it can be accepted.
     pub expires: UnixMillis,
+    /// Until when the owner says that it can be accepted, where that is longer than an invitation may last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<UnixMillis>,
     /// Whether the user has accepted it.
     pub accepted: bool,
     /// The local port that the user chose.
     pub chosen_port: Option<u16>,
-    /// Whether the user has declined it; the owner is told until it confirms.
+    /// Whether the user has declined it.
     pub declined: bool,
     /// Why it cannot be accepted any more.
     pub over: Option<Fault>,
@@ -64,13 +67,22 @@ impl Received {
         self.accepted && !self.declined && self.over.is_none()
     }
 
-    /// Whether the owner is still to be told that it was declined.
-    pub(crate) fn is_being_declined(&self) -> bool {
-        self.declined && self.over.is_none()
+    /// Sets until when it can be accepted: as its owner says, but no longer than an invitation may last.
+    pub(crate) fn limit_expiry(&mut self, now: UnixMillis) {
+        let latest = now.plus(MAX_VALID_FOR);
+        if self.expires > latest {
+            self.claimed = Some(self.expires);
+            self.expires = latest;
+        }
     }
 
-    /// When expiry is to be applied to it. A new one ends with its time. One that the owner has not decided, or has
-    /// not been told about, gets a day more for the owner's clock; the note of an answered one is kept as long.
+    /// Until when its owner says that it can be accepted. A later time than that of a known one makes it a renewed one.
+    pub(crate) fn claimed_expiry(&self) -> UnixMillis {
+        self.claimed.unwrap_or(self.expires)
+    }
+
+    /// When expiry is to be applied to it. A new one ends with its time. One that the owner has not decided gets a day
+    /// more for the owner's clock; the note of an answered one is kept as long.
     pub(crate) fn ends(&self) -> Option<UnixMillis> {
         if self.is_new() {
             Some(self.expires)

@@ -1,11 +1,12 @@
 //! Calls to other engines, retried until they are answered.
 //!
 //! ```text
-//! records ──► Redeem, Decline, GiveBack ─┐            ┌─► answered: the records change
-//! events  ──► Seen, Sync ────────────────┴─► Call ────┴─► failed: exponential backoff from 1 s to 60 s, or at once
+//! records ──► Redeem, GiveBack ──────────┐            ┌─► answered: the records change
+//! events  ──► Decline, Sync ─────────────┴─► Call ────┴─► failed: exponential backoff from 1 s to 60 s, or at once
 //! ```                                                             when a hub or the owner is back
 //!
-//! The first three follow from the records, so a crash forgets none; the other two are given up after some attempts.
+//! The first two follow from the records, so a crash forgets none. A sync is given up after some attempts. Declining is said
+//! once, and only through a hub of the user: whoever wrote a link must not learn from it, nor choose where it is sent.
 
 use super::retry_delay;
 use crate::api::{Code, Fault, GrantId, InvitationId};
@@ -24,8 +25,16 @@ impl OutboundCall {
     /// Whether it is made until it is answered, because the records say so.
     fn is_required(self) -> bool {
         match self {
-            Self::Redeem(_) | Self::Decline(_) | Self::GiveBack(_) => true,
-            Self::Sync(_) | Self::Seen(_) => false,
+            Self::Redeem(_) | Self::GiveBack(_) => true,
+            Self::Sync(_) | Self::Decline(_) => false,
+        }
+    }
+
+    /// Attempts after the first, of a call that is not required.
+    fn retries(self) -> u32 {
+        match self {
+            Self::Decline(_) => 0,
+            Self::Redeem(_) | Self::GiveBack(_) | Self::Sync(_) => MAX_TRIES,
         }
     }
 }
@@ -189,13 +198,10 @@ impl OutboundCalls {
             (OutboundCall::Redeem(id), PeerResponse::Refused(code)) if is_final(code) => {
                 received::refused(records, tx, id, code);
             }
-            (OutboundCall::Decline(id), PeerResponse::Done | PeerResponse::Refused(_)) => {
-                received::decline_confirmed(records, tx, id);
-            }
             (OutboundCall::GiveBack(id), PeerResponse::Done | PeerResponse::Refused(_)) => {
                 inlet::give_back_confirmed(records, tx, id);
             }
-            (OutboundCall::Seen(_), PeerResponse::Done | PeerResponse::Refused(_)) => {
+            (OutboundCall::Decline(_), _) => {
                 self.pending.remove(&call);
             }
             (OutboundCall::Sync(owner), PeerResponse::Grants(statuses, info)) => {
@@ -233,7 +239,7 @@ impl OutboundCalls {
     fn failed(&mut self, tx: &mut Transaction, call: OutboundCall, fault: Fault) {
         let Some(pending) = self.pending.get_mut(&call) else { return };
         let attempts = if pending.again { 0 } else { pending.attempts };
-        if !call.is_required() && attempts >= MAX_TRIES {
+        if !call.is_required() && attempts >= call.retries() {
             self.pending.remove(&call);
             return;
         }
@@ -246,9 +252,8 @@ impl OutboundCalls {
 /// The calls that the records require.
 fn required(records: &Records) -> BTreeSet<OutboundCall> {
     let redeem = records.received.all().filter(|it| it.is_being_redeemed()).map(|it| OutboundCall::Redeem(it.id));
-    let decline = records.received.all().filter(|it| it.is_being_declined()).map(|it| OutboundCall::Decline(it.id));
     let give_back = records.inlets.all().filter(|it| it.giving_back).map(|it| OutboundCall::GiveBack(it.id));
-    redeem.chain(decline).chain(give_back).collect()
+    redeem.chain(give_back).collect()
 }
 
 /// Whom a call goes to, and what it says; nothing if there is no reason for it any more.
@@ -267,12 +272,10 @@ fn message(records: &Records, call: OutboundCall) -> Option<(Identifier, Vec<Pee
             )
         }
         OutboundCall::Decline(id) => {
-            let (owner, reach, secret) = ticket(id)?;
+            let (owner, mut reach, secret) = ticket(id)?;
+            reach.retain(|it| is_own_hub(records, it));
+            (!reach.is_empty()).then_some(())?;
             (owner, reach, PeerRequest::Decline { ticket: id, secret })
-        }
-        OutboundCall::Seen(id) => {
-            let (owner, reach, secret) = ticket(id).filter(|(owner, ..)| !records.is_blocked(*owner))?;
-            (owner, reach, PeerRequest::Seen { ticket: id, secret })
         }
         OutboundCall::GiveBack(id) => {
             let inlet = records.inlets.get(id)?;
@@ -285,6 +288,14 @@ fn message(records: &Records, call: OutboundCall) -> Option<(Identifier, Vec<Pee
             (owner, inlets().next()?.reach.clone(), PeerRequest::Sync { grants, contact })
         }
     })
+}
+
+/// Whether an address is a relay on one of the user's own hubs.
+fn is_own_hub(records: &Records, address: &PeerAddress) -> bool {
+    match address {
+        PeerAddress::Direct { .. } => false,
+        PeerAddress::Hub { address, .. } => records.hub_addresses().iter().any(|hub| hub.eq_ignore_ascii_case(address)),
+    }
 }
 
 /// Whether a refusal is the owner's final answer to redeeming an invitation.

@@ -1,9 +1,11 @@
 //! What a friend does: previews, opens, accepts, declines, uses, gives back.
 
-use super::simulation::{ADA, BEA, CID, HUB, Simulation};
+use super::simulation::{ADA, BEA, CID, HUB, Simulation, refused};
 use crate::api::*;
-use crate::core::{Effect, Event};
-use crate::peer::{GrantStatus, PeerNotification};
+use crate::core::limits::{DAY, MAX_VALID_FOR};
+use crate::core::{Effect, Event, RecordKey};
+use crate::peer::ticket::Ticket;
+use crate::peer::{GrantStatus, PeerAddress, PeerNotification, PeerRequest};
 use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
 
@@ -109,17 +111,13 @@ fn what_waits_is_tried_at_once_after_a_wake_or_when_the_hub_is_back() {
 }
 
 #[test]
-fn declining_tells_the_owner_until_it_is_heard() {
+fn declining_tells_the_owner_once_through_ones_own_hub() {
     let mut sim = Simulation::new();
     let service = sim.share(ADA, "Orders");
     let (id, link) = sim.invite(ADA, service);
-    sim.crash(ADA);
     sim.open(BEA, &link);
     sim.must(BEA, CoreRequest::Decline { invitation: id });
     assert!(sim.snapshot(BEA).invitations.is_empty());
-    sim.restart(BEA);
-    sim.launch(ADA);
-    sim.advance(70_000);
     assert_eq!(sim.snapshot(ADA).services[0].invitations[0].state, SentState::Declined);
     assert!(sim.people[ADA].notices.iter().any(|it| matches!(it, Notice::Declined { .. })));
     assert_eq!(sim.open(BEA, &link).fault.unwrap().code, Code::Denied);
@@ -133,6 +131,112 @@ fn declining_tells_the_owner_until_it_is_heard() {
     assert_eq!(sim.open(BEA, &link).fault, None);
     sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
     assert!(sim.is_up(BEA));
+}
+
+#[test]
+fn an_owner_who_is_away_is_not_told_again_that_one_declined() {
+    let mut sim = Simulation::new();
+    let service = sim.share(ADA, "Orders");
+    let (id, link) = sim.invite(ADA, service);
+    sim.crash(ADA);
+    sim.open(BEA, &link);
+    sim.must(BEA, CoreRequest::Decline { invitation: id });
+    let before = sim.transitions;
+    sim.advance(600_000);
+    sim.restart(BEA);
+    sim.launch(ADA);
+    sim.advance(70_000);
+    assert!(sim.transitions - before < 30, "{} events", sim.transitions - before);
+    assert_eq!(sim.snapshot(ADA).services[0].invitations[0].state, SentState::Created);
+    assert_eq!(sim.open(BEA, &link).fault.unwrap().code, Code::Denied);
+}
+
+/// A link of somebody whose computer and hubs are these.
+fn hostile_link(number: u64, reach: Vec<PeerAddress>) -> Secret {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    let ticket = Ticket {
+        id: InvitationId(id),
+        secret: [7; 32],
+        owner: Identifier::from_bytes([0x66; 32]),
+        owner_name: "Eve".into(),
+        reach,
+        service_name: "wiki".into(),
+        service_kind: ServiceKind::Http,
+        port: 80,
+        expires: UnixMillis(u64::MAX / 4),
+    };
+    ticket.encode()
+}
+
+/// Whether an effect sends something, or connects to something.
+fn sends(effect: &Effect) -> bool {
+    !matches!(effect, Effect::Save(_) | Effect::Audit(_) | Effect::Answer(..) | Effect::Notify(_))
+}
+
+/// Opens and previews links with addresses of every kind, and answers them with `answer`; the effects that send something.
+fn effects_of_hostile_links(links: u64, answer: impl Fn(InvitationId) -> CoreRequest) -> (Vec<Effect>, Vec<Effect>) {
+    let hostile = ["127.0.0.1:22", "[::1]:631", "169.254.169.254:80", "0.0.0.0:1", "10.0.0.1:80", "evil.example:443"];
+    let mut sim = Simulation::new();
+    let (mut opening, mut answering) = (Vec::new(), Vec::new());
+    for number in 0..links {
+        let address = hostile[number as usize % hostile.len()].to_owned();
+        let relay = "relay".to_owned();
+        let reach = vec![PeerAddress::Direct { address: address.clone() }, PeerAddress::Hub { address, relay }];
+        let link = hostile_link(number, reach);
+        sim.preview(BEA, &link).unwrap();
+        let Ok(Answer::Preview { preview }) = sim.request(BEA, CoreRequest::Open { link }) else { panic!("{number}") };
+        opening.extend(sim.last.1.clone());
+        // Time passes, and everything that could be retried is.
+        sim.event(BEA, Event::Resumed);
+        opening.extend(sim.last.1.iter().filter(|it| **it != Effect::RetryNow).cloned());
+        sim.request(BEA, answer(preview.invitation)).unwrap();
+        answering.extend(sim.last.1.clone());
+    }
+    let sent = |effects: Vec<Effect>| effects.into_iter().filter(sends).collect();
+    (sent(opening), sent(answering))
+}
+
+#[test]
+fn opening_previewing_and_declining_a_link_send_nothing_to_it() {
+    let (opening, declining) = effects_of_hostile_links(1_000, |invitation| CoreRequest::Decline { invitation });
+    assert_eq!(opening, []);
+    assert_eq!(declining, []);
+    // The same detector sees what accepting does.
+    let (_, accepting) = effects_of_hostile_links(10, |invitation| CoreRequest::Accept { invitation, port: None });
+    assert!(accepting.iter().any(|it| matches!(it, Effect::Call { .. })));
+}
+
+#[test]
+fn declining_uses_no_address_of_a_link_but_ones_own_hub() {
+    let mut sim = Simulation::new();
+    let hub = |address: &str| PeerAddress::Hub { address: address.into(), relay: "relay".into() };
+    let direct = PeerAddress::Direct { address: "203.0.113.9:1".into() };
+    let link = hostile_link(1, vec![direct, hub("evil.example:4000"), hub(HUB)]);
+    let preview = sim.open(BEA, &link);
+    sim.request(BEA, CoreRequest::Decline { invitation: preview.invitation }).unwrap();
+    let calls: Vec<_> = sim.last.1.iter().filter(|it| sends(it)).collect();
+    let [Effect::Call { reach, message: PeerRequest::Decline { .. }, .. }] = calls.as_slice() else {
+        panic!("{calls:?}")
+    };
+    assert_eq!(*reach, [hub(HUB)]);
+}
+
+#[test]
+fn an_invitation_lasts_no_longer_here_than_it_may() {
+    let mut sim = Simulation::new();
+    let link = hostile_link(1, vec![PeerAddress::Hub { address: HUB.into(), relay: "relay".into() }]);
+    let latest = sim.now(BEA).wall.plus(MAX_VALID_FOR);
+    assert_eq!(sim.preview(BEA, &link).unwrap().expires, latest);
+    let preview = sim.open(BEA, &link);
+    assert_eq!(preview.expires, latest);
+    sim.must(BEA, CoreRequest::Decline { invitation: preview.invitation });
+    // The note of it ends, too, and opened again later it counts as the same.
+    sim.advance(1_000);
+    assert_eq!(sim.open(BEA, &link).fault.unwrap().code, Code::Denied);
+    sim.wall_ahead += i64::try_from(MAX_VALID_FOR + 2 * DAY).unwrap();
+    sim.advance(1_000);
+    assert!(sim.people[BEA].disk.keys().all(|it| !matches!(it, RecordKey::Received(_))));
 }
 
 #[test]
@@ -360,7 +464,7 @@ fn a_friend_is_told_how_the_service_does_without_trying_it() {
     assert_eq!(sim.why(BEA), Code::ServiceDown);
     let ada = sim.snapshot(ADA).services[0].id;
     let bea = sim.people[BEA].identifier;
-    sim.event(ADA, Event::StreamRefused(ada, Some(bea), EndReason::Refused));
+    sim.event(ADA, refused(ada, Some(bea), EndReason::Refused));
     sim.run_until_idle();
     assert!(sim.is_up(BEA));
 }

@@ -6,6 +6,7 @@ use crate::core::limits::*;
 use crate::core::{CallId, Effect, Event, Now, handle};
 use crate::peer::{ContactInfo, PeerRequest};
 use postern_node::identity::Identifier;
+use postern_node::portal::EndReason;
 
 #[test]
 fn services_and_hubs_are_bounded() {
@@ -45,6 +46,50 @@ fn finished_invitations_make_room_and_open_ones_do_not() {
     sim.must(ADA, CoreRequest::RevokeInvitation { invitation: ids[0] });
     sim.invite(ADA, service);
     assert_eq!(sim.must_fail(ADA, invitation(service)), Code::TooMany);
+}
+
+#[test]
+fn connections_of_one_grant_have_few_entries_an_hour() {
+    let (mut sim, ..) = Simulation::shared();
+    let grant = sim.snapshot(ADA).services[0].people[0].grant;
+    let connect = |sim: &mut Simulation| {
+        sim.event(ADA, Event::StreamOpened(grant));
+        sim.event(ADA, Event::StreamEnded { grant, up_bytes: 1, down_bytes: 2, lasted_ms: 3, reason: None });
+    };
+    let entries = |sim: &Simulation| {
+        let connections = sim.people[ADA].audit.iter().filter_map(|it| match it {
+            AuditEvent::Connection { count, up_bytes, .. } => Some((*count, *up_bytes)),
+            _ => None,
+        });
+        connections.collect::<Vec<_>>()
+    };
+    (0..5_000).for_each(|_| connect(&mut sim));
+    assert_eq!(entries(&sim), [(1, 1)].repeat(MAX_CONNECTION_ENTRIES as usize));
+    sim.advance(HOUR);
+    let further = 5_000 - MAX_CONNECTION_ENTRIES;
+    assert_eq!(entries(&sim).last(), Some(&(further, u64::from(further))));
+    // A new hour; what is added up in it is written when the engine stops.
+    (0..100).for_each(|_| connect(&mut sim));
+    sim.event(ADA, Event::Stopping);
+    assert_eq!(entries(&sim).last(), Some(&(100 - MAX_CONNECTION_ENTRIES, u64::from(100 - MAX_CONNECTION_ENTRIES))));
+    assert_eq!(entries(&sim).iter().map(|it| it.0).sum::<u32>(), 5_100);
+}
+
+#[test]
+fn refusals_have_few_entries_an_hour_and_are_counted() {
+    let (mut sim, service, ..) = Simulation::shared();
+    for person in 0..200_u8 {
+        let person = Some(Identifier::from_bytes([person; 32]));
+        let refusal = EndReason::NotAllowed;
+        sim.event(ADA, Event::StreamRefused { service, person, refusal, count: 10 });
+    }
+    sim.advance(HOUR);
+    let counts = sim.people[ADA].audit.iter().filter_map(|it| match it {
+        AuditEvent::Refused { count, .. } => Some(*count),
+        _ => None,
+    });
+    let counts: Vec<u32> = counts.collect();
+    assert_eq!((counts.len(), counts.iter().sum()), (MAX_REFUSALS as usize + 1, 2_000));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What an owner does: shares, invites, pauses, revokes, closes.
 
-use super::simulation::{ADA, BEA, CID, HUB, START, Simulation, invitation};
+use super::simulation::{ADA, BEA, CID, HUB, START, Simulation, invitation, refused};
 use crate::api::*;
 use crate::core::{CallId, Effect, Event, OwnIdentity};
 use crate::peer::{PeerRequest, PeerResponse};
@@ -115,7 +115,7 @@ fn a_target_is_looked_at_again_and_again() {
 
     // Down again is found out within half a minute, or at once when a stream could not be made.
     sim.people[ADA].target_answers = false;
-    sim.event(ADA, Event::StreamRefused(service, None, EndReason::Refused));
+    sim.event(ADA, refused(service, None, EndReason::Refused));
     sim.run_until_idle();
     assert!(matches!(sim.snapshot(ADA).services[0].health, Health::Down { .. }));
     sim.people[ADA].target_answers = true;
@@ -363,7 +363,7 @@ fn an_invitation_can_be_shown_again_sent_again_and_taken_back() {
     let again = sim.must(ADA, CoreRequest::InvitationLink { invitation: id });
     assert_eq!(again, Answer::Invitation { invitation: id, link: Some(link.clone()) });
     sim.open(BEA, &link);
-    assert_eq!(sim.snapshot(ADA).services[0].invitations[0].state, SentState::Seen);
+    assert_eq!(sim.snapshot(ADA).services[0].invitations[0].state, SentState::Created, "who opens a link is not told");
     sim.must(ADA, CoreRequest::RevokeInvitation { invitation: id });
     sim.must(ADA, CoreRequest::RevokeInvitation { invitation: id });
     assert_eq!(sim.must_fail(ADA, CoreRequest::InvitationLink { invitation: id }), Code::Revoked);
@@ -434,7 +434,7 @@ fn a_known_contact_is_invited_through_the_mailbox_while_away() {
     assert_eq!((received.service_name.as_str(), received.owner_name.as_str()), ("Notes", "Ada"));
     assert!(received.owner_known);
     assert_eq!(received.port, 5433, "5432 is Orders'");
-    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Seen);
+    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Delivered);
     let invited = |it: &&Notice| matches!(it, Notice::Invited { .. });
     assert_eq!(sim.people[BEA].notices.iter().filter(invited).count(), 1);
     sim.must(BEA, CoreRequest::Accept { invitation: id, port: None });
@@ -465,5 +465,5 @@ fn mail_that_no_hub_takes_is_posted_later_even_after_a_crash() {
     sim.set_hub(true);
     sim.advance(1_000);
     assert_eq!(sim.snapshot(BEA).invitations.len(), 1);
-    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Seen);
+    assert_eq!(sim.snapshot(ADA).services[1].invitations[0].state, SentState::Delivered);
 }

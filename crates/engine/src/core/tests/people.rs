@@ -1,9 +1,10 @@
 //! Contacts: blocks, petnames.
 
-use super::simulation::{ADA, BEA, Simulation};
+use super::simulation::{ADA, BEA, Simulation, refused};
 use crate::api::*;
 use crate::core::Effect;
 use postern_node::identity::Identifier;
+use postern_node::portal::EndReason;
 
 #[test]
 fn a_block_keeps_somebody_out_until_it_is_lifted() {
@@ -43,7 +44,7 @@ fn blocking_cuts() {
     let effects = &sim.last.1;
     assert!(matches!(effects[0], Effect::Save(_)));
     let permit = effects.iter().position(|it| matches!(it, Effect::SetAdmission { .. })).unwrap();
-    let cut = effects.iter().position(|it| *it == Effect::CloseChannels(bea)).unwrap();
+    let cut = effects.iter().position(|it| *it == Effect::CutOff(bea)).unwrap();
     // Why is totals first.
     let totals = effects.iter().position(|it| matches!(it, Effect::NotifyPeer(to, _) if *to == bea)).unwrap();
     assert!(permit < totals && totals < cut);
@@ -123,4 +124,16 @@ fn an_unanswered_invitation_comes_back_with_its_owner() {
     sim.must(ADA, CoreRequest::Block { person: bea, on: true });
     sim.must(BEA, CoreRequest::Block { person: ada, on: true });
     assert!(sim.snapshot(BEA).invitations.is_empty());
+}
+
+#[test]
+fn the_channels_of_a_blocked_person_are_closed_whenever_they_try() {
+    let (mut sim, service, ..) = Simulation::shared();
+    let bea = sim.people[BEA].identifier;
+    sim.must(ADA, CoreRequest::Block { person: bea, on: true });
+    sim.event(ADA, refused(service, Some(bea), EndReason::NotAllowed));
+    assert!(sim.last.1.contains(&Effect::CutOff(bea)));
+    sim.must(ADA, CoreRequest::Block { person: bea, on: false });
+    sim.event(ADA, refused(service, Some(bea), EndReason::NotAllowed));
+    assert!(!sim.last.1.contains(&Effect::CutOff(bea)));
 }

@@ -125,6 +125,11 @@ pub(super) struct Simulation {
     pub(super) check: Option<Check>,
 }
 
+/// One refusal, as the driver reports it.
+pub(super) fn refused(service: ServiceId, person: Option<Identifier>, refusal: EndReason) -> Event {
+    Event::StreamRefused { service, person, refusal, count: 1 }
+}
+
 /// Checks the simulation after somebody's transition.
 pub(super) type Check = Box<dyn FnMut(&Simulation, usize)>;
 
@@ -523,7 +528,7 @@ impl Simulation {
                 self.own(who, Event::MailPosted(mail, if taken { Ok(()) } else { Err(no_hub()) }));
             }
             Effect::PinHistories(histories) => person.pinned.extend(histories),
-            Effect::CloseChannels(_) | Effect::ReopenInlet(_) | Effect::RetryNow => {}
+            Effect::CloseChannels(_) | Effect::CutOff(_) | Effect::ReopenInlet(_) | Effect::RetryNow => {}
         }
     }
 
@@ -560,7 +565,7 @@ impl Simulation {
             Ok(grant) => self.own(owner, Event::StreamOpened(grant)),
             Err(refusal) => {
                 if let Some(service) = service {
-                    self.own(owner, Event::StreamRefused(service, Some(me), refusal));
+                    self.own(owner, refused(service, Some(me), refusal));
                 }
             }
         }
