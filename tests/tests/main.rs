@@ -5,12 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 
 mod allow;
+mod audit_log;
 mod connections;
 mod demo;
 mod examples;
 mod exit;
 mod harness;
 mod hostile_hub;
+mod hostile_links;
 mod http;
 mod hub;
 mod identity;

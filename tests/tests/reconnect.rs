@@ -3,7 +3,7 @@
 use postern_testkit::client::ask;
 use postern_testkit::json::find;
 use postern_testkit::port::{free_port, loopback, network_ip};
-use postern_testkit::{FakeClock, Hub, Person, Service, TIMEOUT, World, eventually, temp_dir};
+use postern_testkit::{FakeClock, Hub, Person, Service, TIMEOUT, World, eventually, skipped, temp_dir};
 
 #[test]
 fn both_restart_in_either_order_and_the_port_stays() {
@@ -123,8 +123,7 @@ fn losing_one_of_two_hubs_does_not_interrupt_a_portal() {
 #[test]
 fn this_computer_is_reached_without_a_hub() {
     let Some(ip) = network_ip() else {
-        eprintln!("skipped: this machine is in no network");
-        return;
+        return skipped("this machine is in no network");
     };
     let listen = format!("{ip}:0");
     let mut ann = Person::stopped("Ann", &["--this-computer", "--listen", &listen]);

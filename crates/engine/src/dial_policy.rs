@@ -264,6 +264,6 @@ mod tests {
     #[test]
     fn loopback_is_no_attached_network() {
         let loopback = ["127.0.0.1", "::1"].map(|address| address.parse::<IpAddr>().unwrap());
-        assert!(attached_networks().iter().all(|network| !loopback.iter().any(|it| network.address == *it)));
+        assert!(attached_networks().iter().all(|network| !loopback.contains(&network.address)));
     }
 }

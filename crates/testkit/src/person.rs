@@ -14,6 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::json::text;
+use crate::network_namespace::isolated;
 use crate::{Hub, Process, TIMEOUT, program, temp_dir};
 
 pub use clock::FakeClock;
@@ -30,6 +31,8 @@ pub struct Person {
     engine: Option<Process>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// Whether engines run in a network namespace of their own.
+    is_isolated: bool,
     output: Mutex<String>,
 }
 
@@ -70,6 +73,7 @@ impl Person {
             engine: None,
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: vec![("POSTERN_LOG".into(), "debug".into())],
+            is_isolated: false,
             output: Mutex::default(),
         }
     }
@@ -77,6 +81,11 @@ impl Person {
     /// Sets an environment variable of everything that they start from now on.
     pub fn set_env(&mut self, variable: &str, value: impl Into<String>) {
         self.environment.push((variable.to_owned(), value.into()));
+    }
+
+    /// From now on, starts engines in a [network namespace](crate::network_namespace) of their own. Commands reach them as always.
+    pub fn isolate(&mut self) {
+        self.is_isolated = true;
     }
 
     /// Starts the engine and waits until commands reach it.
@@ -99,7 +108,11 @@ impl Person {
     pub fn spawn_engine(&self) -> Process {
         let mut command = with_passphrase(&self.passphrase_file());
         command.args(["--json", "up", "--keychain", "file", "--passphrase-fd", "3", "--name", &self.name]);
-        Process::spawn(self.with_environment(command.args(&self.arguments)))
+        command.args(&self.arguments);
+        if self.is_isolated {
+            command = isolated(&command);
+        }
+        Process::spawn(self.with_environment(&mut command))
     }
 
     /// Stops the engine as Ctrl-C does.

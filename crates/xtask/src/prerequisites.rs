@@ -52,6 +52,7 @@ const APP: &[Prerequisite] =
 const TESTS: &[Prerequisite] = &[
     needs("gcc", &["gcc", "libc6-dev"]),
     needs("curl", &["curl"]),
+    needs("ip", &["iproute2"]),
     needs("/usr/bin/python3", &["python3"]),
     Prerequisite { what: What::Module("websockets"), packages: &["python3-websockets"] },
     Prerequisite { what: What::Module("django"), packages: &["python3-django"] },

@@ -108,7 +108,7 @@ test.describe('invitations', () => {
     await expect(driver.id('invitation').filter({ hasText: 'Old notes' }).getByTestId('fault')).toHaveAttribute('data-code', 'ticket-used');
   });
 
-  for (const [answer, label] of [['once', 'Allow once'], ['always', 'Always'], ['deny', 'Deny']] as const) {
+  for (const [answer, label] of [['once', 'Allow once'], ['deny', 'Deny']] as const) {
     test(`a knock is answered: ${answer}`, async ({ driver, page }) => {
       await driver.open('attention');
       await page.getByRole('button', { name: label, exact: true }).click();
@@ -116,6 +116,22 @@ test.describe('invitations', () => {
       expect(await driver.requests('answer-knock')).toMatchObject([{ invitation: 'sent-1', answer }]);
     });
   }
+
+  test('somebody unverified is allowed for good only after the words were compared', async ({ driver }) => {
+    await driver.open('attention');
+    const card = driver.id('knock');
+    await expect(card.getByTestId('knock-always')).toHaveCount(0);
+    await card.getByTestId('knock-compare').click();
+    await expect(card).toContainText('Compare the words in a call first');
+    await card.getByTestId('knock-back').click();
+    expect(await driver.requests('answer-knock')).toEqual([]);
+    await card.getByTestId('knock-compare').click();
+    await card.getByTestId('knock-words-match').click();
+    await expect(card).toHaveCount(0);
+    expect(await driver.requests('answer-knock')).toMatchObject([{ invitation: 'sent-1', answer: 'always' }]);
+    const words = 'violet harbor comet fern garden lunch motion quiet';
+    expect(await driver.requests('verify')).toMatchObject([{ verified: true, words }]);
+  });
 
   test('a pasted link is shown but not accepted', async ({ driver }) => {
     await driver.open('empty');

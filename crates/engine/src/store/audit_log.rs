@@ -19,7 +19,7 @@ mod verify;
 
 pub(crate) use verify::{Reader, Verification};
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::api::{AuditEvent, UnixMillis};
 use postern_node::sealed::SelfMacKey;
 use sha2::{Digest, Sha256};
@@ -38,7 +38,7 @@ pub(super) const SIZE_CHECKED_AFTER: u64 = 4_096;
 
 /// The position of an entry in the chain: its number and hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ChainEntry {
+pub(crate) struct ChainEntry {
     pub(super) number: u64,
     pub(super) hash: Vec<u8>,
 }

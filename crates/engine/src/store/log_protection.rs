@@ -6,9 +6,10 @@
 //!                                                            clean stop ───────────────────────────► anchored: stopped
 //! ```
 
+use super::Store;
 use super::audit_log::anchor::{self, AnchorState, LogAnchor, StoredAnchor};
 use super::audit_log::{self, ChainEntry, KEPT_LOG, MAX_LOG, Reader, SIZE_CHECKED_AFTER};
-use super::{Store, StoreError};
+use super::error::StoreError;
 use crate::api::{AuditEvent, UnixMillis};
 use postern_env::time::{self, Duration, Instant};
 use postern_node::sealed::SelfMacKey;

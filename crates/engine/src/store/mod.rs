@@ -9,16 +9,18 @@
 //! again. Only its owner can read the file.
 
 pub(crate) mod audit_log;
+mod error;
 mod log_protection;
 mod records;
 
 use crate::api::{AuditEvent, Code, Fault, UnixMillis};
 use crate::core::{Change, Record, RecordKey, TicketSecret};
 pub(crate) use audit_log::anchor::AnchorState;
+pub(crate) use error::StoreError;
 use log_protection::LogState;
 pub(crate) use log_protection::{LOG_KEY, anchor_restored};
 use postern_env::fs;
-use postern_node::sealed::{SealedError, SelfSealingKey};
+use postern_node::sealed::SelfSealingKey;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use std::path::{Path, PathBuf};
@@ -36,8 +38,6 @@ const MIGRATIONS: [&str; 4] = [
 ];
 /// The setting that says that no secret is stored in plaintext any more.
 const SEALED: &str = "secrets-sealed";
-/// SQLite's primary result codes for a damaged file: `SQLITE_CORRUPT` and `SQLITE_NOTADB`.
-const CORRUPT: [&str; 2] = ["11", "26"];
 
 /// The open database. There is one in the process, and nothing else writes to the file.
 pub(crate) struct Store {
@@ -54,57 +54,6 @@ pub(crate) struct OpenedStore {
     pub(crate) records: Vec<Record>,
     /// What was found damaged, for the user.
     pub(crate) damage: Option<Fault>,
-}
-
-/// Why the database cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
-    #[error("it was written by a newer Postern")]
-    Newer,
-    #[error("it is damaged")]
-    Damaged,
-    #[error(transparent)]
-    Sqlite(sqlx::Error),
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    #[error("a record cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
-    #[error("a secret cannot be sealed: {0}")]
-    Sealing(#[from] SealedError),
-    #[error("the key that seals secrets is not there")]
-    NoKey,
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code());
-        match code {
-            // Extended result codes contain the primary one in their lowest byte.
-            Some(code) if code.parse().is_ok_and(|code: u32| CORRUPT.contains(&(code & 0xff).to_string().as_str())) => {
-                Self::Damaged
-            }
-            _ => Self::Sqlite(error),
-        }
-    }
-}
-
-impl StoreError {
-    pub(crate) fn fault(&self, path: &Path) -> Fault {
-        let path = path.display();
-        match self {
-            Self::Newer => Fault::new(
-                Code::NewerData,
-                format!("{path} was written by a newer version of Postern. Install that one; nothing was changed."),
-            ),
-            Self::Damaged => Fault::new(Code::DamagedData, format!("{path} is damaged.")),
-            other => Fault::new(
-                Code::Storage,
-                format!(
-                    "{path} cannot be used: {other}. Check the disk and the permissions, then start Postern again."
-                ),
-            ),
-        }
-    }
 }
 
 impl Store {

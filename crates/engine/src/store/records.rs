@@ -2,7 +2,7 @@
 //!
 //! The body never contains the secret. Writing a record that does not know its secret keeps the stored one.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::core::{Change, Record, RecordKey, TicketSecret};
 use postern_node::sealed::SelfSealingKey;
 use sqlx::SqliteConnection;

@@ -7,8 +7,8 @@ use postern_engine::api::{
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 use postern_hub::{Hub, HubConfig};
-use postern_testkit::TIMEOUT;
 use postern_testkit::port::{free_port, network_ip};
+use postern_testkit::{TIMEOUT, skipped};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -177,7 +177,7 @@ impl TestEngine {
 pub(crate) fn is_in_network() -> bool {
     let is_in = network_ip().is_some();
     if !is_in {
-        eprintln!("skipped: this machine is in no network, and loopback addresses that others name are not dialed");
+        skipped("this machine is in no network, and loopback addresses that others name are not dialed");
     }
     is_in
 }

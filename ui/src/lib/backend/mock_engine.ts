@@ -124,6 +124,9 @@ export class MockEngine {
           view.invitations = view.invitations.filter((i) => i.id !== knock.invitation);
           const terms = { until: null, until_quit: request.answer === 'once', connections: null };
           view.people.push(person(knock.name, view.id, { terms }));
+          if (!s.contacts.some((c) => c.identifier === knock.person)) {
+            s.contacts.push(contact(knock.name, now, { identifier: knock.person, words: knock.words }));
+          }
         }
         return done;
       }

@@ -40,10 +40,10 @@ pub(crate) fn refused_times(
 
 /// Writes the refusals without an entry of their own as one, when their hour is over or the engine stops.
 pub(crate) fn write_further_refusals(records: &mut Records, tx: &mut Transaction, stops: bool) {
-    if stops || tx.now.ticks >= records.refusals.entries.ends() {
-        if let Some((count, code)) = records.refusals.further.take() {
-            tx.audit(AuditEvent::Refused { service: None, person: None, name: None, code, count });
-        }
+    if (stops || tx.now.ticks >= records.refusals.entries.ends())
+        && let Some((count, code)) = records.refusals.further.take()
+    {
+        tx.audit(AuditEvent::Refused { service: None, person: None, name: None, code, count });
     }
 }
 

@@ -21,11 +21,11 @@ const DOMAIN: &[u8] = b"postern log anchor 1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogAnchor {
     /// The newest entry.
-    pub(in crate::store) head: ChainEntry,
+    pub(crate) head: ChainEntry,
     /// The number of the last entry that was deleted in order.
-    pub(in crate::store) base: u64,
-    pub(in crate::store) at: UnixMillis,
-    pub(in crate::store) state: AnchorState,
+    pub(crate) base: u64,
+    pub(crate) at: UnixMillis,
+    pub(crate) state: AnchorState,
 }
 
 /// In which situation the log was anchored.
@@ -41,7 +41,7 @@ pub(crate) enum AnchorState {
 }
 
 /// What the file says.
-pub(in crate::store) enum StoredAnchor {
+pub(crate) enum StoredAnchor {
     Missing,
     /// It was changed, or is of another identity.
     Invalid,
@@ -64,7 +64,7 @@ fn path(data_dir: &Path) -> PathBuf {
 }
 
 /// Reads the file, and checks that this key has written it.
-pub(in crate::store) fn read(data_dir: &Path, key: &SelfMacKey) -> std::io::Result<StoredAnchor> {
+pub(crate) fn read(data_dir: &Path, key: &SelfMacKey) -> std::io::Result<StoredAnchor> {
     let text = match fs::read_to_string(path(data_dir)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(StoredAnchor::Missing),
@@ -82,7 +82,7 @@ pub(in crate::store) fn read(data_dir: &Path, key: &SelfMacKey) -> std::io::Resu
 }
 
 /// Replaces the file: after a crash there is the old one or the new one.
-pub(in crate::store) fn write(data_dir: &Path, key: &SelfMacKey, anchor: &LogAnchor) -> std::io::Result<()> {
+pub(crate) fn write(data_dir: &Path, key: &SelfMacKey, anchor: &LogAnchor) -> std::io::Result<()> {
     let record = Record {
         version: VERSION,
         number: anchor.head.number,

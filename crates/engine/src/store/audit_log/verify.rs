@@ -4,7 +4,7 @@
 
 use super::{ChainEntry, MAX_PAGE, base};
 use crate::api::{AuditEntry, AuditEvent, UnixMillis};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use postern_node::sealed::SelfMacKey;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
@@ -18,11 +18,11 @@ const MAX_PROBLEMS: usize = 20;
 /// Reads the log of a database.
 #[derive(Clone)]
 pub(crate) struct Reader {
-    pub(in crate::store) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Nothing before the keychain has given it: what needs it counts as not verified.
-    pub(in crate::store) key: Option<SelfMacKey>,
+    pub(crate) key: Option<SelfMacKey>,
     /// The log was not what its anchor says when the engine started.
-    pub(in crate::store) is_doubtful: bool,
+    pub(crate) is_doubtful: bool,
 }
 
 /// What a verification of the whole log has found.
