@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Panic after the start, to test the panic reporter.
     #[arg(long, hide = true)]
     pub panic: bool,
+    /// Read the link from the standard input: the program starts itself so, to keep it out of the process list.
+    #[arg(long, hide = true, conflicts_with = "link")]
+    pub link_from_stdin: bool,
     /// An invitation to open: postern://join/…
     #[arg(value_name = "LINK", value_parser = parse_link)]
     pub link: Option<Secret>,

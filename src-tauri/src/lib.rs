@@ -11,7 +11,7 @@
 //! * [`tray`] and [`notification`]: pure functions of the engine's state, and the backends that send them to the system.
 //! * `window`, `commands`, [`shell`], [`shell_settings`]: the one window, its calls, the shell's own state and settings.
 //! * [`single_instance`], [`engine_proxy`]: the file lock, and the engine as seen through the control socket.
-//! * [`arguments`], `local_engine`, `logs`, `panic_reporter`, `platform`: how the program starts, and how it fails.
+//! * [`arguments`], `link_handoff`, `local_engine`, `logs`, `panic_reporter`, `platform`: how the program starts, and how it fails.
 //! * [`untrusted_text`]: sanitizes names from other people.
 
 pub mod arguments;
@@ -19,6 +19,7 @@ mod commands;
 pub mod controller;
 pub mod desktop_integration;
 pub mod engine_proxy;
+mod link_handoff;
 mod local_engine;
 mod logs;
 mod native_desktop;
@@ -64,7 +65,7 @@ const INPUT_CAPACITY: usize = 256;
 /// Runs the program and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
     if let Some(text) = &arguments.error_dialog {
         panic_reporter::show_dialog(text);
         return ExitCode::SUCCESS;
@@ -83,11 +84,27 @@ pub fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
     panic_reporter::install(log.clone());
+    take_link(&mut arguments);
     match start(arguments, data_dir, log.clone()) {
         Ok(code) => code,
         Err(why) => {
             panic_reporter::report_fatal(&format!("Postern could not start: {why}"), "Then start it again.", &log);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Takes the link out of the process's arguments: reads it if it was handed over, else runs the program again without it.
+fn take_link(arguments: &mut Arguments) {
+    if arguments.link_from_stdin {
+        match link_handoff::read(io::stdin().lock()) {
+            Ok(link) => arguments.link = Some(link),
+            Err(error) => warn!("the link could not be read, open it again: {error}"),
+        }
+    } else if let Some(link) = arguments.link.as_ref().filter(|_| arguments.passphrase_fd != Some(0)) {
+        // With a passphrase on the standard input there is no room for the link.
+        if let Err(error) = link_handoff::run_without(link) {
+            warn!("the link stays visible in the process list until Postern is quit: {error}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Logging: to a file of bounded size in the data directory, and to standard error.
 //!
-//! Above DEBUG it contains nothing personal, and at no level a secret.
+//! Above DEBUG it contains nothing personal, and at no level a secret. Only its owner can read it, whatever the umask.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -64,7 +64,14 @@ impl RotatingFile {
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory)?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let mut options = OpenOptions::new();
+        options.create(true).append(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        // Also a file that an older version made with the permissions of the umask.
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         let length = file.metadata()?.len();
         Ok(Self { path, file, length })
     }
@@ -104,5 +111,18 @@ mod tests {
             .collect();
         assert_eq!(sizes.len(), 2);
         assert!(sizes.iter().all(|size| *size <= MAX_LOG_BYTES), "{sizes:?}");
+    }
+    #[cfg(unix)]
+    #[test]
+    fn only_its_owner_reads_the_log() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = path(directory.path());
+        let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        drop(RotatingFile::open(path.clone()).unwrap());
+        assert_eq!(mode(), 0o600);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        drop(RotatingFile::open(path.clone()).unwrap());
+        assert_eq!(mode(), 0o600);
     }
 }

@@ -156,3 +156,21 @@ fn an_expired_invitation_admits_nobody() {
     let refusal = eve.fails_with_input(&["join", "-"], &late);
     assert_eq!((refusal.exit, refusal.code.as_str()), (8, "expired"), "{refusal:?}");
 }
+
+#[test]
+fn a_clock_that_is_behind_keeps_nobody_out_and_doctor_says_so() {
+    let hub = Hub::start();
+    let ann = Person::start(&hub, "Ann");
+    let mut ben = Person::stopped("Ben", &["--hub", &hub.address().to_string()]);
+    let clock = FakeClock::new(ben.data_dir().parent().unwrap());
+    clock.set("-5m");
+    clock.apply_to(&mut ben);
+    ben.up();
+    let service = Service::echo_after_end();
+    ann.share(service.address(), "brief");
+    ben.join(&ann.invite("brief", &[]));
+    ben.wait_for("the hub's clock", |seen| seen["hubs"][0]["clock_ahead_ms"].as_i64());
+    let findings = ben.run(&["doctor"]);
+    let clock = findings[0]["findings"].as_array().unwrap().iter().find(|it| it["subject"] == "clock").unwrap();
+    assert!(text(&clock["message"]).starts_with("Your clock is 5 minutes behind"), "{clock}");
+}

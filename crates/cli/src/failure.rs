@@ -151,7 +151,8 @@ pub(crate) fn name(code: Code) -> String {
 fn exit_of(code: Code) -> u8 {
     match code {
         Code::Invalid | Code::BadTicket => ARGUMENTS,
-        Code::HubUnreachable | Code::OwnerOffline | Code::NoWayIn | Code::ServiceDown | Code::TimedOut => UNREACHABLE,
+        Code::HubUnreachable | Code::OwnerOffline | Code::NoWayIn | Code::ServiceDown => UNREACHABLE,
+        Code::TimedOut | Code::ClockSkew => UNREACHABLE,
         Code::NotTrusted | Code::KeyChanged | Code::KeyRefused | Code::RelayTaken => NOT_TRUSTED,
         Code::KeychainLocked | Code::KeychainMissing | Code::KeychainFailed | Code::WrongPassphrase => KEYCHAIN,
         Code::NotSetUp | Code::Stopped => NOT_RUNNING,

@@ -16,7 +16,8 @@ pub(crate) struct DirectoryLock {
 }
 
 impl DirectoryLock {
-    /// Takes the lock of a data directory, which is created, for its owner only, if it does not exist.
+    /// Takes the lock of a data directory, which is created, for its owner only, if it does not exist. One that others could
+    /// enter is closed to them.
     ///
     /// # Errors
     /// [`Code::InUse`] when another engine holds it, [`Code::Storage`] when the directory or the file cannot be used.
@@ -24,6 +25,13 @@ impl DirectoryLock {
         fs::create_private_directory(data_dir, true).map_err(|error| {
             let path = data_dir.display();
             Fault::new(Code::Storage, format!("{path} cannot be created: {error}. Choose another directory."))
+        })?;
+        make_private(data_dir).map_err(|error| {
+            let path = data_dir.display();
+            let sentence = format!(
+                "{path} is open to other users and cannot be closed to them: {error}. Run `chmod 700` on it, or choose another directory."
+            );
+            Fault::new(Code::Storage, sentence)
         })?;
         let path = data_dir.join(FILE);
         let failed = |error: std::io::Error| {
@@ -44,6 +52,30 @@ impl DirectoryLock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+}
+
+/// Takes away what group and others may do with a data directory. A directory that is shared on purpose, as `/tmp` is, has the
+/// sticky bit and stays as it is, and so does one that holds files and none of Postern's.
+#[cfg(unix)]
+fn make_private(data_dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    const STICKY: u32 = 0o1000;
+    const OTHERS: u32 = 0o077;
+    let permissions = fs::metadata(data_dir)?.permissions();
+    let mode = permissions.mode();
+    let is_ours = || -> std::io::Result<bool> {
+        let mut names = fs::read_directory(data_dir)?.map(|entry| entry.map(|it| it.file_name()));
+        Ok(names.next().transpose()?.is_none() || fs::symlink_metadata(data_dir.join(FILE)).is_ok())
+    };
+    if mode & OTHERS == 0 || mode & STICKY != 0 || !is_ours()? {
+        return Ok(());
+    }
+    fs::set_permissions(data_dir, fs::Permissions::from_mode(mode & 0o700))
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]
@@ -70,5 +102,29 @@ mod tests {
         let data_dir = place.path().join("a/b");
         let _lock = DirectoryLock::take(&data_dir).unwrap();
         assert_eq!(std::fs::metadata(&data_dir).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_that_others_could_enter_is_closed_to_them() {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let set = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let place = tempfile::tempdir().unwrap();
+        set(place.path(), 0o755);
+        drop(DirectoryLock::take(place.path()).unwrap());
+        assert_eq!(mode(place.path()), 0o700);
+        set(place.path(), 0o775);
+        drop(DirectoryLock::take(place.path()).unwrap());
+        assert_eq!(mode(place.path()), 0o700);
+        // Not one that others share, nor one that is somebody's for something else.
+        let shared = tempfile::tempdir().unwrap();
+        set(shared.path(), 0o1777);
+        drop(DirectoryLock::take(shared.path()).unwrap());
+        assert_eq!(mode(shared.path()), 0o1777);
+        let other = tempfile::tempdir().unwrap();
+        std::fs::write(other.path().join("thesis.tex"), "").unwrap();
+        set(other.path(), 0o755);
+        drop(DirectoryLock::take(other.path()).unwrap());
+        assert_eq!(mode(other.path()), 0o755);
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn open(data: Option<&Path>) -> Result<(Arc<MemoryVault>, Ident
     let seed = Zeroizing::new(random::bytes::<32>().map_err(|error| damaged(error.to_string()))?);
     let key = hex::encode(*seed);
     let id = vault.import_ed25519_seed(seed).await.map_err(postern_node::Error::from)?;
-    let identity = Identity::create_with_key(vault.clone(), id, Timestamp::now()).await;
+    let identity = Identity::create_with_key(vault.clone(), id, Timestamp::now().backdated()).await;
     let identity = identity.map_err(postern_node::Error::from)?;
     if let Some(path) = &path {
         write(path, &IdentityFile { version: VERSION, key, history: hex::encode(identity.export()) })?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use postern_engine::api::{Code, Health, InletLink, LinkState, Snapshot};
 
+use super::log_redaction::{self, redact};
 use crate::tray::EngineViewState;
 
 /// How much of the end of the log is appended, in bytes: about 150 lines, which still fit an issue or an e-mail.
@@ -23,7 +24,10 @@ pub(super) fn report(state: EngineViewState<'_>, log_file: &Path) -> String {
         EngineViewState::Running(snapshot) => running(&mut text, snapshot),
     }
     text.push_str("\n--- end of the log\n");
-    text.push_str(&tail(log_file).unwrap_or_else(|error| format!("unreadable: {error}")));
+    match tail(log_file) {
+        Ok(log) => text.push_str(&redact(&log, &personal_texts(state))),
+        Err(error) => text.push_str(&format!("unreadable: {}", error.kind())),
+    }
     text
 }
 
@@ -55,6 +59,14 @@ fn running(text: &mut String, snapshot: &Snapshot) {
     line(text, "troubles", list(snapshot.troubles.iter().map(|fault| code(fault.code))));
     let waiting = (snapshot.invitations.len(), snapshot.knocks.len(), snapshot.contacts.len());
     line(text, "invitations, knocks, contacts", format!("{}, {}, {}", waiting.0, waiting.1, waiting.2));
+}
+
+/// What the log must not show. Without a snapshot nothing is known by name.
+fn personal_texts(state: EngineViewState<'_>) -> Vec<String> {
+    match state {
+        EngineViewState::Running(snapshot) => log_redaction::personal_texts(snapshot),
+        EngineViewState::Starting | EngineViewState::Failed(_) => Vec::new(),
+    }
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {

@@ -17,6 +17,7 @@ mod engine_requests;
 mod engine_state;
 mod events;
 mod input;
+mod log_redaction;
 mod notification_filter;
 mod window_state;
 

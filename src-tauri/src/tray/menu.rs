@@ -267,6 +267,7 @@ fn fault_summary(fault: &Fault) -> &'static str {
         Code::HubUnreachable => "hub unreachable",
         Code::NoWayIn => "not reachable by others",
         Code::NotTrusted => "identity does not match",
+        Code::ClockSkew => "clocks differ",
         Code::KeyChanged => "key changed",
         Code::Blocked => "blocked",
         Code::KeychainLocked => "keychain locked",

@@ -11,6 +11,7 @@ export function remedy(code: Code): Remedy | null {
     case 'owner-offline':
     case 'service-down':
     case 'timed-out':
+    case 'clock-skew':
     case 'relay-taken':
     case 'keychain-locked':
     case 'keychain-missing':

@@ -12,7 +12,7 @@ export type InletId = string;
 
 export type Secret = string;
 
-export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "name-taken" | "port-taken" | "bad-ticket" | "own-invitation" | "already-in" | "ticket-used" | "expired" | "revoked" | "denied" | "asked" | "paused-by-owner" | "paused" | "service-closed" | "service-down" | "owner-offline" | "hub-unreachable" | "no-way-in" | "relay-taken" | "hub-changed" | "not-trusted" | "key-changed" | "key-refused" | "blocked" | "cannot-mail" | "too-many" | "keychain-locked" | "keychain-missing" | "keychain-failed" | "wrong-passphrase" | "in-use" | "newer-data" | "damaged-data" | "storage" | "timed-out" | "stopped" | "failed";
+export type Code = "not-set-up" | "already-set-up" | "invalid" | "not-found" | "name-taken" | "port-taken" | "bad-ticket" | "own-invitation" | "already-in" | "ticket-used" | "expired" | "revoked" | "denied" | "asked" | "paused-by-owner" | "paused" | "service-closed" | "service-down" | "owner-offline" | "hub-unreachable" | "no-way-in" | "relay-taken" | "hub-changed" | "not-trusted" | "clock-skew" | "key-changed" | "key-refused" | "blocked" | "cannot-mail" | "too-many" | "keychain-locked" | "keychain-missing" | "keychain-failed" | "wrong-passphrase" | "in-use" | "newer-data" | "damaged-data" | "storage" | "timed-out" | "stopped" | "failed";
 
 export type Fault = { 
 /**
@@ -116,7 +116,11 @@ link: LinkState,
 /**
  * The hub's identifier, once known.
  */
-identifier: string | null, };
+identifier: string | null, 
+/**
+ * How many milliseconds its clock is ahead of this computer's, as it says; a hint that decides about nothing.
+ */
+clock_ahead_ms?: number, };
 
 export type LinkState = { "state": "off" } | { "state": "connecting" } | { "state": "up" } | { "state": "down", 
 /**

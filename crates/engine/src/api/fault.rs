@@ -83,6 +83,8 @@ pub enum Code {
     HubChanged,
     /// The peer that answers has the wrong identity.
     NotTrusted,
+    /// This computer's clock and another's differ too much.
+    ClockSkew,
     /// The person's key is not the one that was verified.
     KeyChanged,
     /// Somebody answered with a key of this person that was replaced, or that contradicts the known history of their keys.

@@ -88,6 +88,10 @@ pub struct HubView {
     /// The hub's identifier, once known.
     #[ts(type = "string | null")]
     pub identifier: Option<Identifier>,
+    /// How many milliseconds its clock is ahead of this computer's, as it says; a hint that decides about nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number", optional)]
+    pub clock_ahead_ms: Option<i64>,
 }
 
 /// The state of a connection.

@@ -66,6 +66,8 @@ pub enum Event {
     Listening(Result<Vec<String>, Fault>),
     /// A hub is connected; with its identifier if it has one.
     HubUp(String, Option<Identifier>),
+    /// How many milliseconds a hub's clock is ahead of this computer's, as the hub says.
+    HubClock(String, Option<i64>),
     /// A hub is not connected.
     HubDown(String, Fault),
 

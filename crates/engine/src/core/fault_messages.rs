@@ -86,3 +86,13 @@ pub(crate) fn portal(code: Code, owner: &str) -> Fault {
     };
     Fault::new(code, sentence)
 }
+
+/// Says whose clock it is that differs from this computer's.
+pub(crate) fn with_owner(fault: Fault, owner: &str) -> Fault {
+    match fault.code {
+        Code::ClockSkew => {
+            Fault { message: fault.message.replace("that of the other side", &format!("{owner}'s")), ..fault }
+        }
+        _ => fault,
+    }
+}

@@ -23,6 +23,7 @@
 //! * this file: dispatches events to them
 
 mod authorization;
+pub(crate) mod clock_skew;
 mod commands;
 mod derive;
 mod effect;
@@ -193,6 +194,7 @@ fn dispatch(state: &mut State, tx: &mut Transaction, event: Event) {
         Event::Resumed => commands::retry(records, tx),
         Event::Listening(result) => hub::listening(records, result),
         Event::HubUp(address, identifier) => hub::up(records, tx, address, identifier),
+        Event::HubClock(address, ahead_ms) => hub::clock(records, &address, ahead_ms),
         Event::HubDown(address, fault) => hub::down(records, tx, address, fault),
         Event::Health(service, result) => tasks.checks.checked(records, applied, tx, service, result),
         Event::StreamOpened(grant) => usage::stream_opened(records, tx, grant),

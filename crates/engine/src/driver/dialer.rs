@@ -13,12 +13,12 @@
 use super::hubs::Hubs;
 use super::node_context::{LISTENER, NodeContext, dial_target};
 use crate::api::{Code, Fault, PathKind};
+use crate::core::clock_skew;
 use crate::dial_policy::ChosenBy;
 use crate::peer::PeerAddress;
 use postern_env::task::JoinSet;
 use postern_env::time::{self, Duration};
-use postern_node::identity::Error as IdentityError;
-use postern_node::identity::Identifier;
+use postern_node::identity::{Error as IdentityError, Identifier, Timestamp};
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::SessionError;
 use postern_node::tcp::TcpError;
@@ -160,6 +160,13 @@ fn channel_fault(error: &ChannelError) -> Fault {
             "The other side answers with a key that is not the newest one of this person. Ask them in a call whether they \
              restored an old backup; otherwise a key of theirs was stolen.",
         ),
+        ChannelError::Identity(IdentityError::FromTheFuture { created, now, .. }) => {
+            clock_skew::fault(ahead_ms(*created, *now), "that of the other side")
+        }
+        ChannelError::Identity(IdentityError::Expired { .. } | IdentityError::OutsideKeyValidity(_)) => Fault::new(
+            Code::ClockSkew,
+            "The keys of the other side are of another time. Your clock may be wrong: compare it with a clock that you trust.",
+        ),
         ChannelError::Identity(_) => Fault::new(
             Code::NotTrusted,
             "Another identity answers than that of the person who shared it. Ask them for a new invitation if they set up again.",
@@ -170,6 +177,11 @@ fn channel_fault(error: &ChannelError) -> Fault {
         ),
         _ => owner_offline(),
     }
+}
+
+/// How far another's clock is ahead if they signed something at `created`, in milliseconds.
+pub(super) fn ahead_ms(created: Timestamp, now: Timestamp) -> i64 {
+    created.0.saturating_sub(now.0).saturating_mul(1_000).cast_signed()
 }
 
 fn connection_fault(address: &PeerAddress) -> Fault {
@@ -215,7 +227,7 @@ fn no_address() -> Fault {
 fn most_specific(one: Option<Fault>, other: Fault) -> Fault {
     let rank = |fault: &Fault| match fault.code {
         Code::KeyRefused => 4,
-        Code::NotTrusted => 3,
+        Code::NotTrusted | Code::ClockSkew => 3,
         Code::KeychainFailed => 2,
         Code::OwnerOffline => 1,
         _ => 0,
@@ -223,5 +235,29 @@ fn most_specific(one: Option<Fault>, other: Fault) -> Fault {
     match one {
         Some(one) if rank(&one) >= rank(&other) => one,
         _ => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postern_node::identity::Signed;
+
+    #[test]
+    fn a_clock_that_is_behind_is_no_other_identity() {
+        let now = Timestamp(1_800_000_000);
+        let created = Timestamp(now.0 + 300);
+        let skewed = IdentityError::FromTheFuture { what: Signed::Attestation, created, now };
+        let fault = channel_fault(&ChannelError::Identity(skewed));
+        assert_eq!(fault.code, Code::ClockSkew);
+        assert!(fault.message.starts_with("Your clock is 5 minutes behind that of the other side"), "{fault}");
+        for error in [
+            IdentityError::OutsideKeyValidity(Signed::Attestation),
+            IdentityError::Expired { what: Signed::Attestation, expires: now, now: created },
+        ] {
+            // Nor is it a reason to change a key.
+            let fault = channel_fault(&ChannelError::Identity(error));
+            assert!(fault.code == Code::ClockSkew && !fault.message.contains("change"), "{fault}");
+        }
     }
 }

@@ -8,14 +8,15 @@
 //!
 //! A hub that has ever shown an identity is not used without one: somebody between could have dropped the handshake.
 
+use super::dialer;
 use super::hubs::Hubs;
 use super::mail_transport::MailTransport;
 use super::node_context::{LISTENER, NodeContext};
 use crate::api::{Code, Fault};
-use crate::core::Event;
+use crate::core::{Event, clock_skew};
 use crate::peer::relay_name;
 use postern_node::Error;
-use postern_node::identity::TrustPolicy;
+use postern_node::identity::{Error as IdentityError, TrustPolicy};
 use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HubOptions, HubSession, SessionError, State};
@@ -81,7 +82,7 @@ impl HubTask {
             tracing::warn!(%error, "peers cannot reach this node through a hub; other hubs remain");
         }
         if as_identity {
-            self.mail.collect(&session);
+            self.mail.collect(&session, &self.address);
         }
         let mut states = session.watch();
         if !self.hubs.set_session(&self.address, session) {
@@ -140,6 +141,9 @@ impl HubTask {
                      remove it and add it again."
                 ),
             ),
+            SessionError::Channel(ChannelError::Identity(IdentityError::FromTheFuture { created, now, .. })) => {
+                clock_skew::fault(dialer::ahead_ms(*created, *now), &format!("that of the hub {address}"))
+            }
             SessionError::Channel(ChannelError::Identity(_)) => {
                 Fault::new(Code::NotTrusted, format!("The identity of the hub {address} has changed."))
             }

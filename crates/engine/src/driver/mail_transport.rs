@@ -24,6 +24,7 @@ use postern_node::session::{HubOptions, HubSession, MailboxSession, SessionError
 use postern_node::{Error, SecureChannel};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 
 /// What sealed messages of this kind are for. Part of the protocol: both sides must use the same.
 const CONTEXT: &[u8] = b"postern news 1";
@@ -134,12 +135,24 @@ impl MailTransport {
     }
 
     /// Collects mail at a hub for as long as its session exists.
-    pub(super) fn collect(&self, hub: &HubSession) {
+    pub(super) fn collect(&self, hub: &HubSession, address: &str) {
         let mut mailbox = self.context.node.keep_mailbox(hub);
+        self.follow_clock(mailbox.clock_ahead(), address.to_owned());
         let transport = self.clone();
         self.context.spawn(async move {
             while let Some(mail) = mailbox.next().await {
                 transport.receive(&mailbox, mail).await;
+            }
+        });
+    }
+
+    /// Reports what a hub says the time is, for as long as its mailbox is kept.
+    fn follow_clock(&self, mut ahead: watch::Receiver<Option<i64>>, address: String) {
+        let context = self.context.clone();
+        self.context.spawn(async move {
+            while ahead.changed().await.is_ok() {
+                let ahead_ms = *ahead.borrow_and_update();
+                context.emit(Event::HubClock(address.clone(), ahead_ms)).await;
             }
         });
     }

@@ -21,10 +21,13 @@ mod store;
 pub(crate) use store::{Capacity, Store};
 
 use bytes::Bytes;
+use postern_env::clock;
 use postern_env::task::{self, JoinHandle};
 use postern_env::time::{self, Duration, Instant};
 use postern_node::identity::{Identifier, Timestamp};
-use postern_node::mailbox::{IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome};
+use postern_node::mailbox::{
+    IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome, add_hub_time,
+};
 use postern_node::rate_limit::{Rate, RateLimiter};
 use postern_node::{Address, Context, ContextError, Counter, Error, Node, Route, Routed};
 use std::collections::HashMap;
@@ -160,8 +163,9 @@ impl MailboxService {
             tracing::error!(%error, "the mailbox database failed; the request is refused as unavailable");
             Outcome::Unavailable
         });
-        let reply = MailboxReply::Answer(number, outcome);
-        if let Err(error) = self.context.send_at_once(message.return_route().clone(), reply.encode()) {
+        let mut reply = MailboxReply::Answer(number, outcome).encode();
+        add_hub_time(&mut reply, clock::unix_millis());
+        if let Err(error) = self.context.send_at_once(message.return_route().clone(), reply) {
             tracing::debug!(%error, "the answer of the mailbox could not be delivered; the client will time out");
         }
         match request {

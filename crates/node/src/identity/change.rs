@@ -192,14 +192,14 @@ impl ChangeHistory {
         if self.entries.len() == CHANGES_MAX {
             return Err(Error::TooLarge { what: WHAT, max: CHANGES_MAX });
         }
-        // A clock that was set back must not make a history that every verifier refuses.
-        let from = now.max(self.valid_from());
+        // Others' clocks may be behind; and a clock that was set back must not make a history that every verifier refuses.
+        let from = now.backdated().max(self.valid_from());
         let content = ChangeData {
             previous_change: Some(self.latest_hash()),
             primary_public_key: vault.public_key(new_key).await?,
             revoke_all_purpose_keys: true,
             attestations_valid_from: from,
-            attestations_valid_until: from.plus(KEY_LIFETIME),
+            attestations_valid_until: now.max(from).plus(KEY_LIFETIME),
         };
         let data = versioned::encode(DataType::Change, &content);
         let digest = sha256(&data);

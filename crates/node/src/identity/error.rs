@@ -74,10 +74,7 @@ pub enum Error {
     #[error("the attestation was made before the last key change of {0}")]
     StaleAttestation(Identifier),
     /// Signed for a time in which the signing key is not allowed to sign.
-    #[error(
-        "the {0} reaches beyond the time its key may sign for; \
-         check the clock, or change the identity's key"
-    )]
+    #[error("the {0} reaches beyond the time its key may sign for; check the clock")]
     OutsideKeyValidity(Signed),
     /// Signed later than now.
     #[error("the {what} was made at {created} but it is {now}; check both clocks")]

@@ -19,13 +19,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Creates an identity with a new Ed25519 key.
+    /// Creates an identity with a new Ed25519 key, valid from [`BACKDATED`](super::BACKDATED) before `now`.
     pub async fn create(vault: Arc<dyn Vault>, now: Timestamp) -> Result<Self, Error> {
         let key = vault.create_signing_key(KeyKind::Ed25519).await?;
-        Self::create_with_key(vault, key, now).await
+        Self::create_with_key(vault, key, now.backdated()).await
     }
 
-    /// Creates an identity with a key the vault already holds, of either kind.
+    /// Creates an identity with a key the vault already holds, of either kind, valid from `now`.
     ///
     /// The same Ed25519 key and second give the same identity.
     pub async fn create_with_key(vault: Arc<dyn Vault>, key: KeyId, now: Timestamp) -> Result<Self, Error> {
@@ -86,8 +86,9 @@ impl Identity {
 
     /// Attests the X25519 static key of this node's secure channels.
     ///
-    /// For [`PURPOSE_KEY_LIFETIME`] from `now`, or as long as the identity's key may attest;
-    /// [`Error::OutsideKeyValidity`] if it may not now.
+    /// For [`PURPOSE_KEY_LIFETIME`] from `now`, or as long as the identity's key may attest; it says that it was made
+    /// [`BACKDATED`](super::BACKDATED) before `now`, or when the key's time began. A clock that is behind that time makes no
+    /// difference. [`Error::OutsideKeyValidity`] if the key's time is over.
     pub async fn attest_secure_channel_key(
         &self,
         x25519_public: [u8; 32],
@@ -128,8 +129,12 @@ impl Identity {
     }
 
     async fn attest_long(&self, key: PurposeKey, now: Timestamp) -> Result<PurposeKeyAttestation, Error> {
-        let expires = now.plus(PURPOSE_KEY_LIFETIME).min(self.history.valid_until());
-        self.attest(key, now, expires).await
+        let from = now.backdated().max(self.history.valid_from());
+        let expires = now.max(from).plus(PURPOSE_KEY_LIFETIME).min(self.history.valid_until());
+        if now > self.history.valid_until() {
+            return Err(Error::OutsideKeyValidity(Signed::Attestation));
+        }
+        self.attest(key, from, expires).await
     }
 
     async fn attest(

@@ -79,7 +79,7 @@ pub use proof::{
     CREDENTIALS_MAX, CredentialRefresh, IdentityProof, OWN_PROOF_SIZE_MAX, PROOF_SIZE_MAX, REFRESH_SIZE_MAX,
     VerifiedPeer,
 };
-pub use timestamp::{CLOCK_SKEW, Timestamp};
+pub use timestamp::{BACKDATED, CLOCK_SKEW, Timestamp};
 pub use trust::TrustPolicy;
 
 #[cfg(test)]

@@ -10,6 +10,10 @@ use super::{Error, Signed};
 /// How far another's clock may be ahead of ours (`docs/wire.md §6.4`).
 pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
+/// What an identity signs about its own keys says that it was made so long ago, or as long ago as it may be: a peer whose
+/// clock is behind by less than this accepts it (`docs/wire.md §6.4`).
+pub const BACKDATED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Seconds since 1970-01-01 00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
 #[cbor(transparent)]
@@ -26,6 +30,12 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))
+    }
+
+    /// [`BACKDATED`] earlier, at least the beginning of time.
+    #[must_use]
+    pub fn backdated(self) -> Self {
+        Self(self.0.saturating_sub(BACKDATED.as_secs()))
     }
 
     /// Checks that something was signed by now and has not yet expired.

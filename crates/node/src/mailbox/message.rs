@@ -112,6 +112,21 @@ pub enum MailboxReply {
     Mail(Mail),
 }
 
+/// Adds the hub's clock, in Unix milliseconds, to the payload of an answer. Readers that do not know it ignore it.
+///
+/// It is a hint for people whose own clock is wrong, and never decides about the validity of anything: a hub may lie.
+pub fn add_hub_time(answer: &mut Vec<u8>, unix_ms: u64) {
+    bare::push_uint(answer, unix_ms);
+}
+
+/// The hub's clock in the payload of an answer, in Unix milliseconds, if the hub has added it.
+pub fn hub_time(payload: &[u8]) -> Option<u64> {
+    let (tag, rest) = payload.split_first()?;
+    let (_number, rest) = bare::read_uint(rest).filter(|_| *tag == ANSWER)?;
+    let (_outcome, rest) = bare::read_uint(rest)?;
+    bare::read_uint(rest).map(|(unix_ms, _)| unix_ms)
+}
+
 impl MailboxRequest {
     /// The payload of request number `number`.
     pub fn encode(&self, number: u64) -> Vec<u8> {
@@ -210,6 +225,18 @@ mod tests {
 
     fn mail(deposited: u64, sealed: Vec<u8>) -> MailboxReply {
         MailboxReply::Mail(Mail { id: MailId::of(&sealed), deposited: Timestamp(deposited), sealed })
+    }
+
+    #[test]
+    fn a_hubs_clock_follows_an_answer_and_is_ignored_by_those_who_do_not_know_it() {
+        let answer = MailboxReply::Answer(300, Outcome::Done);
+        let mut payload = answer.encode();
+        assert_eq!(hub_time(&payload), None);
+        add_hub_time(&mut payload, 1_800_000_000_000);
+        assert_eq!(hex::encode(&payload), "00ac020080a0f1c2b134");
+        assert_eq!(MailboxReply::decode(&payload), Some(answer));
+        assert_eq!(hub_time(&payload), Some(1_800_000_000_000));
+        assert_eq!(hub_time(&mail(5, vec![1]).encode()), None);
     }
 
     #[test]

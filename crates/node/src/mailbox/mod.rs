@@ -48,7 +48,7 @@ mod message;
 pub(crate) use client::deposit;
 pub use client::{ANSWER_TIMEOUT, MAILBOX_SERVICE};
 pub use error::MailboxError;
-pub use message::{Mail, MailId, MailboxReply, MailboxRequest, Outcome};
+pub use message::{Mail, MailId, MailboxReply, MailboxRequest, Outcome, add_hub_time, hub_time};
 
 use crate::sealed::SEALED_SIZE_MAX;
 use postern_env::time::Duration;

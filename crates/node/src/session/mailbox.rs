@@ -13,12 +13,13 @@ use crate::context::Context;
 use crate::core::Core;
 use crate::identity::Identifier;
 use crate::mailbox::{
-    ANSWER_TIMEOUT, IN_FLIGHT, MAILBOX_SERVICE, Mail, MailId, MailboxError, MailboxReply, MailboxRequest,
+    ANSWER_TIMEOUT, IN_FLIGHT, MAILBOX_SERVICE, Mail, MailId, MailboxError, MailboxReply, MailboxRequest, hub_time,
 };
 use crate::origin::Origin;
 use crate::relay::RelayError;
 use crate::route::Route;
 use crate::secure_channel::SecureChannel;
+use postern_env::clock;
 use postern_env::time::{self, Duration};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -29,6 +30,9 @@ type Result<T, E = SessionError> = std::result::Result<T, E>;
 
 /// A subscription is renewed this often: what was lost on the way comes again then.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
+/// A hub's clock is reported again when it differs from what was reported by so many milliseconds. Chosen: more than an
+/// answer takes, less than anybody would notice.
+const CLOCK_DIFFERS: u64 = 5_000;
 /// Longest wait before it is asked for again where a hub has refused it: longer than for a connection, for a hub counts.
 const LONGEST_RETRY: Duration = Duration::from_secs(1);
 /// Messages that were handed to the program and are not known to be gone from the hub. An honest hub has at most
@@ -42,6 +46,7 @@ const HELD_MAX: usize = 2 * IN_FLIGHT;
 pub struct MailboxSession {
     mail: mpsc::Receiver<Mail>,
     state: watch::Receiver<State<Identifier>>,
+    clock_ahead: watch::Receiver<Option<i64>>,
     acknowledger: Acknowledger,
     stop: CancellationToken,
 }
@@ -71,6 +76,12 @@ impl MailboxSession {
         self.state.borrow().clone()
     }
 
+    /// How many milliseconds the hub's clock is ahead of this machine's, as its last answer says; nothing if it does not say. A
+    /// hint: the hub may lie, and the time that the answer took is included.
+    pub fn clock_ahead(&self) -> watch::Receiver<Option<i64>> {
+        self.clock_ahead.clone()
+    }
+
     /// Follows how it is doing.
     pub fn watch(&self) -> watch::Receiver<State<Identifier>> {
         self.state.clone()
@@ -96,12 +107,14 @@ pub(crate) fn keep(core: &Arc<Core>, hub: &HubSession) -> MailboxSession {
     let (deliver, mail) = mpsc::channel(IN_FLIGHT);
     let (acknowledge, acknowledged) = mpsc::unbounded_channel();
     let (report, state) = watch::channel(State::Connecting);
+    let (report_clock, clock_ahead) = watch::channel(None);
     let core = core.clone();
     let stop = core.stopping.child_token();
     let subscribing = SubscriptionLoop {
         core: core.clone(),
         hub: hub.watch(),
         report,
+        report_clock,
         deliver,
         acknowledged,
         held: HashSet::new(),
@@ -111,13 +124,14 @@ pub(crate) fn keep(core: &Arc<Core>, hub: &HubSession) -> MailboxSession {
     core.spawn(async move {
         stopped.run_until_cancelled(subscribing.run()).await;
     });
-    MailboxSession { mail, state, acknowledger: Acknowledger(acknowledge), stop }
+    MailboxSession { mail, state, clock_ahead, acknowledger: Acknowledger(acknowledge), stop }
 }
 
 struct SubscriptionLoop {
     core: Arc<Core>,
     hub: watch::Receiver<State<HubUp>>,
     report: watch::Sender<State<Identifier>>,
+    report_clock: watch::Sender<Option<i64>>,
     deliver: mpsc::Sender<Mail>,
     acknowledged: mpsc::UnboundedReceiver<MailId>,
     /// What the program has been given and the hub may still have.
@@ -128,7 +142,7 @@ struct SubscriptionLoop {
 
 /// What a subscription waits for.
 enum Event {
-    Received(MailboxReply),
+    Received(MailboxReply, Option<u64>),
     Acknowledged(MailId),
     Renew,
     Over(SessionError),
@@ -198,13 +212,14 @@ impl SubscriptionLoop {
             };
             match event {
                 Event::Over(error) => return Err(error),
-                Event::Received(MailboxReply::Answer(number, outcome)) => {
+                Event::Received(MailboxReply::Answer(number, outcome), hub_time) => {
+                    self.report_clock.send_if_modified(|reported| note_clock(reported, hub_time));
                     self.answered(&mut subscription, number, MailboxError::check(outcome))?;
                 }
-                Event::Received(MailboxReply::Mail(mail)) if self.done.contains(&mail.id) => {
+                Event::Received(MailboxReply::Mail(mail), _) if self.done.contains(&mail.id) => {
                     subscription.ask(MailboxRequest::Acknowledge(mail.id)).await?;
                 }
-                Event::Received(MailboxReply::Mail(mail)) => self.hand_on(mail),
+                Event::Received(MailboxReply::Mail(mail), _) => self.hand_on(mail),
                 Event::Acknowledged(id) if self.held.contains(&id) => {
                     self.done.insert(id);
                     subscription.ask(MailboxRequest::Acknowledge(id)).await?;
@@ -259,6 +274,19 @@ impl SubscriptionLoop {
     }
 }
 
+/// Takes the hub's clock; whether it differs from what was reported by enough to report it.
+fn note_clock(reported: &mut Option<i64>, hub_time: Option<u64>) -> bool {
+    let ahead = hub_time.map(|hub| hub.cast_signed().saturating_sub(clock::unix_millis().cast_signed()));
+    let differs = match (*reported, ahead) {
+        (Some(before), Some(now)) => before.abs_diff(now) >= CLOCK_DIFFERS,
+        (before, now) => before.is_some() != now.is_some(),
+    };
+    if differs {
+        *reported = ahead;
+    }
+    differs
+}
+
 impl Subscription<'_> {
     async fn ask(&mut self, request: MailboxRequest) -> Result<()> {
         let number = self.next_number;
@@ -272,7 +300,7 @@ impl Subscription<'_> {
         loop {
             let Some(message) = self.context.next().await else { return Event::Over(SessionError::Stopped) };
             match MailboxReply::decode(&message.payload) {
-                Some(said) => return Event::Received(said),
+                Some(said) => return Event::Received(said, hub_time(&message.payload)),
                 None => tracing::debug!("the hub's mailbox says what nobody understands"),
             }
         }

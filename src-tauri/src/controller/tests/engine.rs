@@ -78,7 +78,8 @@ async fn quitting_shuts_the_engine_down_first() {
 #[tokio::test]
 async fn diagnostics_contain_nothing_personal() {
     let harness = Harness::running().await;
-    let hub = HubView { address: "hub.example:4000".into(), link: LinkState::Up, identifier: None };
+    let hub =
+        HubView { address: "hub.example:4000".into(), link: LinkState::Up, identifier: None, clock_ahead_ms: None };
     let inlet = postern_engine::api::InletView {
         id: InletId([2; 16]),
         owner: configured_snapshot().me.unwrap().identifier,
@@ -102,9 +103,14 @@ async fn diagnostics_contain_nothing_personal() {
         Snapshot { hubs: vec![hub], services: vec![service(true)], inlets: vec![inlet], ..configured_snapshot() };
     harness.engine.snapshot.send_replace(Arc::new(snapshot));
     harness.drain().await;
+    let log = "2026-11-28T03:50:39.123456Z  WARN postern_node: Bob is offline: hub.example:4000 and 127.0.0.1:8000 refuse Notes\n";
+    let logs = harness.data.path().join("logs");
+    std::fs::create_dir_all(&logs).unwrap();
+    std::fs::write(logs.join("postern.log"), log).unwrap();
     harness.perform(ShellAction::CopyDiagnostics).await.unwrap();
     let Call::Copy(text) = harness.wait_for(|call| matches!(call, Call::Copy(_))).await else { unreachable!() };
     assert!(text.contains("portals: owner-offline") && text.contains("hubs: up"), "{text}");
+    assert!(text.contains("is offline:"), "the log is there: {text}");
     for private in ["Ann", "Bob", "Notes", "Database", "hub.example", "5432", "8000"] {
         assert!(!text.contains(private), "{private} in {text}");
     }

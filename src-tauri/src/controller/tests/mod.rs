@@ -162,7 +162,7 @@ struct Harness {
     desktop: RecordingDesktop,
     engine: FakeEngine,
     fault: Arc<Mutex<Option<Fault>>>,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Harness {
@@ -193,7 +193,7 @@ impl Harness {
         };
         let factory = FakeEngineFactory { fault: Arc::clone(&fault), engine: engine.clone() };
         tokio::spawn(Controller::new(desktop.clone(), factory, options, receiver).run());
-        Self { inputs, desktop, engine, fault, _data: data }
+        Self { inputs, desktop, engine, fault, data }
     }
 
     async fn running() -> Self {

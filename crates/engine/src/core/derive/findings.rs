@@ -1,6 +1,7 @@
 //! What a snapshot says about what is wrong, for `postern doctor`.
 
 use crate::api::{Code, Finding, Health, InletLink, LinkState, Severity, Snapshot, VerifyAgain};
+use crate::core::clock_skew;
 
 /// What a snapshot says about what is wrong, worst first.
 pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
@@ -33,6 +34,18 @@ pub(crate) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             }
             _ => found(Severity::Warning, "hub", format!("{} is not connected yet.", hub.address), None),
         }
+    }
+    for hub in &snapshot.hubs {
+        let Some(ahead_ms) = hub.clock_ahead_ms.filter(|it| it.unsigned_abs() >= clock_skew::ACCEPTED) else {
+            continue;
+        };
+        let sentence = clock_skew::sentence(ahead_ms, &format!("that of the hub {}.", hub.address));
+        found(
+            Severity::Warning,
+            "clock",
+            sentence,
+            Some("Compare both with a clock that you trust, and set yours if it is wrong."),
+        );
     }
     if let Some(fault) = &snapshot.this_computer.fault {
         found(Severity::Warning, "hub", format!("Others cannot reach this computer: {}", fault.message), None);

@@ -72,6 +72,7 @@ impl View<'_> {
                     None => LinkState::Connecting,
                 },
                 identifier: link.and_then(|it| it.identifier),
+                clock_ahead_ms: link.and_then(|it| it.clock_ahead_ms),
             }
         };
         hubs.map(view).collect()
@@ -176,7 +177,9 @@ impl View<'_> {
             Some(fault) => ReceivedState::Over { fault: fault.clone() },
             None if received.accepted => {
                 let fault = self.records.identity_fault().cloned();
-                ReceivedState::Accepting { fault: fault.or_else(|| (self.redeem_faults)(received.id)) }
+                let fault = fault.or_else(|| (self.redeem_faults)(received.id));
+                let owner = contact.map_or_else(|| received.owner_name.clone(), Contact::display_name);
+                ReceivedState::Accepting { fault: fault.map(|it| fault_messages::with_owner(it, &owner)) }
             }
             None if received.expires <= self.wall => {
                 ReceivedState::Over { fault: fault_messages::invitation(Code::Expired, &received.owner_name) }

@@ -18,6 +18,8 @@ pub(crate) struct HubState {
     /// The hub has another identifier than the pinned one.
     pub(crate) is_other: bool,
     pub(crate) down: Option<(Fault, UnixMillis)>,
+    /// How far its clock is ahead of this computer's, in milliseconds, as it says.
+    pub(crate) clock_ahead_ms: Option<i64>,
 }
 
 impl HubState {

@@ -32,7 +32,7 @@ pub(crate) fn up(records: &mut Records, tx: &mut Transaction, address: String, i
     let was_up = hub.is_up;
     let identifier = identifier.or(hub.identifier);
     let is_other = pinned.is_some() && identifier.is_some() && identifier != pinned;
-    *hub = HubState { identifier, is_up: true, is_other, down: None };
+    *hub = HubState { identifier, is_up: true, is_other, down: None, clock_ahead_ms: hub.clock_ahead_ms };
     if let Some(identifier) = identifier.filter(|_| pinned.is_none()) {
         pin(records, tx, &address, identifier);
     }
@@ -43,6 +43,13 @@ pub(crate) fn up(records: &mut Records, tx: &mut Transaction, address: String, i
         tx.notify(Notice::HubBack { address });
     }
     tx.request(TaskRequest::RetryPeers);
+}
+
+/// A hub says what time it is. A hint for the user, which decides about nothing: a hub may lie.
+pub(crate) fn clock(records: &mut Records, address: &str, ahead_ms: Option<i64>) {
+    if let Some(hub) = records.hubs.get_mut(address) {
+        hub.clock_ahead_ms = ahead_ms;
+    }
 }
 
 /// A hub is not connected. The user is notified when it was the last, at most once in [`NOTICE_EVERY`].

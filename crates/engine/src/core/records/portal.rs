@@ -3,6 +3,7 @@
 use super::Records;
 use crate::api::{Fault, InletId, PathKind};
 use crate::core::event::Refusal;
+use crate::core::fault_messages;
 use crate::core::observed::PortalRuntime;
 use crate::core::task_request::{OutboundCall, TaskRequest};
 use crate::core::transaction::Transaction;
@@ -62,6 +63,8 @@ pub(crate) fn connecting(records: &mut Records, id: InletId) {
 
 /// The channel cannot be opened.
 pub(crate) fn down(records: &mut Records, id: InletId, fault: Fault) {
+    let owner = records.inlets.get(id).map(|it| records.name(it.owner)).unwrap_or_default();
+    let fault = fault_messages::with_owner(fault, &owner);
     let portal = runtime(records, id);
     portal.channel = Some(Err(fault));
     portal.round_trip = None;

@@ -1,6 +1,6 @@
 //! Time: what ends, what waits, and clocks that jump.
 
-use super::simulation::{ADA, BEA, START, Simulation, invitation};
+use super::simulation::{ADA, BEA, HUB, START, Simulation, invitation};
 use crate::api::*;
 use crate::core::Event;
 
@@ -139,4 +139,35 @@ fn everything_comes_back_after_a_restart_in_each_order() {
         assert!(sim.is_up(BEA));
         assert_eq!(sim.connect(BEA, inlet), Ok(grant));
     }
+}
+
+#[test]
+fn a_hub_whose_clock_differs_is_a_hint_for_the_user_and_nothing_else() {
+    let mut sim = Simulation::new();
+    let clock = |sim: &Simulation| {
+        let findings = sim.people[ADA].state.as_ref().unwrap().findings(sim.now(ADA));
+        findings.into_iter().find(|it| it.subject == "clock")
+    };
+    assert_eq!(clock(&sim), None);
+    sim.event(ADA, Event::HubClock(HUB.into(), Some(59_000)));
+    assert_eq!(clock(&sim), None);
+    let before = sim.now(ADA);
+    sim.event(ADA, Event::HubClock(HUB.into(), Some(300_000)));
+    assert_eq!(sim.now(ADA), before);
+    let finding = clock(&sim).unwrap();
+    assert_eq!(finding.severity, Severity::Warning);
+    assert_eq!(finding.message, format!("Your clock is 5 minutes behind that of the hub {HUB}."));
+    assert_eq!(sim.snapshot(ADA).hubs[0].clock_ahead_ms, Some(300_000));
+    sim.event(ADA, Event::HubClock("other.example:1".into(), Some(900_000)));
+    assert_eq!(sim.snapshot(ADA).hubs.len(), 1);
+}
+
+#[test]
+fn a_wrong_clock_is_called_by_the_owners_name() {
+    let (mut sim, _, inlet, _) = Simulation::shared();
+    let fault = crate::core::clock_skew::fault(300_000, "that of the other side");
+    sim.event(BEA, Event::InletDown(inlet, fault));
+    let InletLink::Down { fault, .. } = sim.snapshot(BEA).inlets[0].link.clone() else { panic!() };
+    assert_eq!(fault.code, Code::ClockSkew);
+    assert!(fault.message.starts_with("Your clock is 5 minutes behind Ada's"), "{fault}");
 }

@@ -218,11 +218,14 @@ async fn a_proof_is_refused_for_what_is_wrong_with_it() {
     let expires = NOW.plus(PURPOSE_KEY_LIFETIME);
     let refused = at(Timestamp(expires.0 + 1));
     assert!(matches!(refused, Err(Error::Expired { what: Signed::Attestation, .. })));
-    let refused = at(Timestamp(NOW.0 - 61));
+    // It says that it was made as long ago as the key allows.
+    let made = friend.history().valid_from();
+    assert!(NOW.0 - made.0 < BACKDATED.as_secs());
+    let refused = at(Timestamp(made.0 - 61));
     assert!(matches!(refused, Err(Error::FromTheFuture { what: Signed::Attestation, .. })));
     assert!(known.get(&friend.identifier()).is_none(), "whoever was refused is not remembered");
 
-    at(Timestamp(NOW.0 - 60)).unwrap();
+    at(Timestamp(made.0 - 60)).unwrap();
     at(expires).unwrap();
     assert!(known.get(&friend.identifier()).is_some());
 }
@@ -252,6 +255,29 @@ async fn after_a_rotation_the_old_key_attests_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_new_is_accepted_by_clocks_that_are_a_day_behind() {
+    let vault = Arc::new(MemoryVault::in_memory());
+    let mut identity = Identity::create(vault, NOW).await.unwrap();
+    let behind = Timestamp(NOW.0 - BACKDATED.as_secs());
+    assert_eq!(identity.history().valid_from(), behind);
+    let attested = async |identity: &Identity| {
+        let attestation = identity.attest_secure_channel_key(X25519, NOW).await.unwrap();
+        attestation.verify(identity.history(), behind)
+    };
+    assert_eq!(attested(&identity).await.unwrap().created_at, behind);
+    // A new key starts as early, and never before the one that it follows.
+    identity.rotate(NOW).await.unwrap();
+    assert_eq!(identity.history().valid_from(), behind);
+    attested(&identity).await.unwrap();
+    let earlier = Timestamp(NOW.0 - 1_000);
+    identity.rotate(earlier).await.unwrap();
+    assert_eq!(identity.history().valid_from(), behind);
+    ChangeHistory::import(&identity.export()).unwrap();
+    let postal = identity.postal_address(X25519, NOW).await.unwrap();
+    postal.verify(&KnownIdentities::new(), behind).unwrap();
+}
+
+#[tokio::test]
 async fn an_attestation_must_keep_to_the_keys_validity() {
     let (_, friend) = seeded(2).await;
     let history = friend.history();
@@ -259,10 +285,13 @@ async fn an_attestation_must_keep_to_the_keys_validity() {
     let attestation = friend.attest_secure_channel_key(X25519, late).await.unwrap();
     let attested = attestation.verify(history, late).unwrap();
     assert_eq!(attested.expires_at, history.valid_until());
-    for now in [history.valid_until().0 + 1, history.valid_from().0 - 1] {
-        let refused = friend.attest_secure_channel_key(X25519, Timestamp(now)).await;
-        assert!(matches!(refused, Err(Error::OutsideKeyValidity(Signed::Attestation))));
-    }
+    let over = Timestamp(history.valid_until().0 + 1);
+    let refused = friend.attest_secure_channel_key(X25519, over).await;
+    assert!(matches!(refused, Err(Error::OutsideKeyValidity(Signed::Attestation))));
+    // A clock that was set back makes no attestation that others refuse.
+    let early = Timestamp(history.valid_from().0 - 1_000);
+    let attestation_of_early = friend.attest_secure_channel_key(X25519, early).await.unwrap();
+    attestation_of_early.verify(history, NOW).unwrap();
     let stranger = seeded(3).await.1;
     let refused = attestation.verify(stranger.history(), late);
     assert!(matches!(refused, Err(Error::WrongSubject { what: Signed::Attestation, .. })));

@@ -28,11 +28,11 @@ impl Vectors {
 async fn seeds_give_the_identities_and_proofs_of_the_vectors() {
     let vectors = Vectors::load();
     for (role, payload) in [("responder", "message2_payload"), ("initiator", "message3_payload")] {
-        let vault = MemoryVault::in_memory();
+        let vault = Arc::new(MemoryVault::in_memory());
         let seed = Zeroizing::new(vectors.array(&format!("{role}_ed25519_seed")));
         let key = vault.import_ed25519_seed(seed).await.unwrap();
         let created = Timestamp(1_700_000_000);
-        let identity = Identity::create_with_key(Arc::new(vault), key, created).await.unwrap();
+        let identity = Identity::create_with_key(vault.clone(), key.clone(), created).await.unwrap();
         let name = vectors.text(&format!("{role}_identifier"));
         assert_eq!(identity.identifier().to_string(), name);
         assert_eq!(identity.export(), vectors.bytes(&format!("{role}_change_history")));
@@ -41,7 +41,10 @@ async fn seeds_give_the_identities_and_proofs_of_the_vectors() {
         let x25519 = vectors.array(&format!("{role}_x25519_static"));
         let x25519 = PrivateKey::from_private_key(&X25519, &x25519).unwrap();
         let x25519 = x25519.compute_public_key().unwrap().as_ref().try_into().unwrap();
-        let attestation = identity.attest_secure_channel_key(x25519, NOW).await.unwrap();
+        // Those of the peer are not backdated.
+        let (attested, until) = (PurposeKey::SecureChannel(x25519), NOW.plus(PURPOSE_KEY_LIFETIME));
+        let attestation = PurposeKeyAttestation::sign(&*vault, &key, identity.history(), attested, NOW, until);
+        let attestation = attestation.await.unwrap();
         let proof = IdentityProof::new(&identity, attestation.clone(), Vec::new()).unwrap();
         assert_eq!(proof.encode(), vectors.bytes(payload));
 
