@@ -1,9 +1,12 @@
 //! One engine for each data directory, and what reaches it.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
 
 use postern_testkit::client::ask;
 use postern_testkit::json::{find, text};
@@ -50,6 +53,49 @@ fn two_directories_are_two_people() {
     let [one, other] = [&ann, &ben].map(|person| person.snapshot()["me"]["identifier"].clone());
     assert_ne!(one, other);
     assert_eq!(ann.snapshot()["settings"]["data_dir"], *ann.data_dir().to_string_lossy());
+}
+
+/// Asks the control socket for a health check, as this user or as another; what it answers.
+fn ask_as(user: Option<u32>, socket: &Path) -> std::io::Result<String> {
+    const ASK: &str = r#"
+        $SIG{PIPE} = "IGNORE"; # The engine may have closed the connection.
+        socket(my $engine, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!";
+        connect($engine, sockaddr_un($ARGV[0])) or die "connect: $!";
+        syswrite($engine, "{\"postern\":1}\n{\"call\":\"request\",\"request\":{\"request\":\"doctor\"}}\n");
+        shutdown($engine, 1);
+        local $/;
+        print <$engine> // "";
+    "#;
+    // Part of every Debian, and readable for every user, unlike the programs in the build directory.
+    let mut perl = Command::new("perl");
+    perl.args(["-MSocket", "-e", ASK]).arg(socket);
+    if let Some(user) = user {
+        perl.uid(user).gid(user);
+    }
+    let output = perl.output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn another_local_user_is_not_served_even_where_the_files_let_them_in() {
+    /// `nobody` of Debian.
+    const OTHER: u32 = 65534;
+    let hub = Hub::start();
+    let ann = Person::start(&hub, "Ann");
+    let socket = ann.data_dir().join("control.sock");
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+    for directory in socket.ancestors().skip(1).take_while(|it| *it != std::env::temp_dir()) {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    assert!(ask_as(None, &socket).unwrap().contains(r#""say":"answer""#));
+    match ask_as(Some(OTHER), &socket) {
+        Ok(answer) => assert_eq!(answer, ""),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            println!("skipped: another_local_user_is_not_served: only root can start a process of another user");
+        }
+        Err(error) => panic!("{error}"),
+    }
 }
 
 #[test]

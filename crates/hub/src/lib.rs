@@ -14,6 +14,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests use the real clock, sockets and tasks"))]
 
+mod authorization;
 mod config;
 mod identity;
 mod mailbox;

@@ -14,6 +14,7 @@
 //! socket: one that a killed engine left behind is replaced. Every line is bounded, every wait has a timeout, and no line is
 //! ever logged, because links and passphrases pass here.
 
+mod authorization;
 mod client;
 mod line;
 #[cfg(unix)]

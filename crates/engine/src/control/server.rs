@@ -3,6 +3,7 @@
 //! Owns the socket and a task for each client, at most [`MAX_CLIENTS`]. A client that sends nonsense, or does not read, ends its
 //! own connection and nothing else.
 
+use super::authorization::{self, LocalUser};
 use super::line::{self, Lines};
 use super::platform::{Accepted, Listener};
 use super::{Call, Hello, IDLE, MAX_CALL, MAX_CLIENTS, PATIENCE, ServerMessage, VERSION, Welcome};
@@ -59,18 +60,22 @@ pub async fn serve<E: EngineApi>(
 }
 
 /// What every connection needs.
-struct ControlServer<E> {
-    engine: E,
-    raise: Box<dyn Fn(Option<Secret>) + Send + Sync>,
+pub(super) struct ControlServer<E> {
+    pub(super) engine: E,
+    pub(super) raise: Box<dyn Fn(Option<Secret>) + Send + Sync>,
 }
 
 async fn accept<E: EngineApi>(mut listener: Listener, server: Arc<ControlServer<E>>) {
     let permits = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut clients = JoinSet::new();
     loop {
-        let client = tokio::select! {
+        let (client, user) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok(client) => client,
+                Ok((_, user)) if !authorization::greets(user) => {
+                    tracing::warn!("a control connection of another user was closed");
+                    continue;
+                }
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a control connection could not be accepted; accepting pauses");
                     time::sleep(ACCEPT_RETRY).await;
@@ -87,25 +92,26 @@ async fn accept<E: EngineApi>(mut listener: Listener, server: Arc<ControlServer<
         clients.spawn(async move {
             let _permit = permit;
             // An error concerns this client only.
-            if let Err(error) = Connection::new(client).serve(&server).await {
+            if let Err(error) = Connection::new(client, user).serve(&server).await {
                 tracing::debug!(kind = %error.kind(), "a control connection ended");
             }
         });
     }
 }
 
-struct Connection {
+pub(super) struct Connection {
     lines: Lines<ReadHalf<Accepted>>,
     out: WriteHalf<Accepted>,
+    user: LocalUser,
 }
 
 impl Connection {
-    fn new(client: Accepted) -> Self {
+    pub(super) fn new(client: Accepted, user: LocalUser) -> Self {
         let (read, out) = tokio::io::split(client);
-        Self { lines: Lines::new(read, MAX_CALL), out }
+        Self { lines: Lines::new(read, MAX_CALL), out, user }
     }
 
-    async fn serve<E: EngineApi>(&mut self, server: &ControlServer<E>) -> io::Result<()> {
+    pub(super) async fn serve<E: EngineApi>(&mut self, server: &ControlServer<E>) -> io::Result<()> {
         let Some(hello) = timeout(PATIENCE, self.lines.next::<Hello>()).await?? else { return Ok(()) };
         let welcome =
             Welcome { postern: VERSION, version: env!("CARGO_PKG_VERSION").to_owned(), process: std::process::id() };
@@ -123,6 +129,9 @@ impl Connection {
                 }
                 Err(error) => return Err(error),
             };
+            if !authorization::serves(&call, self.user) {
+                return Ok(());
+            }
             let message = match call {
                 Call::Request { request } => match server.engine.request(request).await {
                     Ok(answer) => ServerMessage::Answer { answer },

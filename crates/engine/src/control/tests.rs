@@ -129,8 +129,10 @@ async fn without_an_engine_the_sentence_says_how_to_start_one() {
 
 #[cfg(unix)]
 mod hostile {
+    use super::authorization::{LocalUser, serves};
+    use super::server::{Connection, ControlServer};
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
     use tokio::net::UnixStream;
 
     /// What is answered to these bytes, up to the end.
@@ -142,6 +144,35 @@ mod hostile {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_call_of_every_user_is_served_as_the_matrix_says() {
+        let calls = || {
+            let request = Call::Request { request: Request::Retry };
+            [request, Call::Watch, Call::Raise { link: None }]
+        };
+        for user in [LocalUser::Own, LocalUser::Other] {
+            for call in calls() {
+                let served = ServedEngine::new().await;
+                let raised = served.raised.clone();
+                let raise = Box::new(move |link| raised.lock().unwrap().push(link));
+                let server = ControlServer { engine: served.stand.clone(), raise };
+                let (mut client, accepted) = UnixStream::pair().unwrap();
+                let line = serde_json::to_string(&call).unwrap();
+                client.write_all(format!("{{\"postern\":1}}\n{line}\n").as_bytes()).await.unwrap();
+                let serving = tokio::spawn(async move { Connection::new(accepted, user).serve(&server).await });
+                let mut answer = BufReader::new(client).lines();
+                let greeting = answer.next_line().await.unwrap();
+                let is_served = answer.next_line().await.unwrap().is_some();
+                drop(answer);
+                let _ = serving.await.unwrap();
+                let did = !served.stand.asked.lock().unwrap().is_empty() || !served.raised.lock().unwrap().is_empty();
+                let allowed = serves(&call, user);
+                assert_eq!(is_served, allowed, "{call:?} of {user:?}: {greeting:?}");
+                assert!(allowed || !did, "{call:?} of {user:?}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! Access control: the file's mode, and the peer credentials of every connection, on both sides.
 
+use super::authorization::LocalUser;
 use crate::keys::Profile;
 use postern_env::fs::{self, Permissions};
 use postern_env::net::{self, UnixListener, UnixStream};
@@ -38,7 +39,7 @@ impl Listener {
         };
         remove(&path)?;
         let listener = net::listen_unix(&path)?;
-        // Others may connect between these two calls; `accept` closes their connections.
+        // Others may connect between these two calls; the server closes their connections.
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         if let Some(link) = &link {
             remove(link)?;
@@ -48,15 +49,11 @@ impl Listener {
         Ok(Self { listener, path, link, inode })
     }
 
-    /// The next connection of this user.
-    pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
-        loop {
-            let (client, _) = self.listener.accept().await?;
-            if is_ours(&client)? {
-                return Ok(client);
-            }
-            tracing::warn!("a control connection of another user was closed");
-        }
+    /// The next connection, and whose it is.
+    pub(super) async fn accept(&mut self) -> io::Result<(Accepted, LocalUser)> {
+        let (client, _) = self.listener.accept().await?;
+        let user = if is_ours(&client)? { LocalUser::Own } else { LocalUser::Other };
+        Ok((client, user))
     }
 }
 

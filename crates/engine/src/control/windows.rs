@@ -3,6 +3,7 @@
 //! Access control: pipes have no directory that keeps other users out, but a name that they cannot read they cannot occupy
 //! first, and the server sends nothing before the client has written a line, which the pipe allows only to this user.
 
+use super::authorization::LocalUser;
 use postern_env::time::{self, Duration};
 use postern_env::{fs, random};
 use std::io;
@@ -38,11 +39,11 @@ impl Listener {
         Ok(Self { name, next, name_file })
     }
 
-    /// The next connection.
-    pub(super) async fn accept(&mut self) -> io::Result<Accepted> {
+    /// The next connection, and whose it is.
+    pub(super) async fn accept(&mut self) -> io::Result<(Accepted, LocalUser)> {
         self.next.connect().await?;
         let following = ServerOptions::new().reject_remote_clients(true).create(&self.name)?;
-        Ok(std::mem::replace(&mut self.next, following))
+        Ok((std::mem::replace(&mut self.next, following), LocalUser::Own))
     }
 }
 

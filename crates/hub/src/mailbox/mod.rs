@@ -20,6 +20,7 @@ mod store;
 
 pub(crate) use store::{Capacity, Store};
 
+use crate::authorization::{self, Party, Verdict};
 use bytes::Bytes;
 use postern_env::clock;
 use postern_env::task::{self, JoinHandle};
@@ -147,9 +148,12 @@ impl MailboxService {
     }
 
     async fn handle(&mut self, message: &Routed<Bytes>) {
-        let Some(peer) = message.peer().copied() else { return };
         let Some((number, request)) = MailboxRequest::decode(message.body()) else {
             return tracing::debug!("a mailbox request could not be decoded and was ignored");
+        };
+        let verdict = authorization::of_mailbox(&request, Party::of_mailbox(&request, message.peer()));
+        let (Some(peer), Verdict::Allowed) = (message.peer().copied(), verdict) else {
+            return tracing::debug!("a mailbox request was not allowed and was ignored");
         };
         let result = match &request {
             MailboxRequest::Deposit { to, sealed } => self.deposit(&peer, to, sealed).await,

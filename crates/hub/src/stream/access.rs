@@ -1,5 +1,6 @@
 //! Who may use a stream, who is asking, and which names there are.
 
+use crate::authorization::Party;
 use bytes::Bytes;
 use postern_node::identity::Identifier;
 use postern_node::stream::NAME_LEN_MAX;
@@ -18,12 +19,14 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Whether whoever a secure channel with the hub says is there may use it.
-    pub(crate) fn allows(&self, peer: Option<&Identifier>) -> bool {
+    /// Who somebody is to it, whose identity a secure channel with the hub proves.
+    pub(crate) fn party(&self, peer: Option<&Identifier>) -> Party {
         match (&self.owner, peer) {
-            (None, _) => true,
-            (Some(owner), Some(peer)) => owner == peer || self.shared.contains(peer),
-            (Some(_), None) => false,
+            (None, Some(_)) => Party::Shared,
+            (None, None) => Party::Anonymous,
+            (Some(owner), Some(peer)) if owner == peer => Party::Owner,
+            (Some(_), Some(peer)) if self.shared.contains(peer) => Party::Shared,
+            (Some(_), _) => Party::Stranger,
         }
     }
 }
@@ -58,9 +61,10 @@ mod tests {
     fn a_stream_with_an_owner_is_for_the_owner_and_whom_it_is_shared_with() {
         let [owner, friend, stranger] = [1, 2, 3].map(|byte| Identifier::from_bytes([byte; 32]));
         let access = Access { owner: Some(owner), shared: [friend].into() };
-        let allowed = [Some(&owner), Some(&friend), Some(&stranger), None].map(|peer| access.allows(peer));
-        assert_eq!(allowed, [true, true, false, false]);
-        assert!(Access::default().allows(None) && Access::default().allows(Some(&stranger)));
+        let parties = |access: &Access| [Some(&owner), Some(&friend), Some(&stranger), None].map(|it| access.party(it));
+        assert_eq!(parties(&access), [Party::Owner, Party::Shared, Party::Stranger, Party::Stranger]);
+        let nobodys = [Party::Shared, Party::Shared, Party::Shared, Party::Anonymous];
+        assert_eq!(parties(&Access::default()), nobodys);
     }
 
     #[test]

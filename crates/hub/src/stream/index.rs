@@ -5,6 +5,7 @@ use super::access::{Client, is_valid_name};
 use super::service::Exposure;
 use super::stats::StreamStats;
 use super::storage::{IndexStorage, Place, Result, StorageError};
+use crate::authorization::{self, Party};
 use bytes::Bytes;
 use postern_env::task::{self, JoinSet};
 use postern_env::time::{self, Duration, Instant};
@@ -102,7 +103,8 @@ impl<I: IndexStorage> IndexService<I> {
             return Err(StorageError::unavailable(reason));
         }
         let identity = message.peer().copied();
-        if identity.is_none() && !self.exposure.anonymous {
+        let verdict = authorization::of_index(request, Party::of_index(identity.as_ref()));
+        if !verdict.allows(self.exposure.anonymous) {
             let reason = "this service is used over a secure channel with the hub only; use one, or set \
                           allow_anonymous = true in [kafka] of hub.toml";
             return Err(StorageError::unavailable(reason));

@@ -20,6 +20,7 @@ use super::producers::{Producers, Verdict};
 use super::pulls::{HeldPulls, Pull, PullFrom};
 use super::stats::StreamStats;
 use super::storage::{Log, StorageError};
+use crate::authorization;
 use appends::{Appends, Origin, Waiter};
 use bytes::Bytes;
 use consume::extent;
@@ -160,7 +161,8 @@ impl<L: Log> Partition<L> {
             return tracing::debug!("a request to a stream could not be decoded and was ignored");
         };
         let (client, peer, reply_to) = (Client::of(&message), message.peer(), message.return_route());
-        let refused = if !self.place.access.borrow().allows(peer) {
+        let party = self.place.access.borrow().party(peer);
+        let refused = if !authorization::of_stream(&request, party).allows(true) {
             Some(refusal::denied())
         } else if !self.limiter.allow(&client, time::since(self.started)) {
             Some(refusal::too_many_requests())

@@ -18,6 +18,7 @@ use super::partition::{Control, Partition, Place, ShareRequest, Shared};
 use super::settings::Quotas;
 use super::stats::StreamStats;
 use super::storage::{NewStream, Result, StorageError, StreamStorage};
+use crate::authorization::{self, Party, Verdict};
 use bytes::Bytes;
 use postern_env::random;
 use postern_env::task::{self, JoinSet};
@@ -221,6 +222,22 @@ impl<S: StreamStorage> Service<S> {
         self.create(new);
     }
 
+    /// Whether somebody may create or find a stream, as far as that depends on who they are; otherwise the reason.
+    fn check(&self, party: Party) -> Result<(), String> {
+        let verdict = authorization::of_creation(party);
+        if verdict.allows(self.options.exposure.anonymous) {
+            return Ok(());
+        }
+        Err(match verdict {
+            Verdict::IfConfigured => {
+                "streams are created here over a secure channel with the hub only, so that they belong to somebody; \
+                 use one, or set allow_anonymous = true in [kafka] of hub.toml"
+                    .into()
+            }
+            Verdict::Allowed | Verdict::Refused => belongs_to_others(),
+        })
+    }
+
     /// Decides whether a stream may be created, or opened for the first time in this run.
     fn plan(&self, name: String, asked: &Asked) -> Result<NewStream, String> {
         if self.creating.len() >= CREATING {
@@ -228,9 +245,7 @@ impl<S: StreamStorage> Service<S> {
         }
         if let Some(stream) = self.streams.get(&name) {
             let access = stream.access.borrow();
-            if !access.allows(asked.peer.as_ref()) {
-                return Err(belongs_to_others());
-            }
+            self.check(access.party(asked.peer.as_ref()))?;
             return Ok(NewStream { name, partitions: stream.logs.len() as u64, owner: access.owner });
         }
         let Quotas { streams, partitions: most, .. } = self.options.quotas;
@@ -239,13 +254,7 @@ impl<S: StreamStorage> Service<S> {
         if !(1..=most).contains(&partitions) {
             return Err(format!("a stream here has 1 to {most} partitions; ask for as many"));
         }
-        if owner.is_none() && !self.options.exposure.anonymous {
-            return Err(
-                "streams are created here over a secure channel with the hub only, so that they belong to somebody; \
-                        use one, or set allow_anonymous = true in [kafka] of hub.toml"
-                    .into(),
-            );
-        }
+        self.check(owner.map_or(Party::Anonymous, |_| Party::Owner))?;
         let of_owner = self.streams.values().filter(|stream| stream.access.borrow().owner == owner).count();
         if self.streams.len() >= streams || of_owner >= self.options.quotas.streams_of(owner.as_ref()) {
             return Err("the quota of streams is used up; use fewer, or raise [streams] streams or \
@@ -320,8 +329,8 @@ impl<S: StreamStorage> Service<S> {
     /// Lets the partitions answer a request to create or find the stream.
     fn announce(&self, name: &str, asked: &Asked) {
         let Some(stream) = self.streams.get(name) else { return };
-        if !stream.access.borrow().allows(asked.peer.as_ref()) {
-            return self.refuse(asked, &belongs_to_others());
+        if let Err(reason) = self.check(stream.access.borrow().party(asked.peer.as_ref())) {
+            return self.refuse(asked, &reason);
         }
         stream.used.set(Timestamp::now().0);
         let wanted = asked.partitions.unwrap_or(1);
@@ -359,7 +368,8 @@ impl<S: StreamStorage> Service<S> {
     async fn share_stream(&mut self, request: &ShareRequest) -> Status {
         let Some(stream) = self.streams.get(&request.stream) else { return Status::Unavailable };
         let mut access = Access::clone(&stream.access.borrow());
-        if access.owner.is_none() || access.owner != request.peer {
+        // The partition that passed the request on has asked the same; the owner may have changed since.
+        if access.party(request.peer.as_ref()) != Party::Owner {
             return Status::Denied;
         }
         access.shared.extend(&request.identities);
