@@ -4,16 +4,18 @@ use super::{Victim, asks_for_nothing, honest, proof, says};
 use interop::Side::{Ours, Real};
 use interop::noise::{Channel, Static};
 use interop::wire::{Frame, Line};
-use postern_node::identity::{Identity as LocalIdentity, IdentityProof, Timestamp};
+use postern_node::identity::{BACKDATED, Identity as LocalIdentity, IdentityProof, Timestamp};
 use postern_node::vault::MemoryVault;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[test]
 fn a_peer_that_cannot_prove_its_key_gets_no_channel() {
     let victim = Victim::start(Ours);
     let (key, other) = (Static::new([7; 32]), Static::new([8; 32]));
     let long_ago = Timestamp(Timestamp::now().0 - 6 * 365 * 24 * 60 * 60);
-    let to_come = Timestamp(Timestamp::now().0 + 3600);
+    // What is made says that it was made earlier, so an hour ahead of now is not enough.
+    let to_come = Timestamp::now().plus(BACKDATED + Duration::from_secs(3600));
     let mut torn = honest(&key);
     torn.truncate(torn.len() / 2);
     let mut altered = honest(&key);
