@@ -58,6 +58,11 @@ impl Browser {
     }
 
     fn call(&self, session: Option<&str>, method: &str, parameters: &Value) -> Value {
+        self.try_call(session, method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The result of a method, or the error that the browser answers with.
+    fn try_call(&self, session: Option<&str>, method: &str, parameters: &Value) -> Result<Value, Value> {
         let id = self.next.get() + 1;
         self.next.set(id);
         let mut message = json!({"id": id, "method": method, "params": parameters});
@@ -70,8 +75,10 @@ impl Browser {
             let Message::Text(text) = socket.read().unwrap() else { continue };
             let mut answer: Value = serde_json::from_str(&text).unwrap();
             if answer["id"] == id {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].take();
+                return match answer["error"].take() {
+                    Value::Null => Ok(answer["result"].take()),
+                    error => Err(error),
+                };
             }
         }
     }
@@ -93,7 +100,8 @@ impl Tab<'_> {
         self.wait_until(&format!("location.href != 'about:blank' && document.readyState == 'complete' ? '{url}' : ''"));
     }
 
-    /// What JavaScript gives as a text; waited for if it is a promise. A promise that fails gives its error.
+    /// What JavaScript gives as a text; waited for if it is a promise. A promise that fails gives its error, and a page that
+    /// gives way to another before it has answered an empty text.
     pub(super) fn evaluate(&self, script: &str) -> String {
         let parameters = json!({
             "expression": format!("(async () => String(await ({script})))().catch(String)"),
@@ -101,7 +109,11 @@ impl Tab<'_> {
             "returnByValue": true,
             "userGesture": true,
         });
-        let result = self.call("Runtime.evaluate", &parameters);
+        let result = match self.browser.try_call(Some(&self.session), "Runtime.evaluate", &parameters) {
+            Ok(result) => result,
+            Err(error) if error["message"] == "Inspected target navigated or closed" => return String::new(),
+            Err(error) => panic!("{script}: {error}"),
+        };
         result["result"]["value"].as_str().unwrap_or_default().to_owned()
     }
 
