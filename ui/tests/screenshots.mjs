@@ -31,6 +31,7 @@ const SCREENSHOTS = [
   ['home-owner-down', 'owner-down'],
   ['home-strange', 'strange'],
   ['home-five-hundred', 'five-hundred'],
+  ['invitations-compare', 'attention', async (page) => { await nav('invitations')(page); await page.click(id('knock-compare')); }],
   ['invitations', 'attention', nav('invitations')],
   ['invitations-empty', 'empty', nav('invitations')],
   ['share-pick', 'home', async (page) => { await page.click(id('share')); await page.waitForSelector(id('share-port')); }],

@@ -226,7 +226,8 @@ async fn hold_for(gate: &BackpressureGate, limit: HoldLimit, within: Duration) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postern_env::task;
+    use std::future::{Future as _, poll_fn};
+    use std::pin::pin;
     use tokio_util::sync::CancellationToken;
 
     /// Long enough that a task which runs meanwhile gets its turn.
@@ -250,20 +251,20 @@ mod tests {
     #[tokio::test]
     async fn a_sender_is_held_as_long_as_its_receiver_takes_something() {
         let (gate, ended) = closed_gate();
-        // Takes something in every round, until it has room; only a sender that many peers share does not wait for that.
-        let slow = task::spawn({
-            let gate = gate.clone();
-            async move {
-                for _ in 0..10 {
-                    gate.note_taken();
-                    time::sleep(WITHIN / 4).await;
-                }
+        // Something is taken before the time of each round is over, however late this is polled, until there is room.
+        let mut rounds = 0;
+        let mut held = pin!(hold_for(&gate, HoldLimit::WhileTaken, WITHIN));
+        let released = poll_fn(|context| {
+            gate.note_taken();
+            rounds += 1;
+            if rounds == 4 {
                 gate.open();
             }
+            held.as_mut().poll(context)
         });
-        assert!(matches!(hold_for(&gate, HoldLimit::WhileTaken, WITHIN).await, Held::Released));
-        assert!(!ended.is_cancelled() && !gate.is_closed());
-        slow.await.unwrap();
+        assert!(matches!(released.await, Held::Released));
+        assert!(rounds >= 4 && !ended.is_cancelled() && !gate.is_closed());
+        // A sender that many peers share does not wait for that.
         gate.close();
         gate.note_taken();
         assert!(matches!(hold_for(&gate, HoldLimit::Short, WITHIN).await, Held::Released));
