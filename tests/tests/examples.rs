@@ -27,9 +27,10 @@ fn start(program: &str, hub: &str) -> (Process, String) {
     (process, identifier)
 }
 
-/// Starts Bob; with him, his identifier and his relay.
-fn start_bob(hub: &str) -> (Process, [String; 2]) {
+/// Bob, who has been told whom to accept; with him, his identifier and the relay that he prints when he is ready.
+fn start_bob(hub: &str, accepted: &str) -> (Process, [String; 2]) {
     let (bob, identifier) = start("bob_trusted", hub);
+    bob.type_line(accepted);
     let relay = bob.wait_for_line(|line| !line.trim().is_empty() && line.trim() != identifier, TIMEOUT);
     (bob, [identifier, relay.trim().to_owned()])
 }
@@ -58,9 +59,8 @@ fn alice_fails_without_bob() {
 fn bob_and_alice_who_trust_only_each_other_talk() {
     let hub = Hub::start();
     let hub_address = hub.address().to_string();
-    let (bob, lines) = start_bob(&hub_address);
     let (alice, identifier) = start("alice_trusted", &hub_address);
-    bob.type_line(&identifier);
+    let (bob, lines) = start_bob(&hub_address, &identifier);
     lines.iter().for_each(|line| alice.type_line(line));
     assert!(alice.wait(TIMEOUT).success());
     assert!(alice.stdout().lines().any(|line| line == "Hello Bob!"), "{}", alice.stdout());
@@ -71,9 +71,8 @@ fn bob_and_alice_who_trust_only_each_other_talk() {
 fn bob_refuses_whoever_is_not_alice() {
     let hub = Hub::start();
     let hub_address = hub.address().to_string();
-    let (bob, lines) = start_bob(&hub_address);
     let (expected, identifier) = start("alice_trusted", &hub_address);
-    bob.type_line(&identifier);
+    let (_bob, lines) = start_bob(&hub_address, &identifier);
     let (stranger, _) = start("alice_trusted", &hub_address);
     lines.iter().for_each(|line| stranger.type_line(line));
     // Bob refuses her proof, which is the handshake's last message: she waits for her echo in vain.
@@ -87,11 +86,9 @@ fn bob_refuses_whoever_is_not_alice() {
 fn alice_refuses_whoever_is_not_bob() {
     let hub = Hub::start();
     let hub_address = hub.address().to_string();
-    let (bob, [bob_identifier, _]) = start_bob(&hub_address);
-    let (impostor, [_, relay]) = start_bob(&hub_address);
     let (alice, identifier) = start("alice_trusted", &hub_address);
-    bob.type_line(&identifier);
-    impostor.type_line(&identifier);
+    let (_bob, [bob_identifier, _]) = start_bob(&hub_address, &identifier);
+    let (_impostor, [_, relay]) = start_bob(&hub_address, &identifier);
     [bob_identifier, relay].iter().for_each(|line| alice.type_line(line));
     assert!(!alice.wait(TIMEOUT).success());
     assert!(!alice.stdout().contains("Hello"), "{}", alice.stdout());

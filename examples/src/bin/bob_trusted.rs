@@ -1,6 +1,6 @@
 //! Bob accepts nobody but Alice, and echoes what she sends. Run a hub (`postern hub`), then `bob_trusted HUB:PORT`.
 //!
-//! He prints his identifier and his relay, and reads Alice's identifier from the standard input.
+//! He prints his identifier, reads Alice's from the standard input, and prints his relay when he is ready for her.
 
 use postern_node::{Context, Node, Result, Routed, SecureChannelOptions, Worker, WorkerError};
 
@@ -26,11 +26,7 @@ async fn main() -> Result<()> {
     let hub = std::env::args().nth(1).expect("the hub's address");
     let node = Node::new();
     let bob = node.create_identity().await?;
-
-    // Nobody can connect to Bob's machine: a relay on the hub forwards to it.
-    let connection = node.tcp_connect(hub).await?;
-    let relay = node.create_relay(&connection, None).await?;
-    println!("{}\n{}", bob.identifier(), relay.address());
+    println!("{}", bob.identifier());
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).expect("a line");
     let alice = line.trim().parse().expect("Alice's identifier");
@@ -42,7 +38,12 @@ async fn main() -> Result<()> {
         .await?;
     node.start_worker("echoer", Echoer)?;
     node.expose("echoer", &listener)?;
+
+    // Nobody can connect to Bob's machine: a relay on the hub forwards to it.
+    let connection = node.tcp_connect(hub).await?;
     node.expose("listener", &connection)?;
+    let relay = node.create_relay(&connection, None).await?;
+    println!("{}", relay.address());
     connection.closed().await;
     Ok(())
 }

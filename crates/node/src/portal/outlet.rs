@@ -215,10 +215,11 @@ async fn serve(outlet: &OutletInner, stream: &Stream, ends: &StreamShutdown) -> 
             Err(reason)
         }
         Ok(socket) => {
-            stream.attach(socket);
             stream.set_opened();
             let window = stream.is_extended().then_some(INITIAL_WINDOW);
             drop(stream.send_control(&PortalMessage::Pong(window)));
+            // Behind the Pong: a stream with a socket grants credit, and inlets of earlier commits forget what came before the Pong.
+            stream.attach(socket);
             stream.run(ends, None).await
         }
     }

@@ -140,7 +140,8 @@ impl Stream {
         }
         inner.opened = true;
         inner.extended = window.is_some();
-        inner.limit = window.unwrap_or(u64::MAX);
+        // Credit may have come before: it is never taken back (wire.md, portals).
+        inner.limit = window.map_or(u64::MAX, |window| inner.limit.max(window));
         inner.onward = Some(Arc::new(onward));
         self.wake.notify_one();
         self.opening.notify_one();
@@ -168,5 +169,42 @@ impl Endpoint for Stream {
             }
         }
         Ok(Delivery::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Core;
+    use crate::local_message::PayloadBuf;
+    use crate::portal::meter::Meter;
+    use crate::portal::stream::EARLY_DATA_MAX;
+    use crate::vault::MemoryVault;
+    use crate::{Address, Limits};
+
+    #[tokio::test]
+    async fn credit_that_comes_before_the_answer_is_kept() {
+        let core = Arc::new(Core::new(Arc::new(MemoryVault::in_memory()), Limits::default()));
+        let stream = Stream::new(&core, &core.extension(), Address::random(), None, true, &Arc::<Meter>::default());
+        stream.set_remote(Route::new(), EARLY_DATA_MAX);
+        let mut credit = PortalMessage::Credit(2 * EARLY_DATA_MAX).encode();
+        drop(
+            stream
+                .deliver(BorrowedMessage {
+                    onward: Route::from(stream.address()).as_ref(),
+                    return_route: Route::new().as_ref(),
+                    body: PayloadBuf::exactly(&mut credit),
+                    source: None,
+                    depth: 1,
+                    completion: None,
+                })
+                .unwrap(),
+        );
+        stream.on_pong(Some(EARLY_DATA_MAX), Route::new());
+        assert_eq!(lock(&stream.inner).limit, 2 * EARLY_DATA_MAX);
+        // A peer without the extension grants no credit.
+        let basic = Stream::new(&core, &core.extension(), Address::random(), None, true, &Arc::<Meter>::default());
+        basic.on_pong(None, Route::new());
+        assert_eq!(lock(&basic.inner).limit, u64::MAX);
     }
 }
