@@ -67,20 +67,5 @@ fn run(step: &str, command: &Command) -> Result<()> {
 
 /// The same command behind `nice`, where there is one.
 fn at_lowest_priority(command: &Command) -> Command {
-    let mut nice = if cfg!(unix) {
-        let mut nice = Command::new("nice");
-        nice.args(["-n", "19"]).arg(command.get_program());
-        nice
-    } else {
-        Command::new(command.get_program())
-    };
-    nice.args(command.get_args());
-    nice.current_dir(command.get_current_dir().unwrap_or(cargo::root()));
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => nice.env(name, value),
-            None => nice.env_remove(name),
-        };
-    }
-    nice
+    cargo::again(command, if cfg!(unix) { &["nice", "-n", "19"] } else { &[] })
 }

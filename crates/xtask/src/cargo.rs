@@ -1,6 +1,7 @@
 //! Starting cargo and other programs from the root of the workspace.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -29,6 +30,20 @@ pub(crate) fn program(profile: &str, name: &str) -> Command {
     let mut command = Command::new(target().join(profile).join(name));
     command.current_dir(root());
     command
+}
+
+/// The same command once more, started by another program if one is given: its arguments, then those of `command`.
+pub(crate) fn again(command: &Command, by: &[&str]) -> Command {
+    let mut words = by.iter().map(OsStr::new).chain([command.get_program()]).chain(command.get_args());
+    let mut again = Command::new(words.next().unwrap_or(command.get_program()));
+    again.args(words).current_dir(command.get_current_dir().unwrap_or(root()));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => again.env(name, value),
+            None => again.env_remove(name),
+        };
+    }
+    again
 }
 
 /// Runs a command to its end.

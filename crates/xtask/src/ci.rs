@@ -56,20 +56,20 @@ pub(crate) fn run(only: &[String]) -> Result<ExitCode> {
     steps.run("test programs", || done(cargo::run(suite::workspace().arg("--no-run"))));
     let background = steps.start(background_steps());
     steps.run("examples", suite::run_examples);
-    steps.run("tests", || tests(&mut suite::beside_others(), Counts::read, &mut counts));
-    steps.run("doc tests", || tests(suite::workspace().arg("--doc"), Counts::read, &mut counts));
+    steps.run("tests", || cargo_tests(&mut suite::beside_others(), &mut counts));
+    steps.run("doc tests", || cargo_tests(suite::workspace().arg("--doc"), &mut counts));
     // Before the tests that measure time, which builds on the same two cores would distort.
     steps.join(background);
-    steps.run("tests alone", || tests(suite::workspace().args(suite::ALONE), Counts::read, &mut counts));
+    steps.run("tests alone", || cargo_tests(suite::workspace().args(suite::ALONE), &mut counts));
     let [unit, browser] = &mut ui::tests();
-    steps.run("page tests", || tests(unit, Counts::read_page_tests, &mut counts));
-    steps.run("browser tests", || tests(browser, Counts::read_page_tests, &mut counts));
+    steps.run("page tests", || page_tests(unit, &mut counts));
+    steps.run("browser tests", || page_tests(browser, &mut counts));
     steps.run("dependencies", deny::dependencies);
     steps.run("advisories", advisories::check);
     steps.run("bill of materials", sbom::step);
     steps.run("interop", || {
         let test = &["test", "--locked", "--workspace", "--no-fail-fast"];
-        tests(&mut peers(test), Counts::read, &mut counts)
+        cargo_tests(&mut peers(test), &mut counts)
     });
 
     ensure!(steps.unknown().is_empty(), "there is no step {:?}; `cargo xtask ci` prints all", steps.unknown());
@@ -107,9 +107,26 @@ fn done(result: Result<()>) -> Result<Outcome> {
     result.map(|()| Outcome::Passed)
 }
 
-/// Runs a suite and adds what it counted to `counts`.
-fn tests(suite: &mut Command, read: fn(&mut Counts, &str), counts: &mut Counts) -> Result<Outcome> {
-    let counted = suite::run(suite, read)?;
+/// Runs a suite of `cargo test` and adds what it counted to `counts`. Few tests that failed run again, one at a time.
+fn cargo_tests(suite: &mut Command, counts: &mut Counts) -> Result<Outcome> {
+    let mut counted = suite::run(suite, Counts::read)?;
+    if !counted.repeatable().is_empty() {
+        println!("\nAgain, to tell the flaky from the broken: {}", counted.repeatable().join(", "));
+        let mut again = cargo::again(suite, &[]);
+        let names = counted.repeatable().iter().map(|name| name.trim_end_matches(" - should panic"));
+        again.args(["--", "--test-threads", "1", "--exact"]).args(names);
+        counted.settle(&suite::run(&mut again, Counts::read)?);
+    }
+    outcome(counted, counts)
+}
+
+/// Runs a suite of the page's tests and adds what it counted to `counts`.
+fn page_tests(suite: &mut Command, counts: &mut Counts) -> Result<Outcome> {
+    outcome(suite::run(suite, Counts::read_page_tests)?, counts)
+}
+
+/// Adds what a suite counted to `counts`.
+fn outcome(counted: Counts, counts: &mut Counts) -> Result<Outcome> {
     let (failed, passed) = (counted.failed, counted.passed);
     *counts += counted;
     ensure!(failed == 0, "{passed} passed, {failed} failed");

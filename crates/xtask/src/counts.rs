@@ -11,6 +11,8 @@ pub(crate) struct Counts {
     pub(crate) skipped: u64,
     /// The names of those that failed, as the runner of the tests prints them.
     pub(crate) failures: Vec<String>,
+    /// The names of those that failed and then passed: their outcome depends on timing. They count as passed.
+    pub(crate) flaky: Vec<String>,
     /// Tests of the program that runs now that said they tested nothing.
     returned: u64,
 }
@@ -52,9 +54,14 @@ impl Counts {
     /// a kind of Playwright, as `  63 passed (1.4m)`.
     pub(crate) fn read_page_tests(&mut self, line: &str) {
         let line = line.trim();
-        // Playwright's marks of a test that failed (✘), with its number in the run, and Vitest's.
-        if let Some((_, name)) = line.strip_prefix("✘").and_then(|line| line.trim().split_once(' ')) {
-            self.failures.push(name.trim().to_owned());
+        // Playwright's marks of a test that failed (✘) or passed, with its number in the run, and Vitest's.
+        if let Some((name, _)) = line.strip_prefix("✘").and_then(name_of_page_test) {
+            if !self.failures.iter().any(|failed| failed == name) {
+                self.failures.push(name.to_owned());
+            }
+        } else if let Some((name, true)) = line.strip_prefix("✓").and_then(name_of_page_test) {
+            let passed_again = self.failures.extract_if(.., |failed| failed == name);
+            self.flaky.extend(passed_again);
         } else if let Some(name) = line.strip_prefix("FAIL ") {
             self.failures.push(name.trim().to_owned());
         }
@@ -77,17 +84,46 @@ impl Counts {
     }
 }
 
+/// The name in Playwright's line of a test, and whether the test ran before: `7 file.ts:10:3 › first run (retry #1) (1.2s)`.
+fn name_of_page_test(line: &str) -> Option<(&str, bool)> {
+    let (_, name) = line.trim().split_once(' ')?;
+    let name = name.rsplit_once(" (").map_or(name, |(name, _)| name).trim();
+    let (first, ran_before) = name.rsplit_once(" (retry #").map_or((name, false), |(first, _)| (first, true));
+    Some((first, ran_before))
+}
+
+/// More failures than this are no coincidence of timing.
+const MAX_REPEATED: usize = 3;
+
+impl Counts {
+    /// The tests that are worth another run: all that failed, when each is known by name and they are few.
+    pub(crate) fn repeatable(&self) -> &[String] {
+        let are_named = self.failed == self.failures.len() as u64;
+        if are_named && self.failures.len() <= MAX_REPEATED { &self.failures } else { &[] }
+    }
+
+    /// Takes in what a second run of the [`repeatable`](Self::repeatable) tests counted: with none failed, all were flaky.
+    pub(crate) fn settle(&mut self, second: &Self) {
+        if second.failed == 0 && second.passed >= self.failed {
+            self.passed += std::mem::take(&mut self.failed);
+            self.flaky.append(&mut self.failures);
+        }
+    }
+}
+
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.failures.extend(other.failures);
+        self.flaky.extend(other.flaky);
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.flaky.iter().try_for_each(|test| writeln!(f, "flaky: {test} (failed, and passed when it ran again)"))?;
         self.failures.iter().try_for_each(|test| writeln!(f, "failed: {test}"))?;
         write!(f, "{} passed, {} failed", self.passed, self.failed)?;
         if self.skipped > 0 {
@@ -163,8 +199,13 @@ test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out
 Running 190 tests using 2 workers
   ✓  64 tests/browser/stories.test.ts:697:3 › states › 1 failed (1.7s)
   ✘   7 tests/browser/stories.test.ts:10:3 › first run (30.1s)
+  ✘   8 tests/browser/stories.test.ts:10:3 › first run (retry #1) (30.1s)
+  ✘   9 tests/browser/stories.test.ts:20:3 › second run (30.1s)
+  ✓  10 tests/browser/stories.test.ts:20:3 › second run (retry #1) (1.1s)
   1 failed
     tests/browser/stories.test.ts:10:3 › first run
+  1 flaky
+    tests/browser/stories.test.ts:20:3 › second run
   3 did not run
   186 passed (1.4m)
 ";
@@ -172,9 +213,30 @@ Running 190 tests using 2 workers
         output.lines().for_each(|line| counts.read_page_tests(line));
         let failures = vec![
             "tests/unit/time.test.ts > a minute > is sixty seconds".into(),
-            "tests/browser/stories.test.ts:10:3 › first run (30.1s)".into(),
+            "tests/browser/stories.test.ts:10:3 › first run".into(),
         ];
-        assert_eq!(counts, Counts { passed: 216, failed: 2, skipped: 5, failures, ..Counts::default() });
+        let flaky = vec!["tests/browser/stories.test.ts:20:3 › second run".into()];
+        assert_eq!(counts, Counts { passed: 217, failed: 2, skipped: 5, failures, flaky, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_test_that_passes_the_second_time_is_flaky_and_no_other() {
+        let failures = vec!["one".to_owned(), "two".to_owned()];
+        let first = Counts { passed: 7, failed: 2, failures, ..Counts::default() };
+        assert_eq!(first.repeatable(), ["one", "two"]);
+        let mut settled = first.clone();
+        settled.settle(&Counts { passed: 2, ..Counts::default() });
+        assert_eq!((settled.passed, settled.failed), (9, 0));
+        assert!(settled.to_string().contains("flaky: two"), "{settled}");
+        for second in [Counts { passed: 1, failed: 1, ..Counts::default() }, Counts { passed: 1, ..Counts::default() }]
+        {
+            let mut settled = first.clone();
+            settled.settle(&second);
+            assert_eq!(settled, first);
+        }
+        let unnamed = Counts { failed: 3, ..first.clone() };
+        let many = Counts { failed: 4, failures: vec!["x".into(); 4], ..first };
+        assert!(unnamed.repeatable().is_empty() && many.repeatable().is_empty());
     }
 
     #[test]
