@@ -16,6 +16,7 @@ mod hostile_links;
 mod http;
 mod hub;
 mod identity;
+mod names;
 mod people;
 mod postgres;
 mod readme_commands;

@@ -8,6 +8,7 @@ use postern_engine::identity::IdentityError;
 use postern_engine::keys::KeychainError;
 use postern_engine::keys::passphrase::PassphraseError;
 use postern_hub::{ConfigError, HubError};
+use postern_node::InvalidMultiAddr;
 use postern_node::portal::PortalError;
 use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
@@ -99,7 +100,7 @@ fn classify(error: &anyhow::Error) -> (u8, String) {
         if let Some(error) = cause.downcast_ref::<PassphraseError>() {
             return coded(KEYCHAIN, error.code());
         }
-        if cause.is::<ConfigError>() {
+        if cause.is::<ConfigError>() || cause.is::<InvalidMultiAddr>() {
             return coded(ARGUMENTS, "invalid");
         }
         let (exit, code) = match cause.downcast_ref::<HubError>() {

@@ -2,7 +2,7 @@
 
 use crate::output::Output;
 use anyhow::Result;
-use postern_node::session::State;
+use postern_node::session::{SessionError, State};
 use serde::Serialize;
 use std::fmt::Display;
 use tokio::sync::watch;
@@ -13,11 +13,12 @@ enum Event {
     Down { reason: String },
 }
 
-/// Prints every change of state until Ctrl-C: `up` prints the connected state; a failure is printed with its reason.
+/// Prints every change of state until Ctrl-C: `up` prints the connected state; a failure is printed as `explain` words it.
 pub(crate) async fn report_until_stopped<T>(
     mut states: watch::Receiver<State<T>>,
     output: Output,
     down: &str,
+    explain: impl Fn(&SessionError) -> String,
     up: impl Fn(&T),
 ) -> Result<()> {
     let stop = crate::shutdown_signal()?;
@@ -25,7 +26,7 @@ pub(crate) async fn report_until_stopped<T>(
     loop {
         match &*states.borrow_and_update() {
             State::Up(it) => up(it),
-            State::Down(reason) => report_down(output, down, reason),
+            State::Down(reason) => report_down(output, down, &explain(reason)),
             State::Connecting => {}
         }
         tokio::select! {

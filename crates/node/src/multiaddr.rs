@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-/// A way to an outlet or a worker behind a secure channel, written as text that other people's programs read too.
+/// A way to an outlet or a worker, through a secure channel or without one, written as text that other people's programs read too.
 ///
 /// ```
 /// use postern_node::MultiAddr;
@@ -20,13 +20,20 @@ use std::str::FromStr;
 pub struct MultiAddr {
     /// The first connection, as `host:port`.
     pub hub: String,
-    /// From there to the secure channel listener.
+    /// From there to the secure channel listener; empty when the text has no `/secure`.
     pub listener: Route,
-    /// From the other end of the channel to the service.
+    /// From the other end of the channel to the service; without a channel, from the hub.
     pub service: Route,
 }
 
-/// The text was not of the form `/HOST/tcp/PORT/service/NAME…/secure/NAME/service/NAME`.
+impl MultiAddr {
+    /// Whether a secure channel is part of the way. Without one nothing is encrypted, and nobody is authenticated.
+    pub fn is_secure(&self) -> bool {
+        !self.listener.is_empty()
+    }
+}
+
+/// The text was not of the form `/HOST/tcp/PORT/service/NAME…/secure/NAME/service/NAME`, of which `/secure/NAME` may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a route: {problem}; \
@@ -73,8 +80,11 @@ fn parse(text: &str) -> Result<MultiAddr, &'static str> {
             _ => return Err("after the port only `service`, `worker` and `secure` may follow"),
         }
     }
-    if !secured || service.is_empty() {
-        return Err("it must have a `secure` and a `service` behind it");
+    if !secured {
+        (listener, service) = (Route::new(), listener);
+    }
+    if service.is_empty() {
+        return Err("it must end with a `service`");
     }
     Ok(MultiAddr { hub, listener, service })
 }
@@ -110,11 +120,20 @@ mod tests {
             "/ip4/127.0.0.1/tcp/4000/service/bob/secure/api/service/outlet",
             "/ip6/::1/tcp/4000/secure/api/service/outlet",
             "/dnsaddr/hub.example/tcp/443/service/a/service/b/secure/c/service/d/service/e",
+            "/ip4/127.0.0.1/tcp/4000/service/outlet",
+            "/dnsaddr/hub.example/tcp/443/service/a/service/b",
         ] {
             assert_eq!(text.parse::<MultiAddr>().unwrap().to_string(), text);
         }
         let parsed: MultiAddr = "/dns/h/tcp/1/worker/bob/secure/api/worker/out".parse().unwrap();
         assert_eq!(parsed, MultiAddr { hub: "h:1".into(), listener: route!["bob", "api"], service: route!["out"] });
+    }
+
+    #[test]
+    fn a_route_without_a_channel_says_so() {
+        let plain: MultiAddr = "/dns/h/tcp/1/service/bob/worker/out".parse().unwrap();
+        assert_eq!((plain.is_secure(), plain.service), (false, route!["bob", "out"]));
+        assert!("/dns/h/tcp/1/secure/api/worker/out".parse::<MultiAddr>().unwrap().is_secure());
     }
 
     #[test]
@@ -124,7 +143,8 @@ mod tests {
             ("/ip4/1.2.3/tcp/1/secure/a/service/b", "its IP address is wrong"),
             ("/ip4/1.2.3.4/udp/1", "`tcp` and a port must follow the host"),
             ("/ip4/1.2.3.4/tcp/65536", "its port is not a number up to 65535"),
-            ("/ip4/1.2.3.4/tcp/1/service/b", "it must have a `secure` and a `service` behind it"),
+            ("/ip4/1.2.3.4/tcp/1", "it must end with a `service`"),
+            ("/ip4/1.2.3.4/tcp/1/service/a/secure/b", "it must end with a `service`"),
             ("/ip4/1.2.3.4/tcp/1/service", "a name is missing"),
             ("/ip4/1.2.3.4/tcp/1/secure/a/secure/b", "only one `secure` is supported"),
         ] {

@@ -184,6 +184,18 @@ impl Outlet {
         Self::up(Self::spawn(target, hub, options), hub)
     }
 
+    /// Shares the service at `target` without a hub, with further options, and waits until inlets can connect.
+    ///
+    /// # Panics
+    /// When it does not come up in time.
+    #[track_caller]
+    #[must_use]
+    pub fn listen_with(target: SocketAddr, options: &[&str]) -> Self {
+        let mut outlet = postern();
+        outlet.args(["outlet", "--to", &target.to_string(), "--listen", &ANY_PORT.to_string(), "--json"]);
+        Self::up(Process::spawn(outlet.args(options)), ANY_PORT)
+    }
+
     /// As [`start`](Self::start) does, under the name `name` and with an identity that outlives the program: it is kept
     /// in `home`, and made there the first time.
     ///
@@ -210,7 +222,8 @@ impl Outlet {
     #[track_caller]
     fn up(process: Process, hub: SocketAddr) -> Self {
         let up = process.event("up");
-        let [identifier, relay, route] = ["identifier", "relay", "route"].map(|field| text_in(&up, field));
+        let [identifier, route] = ["identifier", "route"].map(|field| text_in(&up, field));
+        let relay = up["relay"].as_str().unwrap_or_default().to_owned();
         Self { process, hub, identifier, relay, route }
     }
 
@@ -226,7 +239,7 @@ impl Outlet {
         &self.identifier
     }
 
-    /// Its name at the hub.
+    /// Its name at the hub; empty without one.
     #[must_use]
     pub fn relay(&self) -> &str {
         &self.relay
@@ -236,6 +249,19 @@ impl Outlet {
     #[must_use]
     pub fn route(&self) -> &str {
         &self.route
+    }
+
+    /// Where inlets connect, when it is there without a hub.
+    ///
+    /// # Panics
+    /// When its route does not begin with an address of IPv4.
+    #[track_caller]
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        match self.route.split('/').collect::<Vec<_>>()[..] {
+            ["", "ip4", host, "tcp", port, ..] => format!("{host}:{port}").parse().expect("an address"),
+            _ => panic!("{} does not begin with an address", self.route),
+        }
     }
 
     /// Its route for an inlet that reaches the hub at another address.
@@ -278,8 +304,18 @@ impl Inlet {
     #[track_caller]
     #[must_use]
     pub fn open(route: &str, peer: &str) -> Self {
+        Self::open_with(route, &["--peer", peer])
+    }
+
+    /// Opens one with these options instead of the owner's identifier, and waits only until it listens.
+    ///
+    /// # Panics
+    /// When it does not listen in time.
+    #[track_caller]
+    #[must_use]
+    pub fn open_with(route: &str, options: &[&str]) -> Self {
         let mut inlet = postern();
-        inlet.args(["inlet", "--from", &ANY_PORT.to_string(), "--route", route, "--peer", peer, "--json"]);
+        inlet.args(["inlet", "--from", &ANY_PORT.to_string(), "--route", route, "--json"]).args(options);
         let process = Process::spawn(&mut inlet);
         let address = address_in(&process.event("listening"), "address");
         Self { process, address }

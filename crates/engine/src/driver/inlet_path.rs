@@ -8,7 +8,7 @@ use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletOptions, InletRoute, RequestCheck};
 use postern_node::relay::RelayError;
 use postern_node::session::{HubSession, HubUp, SessionError, State};
-use postern_node::{Address, SecureChannel, SecureChannelOptions, route};
+use postern_node::{SecureChannel, SecureChannelOptions, route};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -59,7 +59,7 @@ impl InletPath {
             .inspect_err(|error| tracing::error!(%error, "the channel of a portal cannot be opened; it is tried again"))
             .ok()?;
         let states = channel.watch();
-        let route = InletRoute::Kept(channel, Address::from(spec.outlet.as_str()));
+        let route = InletRoute::Kept(channel, spec.outlet.as_str().into());
         // Both loopback addresses: the name is resolved to either.
         let address = format!("localhost:{}", spec.port);
         let options = InletOptions { request_check: spec.host.clone().map(RequestCheck::new) };

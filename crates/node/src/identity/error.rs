@@ -106,7 +106,7 @@ pub enum Error {
     #[error("the message's key is not the one {0} attests")]
     WrongPostalKey(Identifier),
     /// The trust policy refused the peer.
-    #[error("{0} is not trusted here; add it to the allowed identities first")]
+    #[error("{0} is not trusted here; compare it with the identifiers that are")]
     NotTrusted(Identifier),
     /// The issuer of a credential is not a trusted authority.
     #[error("{0} is not a trusted authority")]

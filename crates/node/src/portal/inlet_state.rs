@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::core::Core;
 use crate::origin::Source;
 use crate::route::Route;
-use crate::session::ChannelSession;
+use crate::session::{ChannelSession, HubSession};
 use postern_env::time::Duration;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -20,8 +20,11 @@ use tokio_util::sync::CancellationToken;
 pub enum InletRoute {
     /// A route that does not change: through a channel or a connection of this node, to the outlet.
     Fixed(Route),
-    /// An outlet behind a secure channel that is kept.
-    Kept(ChannelSession, Address),
+    /// An outlet behind a secure channel that is kept. The route begins behind the channel: `route!["outlet"]`.
+    Kept(ChannelSession, Route),
+    /// An outlet that is reached without a secure channel, through a connection that is kept. Nothing is encrypted, and neither end
+    /// knows who the other is. The route begins behind the connection: `route!["owner", "outlet"]`.
+    Plain(HubSession, Route),
 }
 
 impl From<Route> for InletRoute {
@@ -64,11 +67,19 @@ pub(super) struct ResolvedPath {
     pub(super) source: Option<Arc<Source>>,
 }
 
+/// The route to what is behind a channel or a connection.
+pub(super) fn through(first: impl Into<Address>, rest: &Route) -> Route {
+    let mut route = Route::from(first);
+    route.append(rest);
+    route
+}
+
 impl InletInner {
     pub(super) fn resolve(&self) -> Option<ResolvedPath> {
         let outlet = match &self.route {
             InletRoute::Fixed(route) => route.clone(),
-            InletRoute::Kept(session, outlet) => Route::from(session.state().up()?).then(outlet),
+            InletRoute::Kept(session, outlet) => through(session.state().up()?, outlet),
+            InletRoute::Plain(session, outlet) => through(&session.state().up()?.connection, outlet),
         };
         let through = outlet.front()?;
         let source = self.core.router.source_of(through.as_ref());

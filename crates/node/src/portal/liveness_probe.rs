@@ -1,6 +1,6 @@
 //! The liveness probe of an inlet: asks the outlet's node whether it is there, and measures the round-trip time.
 
-use super::inlet_state::{InletInner, InletRoute};
+use super::inlet_state::{InletInner, InletRoute, through};
 use super::message::PortalMessage;
 use crate::address::Address;
 use crate::delivery::Delivery;
@@ -90,7 +90,7 @@ impl LivenessProbe {
             (probe.asked, time::now())
         };
         let sent = inlet.core.router.dispatch(BorrowedMessage {
-            onward: Route::from(channel).then(outlet).as_ref(),
+            onward: through(channel, outlet).as_ref(),
             return_route: Route::from(&self.address).as_ref(),
             body: PayloadBuf::exactly(&mut PortalMessage::Probe(number).encode()),
             source: None,

@@ -109,7 +109,7 @@ async fn run_before_answer(
 async fn answer_overdue(inlet: &InletInner, stream: &Stream, through: &Address, deadline: Instant) -> EndReason {
     let mut states = match &inlet.route {
         InletRoute::Kept(session, _) => Some(session.watch()),
-        InletRoute::Fixed(_) => None,
+        InletRoute::Fixed(_) | InletRoute::Plain(..) => None,
     };
     let suspicion = time::sleep(SUSPECT_AFTER);
     tokio::pin!(suspicion);

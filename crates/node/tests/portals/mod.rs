@@ -1,11 +1,14 @@
 //! Portals through a hub, all in one process: bytes, ends, refusals, stalls, outages.
 
 use self::topology::{Topology, ask, echo, serve, start_hub};
-use postern_node::portal::{EndReason, INITIAL_WINDOW, OutletOptions};
-use postern_node::{Limits, Node, SecureChannelOptions, route};
+use bytes::Bytes;
+use postern_node::portal::{EndReason, INITIAL_WINDOW, InletRoute, OutletOptions};
+use postern_node::{Context, Limits, Node, Routed, SecureChannelOptions, Worker, WorkerError, route};
 use postern_testkit::in_time;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -338,4 +341,44 @@ fn a_silent_outlet_occupies_no_thread() {
         tell.send(()).unwrap();
     });
     told.recv_timeout(Duration::from_secs(90)).expect("a runtime that still runs");
+}
+
+/// Passes everything on, and counts it.
+struct Hop(Arc<AtomicUsize>);
+
+impl Worker for Hop {
+    type Message = Bytes;
+
+    async fn handle_message(&mut self, context: &mut Context, message: Routed<Bytes>) -> Result<(), WorkerError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(context.step_forward(message).await?)
+    }
+}
+
+/// The way behind a kept channel may go on over workers of the other node.
+#[tokio::test]
+async fn an_outlet_behind_another_worker_is_reached() {
+    let (owner, friend) = (Node::new(), Node::new());
+    let identity = owner.create_identity().await.unwrap();
+    let any = SecureChannelOptions::trust_anyone;
+    let channels = owner.create_secure_channel_listener(&identity, "listener", any()).await.unwrap();
+    let tcp = owner.tcp_listen("127.0.0.1:0").await.unwrap();
+    owner.expose("listener", &tcp).unwrap();
+    let passed = Arc::default();
+    owner.start_worker("hop", Hop(Arc::clone(&passed))).unwrap();
+    owner.expose("hop", &channels).unwrap();
+    owner.create_outlet("outlet", echo().await, OutletOptions::default()).unwrap();
+
+    let session = friend.keep_connected(tcp.local_addr().to_string(), None);
+    let me = friend.create_identity().await.unwrap();
+    let channel = friend.keep_channel(&session, &me, route!["listener"], any()).await.unwrap();
+    channel.up().await.unwrap();
+    let inlet = friend.create_inlet("127.0.0.1:0", InletRoute::Kept(channel, route!["hop", "outlet"])).await.unwrap();
+    in_time(async {
+        let mut client = TcpStream::connect(inlet.local_addr()).await.unwrap();
+        client.write_all(b"hello").await.unwrap();
+        client.read_exact(&mut [0; 5]).await.unwrap();
+    })
+    .await;
+    assert!(passed.load(Ordering::Relaxed) > 0);
 }

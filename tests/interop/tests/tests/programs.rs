@@ -82,6 +82,55 @@ fn postern_inlet_reaches_a_real_outlet() {
     assert_eq!(service.accepted(), 1);
 }
 
+/// How the examples of `ockam` name the listener in front of the worker `outlet`.
+const STOCK_LISTENER: &str = "secure_channel_listener";
+
+/// What the example that shares a service over a secure channel is to `postern inlet`, which has only its address to go by.
+#[test]
+fn postern_inlet_reaches_an_outlet_with_the_names_of_the_examples() {
+    let service = Service::echo();
+    let (owner, identity) = Peer::with_identity(Real);
+    let address: std::net::SocketAddr = owner.tell("listen").parse().expect("an address");
+    owner.tell(&format!("listener {STOCK_LISTENER}"));
+    owner.tell(&format!("outlet {}", service.address()));
+    let route = format!("/ip4/127.0.0.1/tcp/{}", address.port());
+    let names = ["--listener", STOCK_LISTENER, "--worker", "outlet"];
+    for trust in [vec!["--trust-any-peer"], vec!["--peer", &identity.identifier]] {
+        let inlet = Inlet::open_with(&route, &[&names[..], &trust].concat());
+        assert_eq!(inlet.process().event("up")["peer"], identity.identifier);
+        echoes(inlet.address());
+    }
+}
+
+/// What the example that reaches a service over a secure channel needs: an outlet that it connects to, by these names.
+#[test]
+fn postern_outlet_serves_an_inlet_with_the_names_of_the_examples() {
+    let service = Service::echo();
+    let outlet = Outlet::listen_with(service.address(), &["--listener", STOCK_LISTENER]);
+    let (friend, _) = Peer::with_identity(Real);
+    friend.tell(&format!("connect {}", outlet.address()));
+    assert_eq!(friend.tell(&format!("channel {STOCK_LISTENER}")), outlet.identifier());
+    echoes(friend.tell("inlet").parse().expect("an address"));
+}
+
+/// The examples without a secure channel, with our program at one end and then at the other.
+#[test]
+fn portals_without_a_channel_work_both_ways() {
+    let service = Service::echo();
+    let owner = Peer::start(Real);
+    let address: std::net::SocketAddr = owner.tell("listen").parse().expect("an address");
+    owner.tell(&format!("outlet {}", service.address()));
+    let inlet = Inlet::open_with(&format!("/ip4/127.0.0.1/tcp/{}/service/outlet", address.port()), &[]);
+    let _ = inlet.process().event("up");
+    echoes(inlet.address());
+
+    let outlet = Outlet::listen_with(service.address(), &["--plain"]);
+    let friend = Peer::start(Real);
+    friend.tell(&format!("connect {}", outlet.address()));
+    echoes(friend.tell("inlet").parse().expect("an address"));
+    assert_eq!(service.accepted(), 2);
+}
+
 /// What the hub says it has of something now.
 #[track_caller]
 fn count(hub: &Hub, metric: &str) -> String {
