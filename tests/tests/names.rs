@@ -38,7 +38,11 @@ fn listener_and_worker_have_the_names_that_were_given() {
     let (hub, service) = (Hub::start(), Service::echo());
     let names = ["--name", "owner", "--listener", "secure_channel_listener", "--worker", "web"];
     let outlet = Outlet::start_with(service.address(), hub.address(), &names);
-    assert!(outlet.route().ends_with("/service/owner/secure/secure_channel_listener/service/web"), "{}", outlet.route());
+    assert!(
+        outlet.route().ends_with("/service/owner/secure/secure_channel_listener/service/web"),
+        "{}",
+        outlet.route()
+    );
     let inlet = Inlet::start(outlet.route(), outlet.identifier());
     echoes(inlet.address());
 

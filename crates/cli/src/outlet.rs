@@ -8,7 +8,9 @@ use clap::{ArgGroup, Args};
 use postern_node::identity::{Identifier, TrustPolicy};
 use postern_node::portal::OutletOptions;
 use postern_node::session::{HubUp, SessionError};
-use postern_node::{Address, Echoer, MultiAddr, Node, Origin, Route, SecureChannelListener, SecureChannelOptions, route};
+use postern_node::{
+    Address, Echoer, MultiAddr, Node, Origin, Route, SecureChannelListener, SecureChannelOptions, route,
+};
 use serde::Serialize;
 
 /// What the sessions of the command line of `ockam` ask every 10 s, to see whether the way still works.
