@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where cargo puts the examples of the profile that this test was built in.
-fn built_examples() -> PathBuf {
+pub(crate) fn built_examples() -> PathBuf {
     let this = std::env::current_exe().unwrap();
     // target/PROFILE/deps/nodes-HASH
     this.parent().and_then(Path::parent).unwrap().join("examples")
@@ -19,11 +19,16 @@ fn documented(source: &str) -> String {
     block.iter().map(|line| format!("{}\n", line.trim_start_matches("//! "))).collect()
 }
 
+/// The sources of the examples that are one file each; `ported` shows another thing, and has tests of its own.
+fn sources() -> Vec<PathBuf> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|it| it == "rs")).collect()
+}
+
 #[test]
 fn every_example_prints_what_it_documents() {
-    let sources = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
-    let sources: BTreeMap<String, String> = sources
-        .map(|entry| entry.unwrap().path())
+    let sources: BTreeMap<String, String> = sources()
+        .into_iter()
         .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
         .collect();
     assert!(sources.len() >= 10, "{:?}", sources.keys());
@@ -45,8 +50,7 @@ fn every_example_prints_what_it_documents() {
 /// Trusting anyone is shown once, where it is explained.
 #[test]
 fn examples_trust_only_whom_they_name() {
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap() {
-        let path = entry.unwrap().path();
+    for path in sources() {
         let source = fs::read_to_string(&path).unwrap();
         let explains = path.ends_with("secure_channel_trust_anyone.rs");
         assert_eq!(source.contains("::trust_anyone("), explains, "{}", path.display());

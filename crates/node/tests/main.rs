@@ -8,6 +8,7 @@ mod deliveries;
 mod examples;
 mod messages;
 mod portals;
+mod ported;
 mod presence;
 mod raw;
 mod streams;
