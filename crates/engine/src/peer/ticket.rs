@@ -9,6 +9,8 @@
 //! means anything to them, and case does not matter. The length tells a link that was cut off, the checksum one
 //! that was changed; neither protects against anybody. What does is the owner's identifier, which the link names, and the secret.
 
+mod pasted_text;
+
 use crate::api::{Code, Fault, InvitationId, MAX_NAME, Secret, ServiceKind, UnixMillis};
 use crate::peer::PeerAddress;
 use crate::peer::cbor::{MAX_ADDRESSES, Malformed, Reader, Writer};
@@ -23,8 +25,6 @@ pub const PREFIX: &str = "postern://join/";
 pub const MAX_LINK: usize = 2 * 1024;
 /// Most addresses of the owner in one ticket.
 pub const MAX_REACH: usize = crate::peer::cbor::MAX_ADDRESSES;
-/// Longest text in which a link is searched, in bytes: more than a chat message with a quoted mail.
-const MAX_PASTED: usize = 16 * 1024;
 const VERSION: u8 = 1;
 const HEAD: usize = 3;
 const CHECKSUM: usize = 4;
@@ -51,6 +51,27 @@ pub struct Ticket {
     pub port: u16,
     /// Until when it can be accepted.
     pub expires: UnixMillis,
+}
+
+/// Whether more of a text may complete the link in it: there is none yet, or the last one is cut off.
+#[must_use]
+pub fn is_incomplete(text: &str) -> bool {
+    text.len() < pasted_text::MAX_PASTED && matches!(Ticket::find(text), Err(BadLink::None | BadLink::CutOff))
+}
+
+/// Why a text holds no ticket; of several reasons the greatest is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+enum BadLink {
+    #[error("This is not an invitation. One begins with postern://join/; ask for the whole link.")]
+    None,
+    #[error("The link is damaged, or was made by a newer Postern: update yours, or ask for the link again.")]
+    OtherVersion,
+    #[error("The link is cut off. Copy all of it, or ask for it again.")]
+    CutOff,
+    #[error("The link is damaged: a part of it was changed on its way. Ask for it again.")]
+    Changed,
+    #[error("The link is not an invitation. Ask for it again.")]
+    Malformed,
 }
 
 impl fmt::Debug for Ticket {
@@ -94,35 +115,45 @@ impl Ticket {
 
     /// Finds the ticket in a text that a person pasted.
     ///
-    /// Around the link there may be anything, and inside it the spaces and line breaks that mail programs put there. `https://…#` in
-    /// place of `postern://join/` is understood too.
+    /// Around the link there may be anything, also mentions of its beginning, and inside it what mail and chat programs put there: spaces,
+    /// line breaks, quotation marks of replies, invisible characters, percent and quoted-printable encoding. `https://…#` in place of
+    /// `postern://join/` is understood too.
     ///
     /// # Errors
     /// [`Code::BadTicket`], with a sentence that tells a link that was cut off from one that is none.
     pub fn decode(text: &str) -> Result<Self, Fault> {
-        let bad = |sentence: &str| Fault::new(Code::BadTicket, sentence);
-        let no_link = "This is not an invitation. One begins with postern://join/; ask for the whole link.";
-        let cut_off = "The link is cut off. Copy all of it, or ask for it again.";
-        if text.len() > MAX_PASTED {
-            return Err(bad(no_link));
+        Self::find(text).map_err(|bad| Fault::new(Code::BadTicket, bad.to_string()))
+    }
+
+    fn find(text: &str) -> Result<Self, BadLink> {
+        let mut worst = BadLink::None;
+        for variant in pasted_text::variants(text) {
+            for code in pasted_text::places(&variant) {
+                match Self::decode_at(code) {
+                    Ok(ticket) => return Ok(ticket),
+                    Err(bad) => worst = worst.max(bad),
+                }
+            }
         }
-        let code = find(text).ok_or_else(|| bad(no_link))?;
+        Err(worst)
+    }
+
+    /// Reads the ticket that a text begins with.
+    fn decode_at(code: &str) -> Result<Self, BadLink> {
         let bytes = from_base32(code);
         let Some(head) = bytes.get(..HEAD) else {
-            return Err(bad(if bytes.is_empty() { no_link } else { cut_off }));
+            return Err(if bytes.is_empty() { BadLink::None } else { BadLink::CutOff });
         };
         if head[0] != VERSION {
-            return Err(bad(
-                "The link is damaged, or was made by a newer Postern: update yours, or ask for the link again.",
-            ));
+            return Err(BadLink::OtherVersion);
         }
         let length = HEAD + usize::from(u16::from_be_bytes([head[1], head[2]]));
-        let Some(whole) = bytes.get(..length + CHECKSUM) else { return Err(bad(cut_off)) };
+        let whole = bytes.get(..length + CHECKSUM).ok_or(BadLink::CutOff)?;
         let (content, sum) = whole.split_at(length);
         if sum != checksum(content) {
-            return Err(bad("The link is damaged: a part of it was changed on its way. Ask for it again."));
+            return Err(BadLink::Changed);
         }
-        Self::read(&content[HEAD..]).map_err(|Malformed| bad("The link is not an invitation. Ask for it again."))
+        Self::read(&content[HEAD..]).map_err(|Malformed| BadLink::Malformed)
     }
 
     fn read(fields: &[u8]) -> Result<Self, Malformed> {
@@ -145,19 +176,6 @@ impl Ticket {
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
     let digest = Sha256::digest(bytes);
     std::array::from_fn(|at| digest[at])
-}
-
-/// What follows the prefix, or the `#` of a web address.
-fn find(text: &str) -> Option<&str> {
-    // ASCII only, so that places in the one are places in the other.
-    let lower = text.to_ascii_lowercase();
-    if let Some(at) = lower.find(PREFIX) {
-        return Some(&text[at + PREFIX.len()..]);
-    }
-    let web = lower.find("https://")?;
-    let hash = web + lower[web..].find('#')?;
-    let code = &text[hash + 1..];
-    Some(code.strip_prefix("join/").unwrap_or(code))
 }
 
 fn push_base32(out: &mut String, bytes: &[u8]) {
@@ -272,6 +290,21 @@ mod tests {
             format!("https://postern.example/join#{code}"),
             format!("https://postern.example/#join/{code}"),
             format!("„{link}“"),
+            // As mail programs quote, wrap and protect it.
+            format!("> {front}\n> {back}"),
+            format!("> > {front}\n> > {back}\n> > Bye"),
+            format!("{front}\u{200b}{back}"),
+            format!("{front}\u{ad}{back}"),
+            format!("postern://jo\u{200b}in/{code}"),
+            format!("{front}=\r\n{back}"),
+            format!("postern:/=\n/join/{code}"),
+            format!("It begins with postern://join/ and here is yours: {link}"),
+            format!("{link}\nThe link begins with postern://join/."),
+            format!("https://eur01.safelinks.protection.outlook.com/?url=postern%3A%2F%2Fjoin%2F{code}&data=05%7C01"),
+            format!("https://a.example/?u=https%3A%2F%2Fb.example%2F%3Fu%3Dpostern%253A%252F%252Fjoin%252F{code}%26x"),
+            format!("https://urldefense.com/v3/__{link}__;!!x$"),
+            format!("https://urldefense.proofpoint.com/v2/url?u=postern-3A__join_{code}&d=DwMFaQ"),
+            format!("https://www.example/url?q=https://postern.example/join%23{code}&sa=D"),
         ] {
             assert_eq!(Ticket::decode(&pasted).as_ref(), Ok(&ticket()), "{pasted}");
         }
@@ -287,7 +320,25 @@ mod tests {
         for text in ["", "hello", "https://postern.example/", PREFIX, "postern://join/!", "ポスターン"] {
             assert!(message(text).starts_with("This is not an invitation."), "{text}");
         }
+        // The mention of a link does not hide that the link after it, or before it, is cut off.
+        let cut = &link[..link.len() - 9];
+        for text in
+            [format!("postern://join/ begins it: {cut}"), format!("{cut} (all begin with postern://join/ here)")]
+        {
+            assert!(message(&text).starts_with("The link is cut off."), "{text}");
+        }
         assert!(message(&"postern://join/".repeat(10_000)).starts_with("This is not an invitation."));
+    }
+
+    #[test]
+    fn a_link_that_is_pasted_line_by_line_is_incomplete_up_to_its_end() {
+        let link = ticket().encode().reveal().to_owned();
+        for end in 0..link.len() {
+            assert!(is_incomplete(&link[..end]), "{end}");
+        }
+        assert!(!is_incomplete(&link) && !is_incomplete(&format!("{link}\nBye")));
+        assert!(!is_incomplete(&link.replacen("ckqaea", "ckqaeb", 1)), "what was changed does not become whole");
+        assert!(!is_incomplete(&" ".repeat(pasted_text::MAX_PASTED)), "the search ends");
     }
 
     #[test]
