@@ -158,9 +158,8 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
         );
         let can_ask = std::io::stdin().is_terminal() && !output.is_json();
         if !can_ask || !tokio::task::spawn_blocking(confirm).await?? {
-            if !output.is_json() {
-                println!("Nothing was changed. If the words are the same: postern verify --yes {}", arguments.contact);
-            }
+            let contact = resolve::argument("person", &contact.name);
+            output.text(format_args!("Nothing was changed. If the words are the same: postern verify --yes {contact}"));
             return Ok(());
         }
     }

@@ -94,9 +94,8 @@ pub(crate) async fn run(arguments: DemoArguments, output: Output) -> Result<()> 
             fetched = once(own, &target, &address, &hub_address, output) => fetched,
         };
     }
-    if !output.is_json() {
-        println!("\nThe service is now on the friend's localhost:  http://{address}\nPress Ctrl-C to end.");
-    }
+    output
+        .text(format_args!("\nThe service is now on the friend's localhost:  http://{address}\nPress Ctrl-C to end."));
     tokio::select! {
         () = stop => Ok(()),
         ended = hub.ended() => bail!("the hub ended: {ended}"),

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use postern_engine::api::{Answer, Finding, ListeningPort, Request, ServiceKind, Severity};
 use serde::Serialize;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 #[derive(Args)]
 pub(crate) struct DiagnosticsArguments {
@@ -43,12 +44,21 @@ pub(crate) async fn ports(arguments: DiagnosticsArguments, output: Output) -> Re
             port.address.clone(),
             program,
             kind.into(),
-            format!("postern share {}", port.port),
+            format!("postern share {}", shareable(port)),
         ]);
     }
     let text = if ports.is_empty() { "No program listens on this machine.".to_owned() } else { table.text() };
     output.print(&Event::Ports { ports: &ports }, text.trim_end());
     Ok(())
+}
+
+/// The argument of `postern share` for what listens there: just the port where `localhost` leads to it.
+fn shareable(port: &ListeningPort) -> String {
+    match port.address.parse::<IpAddr>() {
+        Ok(ip) if ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST => port.port.to_string(),
+        Ok(ip) => SocketAddr::new(ip, port.port).to_string(),
+        Err(_) => format!("{}:{}", port.address, port.port),
+    }
 }
 
 pub(crate) async fn doctor(arguments: DiagnosticsArguments, output: Output) -> Result<()> {
@@ -70,5 +80,27 @@ pub(crate) async fn doctor(arguments: DiagnosticsArguments, output: Output) -> R
     match findings.iter().any(|finding| finding.severity == Severity::Bad) {
         true => Err(ProblemsFound.into()),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suggested_target_is_where_the_program_listens() {
+        let at = |address: &str| {
+            let (program, kind, name) = (None, ServiceKind::Tcp, String::new());
+            let port =
+                ListeningPort { warning: None, port: 80, address: address.into(), program, process: None, kind, name };
+            shareable(&port)
+        };
+        for address in ["127.0.0.1", "0.0.0.0", "::"] {
+            assert_eq!(at(address), "80", "{address}");
+        }
+        // `localhost` is not always ::1 too, and never another loopback address.
+        assert_eq!(at("::1"), "[::1]:80");
+        assert_eq!(at("127.0.0.2"), "127.0.0.2:80");
+        assert_eq!(at("10.99.0.1"), "10.99.0.1:80");
     }
 }

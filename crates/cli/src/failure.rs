@@ -1,6 +1,6 @@
 //! How a command fails: a message on the standard error, a code for programs, an exit code for scripts.
 
-use crate::output::Output;
+use crate::output::{Output, to_stderr};
 use crate::resolve::ResolveError;
 use postern_engine::api::{Code, Fault};
 use postern_engine::control::ControlError;
@@ -53,15 +53,43 @@ struct Failure {
 /// Prints why the command failed and chooses its exit code.
 pub(crate) fn report(error: &anyhow::Error, output: Output) -> ExitCode {
     let (exit, code) = classify(error);
-    let sentence = crate::terminal_text::escaped(&format!("{error:#}"));
-    eprintln!("postern: {sentence}");
+    let sentence = crate::terminal_text::escaped(&sentence(error));
+    to_stderr(format_args!("postern: {sentence}"));
     if wants_a_file(&code) {
-        eprintln!("postern: Without a keychain, `--keychain file` keeps the keys in an encrypted file.");
+        to_stderr("postern: Without a keychain, `--keychain file` keeps the keys in an encrypted file.");
     }
     if output.is_json() {
         output.print(&Failure { event: "failed", code, error: sentence }, "");
     }
     ExitCode::from(exit)
+}
+
+/// Prints why the arguments cannot be used, or the help that was asked for.
+pub(crate) fn report_usage(error: &clap::Error, output: Output) -> ExitCode {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    if output.is_json() {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let text = text.split_once("\n\nUsage:").map_or(text, |(before, _)| before).trim_end();
+        output.print(&Failure { event: "failed", code: "invalid".into(), error: text.into() }, "");
+    }
+    ExitCode::from(ARGUMENTS)
+}
+
+/// The error and its causes, without those that the text before them states already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        match sentence.is_empty() {
+            true => sentence = cause,
+            false if sentence.contains(&cause) => {}
+            false => sentence.push_str(&format!(": {cause}")),
+        }
+    }
+    sentence
 }
 
 /// Whether the code is a failure of the system's keychain, which a key file avoids.
@@ -80,12 +108,13 @@ fn classify(error: &anyhow::Error) -> (u8, String) {
             Some(ControlError::Fault(fault)) => return (exit_of(fault.code), name(fault.code)),
             Some(ControlError::NotRunning { .. }) => return coded(NOT_RUNNING, "not-running"),
             Some(ControlError::NotOurs { .. }) => return coded(NOT_TRUSTED, "not-trusted"),
+            Some(ControlError::OtherUser { .. }) => return coded(DATA, "storage"),
             Some(_) => return coded(FAILED, "control-failed"),
             None => {}
         }
         match cause.downcast_ref::<ResolveError>() {
-            Some(ResolveError::Unknown { .. }) => return coded(NO_SUCH, "not-found"),
-            Some(ResolveError::Ambiguous { .. }) => return coded(NO_SUCH, "ambiguous"),
+            Some(ResolveError::Unknown { .. } | ResolveError::None(_)) => return coded(NO_SUCH, "not-found"),
+            Some(ResolveError::Ambiguous { .. } | ResolveError::Several(_)) => return coded(NO_SUCH, "ambiguous"),
             None => {}
         }
         match cause.downcast_ref::<IdentityError>() {
@@ -178,6 +207,17 @@ mod tests {
         assert_eq!(classify(&error), (REFUSED, "ticket-used".to_owned()));
         assert_eq!(classify(&fault.into()), (REFUSED, "ticket-used".to_owned()));
         assert_eq!(classify(&anyhow::anyhow!("anything")), (FAILED, "failed".to_owned()));
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot connect: {source}")]
+        struct Outer {
+            source: io::Error,
+        }
+        let error = anyhow::Error::from(Outer { source: io::Error::other("refused") }).context("Failed to start");
+        assert_eq!(sentence(&error), "Failed to start: cannot connect: refused");
     }
 
     #[test]

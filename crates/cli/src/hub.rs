@@ -46,8 +46,8 @@ pub(crate) async fn run(arguments: HubArguments, output: Output) -> Result<()> {
     let stop = crate::shutdown_signal()?;
     let sentence = format!("The hub listens on {address}. It is {identifier}.");
     output.print(&Event::Listening { address, status, identifier }, sentence);
-    if let (Some(status), false) = (status, output.is_json()) {
-        println!("Health check: http://{status}/healthz, metrics: http://{status}/metrics.");
+    if let Some(status) = status {
+        output.text(format_args!("Health check: http://{status}/healthz, metrics: http://{status}/metrics."));
     }
     stop.await;
     output.print(&Event::Draining, "Draining: no new connections are accepted; open ones may finish.");

@@ -1,7 +1,7 @@
 //! `postern invite`, `postern link`, `postern resend` and `postern revoke`.
 
 use crate::engine_client::{DataDirArgs, unexpected_answer};
-use crate::output::Output;
+use crate::output::{Output, to_stderr};
 use crate::resolve::{self, Entity};
 use crate::terminal_text::sanitized;
 use crate::{link, time_format};
@@ -138,7 +138,9 @@ fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secre
     }
     if link.is_some() && !output.is_json() {
         let short = id.get(..8).unwrap_or(&id);
-        eprintln!("The first person to use this link gets access. Revoke it with: postern revoke {short}");
+        to_stderr(format_args!(
+            "The first person to use this link gets access. Revoke it with: postern revoke {short}"
+        ));
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use crate::engine_client::{DataDirArgs, EngineClient, EngineWatch, unexpected_answer};
 use crate::output::Output;
 use crate::resolve;
-use crate::terminal_text::shell_quoted;
 use crate::terminal_text::{escaped, sanitized};
 use crate::{link, time_format, word_groups};
 use anyhow::{Result, bail};
@@ -195,7 +194,7 @@ impl PendingPortal {
                 Progress::Waiting(why) => *last_fault = why.cloned(),
                 Progress::Refused(fault) => return Err(fault.clone().into()),
                 Progress::Stuck(inlet, fault) => {
-                    let name = shell_quoted(&inlet.name);
+                    let name = resolve::argument("portal", &inlet.name);
                     let advice = format!("Accepted, but the local port is in use: postern change {name} --port PORT");
                     return Err(anyhow::Error::from(fault.clone()).context(advice));
                 }

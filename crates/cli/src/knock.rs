@@ -2,11 +2,11 @@
 
 use crate::engine_client::DataDirArgs;
 use crate::output::Output;
-use crate::resolve::{self, Candidate};
+use crate::resolve::{self, Candidate, ResolveError};
 use crate::table::Table;
 use crate::terminal_text::sanitized;
 use crate::word_groups;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, ValueEnum};
 use postern_engine::api::{InvitationId, KnockAnswer, KnockView, Request, Snapshot};
 use serde::Serialize;
@@ -63,8 +63,8 @@ fn select_knock<'a>(snapshot: &'a Snapshot, who: Option<&str>) -> Result<&'a Kno
     let Some(who) = who else {
         return match knocks.as_slice() {
             [only] => Ok(only),
-            [] => bail!("nobody asks for access"),
-            _ => bail!("several people ask for access: name one, see `postern knock`"),
+            [] => Err(ResolveError::None("Nobody asks for access."))?,
+            _ => Err(ResolveError::Several("Several people ask for access: name one, see `postern knock`."))?,
         };
     };
     let named = |kind, name: fn(&KnockView) -> String| {

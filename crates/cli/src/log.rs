@@ -9,7 +9,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use postern_engine::api::{Answer, AuditEntry, AuditEvent, Request};
 use serde::Serialize;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Entries per request: half of what the engine allows, so that an answer stays far below its size limit.
@@ -56,7 +55,7 @@ pub(crate) async fn run(arguments: LogArguments, output: Output) -> Result<()> {
         lines.push(b'\n');
     }
     if path.as_os_str() == "-" {
-        std::io::stdout().write_all(&lines)?;
+        output.raw(&lines);
     } else {
         std::fs::write(&path, &lines).with_context(|| format!("Failed to write {}", path.display()))?;
         let sentence = format!("Exported {} entries to {}.", receipts.len(), path.display());

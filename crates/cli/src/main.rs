@@ -39,8 +39,12 @@ mod up;
 mod word_groups;
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use output::Output;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::runtime::Builder;
 
@@ -51,6 +55,10 @@ struct Arguments {
     /// Print one JSON object per line instead of text.
     #[arg(long, global = true)]
     json: bool,
+    // Each command that uses it has an argument of the same id; this one lets it stand before the command.
+    /// The data directory; each one is a separate person [default: the system's data directory].
+    #[arg(long, value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -120,15 +128,26 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command's purpose is to serve until it is stopped, and not what it prints.
+    fn serves(&self) -> bool {
+        matches!(self, Self::Up(_) | Self::Hub(_) | Self::Outlet(_) | Self::Inlet(_))
+    }
+}
+
 /// glibc's allocator keeps the memory of closed connections; jemalloc returns it to the system within seconds.
 #[cfg(target_os = "linux")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match parse(std::env::args_os()) {
+        Ok(arguments) => arguments,
+        Err(error) => return failure::report_usage(&error, Output::new(wants_json(std::env::args_os()))),
+    };
     init_log(arguments.json);
     let output = Output::new(arguments.json);
+    let serves = arguments.command.serves();
     let runtime = match Builder::new_multi_thread().worker_threads(threads()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::from(error), output),
@@ -138,10 +157,30 @@ fn main() -> ExitCode {
     let result = runtime.block_on(running).unwrap_or_else(|panic| Err(panic.into()));
     // A passphrase prompt that nobody answers blocks a thread; it must not keep the program from ending.
     runtime.shutdown_background();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure::report(&error, output),
+    match (result, output.failure()) {
+        (Err(error), _) => failure::report(&error, output),
+        (Ok(()), Some(error)) if !serves => {
+            let error =
+                anyhow::anyhow!("The standard output cannot be written: {error}. The command itself succeeded.");
+            failure::report(&error, output)
+        }
+        (Ok(()), _) => ExitCode::SUCCESS,
     }
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arguments, clap::Error> {
+    let arguments = Arguments::try_parse_from(arguments)?;
+    let uses_data = !matches!(arguments.command, Command::Demo(_) | Command::Completions { .. });
+    if arguments.data_dir.is_some() && !uses_data {
+        let sentence = "this command has no data directory: leave out --data-dir\n";
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, sentence));
+    }
+    Ok(arguments)
+}
+
+/// Whether `--json` was given with arguments that cannot be parsed.
+fn wants_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    arguments.into_iter().skip(1).take_while(|it| it != "--").any(|it| it == "--json")
 }
 
 /// Worker threads: half as many as there are cores. The kernel spends about as much time on every byte as this program
@@ -181,7 +220,9 @@ async fn run(command: Command, output: Output) -> Result<()> {
         Command::Identity(arguments) => identity::run(arguments, output).await,
         Command::Demo(arguments) => demo::run(arguments, output).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "postern", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "postern", &mut script);
+            output.raw(&script);
             Ok(())
         }
     }
@@ -191,6 +232,9 @@ fn init_log(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("POSTERN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    // A log that cannot be written must neither panic nor stop anything. Files and pipes get no colour codes.
+    let has_colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+    let log = log.log_internal_errors(false).with_ansi(has_colours);
     match json {
         true => log.json().init(),
         false => log.init(),
@@ -226,5 +270,33 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    fn parsed(arguments: &[&str]) -> Result<Arguments, clap::Error> {
+        parse(["postern"].iter().chain(arguments).map(OsString::from))
+    }
+
+    #[test]
+    fn the_data_directory_may_stand_before_the_command() {
+        for command in ["ls", "hub"] {
+            for arguments in [["postern", "--data-dir", "/d", command], ["postern", command, "--data-dir", "/d"]] {
+                let matches = Arguments::command().try_get_matches_from(arguments).unwrap();
+                let (_, matches) = matches.subcommand().unwrap();
+                assert_eq!(
+                    matches.get_one::<PathBuf>("data_dir").unwrap(),
+                    std::path::Path::new("/d"),
+                    "{arguments:?}"
+                );
+            }
+        }
+        assert!(parsed(&["ls"]).is_ok());
+        assert!(parsed(&["--data-dir", "/d", "completions", "bash"]).is_err());
+    }
+
+    #[test]
+    fn json_is_wanted_also_with_arguments_that_cannot_be_parsed() {
+        let wants = |arguments: &[&str]| wants_json(["postern"].iter().chain(arguments).map(OsString::from));
+        assert!(wants(&["nonsense", "--json"]));
+        assert!(!wants(&["ls"]) && !wants(&["share", "--", "--json"]));
     }
 }

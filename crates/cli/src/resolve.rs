@@ -2,7 +2,7 @@
 //!
 //! Exact matches win over prefixes. A word with several matches is an error that lists them, never a guess.
 
-use crate::terminal_text::sanitized;
+use crate::terminal_text::{sanitized, shell_quoted};
 use postern_engine::api::{GrantId, GrantState, InletId, InvitationId, ReceivedView, SentState, ServiceId, Snapshot};
 use postern_node::identity::Identifier;
 
@@ -21,6 +21,12 @@ pub(crate) enum ResolveError {
     Unknown { what: &'static str, word: String, known: String },
     #[error("`{word}` could be {candidates}. Use the whole name or the id.")]
     Ambiguous { word: String, candidates: String },
+    /// Nothing was named, and there is nothing to choose.
+    #[error("{0}")]
+    None(&'static str),
+    /// Nothing was named, and there are several.
+    #[error("{0}")]
+    Several(&'static str),
 }
 
 /// Something that a word can be resolved to.
@@ -49,7 +55,10 @@ pub(crate) fn find<T: Clone>(
     mut candidates: Vec<Candidate<T>>,
 ) -> Result<Candidate<T>, ResolveError> {
     let mut text = word;
+    // A name that looks like a kind and a name is that name.
+    let is_a_name = candidates.iter().any(|candidate| candidate.name == word);
     if let Some((kind, rest)) = word.split_once(':')
+        && !is_a_name
         && candidates.iter().any(|candidate| candidate.kind == kind)
     {
         candidates.retain(|candidate| candidate.kind == kind);
@@ -83,6 +92,14 @@ pub(crate) fn find<T: Clone>(
         false => format!("There is {}.", names.join(", ")),
     };
     Err(ResolveError::Unknown { what, word: sanitized(word), known })
+}
+
+/// A name as an argument of a command that is suggested: quoted for a shell, and with its kind in front where it would be taken for an option.
+pub(crate) fn argument(kind: &str, name: &str) -> String {
+    match name.starts_with('-') {
+        true => shell_quoted(&format!("{kind}:{name}")),
+        false => shell_quoted(name),
+    }
 }
 
 fn describe<T>(candidate: &Candidate<T>) -> String {
@@ -229,6 +246,21 @@ mod tests {
         assert_eq!(found("aaaa1"), Ok(1));
         assert_eq!(found("portal:notes"), Ok(3));
         assert_eq!(found("person:no"), Ok(4));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_suggested_argument_is_the_name_behind_a_shell() {
+        let names = ["wiki", "-x", "service:x", "👩🏽\u{200d}🚀", "Zoë's *$(ls)* \"`", "--", "a b", &"long ".repeat(15)];
+        let candidates: Vec<_> =
+            names.iter().enumerate().map(|(at, name)| candidate("service", name, "", at as u8)).collect();
+        for (at, name) in names.iter().enumerate() {
+            let command = format!("printf %s {}", argument("service", name));
+            let printed = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+            let word = String::from_utf8(printed.stdout).unwrap();
+            assert!(!word.starts_with('-'), "{word} would be an option");
+            assert_eq!(find("service", &word, candidates.clone()).unwrap().value, at as u8, "{name} as {word}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Text for a terminal: text from other people made safe to print, names quoted for a shell, and amounts of bytes.
 
+use postern_engine::text_sanitizer::is_visible;
 use unicode_width::UnicodeWidthStr;
 
 /// Columns that a name is truncated to: half of a terminal of 80 columns.
@@ -13,6 +14,10 @@ pub(crate) fn sanitized(text: &str) -> String {
 
 /// As [`sanitized`], but not truncated.
 pub(crate) fn escaped(text: &str) -> String {
+    // Also what holds joiners that have a visible effect, as emoji of several parts do.
+    if is_visible(text) {
+        return text.to_owned();
+    }
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -41,12 +46,12 @@ fn cut(text: &str, columns: usize) -> String {
     kept
 }
 
-/// A name quoted for a POSIX shell.
+/// A name quoted for a POSIX shell, whole: what is pasted there has to be the name. Only what no name can hold is escaped.
 pub(crate) fn shell_quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
-    match !name.is_empty() && !name.starts_with('-') && name.chars().all(plain) {
+    match !name.is_empty() && name.chars().all(plain) {
         true => name.to_owned(),
-        false => format!("'{}'", sanitized(name).replace('\'', r"'\''")),
+        false => format!("'{}'", escaped(name).replace('\'', r"'\''")),
     }
 }
 
@@ -71,6 +76,8 @@ mod tests {
     fn names_cannot_move_the_cursor_or_turn_the_text() {
         assert_eq!(sanitized("a\x1b[2Jb\nc\u{202e}d\t"), "a\\u{1b}[2Jb\\nc\\u{202e}d\\t");
         assert_eq!(sanitized("Zoë 日本"), "Zoë 日本");
+        assert_eq!(sanitized("👩🏽\u{200d}🚀"), "👩🏽\u{200d}🚀");
+        assert_eq!(sanitized("a\u{200d}b"), "a\\u{200d}b");
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub mod backup;
 pub mod confusable_names;
 pub mod control;
 pub mod core;
+mod data_dir_owner;
 mod dial_policy;
 mod doctor;
 mod driver;

@@ -4,6 +4,7 @@
 //! stays; that it exists means nothing.
 
 use crate::api::{Code, Fault};
+use crate::data_dir_owner;
 use postern_env::fs::{self, File, TryLockError};
 use std::path::Path;
 
@@ -22,20 +23,18 @@ impl DirectoryLock {
     /// # Errors
     /// [`Code::InUse`] when another engine holds it, [`Code::Storage`] when the directory or the file cannot be used.
     pub(crate) fn take(data_dir: &Path) -> Result<Self, Fault> {
-        fs::create_private_directory(data_dir, true).map_err(|error| {
-            let path = data_dir.display();
-            Fault::new(Code::Storage, format!("{path} cannot be created: {error}. Choose another directory."))
-        })?;
+        let unusable = |sentence: String| unusable(data_dir, data_dir_owner::other_owner(data_dir), sentence);
+        let path = data_dir.display();
+        fs::create_private_directory(data_dir, true)
+            .map_err(|error| unusable(format!("{path} cannot be created: {error}. Choose another directory.")))?;
         make_private(data_dir).map_err(|error| {
-            let path = data_dir.display();
-            let sentence = format!(
+            unusable(format!(
                 "{path} is open to other users and cannot be closed to them: {error}. Run `chmod 700` on it, or choose another directory."
-            );
-            Fault::new(Code::Storage, sentence)
+            ))
         })?;
         let path = data_dir.join(FILE);
         let failed = |error: std::io::Error| {
-            Fault::new(Code::Storage, format!("{} cannot be used: {error}. Check its permissions.", path.display()))
+            unusable(format!("{} cannot be used: {error}. Check its permissions.", path.display()))
         };
         let mut options = fs::options();
         options.create(true).truncate(false).write(true);
@@ -52,6 +51,15 @@ impl DirectoryLock {
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
+}
+
+/// The fault of a data directory that cannot be used: that it is another user's, if it is.
+fn unusable(data_dir: &Path, owner: Option<String>, sentence: String) -> Fault {
+    let of_another = |owner| {
+        let path = data_dir.display();
+        format!("{path} belongs to {owner}. Choose a directory of yours with --data-dir, or run Postern as {owner}.")
+    };
+    Fault::new(Code::Storage, owner.map_or(sentence, of_another))
 }
 
 /// Takes away what group and others may do with a data directory. A directory that is shared on purpose, as `/tmp` is, has the
@@ -92,6 +100,14 @@ mod tests {
         DirectoryLock::take(other.path()).unwrap();
         drop(held);
         DirectoryLock::take(one.path()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_said_to_be_theirs() {
+        let message =
+            |owner: Option<&str>| unusable(Path::new("/d"), owner.map(str::to_owned), "Denied.".into()).message;
+        assert_eq!(message(None), "Denied.");
+        assert!(message(Some("ann")).starts_with("/d belongs to ann. "));
     }
 
     #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! Notices of the engine as text for the terminal.
 
+use crate::resolve;
 use crate::terminal_text::{escaped, sanitized};
 use crate::word_groups;
 use postern_engine::api::Notice;
@@ -35,7 +36,7 @@ pub(super) fn of(notice: &Notice) -> String {
             format!(
                 "The key of {} has changed. Compare the words again: postern verify {}",
                 sanitized(from),
-                sanitized(from)
+                resolve::argument("person", from)
             )
         }
         Notice::KeyRefused { fault, .. } => escaped(&fault.message),

@@ -4,6 +4,7 @@ use super::line::{self, Lines};
 use super::platform::{self, Connected};
 use super::{Call, Hello, MAX_MESSAGE, PATIENCE, ServerMessage, VERSION, Welcome};
 use crate::api::{Answer, Fault, Notice, Request, Secret, Snapshot, Traffic};
+use crate::data_dir_owner;
 use postern_env::time::timeout;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,14 @@ pub enum ControlError {
     NotOurs {
         /// The data directory.
         data_dir: PathBuf,
+    },
+    /// The data directory belongs to another user.
+    #[error("{} belongs to {owner}. Name a directory of yours with --data-dir, or run the command as {owner}.", .data_dir.display())]
+    OtherUser {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// The user's name.
+        owner: String,
     },
     /// The engine uses another version of the protocol.
     #[error("The Postern that is running is version {theirs}, this is {}. Restart it.", env!("CARGO_PKG_VERSION"))]
@@ -68,13 +77,13 @@ impl Client {
     /// Connects to the engine of a data directory.
     ///
     /// # Errors
-    /// [`ControlError::NotRunning`] when none runs; `NotOurs`, `Version`, `Lost`.
+    /// [`ControlError::NotRunning`] when none runs; `OtherUser`, `NotOurs`, `Version`, `Lost`.
     pub async fn connect(data_dir: &Path) -> Result<Self, ControlError> {
         let connected = platform::connect(data_dir).await.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ControlError::NotRunning { data_dir: data_dir.to_owned() }
             }
-            io::ErrorKind::PermissionDenied => ControlError::NotOurs { data_dir: data_dir.to_owned() },
+            io::ErrorKind::PermissionDenied => denied(data_dir, data_dir_owner::other_owner(data_dir)),
             _ => ControlError::Lost(error),
         })?;
         let (read, out) = tokio::io::split(connected);
@@ -154,6 +163,28 @@ impl Client {
     }
 }
 
+/// Why the socket of a data directory cannot be used.
+fn denied(data_dir: &Path, owner: Option<String>) -> ControlError {
+    let data_dir = data_dir.to_owned();
+    match owner {
+        Some(owner) => ControlError::OtherUser { data_dir, owner },
+        None => ControlError::NotOurs { data_dir },
+    }
+}
+
 fn unexpected() -> io::Error {
     io::ErrorKind::InvalidData.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_of_another_user_is_said_to_be_theirs() {
+        let text = |owner: Option<&str>| denied(Path::new("/d"), owner.map(str::to_owned)).to_string();
+        assert!(text(Some("ann")).starts_with("/d belongs to ann. "));
+        assert!(!text(Some("ann")).contains("Remove"), "nobody is told to remove somebody else's files");
+        assert!(text(None).contains("belongs to somebody else"));
+    }
 }
