@@ -3,10 +3,11 @@
 use crate::engine_client::{DataDirArgs, EngineClient, unexpected_answer};
 use crate::output::Output;
 use crate::resolve::{self, Entity};
-use crate::terminal_text::{sanitized, shell_quoted};
+use crate::terminal_text::sanitized;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use postern_engine::api::{Answer, ListeningPort, Request, ServiceKind, ServicePatch};
+use postern_engine::core::ServiceTarget;
 use serde::Serialize;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,7 +40,7 @@ impl From<Kind> for ServiceKind {
 
 #[derive(Args)]
 pub(crate) struct ShareArguments {
-    /// The service: a port of this machine, or HOST:PORT; its name is resolved at every connection.
+    /// The service: a port of this machine, HOST:PORT, or the URL of a web page; its name is resolved at every connection.
     target: String,
     /// Its name, as friends see it [default: the program that listens there, see `postern ports`].
     #[arg(long)]
@@ -116,10 +117,14 @@ enum Event<'a> {
 
 pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<()> {
     let engine = arguments.data_dir.connect().await?;
-    let listening = listening(&engine, &arguments.target).await;
+    // The engine refuses what cannot be parsed, and says why.
+    let parsed = ServiceTarget::parse(&arguments.target).ok();
+    let address = parsed.as_ref().map_or(arguments.target.as_str(), |it| it.address.as_str());
+    let listening = listening(&engine, address).await;
     let name = arguments.name.or_else(|| listening.as_ref().map(|port| port.name.clone()));
-    let name = name.unwrap_or_else(|| arguments.target.clone());
-    let guessed = listening.as_ref().map(|port| port.kind);
+    let name =
+        name.unwrap_or_else(|| if arguments.target.contains("://") { address } else { &arguments.target }.to_owned());
+    let guessed = parsed.as_ref().and_then(|it| it.kind).or(listening.as_ref().map(|port| port.kind));
     let kind = arguments.kind.map(ServiceKind::from).or(guessed).unwrap_or_default();
     let request = Request::Share {
         name: name.clone(),
@@ -137,7 +142,7 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
         "Sharing {} ({}). Nobody has access yet: postern invite {}{}",
         sanitized(&name),
         arguments.target,
-        shell_quoted(&name),
+        resolve::argument("service", &name),
         warning.as_ref().map(|warning| format!("\nCareful: {warning}")).unwrap_or_default()
     );
     let warning = warning.as_deref();
@@ -150,13 +155,12 @@ pub(crate) async fn share(arguments: ShareArguments, output: Output) -> Result<(
 
 /// What listens at a target on this machine, if the engine knows it: for the default name and kind only.
 async fn listening(engine: &EngineClient, target: &str) -> Option<ListeningPort> {
-    let (host, port) = target.rsplit_once(':').unwrap_or(("localhost", target));
+    let (host, port) = target.rsplit_once(':')?;
     let port = port.parse::<u16>().ok()?;
-    if !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
-        return None;
-    }
+    let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let host = host.trim_matches(['[', ']']);
     match engine.request(Request::Ports).await {
-        Ok(Answer::Ports { ports }) => ports.into_iter().find(|listening| listening.port == port),
+        Ok(Answer::Ports { ports }) => ports.into_iter().find(|it| it.port == port && (is_local || it.address == host)),
         _ => None,
     }
 }

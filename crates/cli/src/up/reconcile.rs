@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use postern_engine::api::{
     Answer, Code, EngineApi, Fault, InletView, Request, Secret, ServicePatch, ServiceView, Snapshot,
 };
+use postern_engine::core::ServiceTarget;
 use std::path::Path;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -59,7 +60,7 @@ fn difference(current: &ServiceView, declared: &DeclaredService) -> ServicePatch
     ServicePatch {
         name: None,
         kind: (current.kind != declared.kind).then_some(declared.kind),
-        target: (current.target != declared.target).then(|| declared.target.clone()),
+        target: (!is_at(&current.target, &declared.target)).then(|| declared.target.clone()),
         path: text(&current.path, &declared.path),
         description: text(&current.description, &declared.description),
     }
@@ -137,6 +138,11 @@ fn read_link(path: &Path) -> Result<Secret> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("Failed to read {}", path.display()))?;
     Ok(Secret::new(text.trim()))
+}
+
+/// Whether a declared target, a port or a URL too, is where the service is.
+fn is_at(current: &str, declared: &str) -> bool {
+    ServiceTarget::parse(declared).map_or(declared == current, |declared| declared.address == current)
 }
 
 #[cfg(test)]

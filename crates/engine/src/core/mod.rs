@@ -33,6 +33,7 @@ pub mod limits;
 mod observed;
 mod records;
 mod schema;
+mod service_target;
 mod task_request;
 mod tasks;
 mod transaction;
@@ -44,6 +45,7 @@ pub use schema::{
     Change, Contact, Grant, HistoryRefusal, Inlet, Invitation, KeyHistory, Profile, Received, Record, RecordKey,
     RefusedHistory, Service, TicketSecret, VerifiedKey, outlet_address,
 };
+pub use service_target::ServiceTarget;
 
 use crate::api::{Fault, Finding, GrantId, InletId, InvitationPreview, Secret, Snapshot};
 use derive::portal_status::PortalHistory;

@@ -56,20 +56,6 @@ fn is_path(text: &str) -> bool {
     text.len() <= MAX_PATH && text.bytes().all(|byte| byte.is_ascii_graphic() && !br#""<>\^`{|}"#.contains(&byte))
 }
 
-/// A service's target: `host:port`, or a port of this machine.
-pub(crate) fn target(text: &str) -> Result<String, Fault> {
-    let text = text.trim();
-    if let Ok(port) = text.parse::<u16>() {
-        return if port == 0 { Err(invalid("Port 0 cannot be used.")) } else { Ok(format!("localhost:{port}")) };
-    }
-    address(text).ok_or_else(|| {
-        invalid(format!(
-            "`{}` is not where a service can be: it should look like localhost:5432, or just 5432.",
-            shown(text)
-        ))
-    })
-}
-
 /// A hub's address.
 pub(crate) fn hub(text: &str) -> Result<String, Fault> {
     address(text.trim()).map(|it| it.to_ascii_lowercase()).ok_or_else(|| {
@@ -94,7 +80,7 @@ pub(crate) fn port_of(target: &str) -> u16 {
 }
 
 /// `host:port`, with IPv6 addresses in brackets.
-fn address(text: &str) -> Option<String> {
+pub(super) fn address(text: &str) -> Option<String> {
     let (host, port) = text.rsplit_once(':')?;
     let port = port.bytes().all(|it| it.is_ascii_digit()).then(|| port.parse::<u16>().ok())??;
     let good = match host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
@@ -115,7 +101,7 @@ fn is_host(host: &str) -> bool {
 }
 
 /// The beginning of a text, to be quoted in a message.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     clean(text, 60).unwrap_or_default()
 }
 
@@ -180,24 +166,6 @@ pub(crate) fn clean_offer(offer: Offer) -> Option<Offer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets_are_hosts_with_ports() {
-        for (text, kept) in [
-            ("5432", "localhost:5432"),
-            (" localhost:80 ", "localhost:80"),
-            ("my-nas:5555", "my-nas:5555"),
-            ("[::1]:22", "[::1]:22"),
-            ("10.0.0.1:1", "10.0.0.1:1"),
-        ] {
-            assert_eq!(target(text).as_deref(), Ok(kept));
-        }
-        for text in
-            ["", "0", "localhost", "localhost:0", "::1:22", "[::1]", "a b:1", "host:65536", "host:+1", "/x:1", "-a:1"]
-        {
-            assert_eq!(target(text).unwrap_err().code, Code::Invalid, "{text}");
-        }
-    }
 
     #[test]
     fn names_cannot_lie_about_how_they_look() {

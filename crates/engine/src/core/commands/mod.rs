@@ -60,7 +60,7 @@ fn answer(
         CoreRequest::Retry => retry(records, tx),
         CoreRequest::Share { name, kind, target, path, description } => {
             let spec = services::ServiceSpec { name, kind, target, path, description };
-            return services::share(records, tx, &spec).map(Some);
+            return services::share(records, tx, spec).map(Some);
         }
         CoreRequest::ChangeService { service, patch } => services::change(records, tx, service, patch)?,
         CoreRequest::SetService { service, on } => services::set(records, tx, service, on)?,

@@ -4,6 +4,7 @@ use crate::api::{Answer, Code, Fault, ServiceId, ServiceKind, ServicePatch};
 use crate::core::limits::MAX_SERVICES;
 use crate::core::records::{Records, service};
 use crate::core::schema::Service;
+use crate::core::service_target::ServiceTarget;
 use crate::core::transaction::Transaction;
 use crate::core::validation;
 
@@ -24,16 +25,22 @@ fn check_name_is_free(records: &Records, name: &str, except: Option<ServiceId>) 
     }
 }
 
-pub(super) fn share(records: &mut Records, tx: &mut Transaction, spec: &ServiceSpec) -> Result<Answer, Fault> {
+fn parse_target(text: &str) -> Result<ServiceTarget, Fault> {
+    ServiceTarget::parse(text).map_err(|sentence| Fault::new(Code::Invalid, sentence))
+}
+
+pub(super) fn share(records: &mut Records, tx: &mut Transaction, spec: ServiceSpec) -> Result<Answer, Fault> {
     if records.services.len() >= MAX_SERVICES {
         return Err(Fault::new(Code::TooMany, format!("{MAX_SERVICES} services are the most: close one first.")));
     }
+    let target = parse_target(&spec.target)?;
     let service = Service {
         id: ServiceId(tx.random()),
         name: validation::name(&spec.name)?,
-        kind: spec.kind,
-        target: validation::target(&spec.target)?,
-        path: validation::path(spec.path.as_deref().unwrap_or_default())?,
+        // What a pasted URL says, unless something else was chosen.
+        kind: target.kind.filter(|_| spec.kind == ServiceKind::Tcp).unwrap_or(spec.kind),
+        target: target.address,
+        path: validation::path(spec.path.or(target.path).as_deref().unwrap_or_default())?,
         description: validation::description(spec.description.as_deref().unwrap_or_default())?,
         on: true,
         created: tx.now.wall,
@@ -56,7 +63,10 @@ pub(super) fn change(
         check_name_is_free(records, &service.name, Some(id))?;
     }
     if let Some(target) = patch.target {
-        service.target = validation::target(&target)?;
+        let target = parse_target(&target)?;
+        service.target = target.address;
+        service.kind = target.kind.unwrap_or(service.kind);
+        service.path = target.path.map_or(Ok(service.path), |path| validation::path(&path))?;
     }
     if let Some(path) = patch.path {
         service.path = validation::path(&path)?;
