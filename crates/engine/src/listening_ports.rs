@@ -2,6 +2,8 @@
 //!
 //! Reads the system's tables. Everything here blocks for some milliseconds; nothing is kept.
 
+pub(crate) mod table;
+
 use crate::api::{Code, Fault, ListeningPort, ServiceKind};
 use crate::local_trust;
 use listeners::{Listener, Protocol, SocketState};

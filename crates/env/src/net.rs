@@ -15,7 +15,16 @@ pub use tokio::net::{UnixListener, UnixStream};
 /// # Errors
 /// When the name does not resolve, or no address accepts.
 pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
-    TcpStream::connect(address).await
+    not_to_itself(TcpStream::connect(address).await?)
+}
+
+/// Refuses a socket that is connected to itself. When nobody listens at a port from which the system chooses ports for outgoing
+/// connections, it may choose that port and connect the socket to itself (a simultaneous open, RFC 9293 section 3.5).
+fn not_to_itself(socket: TcpStream) -> io::Result<TcpStream> {
+    match socket.local_addr()? == socket.peer_addr()? {
+        true => Err(io::ErrorKind::ConnectionRefused.into()),
+        false => Ok(socket),
+    }
 }
 
 /// Listens on the first of an address's socket addresses that is free; on port 0 the system chooses one.
@@ -63,6 +72,18 @@ pub fn listen_unix(path: impl AsRef<std::path::Path>) -> io::Result<UnixListener
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Elsewhere such a socket cannot be made on purpose.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_socket_that_is_connected_to_itself_is_refused() {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let connected = socket.connect(own).await.unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), own);
+        assert_eq!(not_to_itself(connected).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
 
     #[tokio::test]
     async fn a_listener_is_resolved_and_connected_to() {

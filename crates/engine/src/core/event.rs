@@ -43,6 +43,15 @@ pub type Refusal = postern_node::portal::EndReason;
 /// Bytes towards the service, and from it.
 pub type ByteCounts = (u64, u64);
 
+/// How a service's target was found to be up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthSource {
+    /// The system lists a program that listens there.
+    ListeningTable,
+    /// It accepted a connection, which was closed again.
+    Connection,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -71,8 +80,8 @@ pub enum Event {
     /// A hub is not connected.
     HubDown(String, Fault),
 
-    /// The result of a health check.
-    Health(ServiceId, Result<(), Fault>),
+    /// The result of a health check: how the target was found to be up, or why it is down.
+    Health(ServiceId, Result<HealthSource, Fault>),
     /// A stream through a service opened.
     StreamOpened(GrantId),
     /// A stream through a service ended.

@@ -40,7 +40,7 @@ mod transaction;
 mod validation;
 
 pub use effect::{AdmissionRule, Effect};
-pub use event::{ByteCounts, CallId, Environment, Event, MailId, Now, OwnIdentity, Refusal, RequestId};
+pub use event::{ByteCounts, CallId, Environment, Event, HealthSource, MailId, Now, OwnIdentity, Refusal, RequestId};
 pub use schema::{
     Change, Contact, Grant, HistoryRefusal, Inlet, Invitation, KeyHistory, Profile, Received, Record, RecordKey,
     RefusedHistory, Service, TicketSecret, VerifiedKey, outlet_address,

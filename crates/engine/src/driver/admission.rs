@@ -16,18 +16,25 @@ use super::clock;
 use crate::api::{GrantId, ServiceId, UnixMillis};
 use crate::core::{AdmissionRule, Event, Refusal};
 use postern_env::task;
-use postern_env::time::{self, Duration};
+use postern_env::time::{self, Duration, Instant};
 use postern_node::identity::{Identifier, VerifiedPeer};
-use postern_node::portal::{AdmissionPolicy, EndReason, Meter, Permit, Revocation};
+use postern_node::portal::{AdmissionPolicy, EndReason, Meter, Permit, Revocation, STREAM_RATE};
+use postern_node::rate_limit::{Rate, TokenBucket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 
 /// The wall clock is polled this often, because nothing reports when somebody sets it. Chosen.
 const POLL_EVERY: Duration = Duration::from_secs(30);
 
+/// Streams of one grant: half of what its service's outlet opens ([`STREAM_RATE`]), so that one friend, or a loop of portals through
+/// one friend, leaves the others their part.
+const GRANT_RATE: Rate =
+    Rate { burst: STREAM_RATE.burst / 2, refill: STREAM_RATE.refill / 2, interval: STREAM_RATE.interval };
+
 /// The admission control of one service.
 pub(super) struct ServiceAdmission {
     service: ServiceId,
+    started: Instant,
     rules: Mutex<Vec<Entry>>,
     changed: Arc<Notify>,
     reports: ReportSender,
@@ -38,6 +45,7 @@ struct Entry {
     /// Cuts the grant's streams.
     revocation: Revocation,
     meter: Arc<Meter>,
+    rate: TokenBucket,
     reports: GrantReports,
 }
 
@@ -59,7 +67,8 @@ impl Entry {
 impl ServiceAdmission {
     /// Admission control without rules: nobody gets in.
     pub(super) fn new(service: ServiceId, reports: ReportSender) -> Arc<Self> {
-        let admission = Arc::new(Self { service, rules: Mutex::default(), changed: Arc::default(), reports });
+        let admission =
+            Arc::new(Self { service, started: time::now(), rules: Mutex::default(), changed: Arc::default(), reports });
         task::spawn(watch_expiry(Arc::downgrade(&admission)));
         admission
     }
@@ -76,6 +85,7 @@ impl ServiceAdmission {
                     rule,
                     revocation: Revocation::new(),
                     meter: Arc::default(),
+                    rate: TokenBucket::full(GRANT_RATE, time::since(self.started)),
                     reports: GrantReports::default(),
                 },
             };
@@ -109,12 +119,14 @@ impl ServiceAdmission {
 
     fn decide(&self, peer: Option<Identifier>, now: UnixMillis) -> Result<Admitted, Refusal> {
         let peer = peer.ok_or(EndReason::NotAllowed)?;
-        let rules = self.rules();
+        let since_start = time::since(self.started);
+        let mut rules = self.rules();
         let mut refusal = EndReason::NotAllowed;
-        for entry in rules.iter().filter(|it| it.rule.person == peer) {
+        for entry in rules.iter_mut().filter(|it| it.rule.person == peer) {
             match entry.refusal(now) {
                 Some(reason) => refusal = reason,
                 None if entry.reports.are_too_many() => refusal = EndReason::TooMany,
+                None if !entry.rate.take(GRANT_RATE, since_start) => refusal = EndReason::TooMany,
                 None => {
                     let max = entry.rule.connections.map_or(u64::MAX, u64::from);
                     match Permit::limited(&entry.meter, max) {
@@ -234,6 +246,21 @@ mod tests {
         assert!(!revocation(1).is_revoked());
         admission.set_rules(vec![AdmissionRule { connections: Some(5), ..rule(1, ANN) }], NOW);
         assert!(!revocation(1).is_revoked());
+    }
+
+    #[tokio::test]
+    async fn streams_that_follow_each_other_without_end_are_refused_for_their_grant_alone() {
+        let (admission, mut out) = admission();
+        admission.set_rules(vec![rule(1, ANN), rule(2, BEN)], NOW);
+        // Some more are allowed while these are counted.
+        let refused = (0..10 * GRANT_RATE.burst).find_map(|_| decided(&admission, Some(ANN), NOW).err());
+        assert_eq!(refused, Some(EndReason::TooMany));
+        assert_eq!(decided(&admission, Some(BEN), NOW), Ok(GrantId([2; 16])));
+        // Changed rules are no way around it.
+        admission.set_rules(vec![AdmissionRule { connections: Some(5), ..rule(1, ANN) }, rule(2, BEN)], NOW);
+        let refused = (0..GRANT_RATE.burst).find_map(|_| decided(&admission, Some(ANN), NOW).err());
+        assert_eq!(refused, Some(EndReason::TooMany));
+        assert!(out.try_next().is_none());
     }
 
     #[tokio::test]

@@ -57,7 +57,9 @@ impl Driver {
             }
             Effect::CheckTarget(service, target) => {
                 let context = network.context.clone();
-                network.context.spawn(async move { context.emit(outlets::check(service, target).await).await });
+                network
+                    .context
+                    .spawn(async move { context.emit(outlets::check(&context.node, service, target).await).await });
             }
             Effect::KeepInlet { inlet, owner, reach, outlet, port, host } => {
                 self.inlets.keep(&network.dialer, InletSpec { inlet, owner, addresses: reach, outlet, port, host });

@@ -6,10 +6,14 @@ use super::admission::ServiceAdmission;
 use super::admission_reports::ReportSender;
 use super::node_context::NodeContext;
 use crate::api::{Code, Fault, GrantId, ServiceId, UnixMillis};
-use crate::core::{AdmissionRule, Event, outlet_address};
-use postern_env::time::Duration;
-use postern_node::portal::{EndReason, Meter, Outlet, OutletOptions, check_target};
+use crate::core::{AdmissionRule, Event, HealthSource, outlet_address};
+use crate::listening_ports::table;
+use postern_env::time::{self, Duration};
+use postern_env::{net, task};
+use postern_node::Node;
+use postern_node::portal::{EndReason, Meter, Outlet, OutletOptions};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// How long a service may take to accept a connection before it counts as down. Chosen: services run on this machine or in
@@ -86,10 +90,25 @@ impl Outlets {
     }
 }
 
-/// A health check: connects to a service's target.
-pub(super) async fn check(service: ServiceId, target: String) -> Event {
-    let checked = check_target(&target, TARGET_WITHIN).await;
-    Event::Health(service, checked.map_err(|reason| Fault::new(Code::ServiceDown, sentence(&target, reason))))
+/// A health check: looks whether a program of this machine listens at a service's target; connects to it only if none does, because it
+/// may be another machine's.
+pub(super) async fn check(node: &Node, service: ServiceId, target: String) -> Event {
+    let down = |sentence: String| Event::Health(service, Err(Fault::new(Code::ServiceDown, sentence)));
+    match listens_here(&target).await {
+        Some(address) if node.has_inlet_at(address) => down(format!(
+            "{target} is a portal of yours, and connections would go in circles: friends are not connected. Give the address of the service itself."
+        )),
+        Some(_) => Event::Health(service, Ok(HealthSource::ListeningTable)),
+        None => match node.check_target(&target, TARGET_WITHIN).await {
+            Ok(()) => Event::Health(service, Ok(HealthSource::Connection)),
+            Err(reason) => down(sentence(&target, reason)),
+        },
+    }
+}
+
+async fn listens_here(target: &str) -> Option<SocketAddr> {
+    let addresses = time::timeout(TARGET_WITHIN, net::resolve(target)).await.ok()?.ok()?;
+    task::spawn_blocking(move || table::first_listening(&addresses)).await.ok()?
 }
 
 fn sentence(target: &str, reason: EndReason) -> String {
@@ -97,5 +116,48 @@ fn sentence(target: &str, reason: EndReason) -> String {
         EndReason::Refused => format!("Nothing listens on {target}. Start the service, or change where it is."),
         EndReason::TimedOut => format!("{target} does not answer."),
         _ => format!("{target} cannot be reached. Check its name, and the network."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_service_of_this_machine_is_checked_without_a_connection() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let target = listener.local_addr().unwrap().to_string();
+        let Event::Health(_, health) = check(&Node::new(), ServiceId([1; 16]), target).await else {
+            panic!("another event")
+        };
+        assert_eq!(health, Ok(HealthSource::ListeningTable));
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_portal_of_the_same_engine_is_no_service() {
+        let node = Node::new();
+        let inlet = node.create_inlet("localhost:0", postern_node::route!["nowhere"]).await.unwrap();
+        for host in ["127.0.0.1", "localhost"] {
+            let target = format!("{host}:{}", inlet.local_addr().port());
+            let Event::Health(_, health) = check(&node, ServiceId([1; 16]), target).await else {
+                panic!("another event")
+            };
+            assert!(health.is_err_and(|fault| fault.message.contains("in circles")), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_the_connection_says_why() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let Event::Health(_, health) = check(&Node::new(), ServiceId([1; 16]), target).await else {
+            panic!("another event")
+        };
+        assert!(health.is_err_and(|fault| fault.message.starts_with("Nothing listens on")));
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{Node, Result};
 use crate::address::Address;
-use crate::portal::{self, Inlet, InletOptions, InletRoute, Outlet, OutletOptions};
+use crate::portal::{self, EndReason, Inlet, InletOptions, InletRoute, Outlet, OutletOptions};
+use postern_env::time::Duration;
+use std::net::SocketAddr;
 
 impl Node {
     /// Opens an inlet at a local `host:port`; port 0 takes a free one. `localhost:port` is both 127.0.0.1 and \[::1\], at the
@@ -40,5 +42,19 @@ impl Node {
         options: OutletOptions,
     ) -> Result<Outlet> {
         Ok(portal::open_outlet(self.core(), address.into(), target.into(), options)?)
+    }
+
+    /// Whether an inlet of this node listens at an address of this machine. No outlet of this node connects to it.
+    pub fn has_inlet_at(&self, address: SocketAddr) -> bool {
+        portal::has_inlet_at(self.core(), address)
+    }
+
+    /// Connects to `host:port` as an outlet of this node does, and closes the connection again, to learn whether a service is there.
+    ///
+    /// # Errors
+    /// What clients would be told now: [`EndReason::Refused`], [`EndReason::TimedOut`] after `timeout`, or
+    /// [`EndReason::Unreachable`], also for an inlet of this node.
+    pub async fn check_target(&self, target: &str, timeout: Duration) -> Result<(), EndReason> {
+        portal::check_target(self.core(), target, timeout).await
     }
 }

@@ -7,6 +7,7 @@ use super::liveness_probe::{LivenessProbe, ProbeReport};
 use super::message::EndReason;
 use super::meter::Meter;
 use super::opening::serve;
+use super::own_inlets::{OwnInlet, OwnInlets};
 use super::stream::reset;
 use crate::address::Address;
 use crate::core::Core;
@@ -14,7 +15,7 @@ use crate::sync::lock;
 use postern_env::net::{self, LoopbackListener, TcpListener, TcpStream};
 use postern_env::time::{self, Duration};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
 
@@ -71,6 +72,7 @@ pub(crate) async fn open(
     options: InletOptions,
 ) -> Result<Inlet, PortalError> {
     let (socket, local) = LocalListener::bind(address).await?;
+    let registered = core.extension::<OwnInlets>().add(socket.addresses(local));
     let listening = Arc::new(InletInner {
         local,
         request_check: options.request_check,
@@ -87,7 +89,7 @@ pub(crate) async fn open(
         refused: watch::Sender::new(None),
     });
     let probing = Arc::new(LivenessProbe { inlet: listening.clone(), address: Address::random() });
-    core.spawn(accept(listening.clone(), socket));
+    core.spawn(accept(listening.clone(), socket, registered));
     core.spawn(probing.run());
     Ok(Inlet(listening))
 }
@@ -117,6 +119,14 @@ impl LocalListener {
         Ok((Self::One(listener), local))
     }
 
+    /// Everywhere it listens; `local` is one of these places.
+    fn addresses(&self, local: SocketAddr) -> Vec<SocketAddr> {
+        match self {
+            Self::One(_) => vec![local],
+            Self::Loopback(_) => vec![local, (Ipv6Addr::LOCALHOST, local.port()).into()],
+        }
+    }
+
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         match self {
             Self::One(listener) => listener.accept().await,
@@ -125,16 +135,23 @@ impl LocalListener {
     }
 }
 
-async fn accept(inlet: Arc<InletInner>, socket: LocalListener) {
+async fn accept(inlet: Arc<InletInner>, socket: LocalListener, _registered: OwnInlet) {
+    let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
             () = inlet.closed.cancelled() => return,
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => admit(&inlet, socket),
+            Ok((socket, _)) => {
+                is_failing = false;
+                admit(&inlet, socket);
+            }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                // Once for all attempts that fail in a row: while no file descriptor is left, that is ten a second.
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "cannot accept connections; they wait until it is possible");
+                }
                 time::sleep(ACCEPT_RETRY_DELAY).await;
             }
         }

@@ -58,6 +58,7 @@ mod message;
 mod meter;
 mod opening;
 mod outlet;
+mod own_inlets;
 mod stream;
 mod target;
 
@@ -72,6 +73,6 @@ pub use liveness_probe::{PROBE_EVERY, PROBE_TIMEOUT, ProbeReport};
 pub use message::{EndReason, MAX_PAYLOAD};
 pub use meter::Meter;
 pub(crate) use outlet::open as open_outlet;
-pub use outlet::{Outlet, OutletOptions};
+pub use outlet::{Outlet, OutletOptions, STREAM_RATE};
 pub use stream::{BASIC_PEER_BUFFER, CONNECT_TIMEOUT};
-pub use target::check_target;
+pub(crate) use target::{check_target, has_inlet_at};

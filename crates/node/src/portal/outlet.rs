@@ -5,6 +5,7 @@ use super::error::PortalError;
 use super::flow_control::{FlowControlPool, INITIAL_WINDOW};
 use super::message::{EndReason, PortalMessage};
 use super::meter::Meter;
+use super::own_inlets::OwnInlets;
 use super::stream::{CONNECT_TIMEOUT, Stream, StreamShutdown};
 use super::target;
 use crate::address::Address;
@@ -13,13 +14,20 @@ use crate::delivery::Delivery;
 use crate::identity::{Timestamp, TrustPolicy};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::Source;
+use crate::rate_limit::{Rate, TokenBucket};
 use crate::route::Route;
 use crate::router::Endpoint;
-use crate::sync::{read, write};
+use crate::sync::{lock, read, write};
 use crate::undeliverable::Undeliverable;
+use postern_env::time::Duration;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
+
+/// Streams that an outlet opens: chosen. More than a program opens in a row, and in a second for long; a loop of portals through other
+/// programs or other people's machines, in which every stream causes the next, ends there, because a refused stream ends the one
+/// before it.
+pub const STREAM_RATE: Rate = Rate { burst: 32_768, refill: 2_048, interval: Duration::from_secs(1) };
 
 /// Whom an outlet serves.
 #[derive(Clone, Default)]
@@ -66,6 +74,8 @@ pub(crate) fn open(
     let listening = Arc::new(OutletInner {
         core: core.clone(),
         pool: core.extension(),
+        inlets: core.extension(),
+        rate: Mutex::new(TokenBucket::full(STREAM_RATE, core.uptime())),
         target: RwLock::new(target.into()),
         options,
         streams: AtomicUsize::new(0),
@@ -78,10 +88,12 @@ pub(crate) fn open(
 
 struct OutletInner {
     pool: Arc<FlowControlPool>,
+    inlets: Arc<OwnInlets>,
     core: Arc<Core>,
     target: RwLock<Arc<str>>,
     options: OutletOptions,
     streams: AtomicUsize,
+    rate: Mutex<TokenBucket>,
     /// Of the streams that no gate has let in.
     meter: Arc<Meter>,
     closed: CancellationToken,
@@ -126,6 +138,9 @@ impl OutletInner {
         };
         if !allowed {
             return self.refuse(extended, EndReason::NotAllowed, &onward);
+        }
+        if !lock(&self.rate).take(STREAM_RATE, self.core.uptime()) {
+            return self.refuse(extended, EndReason::TooMany, &onward);
         }
         if self.streams.fetch_add(1, Ordering::Relaxed) >= self.core.limits.streams {
             self.streams.fetch_sub(1, Ordering::Relaxed);
@@ -204,7 +219,7 @@ impl Drop for StreamSlot {
 async fn serve(outlet: &OutletInner, stream: &Stream, ends: &StreamShutdown) -> Result<(), EndReason> {
     let target = read(&outlet.target).clone();
     let connected = tokio::select! {
-        connected = target::connect(&target, CONNECT_TIMEOUT) => connected,
+        connected = target::connect_beyond(&outlet.inlets, &target, CONNECT_TIMEOUT) => connected,
         reason = ends.triggered() => Err(reason),
     };
     match connected {

@@ -3,6 +3,7 @@
 use super::topology::{Topology, ask, echo, serve};
 use postern_node::identity::{Identifier, VerifiedPeer};
 use postern_node::portal::{AdmissionPolicy, EndReason, Meter, OutletOptions, Permit, Revocation, StreamEnd};
+use postern_node::route;
 use postern_testkit::in_time;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -197,6 +198,28 @@ async fn a_service_that_is_down_is_distinguished_from_a_refusal() {
     topology.outlet.retarget(echo().await);
     assert_eq!(in_time(ask(topology.address(), 8)).await.unwrap(), 8);
     in_time(refused.wait_for(Option::is_none)).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_outlet_does_not_connect_to_an_inlet_of_its_own_node() {
+    let topology = Topology::with_target(&echo().await).await;
+    let inlet = topology.owner.create_inlet("127.0.0.1:0", route!["nowhere"]).await.unwrap();
+    let target = inlet.local_addr().to_string();
+    let mut refused = topology.inlet.refused();
+    topology.outlet.retarget(target.as_str());
+    assert!(in_time(ask(topology.address(), 7)).await.is_err());
+    in_time(refused.wait_for(|it| *it == Some(EndReason::Unreachable))).await.unwrap();
+    assert!(topology.owner.has_inlet_at(inlet.local_addr()));
+    // To an inlet of another node it does: who shares a portal onwards may do so from another program.
+    topology.outlet.retarget(echo().await);
+    assert_eq!(in_time(ask(topology.address(), 8)).await.unwrap(), 8);
+    inlet.close();
+    in_time(async {
+        while topology.owner.has_inlet_at(inlet.local_addr()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,14 +3,21 @@
 //! ```text
 //! CheckTarget ──► Health ──► again in 30 s, or in 5 s while it is down, or at once after a stream has failed
 //! ```
+//!
+//! A target that had to be connected to is not connected to again while streams work: many services count a connection that says nothing
+//! as a failed client, and block its machine after some (`max_connect_errors` of MySQL and MariaDB).
 
 use crate::api::{Fault, ServiceId};
 use crate::core::derive::reconcile::AppliedState;
 use crate::core::effect::Effect;
+use crate::core::event::HealthSource;
 use crate::core::limits::{ANSWER_WITHIN, CHECK_DOWN_EVERY, CHECK_EVERY};
 use crate::core::records::{Records, service};
 use crate::core::transaction::Transaction;
 use std::collections::BTreeMap;
+
+/// No check is due.
+const NEVER: u64 = u64::MAX;
 
 /// The checks of all services that are shared.
 #[derive(Default)]
@@ -18,7 +25,7 @@ pub(crate) struct HealthChecks(BTreeMap<ServiceId, Check>);
 
 #[derive(Default)]
 struct Check {
-    /// When to check, in ticks.
+    /// When to check, in ticks; [`NEVER`] before a stream fails.
     next: u64,
     /// A check is under way, and given up at this tick.
     under_way: Option<u64>,
@@ -44,16 +51,16 @@ impl HealthChecks {
         }
     }
 
-    /// Checks all targets at once.
+    /// Checks all targets at once that are checked regularly.
     pub(super) fn check_all(&mut self, ticks: u64) {
-        for check in self.0.values_mut() {
+        for check in self.0.values_mut().filter(|it| it.next != NEVER) {
             check.next = check.next.min(ticks);
         }
     }
 
     /// When the next check is due or given up, in ticks.
     pub(super) fn next(&self) -> Option<u64> {
-        self.0.values().map(|it| it.under_way.unwrap_or(it.next)).min()
+        self.0.values().map(|it| it.under_way.unwrap_or(it.next)).filter(|it| *it != NEVER).min()
     }
 
     /// The result of a check. When streams had failed and the target is up after all, friends are told the status again.
@@ -63,7 +70,7 @@ impl HealthChecks {
         applied: &mut AppliedState,
         tx: &mut Transaction,
         id: ServiceId,
-        result: Result<(), Fault>,
+        result: Result<HealthSource, Fault>,
     ) {
         let Some(check) = self.0.get_mut(&id) else { return };
         check.under_way = None;
@@ -71,10 +78,13 @@ impl HealthChecks {
             check.next = tx.now.ticks;
             return;
         }
-        let is_up = result.is_ok();
-        let was_doubted = std::mem::take(&mut check.is_doubted) && is_up;
-        check.next = tx.now.ticks + tx.with_jitter(if is_up { CHECK_EVERY } else { CHECK_DOWN_EVERY });
-        service::set_health(records, tx, id, result);
+        let was_doubted = std::mem::take(&mut check.is_doubted) && result.is_ok();
+        check.next = match result {
+            Ok(HealthSource::Connection) => NEVER,
+            Ok(HealthSource::ListeningTable) => tx.now.ticks + tx.with_jitter(CHECK_EVERY),
+            Err(_) => tx.now.ticks + tx.with_jitter(CHECK_DOWN_EVERY),
+        };
+        service::set_health(records, tx, id, result.map(drop));
         if was_doubted {
             applied.invalidate_statuses(records, id);
         }

@@ -2,7 +2,7 @@
 
 use super::simulation::{ADA, BEA, CID, HUB, START, Simulation, invitation, refused};
 use crate::api::*;
-use crate::core::{CallId, Effect, Event, OwnIdentity};
+use crate::core::{CallId, Effect, Event, HealthSource, OwnIdentity};
 use crate::peer::{PeerRequest, PeerResponse};
 use postern_node::identity::Identifier;
 use postern_node::portal::EndReason;
@@ -126,13 +126,35 @@ fn a_target_is_looked_at_again_and_again() {
 
     // What was found about an older target does not count.
     sim.people[ADA].target_answers = true;
-    sim.event(ADA, Event::Health(service, Ok(())));
+    sim.event(ADA, Event::Health(service, Ok(HealthSource::ListeningTable)));
     sim.event(ADA, Event::Resumed);
     sim.ask(ADA, patch(service, ServicePatch { target: Some("99".into()), ..ServicePatch::default() }));
     sim.event(ADA, Event::Health(service, Err(Fault::new(Code::ServiceDown, "The old one."))));
     assert_eq!(sim.snapshot(ADA).services[0].health, Health::Unknown);
     sim.run_until_idle();
     assert_eq!(sim.snapshot(ADA).services[0].health, Health::Up);
+}
+
+#[test]
+fn a_target_that_was_connected_to_is_not_connected_to_again_without_a_reason() {
+    let mut sim = Simulation::new();
+    sim.people[ADA].health_source = HealthSource::Connection;
+    let service = sim.share(ADA, "Orders");
+    assert_eq!((sim.snapshot(ADA).services[0].health.clone(), sim.people[ADA].checks), (Health::Up, 1));
+    sim.advance(600_000);
+    sim.event(ADA, Event::Resumed);
+    sim.run_until_idle();
+    assert_eq!(sim.people[ADA].checks, 1, "many services count a connection that says nothing as a failed client");
+
+    // A stream that could not be made is a reason, and so is a target that is down.
+    sim.people[ADA].target_answers = false;
+    sim.event(ADA, refused(service, None, EndReason::Refused));
+    sim.run_until_idle();
+    assert_eq!(sim.people[ADA].checks, 2);
+    assert!(matches!(sim.snapshot(ADA).services[0].health, Health::Down { .. }));
+    sim.people[ADA].target_answers = true;
+    sim.advance(7_000);
+    assert_eq!((sim.snapshot(ADA).services[0].health.clone(), sim.people[ADA].checks), (Health::Up, 3));
 }
 
 #[test]

@@ -7,8 +7,8 @@
 
 use crate::api::*;
 use crate::core::{
-    AdmissionRule, CallId, Change, Effect, Environment, Event, KeyHistory, Now, OwnIdentity, Record, RecordKey,
-    RequestId, State, TicketSecret, handle, outlet_address, start,
+    AdmissionRule, CallId, Change, Effect, Environment, Event, HealthSource, KeyHistory, Now, OwnIdentity, Record,
+    RecordKey, RequestId, State, TicketSecret, handle, outlet_address, start,
 };
 use crate::peer::PeerAddress;
 use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
@@ -93,6 +93,10 @@ pub(super) struct Participant {
     pub(super) hubs: BTreeSet<String>,
     pub(super) taken_ports: BTreeSet<u16>,
     pub(super) target_answers: bool,
+    /// How the targets are found to be up.
+    pub(super) health_source: HealthSource,
+    /// Health checks until now.
+    pub(super) checks: usize,
     pub(super) notices: Vec<Notice>,
     pub(super) audit: Vec<AuditEvent>,
     pub(super) answers: BTreeMap<RequestId, Result<Answer, Fault>>,
@@ -154,6 +158,8 @@ impl Simulation {
             hubs: BTreeSet::new(),
             taken_ports: BTreeSet::new(),
             target_answers: true,
+            health_source: HealthSource::ListeningTable,
+            checks: 0,
             notices: Vec::new(),
             audit: Vec::new(),
             answers: BTreeMap::new(),
@@ -479,8 +485,9 @@ impl Simulation {
             }
             Effect::SetAdmission { service, rules } => drop(person.admission.insert(service, rules)),
             Effect::CheckTarget(service, _) => {
+                person.checks += 1;
                 let down = Fault::new(Code::ServiceDown, "Nothing listens there.");
-                let result = if person.target_answers { Ok(()) } else { Err(down) };
+                let result = if person.target_answers { Ok(person.health_source) } else { Err(down) };
                 self.own(who, Event::Health(service, result));
             }
             Effect::KeepInlet { inlet, owner, outlet, port, host, .. } => {
