@@ -33,6 +33,8 @@ pub struct Person {
     environment: Vec<(String, String)>,
     /// Whether engines run in a network namespace of their own.
     is_isolated: bool,
+    /// Whether writing beyond a limit of file sizes is an error for engines, and not a signal that ends them.
+    has_file_limit: bool,
     output: Mutex<String>,
 }
 
@@ -74,6 +76,7 @@ impl Person {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: vec![("POSTERN_LOG".into(), "debug".into())],
             is_isolated: false,
+            has_file_limit: false,
             output: Mutex::default(),
         }
     }
@@ -86,6 +89,22 @@ impl Person {
     /// From now on, starts engines in a [network namespace](crate::network_namespace) of their own. Commands reach them as always.
     pub fn isolate(&mut self) {
         self.is_isolated = true;
+    }
+
+    /// From now on, starts engines for which [`fill_disk`](Self::fill_disk) can be called.
+    pub fn expect_full_disk(&mut self) {
+        self.has_file_limit = true;
+    }
+
+    /// Makes everything that the engine writes to files fail, or succeed again, as when its disk is full and when it is not (Linux).
+    ///
+    /// # Panics
+    /// When the engine does not run, or its limits cannot be set.
+    #[track_caller]
+    pub fn fill_disk(&self, is_full: bool) {
+        let limit = if is_full { "--fsize=1:" } else { "--fsize=unlimited:" };
+        let process = self.process().id().to_string();
+        let _ = Process::run(Command::new("prlimit").args(["--pid", &process, limit]), TIMEOUT).success();
     }
 
     /// Starts the engine and waits until commands reach it.
@@ -109,6 +128,9 @@ impl Person {
         let mut command = with_passphrase(&self.passphrase_file());
         command.args(["--json", "up", "--keychain", "file", "--passphrase-fd", "3", "--name", &self.name]);
         command.args(&self.arguments);
+        if self.has_file_limit {
+            command = ignoring_file_limit(&command);
+        }
         if self.is_isolated {
             command = isolated(&command);
         }
@@ -300,6 +322,14 @@ pub fn with_passphrase(file: &Path) -> Command {
     command.args(["-c", r#"exec "$0" "$@" 3< "$PASSPHRASE_FILE""#]).arg(program::path("postern"));
     command.env("PASSPHRASE_FILE", file);
     command
+}
+
+/// The same command with the signal ignored that ends a program when it writes beyond its limit of file sizes; the write then fails.
+fn ignoring_file_limit(command: &Command) -> Command {
+    let mut ignoring = Command::new("env");
+    ignoring.arg("--ignore-signal=XFSZ").arg(command.get_program()).args(command.get_args());
+    ignoring.envs(command.get_envs().filter_map(|(variable, value)| Some((variable, value?))));
+    ignoring
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -119,7 +119,8 @@ impl Driver {
             Ok(mut listener) => {
                 if let Some(port) = listener.chosen_port().filter(|port| Some(*port) != stored) {
                     let set = self.store.set(LISTEN_PORT, &port.to_string()).await;
-                    set.map_err(|error| error.fault(&self.data_dir))?;
+                    // The next start may listen on another port, which friends are then told.
+                    self.unless_passing(set).await?;
                 }
                 let addresses = listener.changed_addresses().unwrap_or_default();
                 self.direct_listener = Some(listener);

@@ -7,6 +7,8 @@ use super::direct_listener::DirectListener;
 use super::frontend::EngineCommand;
 use super::node_context::TaskEvent;
 use super::peer_network::PeerNetwork;
+use super::persistence::RETRY_WRITE_EVERY;
+use super::requests::stopped;
 use super::{Driver, seed};
 use crate::api::{Code, Fault};
 use crate::core::{self, Event, Now};
@@ -35,7 +37,8 @@ impl Driver {
         let ended = loop {
             match self.step().await {
                 Ok(true) => {}
-                Ok(false) => break Fault::new(Code::Stopped, "Postern has stopped. Start it again."),
+                Ok(false) => break stopped(),
+                Err(fault) if fault.code == Code::Stopped => break fault,
                 Err(fault) => {
                     tracing::error!(%fault, "the stored data cannot be used; the engine stops");
                     self.publish_failure(&fault);
@@ -93,7 +96,7 @@ impl Driver {
     async fn next_wakeup(&mut self) -> Wakeup {
         let now = self.clock.now();
         let wake = self.state.next_wake(now).and_then(|ticks| self.clock.instant(ticks));
-        let latest = time::now() + POLL_EVERY;
+        let latest = time::now() + if self.unwritable.is_some() { RETRY_WRITE_EVERY } else { POLL_EVERY };
         let wake = wake.map_or(latest, |wake| wake.min(latest));
         let sample_at = self.next_traffic_sample();
         tokio::select! {
@@ -127,7 +130,6 @@ impl Driver {
             self.handle(Event::Listening(Ok(addresses)), now).await?;
             self.handle(Event::Resumed, now).await?;
         }
-        self.delete_old_audit_entries(now).await?;
-        self.look_after_log(now).await
+        self.maintain_store(now).await
     }
 }

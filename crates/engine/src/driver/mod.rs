@@ -9,8 +9,9 @@
 //!
 //! The path of an event: [`event_loop`] receives it, the core turns it into effects, [`effects`] executes them in order,
 //! [`snapshot_publisher`] publishes the new snapshot, and then the answers are sent. A [`Save`](crate::core::Effect::Save)
-//! is on disk before any effect behind it is executed. If it cannot be written, the engine stops: going on would make
-//! promises that a restart forgets.
+//! is on disk before any effect behind it is executed. While it cannot be written, because the disk is full for instance, the driver
+//! waits and tries again: going on would make promises that a restart forgets. Streams need no driver and go on meanwhile. If the
+//! database is damaged, the engine stops.
 //!
 //! | files | subject |
 //! |---|---|
@@ -65,6 +66,7 @@ use inlets::Inlets;
 use node_context::TaskEvent;
 use outlets::Outlets;
 use peer_network::PeerNetwork;
+use persistence::Unwritable;
 use postern_env::time::Instant;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -90,6 +92,8 @@ pub(crate) struct Driver {
     retention_checked: Option<Instant>,
     /// What was found damaged at the start.
     damage: Option<Fault>,
+    /// Why nothing can be written, since the last attempt.
+    unwritable: Option<Unwritable>,
 
     identity_store: IdentityStore,
     /// The keychain is being asked, and these requests need its answer.
@@ -153,6 +157,7 @@ impl Driver {
             retention_days: retention_days.unwrap_or_default(),
             retention_checked: None,
             damage: opened.damage,
+            unwritable: None,
             identity_store,
             loading_identity: false,
             deferred_requests: Vec::new(),

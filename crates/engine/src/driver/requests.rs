@@ -129,6 +129,6 @@ fn spawn_response(response: ResponseSender, work: impl Future<Output = Result<An
     });
 }
 
-fn stopped() -> Fault {
+pub(super) fn stopped() -> Fault {
     Fault::new(Code::Stopped, "Postern has stopped. Start it again.")
 }

@@ -28,7 +28,7 @@ impl Driver {
         let changes = self.last_changes();
         if reason.code != Code::Stopped {
             tracing::warn!("the engine stops because of a fault; the newest audit entries are not anchored");
-        } else if self.save(&changes).await.is_err() {
+        } else if self.try_save(&changes).await.is_err() {
             tracing::error!("the last audit entries cannot be written; they are lost");
         } else if let Err(error) = self.store.anchor_log(AnchorState::Stopped, self.clock.now().wall).await {
             tracing::warn!(%error, "the audit log cannot be anchored; its newest entries are not protected");

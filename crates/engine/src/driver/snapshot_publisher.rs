@@ -13,12 +13,24 @@ impl Driver {
     pub(super) fn publish_snapshot(&self, now: Now) {
         let mut snapshot = self.state.snapshot(now);
         add_trouble(&mut snapshot, self.damage.as_ref());
+        add_trouble(&mut snapshot, self.unwritable.as_ref().map(|it| &it.fault));
         self.frontends.snapshot.send_if_modified(|last| {
             let changed = **last != snapshot;
             if changed {
                 *last = Arc::new(snapshot);
             }
             changed
+        });
+    }
+
+    /// Publishes that nothing can be written, with the last state that is on disk.
+    pub(super) fn publish_unwritable(&self, fault: &Fault) {
+        self.frontends.snapshot.send_modify(|last| {
+            if !last.troubles.contains(fault) {
+                let mut snapshot = Snapshot::clone(last);
+                add_trouble(&mut snapshot, Some(fault));
+                *last = Arc::new(snapshot);
+            }
         });
     }
 

@@ -42,6 +42,7 @@ const SEALED: &str = "secrets-sealed";
 /// The open database. There is one in the process, and nothing else writes to the file.
 pub(crate) struct Store {
     connection: SqliteConnection,
+    path: PathBuf,
     /// The key that encrypts secrets; nothing before the identity is loaded.
     key: Option<SelfSealingKey>,
     /// The end of the audit log's hash chain, and what protects it.
@@ -81,13 +82,7 @@ impl Store {
 
     async fn open_file(path: &Path) -> Result<OpenedStore, StoreError> {
         make_private(path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("secure_delete", "ON")
-            .disable_statement_logging();
-        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let mut connection = connect(path).await?;
         migrate(&mut connection).await?;
         let (health,): (String,) = sqlx::query_as("PRAGMA quick_check(1)").fetch_one(&mut connection).await?;
         if health != "ok" {
@@ -102,7 +97,7 @@ impl Store {
             )
         });
         let log = LogState::open(&mut connection, path).await?;
-        Ok(OpenedStore { store: Self { connection, key: None, log }, records, damage })
+        Ok(OpenedStore { store: Self { connection, path: path.to_owned(), key: None, log }, records, damage })
     }
 
     /// Writes changes and audit entries in one transaction; when this returns they are on disk.
@@ -121,6 +116,17 @@ impl Store {
         }
         transaction.commit().await?;
         self.log.last = last;
+        Ok(())
+    }
+
+    /// Opens the database again after a failed write, because a transaction that SQLite itself has rolled back leaves the connection
+    /// unusable.
+    pub(crate) async fn reconnect(&mut self) -> Result<(), StoreError> {
+        // Before the old connection is closed: the last one to close would delete the write-ahead log, which then needs space again.
+        let connection = connect(&self.path).await?;
+        let old = std::mem::replace(&mut self.connection, connection);
+        // What a failed connection says at its end is of no use.
+        drop(old.close().await);
         Ok(())
     }
 
@@ -166,6 +172,16 @@ impl Store {
             tracing::warn!(%error, "the database was not closed cleanly; SQLite recovers it at the next start");
         }
     }
+}
+
+async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging();
+    Ok(SqliteConnection::connect_with(&options).await?)
 }
 
 /// Creates the file before SQLite does, readable by its owner only; SQLite gives its other files the same permissions.

@@ -302,3 +302,35 @@ async fn secrets_in_plaintext_are_encrypted_and_wiped() {
     drop(store);
     assert_eq!(open(home.path()).await.store.unlock(key).await.unwrap(), secrets);
 }
+
+/// Lets the database grow by so many pages; the file system is not asked.
+async fn limit_growth(store: &mut Store, more: i64) {
+    let (pages,): (i64,) = sqlx::query_as("PRAGMA page_count").fetch_one(&mut store.connection).await.unwrap();
+    let limit = AssertSqlSafe(format!("PRAGMA max_page_count = {}", pages + more));
+    sqlx::raw_sql(limit).execute(&mut store.connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_no_damage_and_passes() {
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open(home.path()).await.store;
+    store.save(&[], &[(NOW, event("shared"))]).await.unwrap();
+    limit_growth(&mut store, 0).await;
+    let large = Service { description: Some("x".repeat(100_000)), ..service(1) };
+    let changes = [Change::Put(Record::Service(large))];
+    for _ in 0..2 {
+        let error = store.save(&changes, &[(NOW, event("changed"))]).await.unwrap_err();
+        assert!(error.may_pass(), "{error}");
+        assert_eq!(error.write_fault(home.path()).code, Code::Storage);
+    }
+    let error = store.save(&changes, &[]).await.unwrap_err();
+    assert!(error.may_pass(), "{error}");
+    // There is room again: a new connection has no limit.
+    store.reconnect().await.unwrap();
+    store.save(&changes, &[(NOW, event("changed"))]).await.unwrap();
+    store.close().await;
+    let opened = open(home.path()).await;
+    assert_eq!(opened.records.len(), 1);
+    let (entries, intact) = page(&home.path().join(FILE), None, 10).await.unwrap();
+    assert!(intact && entries.len() == 2, "{entries:?}");
+}
