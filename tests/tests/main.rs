@@ -6,10 +6,12 @@
 
 mod allow;
 mod audit_log;
+mod command_line;
 mod connections;
 mod demo;
 mod examples;
 mod exit;
+mod full_disk;
 mod harness;
 mod hostile_hub;
 mod hostile_links;
