@@ -72,6 +72,9 @@ pub(crate) struct ChangeArguments {
     /// localhost.
     #[arg(long, value_enum, value_name = "on|off")]
     browser_check: Option<Switch>,
+    /// Whether it is checked that the target answers, for a service. A service of another machine is connected to for that.
+    #[arg(long, value_enum, value_name = "on|off")]
+    health_check: Option<Switch>,
     /// Another target, for a service.
     #[arg(long, value_name = "HOST:PORT")]
     target: Option<String>,
@@ -170,7 +173,10 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
     let snapshot = engine.snapshot().await?;
     let candidates = [resolve::services(&snapshot), resolve::portals(&snapshot)].concat();
     let found = resolve::find("service or portal", &arguments.what, candidates)?;
-    let of_service = arguments.target.is_some() || arguments.kind.is_some() || arguments.path.is_some();
+    let of_service = arguments.target.is_some()
+        || arguments.kind.is_some()
+        || arguments.path.is_some()
+        || arguments.health_check.is_some();
     let of_portal = arguments.port.is_some() || arguments.browser_check.is_some();
     let requests = match found.value {
         Entity::Service(service) if !of_portal => {
@@ -180,6 +186,7 @@ pub(crate) async fn change(arguments: ChangeArguments, output: Output) -> Result
                 target: arguments.target,
                 path: arguments.path,
                 description: arguments.description,
+                health_check: arguments.health_check.map(|it| it == Switch::On),
             };
             vec![Request::ChangeService { service, patch }]
         }

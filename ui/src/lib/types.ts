@@ -1121,7 +1121,11 @@ path: string | null,
 /**
  * Another description.
  */
-description: string | null, };
+description: string | null, 
+/**
+ * Whether the target is checked: off for a service that a connection without a request harms.
+ */
+health_check?: boolean, };
 
 export type KnockAnswer = "once" | "always" | "deny";
 

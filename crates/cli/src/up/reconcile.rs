@@ -63,6 +63,7 @@ fn difference(current: &ServiceView, declared: &DeclaredService) -> ServicePatch
         target: (!is_at(&current.target, &declared.target)).then(|| declared.target.clone()),
         path: text(&current.path, &declared.path),
         description: text(&current.description, &declared.description),
+        health_check: None,
     }
 }
 

@@ -357,6 +357,10 @@ pub struct ServicePatch {
     pub path: Option<String>,
     /// Another description.
     pub description: Option<String>,
+    /// Whether the target is checked: off for a service that a connection without a request harms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub health_check: Option<bool>,
 }
 
 /// The owner's answer to a knock.

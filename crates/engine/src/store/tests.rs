@@ -18,6 +18,7 @@ fn service(number: u8) -> Service {
         description: None,
         on: true,
         created: NOW,
+        health_check: true,
     }
 }
 

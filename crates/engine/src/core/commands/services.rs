@@ -44,6 +44,7 @@ pub(super) fn share(records: &mut Records, tx: &mut Transaction, spec: ServiceSp
         description: validation::description(spec.description.as_deref().unwrap_or_default())?,
         on: true,
         created: tx.now.wall,
+        health_check: true,
     };
     check_name_is_free(records, &service.name, None)?;
     let id = service.id;
@@ -75,6 +76,7 @@ pub(super) fn change(
         service.description = validation::description(&description)?;
     }
     service.kind = patch.kind.unwrap_or(service.kind);
+    service.health_check = patch.health_check.unwrap_or(service.health_check);
     service::change(records, tx, service);
     Ok(())
 }

@@ -22,6 +22,13 @@ pub struct Service {
     pub on: bool,
     /// When it was shared.
     pub created: UnixMillis,
+    /// Whether its target is checked. Absent in data of earlier versions, which always did.
+    #[serde(default = "yes")]
+    pub health_check: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The address of a service's outlet on its owner's node.

@@ -13,13 +13,14 @@ use crate::core::effect::Effect;
 use crate::core::event::HealthSource;
 use crate::core::limits::{ANSWER_WITHIN, CHECK_DOWN_EVERY, CHECK_EVERY};
 use crate::core::records::{Records, service};
+use crate::core::schema::Service;
 use crate::core::transaction::Transaction;
 use std::collections::BTreeMap;
 
 /// No check is due.
 const NEVER: u64 = u64::MAX;
 
-/// The checks of all services that are shared.
+/// The checks of all services that are shared and to be checked.
 #[derive(Default)]
 pub(crate) struct HealthChecks(BTreeMap<ServiceId, Check>);
 
@@ -92,8 +93,9 @@ impl HealthChecks {
 
     /// Begins every check that is due.
     pub(super) fn run(&mut self, records: &mut Records, tx: &mut Transaction) {
+        let is_checked = |it: &&Service| it.health_check && records.is_shared(it);
         let shared: BTreeMap<ServiceId, String> =
-            records.services.all().filter(|it| records.is_shared(it)).map(|it| (it.id, it.target.clone())).collect();
+            records.services.all().filter(is_checked).map(|it| (it.id, it.target.clone())).collect();
         self.0.retain(|id, _| shared.contains_key(id));
         service::retain_health(records, |id| shared.contains_key(&id));
         for (id, target) in shared {

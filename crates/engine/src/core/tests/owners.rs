@@ -158,6 +158,21 @@ fn a_target_that_was_connected_to_is_not_connected_to_again_without_a_reason() {
 }
 
 #[test]
+fn a_service_whose_owner_wants_no_checks_is_not_checked() {
+    let mut sim = Simulation::new();
+    let service = sim.share(ADA, "Orders");
+    let check = |on| ServicePatch { health_check: Some(on), ..ServicePatch::default() };
+    sim.ask(ADA, patch(service, check(false)));
+    sim.people[ADA].checks = 0;
+    sim.event(ADA, refused(service, None, EndReason::Refused));
+    sim.advance(600_000);
+    assert_eq!((sim.snapshot(ADA).services[0].health.clone(), sim.people[ADA].checks), (Health::Unknown, 0));
+    sim.ask(ADA, patch(service, check(true)));
+    sim.run_until_idle();
+    assert_eq!(sim.snapshot(ADA).services[0].health, Health::Up);
+}
+
+#[test]
 fn a_friend_joins_by_a_link() {
     let (mut sim, service, inlet, grant) = Simulation::shared();
     let (ada, bea) = (sim.snapshot(ADA), sim.snapshot(BEA));
