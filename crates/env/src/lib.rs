@@ -10,6 +10,7 @@
 //! | [`time`] | monotonic time: instants, sleeping, timeouts, intervals |
 //! | [`random`] | randomness, for secrets and for jitter |
 //! | [`net`] | connecting, listening and resolving |
+//! | [`descriptors`] | how many file descriptors there may be |
 //! | [`fs`] | files and directories |
 //! | [`task`] | spawning tasks and blocking work |
 //!
@@ -18,6 +19,7 @@
 //! Key generation draws from the cryptographic library, in `postern_node::crypto`.
 
 pub mod clock;
+pub mod descriptors;
 pub mod fs;
 pub mod net;
 pub mod random;

@@ -13,6 +13,16 @@ where
     tokio::spawn(future)
 }
 
+/// Lets other tasks run before this one goes on.
+pub async fn yield_now() {
+    tokio::task::yield_now().await;
+}
+
+/// How many threads run the runtime's tasks.
+pub fn workers() -> usize {
+    tokio::runtime::Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers())
+}
+
 /// Runs work that blocks on a thread for such work. It cannot be cancelled once it has begun.
 pub fn spawn_blocking<F, R>(work: F) -> JoinHandle<R>
 where

@@ -39,6 +39,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let alices_key = PostalKey::open(&alice, &MemoryStore::new(), Timestamp::now()).await?;
     let bobs_key = PostalKey::open(&bob, &MemoryStore::new(), Timestamp::now()).await?;
 
+    // A hub keeps mail only for those who have been there. Bob has, once.
+    let bob_at_hub = bobs.keep_connected_as(&bob, &hub_address, options()).await?;
+    let mailbox = bobs.keep_mailbox(&bob_at_hub);
+    mailbox.watch().wait_for(|state| state.up().is_some()).await?;
+    drop((mailbox, bob_at_hub));
+
     // Alice has got Bob's postal address, for instance when they were online together. It is signed by his identity.
     let to_bob = bobs_key.address().clone().verify(&KnownIdentities::new(), Timestamp::now())?;
     let sealed = sealed::seal(&alices_key, &to_bob, CONTEXT, b"See you at eight.")?;

@@ -21,10 +21,14 @@ use tokio_util::task::TaskTracker;
 pub struct Limits {
     /// TCP connections; more are refused when they come in.
     pub connections: u64,
+    /// TCP connections from one source address ([`SourceAddress`](crate::SourceAddress)).
+    pub connections_per_address: usize,
     /// Relays of all owners together.
     pub relays: usize,
     /// Relays of one owner.
     pub relays_per_owner: usize,
+    /// Relays registered from one source address.
+    pub relays_per_address: usize,
     /// Secure channels that others have opened, on each listener.
     pub channels: usize,
     /// Handshakes that others have begun and not finished, on each listener.
@@ -40,8 +44,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 16_384,
+            connections_per_address: 1_024,
             relays: 16_384,
             relays_per_owner: 64,
+            relays_per_address: 1_024,
             channels: 16_384,
             handshakes: 1_024,
             streams: 16_384,

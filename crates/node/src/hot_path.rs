@@ -105,6 +105,7 @@ fn look_up(times: u32) {
         origin,
         listener: None,
         sender: "sender".into(),
+        address: None,
         peer: None,
         carrier_address: None,
         authenticated: AtomicBool::new(true),
@@ -113,6 +114,8 @@ fn look_up(times: u32) {
         ended: CancellationToken::new(),
         carrier: CancellationToken::new(),
         probed: Arc::default(),
+        in_use: Arc::default(),
+        introduced_to: Arc::default(),
         round_trip: std::time::Duration::ZERO,
     });
     let (onward, back) = (route![addresses[ADDRESSES / 2].clone(), "behind"], route!["back"]);

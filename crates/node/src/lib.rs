@@ -95,6 +95,7 @@ mod core;
 pub mod crypto;
 mod delivery;
 mod extensions;
+mod fairness;
 #[cfg(postern_hot_path)]
 pub mod hot_path;
 pub mod identity;
@@ -132,7 +133,7 @@ pub use context::{Context, ContextError, DEFAULT_TIMEOUT, MAILBOX, UnexpectedMes
 pub use message::{Bare, BareMessage, DecodeError, Message, Routed};
 pub use multiaddr::{InvalidMultiAddr, MultiAddr};
 pub use node::{Error, Node, Result, SHUTDOWN_TIMEOUT};
-pub use origin::{Origin, OriginId};
+pub use origin::{Origin, OriginId, SourceAddress};
 pub use processor::Processor;
 pub use route::{MAX_HOPS, Route};
 pub use router::AddressTaken;

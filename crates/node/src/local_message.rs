@@ -76,6 +76,36 @@ pub(crate) struct OwnedMessage {
     pub(crate) completion: Option<Completion>,
 }
 
+/// A message that was copied out of the buffer that it was read into, to be worked on later.
+pub(crate) struct DetachedMessage {
+    onward: Route,
+    return_route: Route,
+    payload: Vec<u8>,
+    source: Option<Arc<Source>>,
+    depth: u8,
+    completion: Option<Completion>,
+}
+
+impl DetachedMessage {
+    /// Bytes of its payload.
+    pub(crate) fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    /// Hands it over as if it had just come.
+    pub(crate) fn hand_over<T>(mut self, take: impl FnOnce(BorrowedMessage<'_>) -> T) -> T {
+        self.completion.iter().for_each(Completion::taken);
+        take(BorrowedMessage {
+            onward: self.onward.as_ref(),
+            return_route: self.return_route.as_ref(),
+            body: PayloadBuf::exactly(&mut self.payload),
+            source: self.source.as_ref(),
+            depth: self.depth,
+            completion: self.completion.as_ref(),
+        })
+    }
+}
+
 /// A payload, and the bytes around it that its receiver may overwrite with headers.
 pub(crate) struct PayloadBuf<'a> {
     pub(crate) buffer: &'a mut [u8],
@@ -118,6 +148,18 @@ impl BorrowedMessage<'_> {
     /// The return route as a worker sees it.
     pub(crate) fn full_return_route(&self) -> Route {
         self.return_route.behind(self.via())
+    }
+
+    /// A copy to be worked on later, with everything as it came.
+    pub(crate) fn detach(&self) -> DetachedMessage {
+        DetachedMessage {
+            onward: self.onward.behind(None),
+            return_route: self.return_route.behind(None),
+            payload: self.body.payload().to_vec(),
+            source: self.source.cloned(),
+            depth: self.depth,
+            completion: self.completion.map(Completion::queued),
+        }
     }
 
     /// A copy for a queue.

@@ -3,9 +3,11 @@
 use crate::address::Address;
 use crate::identity::{Attributes, Identifier, Timestamp};
 use crate::local_message::OwnedMessage;
+use crate::origin::SourceAddress;
 use crate::route::Route;
 use crate::wire::bare;
 use bytes::Bytes;
+use std::sync::atomic::Ordering;
 
 /// A payload is not of the type that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -239,6 +241,24 @@ impl<M> Routed<M> {
     /// Who sent it, if it came through a secure channel.
     pub fn peer(&self) -> Option<&Identifier> {
         Some(&self.message.source.as_ref()?.peer.as_ref()?.identifier)
+    }
+
+    /// The network address of the connection that it came over, if this node accepted that.
+    pub fn source_address(&self) -> Option<SourceAddress> {
+        self.message.source.as_ref()?.address
+    }
+
+    /// The address of the connection that it came over, right under a channel if it came through one.
+    pub fn connection(&self) -> Option<Address> {
+        let source = self.message.source.as_ref()?;
+        if source.peer.is_some() { source.carrier_address.clone() } else { Some(source.sender.clone()) }
+    }
+
+    /// Marks what it came over as in use: it is not closed to make room for others.
+    pub fn keep_channel(&self) {
+        if let Some(source) = &self.message.source {
+            source.in_use.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Waits until nothing more comes the way this came: the channel or the connection has ended. Ends at once for

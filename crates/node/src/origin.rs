@@ -5,15 +5,16 @@
 
 use crate::address::Address;
 use crate::identity::VerifiedPeer;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Names where messages come from: a connection, a channel, or the listener that made them.
 ///
 /// A remote side reaches an address only if the address was exposed to its flow or to its listener's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OriginId(u64);
 
 impl OriginId {
@@ -35,6 +36,33 @@ impl Origin for OriginId {
     }
 }
 
+/// Who is at the other end of a connection, as far as the network says so: an IPv4 address, or the /64 network of an IPv6
+/// address, all of which one household or machine has to itself.
+///
+/// Limits for each source count by it. Everybody behind one NAT or proxy has the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceAddress(IpAddr);
+
+impl SourceAddress {
+    /// The bytes of the address: 4, or 16 of which the last 8 are zero.
+    pub fn octets(&self) -> Vec<u8> {
+        match self.0 {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        }
+    }
+}
+
+impl From<IpAddr> for SourceAddress {
+    fn from(address: IpAddr) -> Self {
+        const NETWORK: u128 = u128::MAX << 64;
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+            address => address,
+        })
+    }
+}
+
 /// Where a remote message came from.
 pub(crate) struct Source {
     pub(crate) origin: OriginId,
@@ -42,6 +70,9 @@ pub(crate) struct Source {
     pub(crate) listener: Option<OriginId>,
     /// Goes on the front of the return route: what answers must be sent to.
     pub(crate) sender: Address,
+    /// The network address of the connection, if it was accepted here. The other end of one that this node made was
+    /// chosen here, and carries messages of many.
+    pub(crate) address: Option<SourceAddress>,
     /// Who is at the other end, if a secure channel says so.
     pub(crate) peer: Option<Arc<VerifiedPeer>>,
     /// The connection right under it, if it is a channel that runs over one.
@@ -58,6 +89,11 @@ pub(crate) struct Source {
     pub(crate) carrier: CancellationToken,
     /// Set once the other end is known to ask regularly whether we are there: its silence then means something.
     pub(crate) probed: Arc<AtomicBool>,
+    /// Set once something in this node depends on it, such as a stream, a relay or a subscription: it is then not closed
+    /// to make room for others.
+    pub(crate) in_use: Arc<AtomicBool>,
+    /// The owners' addresses that it was introduced to, because it sent to their relays.
+    pub(crate) introduced_to: Arc<Mutex<Vec<Address>>>,
     /// How long the handshake of a channel took, there and back. Nothing is known of connections.
     pub(crate) round_trip: Duration,
 }
@@ -71,6 +107,7 @@ impl Source {
             origin: OriginId::fresh(),
             listener,
             sender,
+            address: None,
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::default(),
@@ -79,7 +116,23 @@ impl Source {
             carrier: ended.clone(),
             ended,
             probed: Arc::default(),
+            in_use: Arc::default(),
+            introduced_to: Arc::default(),
             round_trip: Duration::ZERO,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_and_an_ipv4_address_are_one_source_each() {
+        let source = |text: &str| SourceAddress::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
     }
 }

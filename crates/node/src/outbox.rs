@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// Queued bytes above which senders wait (backpressure): as large as one portal message.
 pub(crate) const BUDGET: usize = 256 * 1024;
-/// Queued bytes above which the connection is ended: a sender ignores backpressure.
+/// Bytes, queued and being written, above which the connection is ended: a sender ignores backpressure.
 pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// A frame of at least so many bytes is worth a system call of its own, rather than a copy.
 const DIRECT_WRITE_MIN: usize = 16 * 1024;
@@ -46,6 +46,8 @@ pub(crate) struct Outbox {
 struct State {
     /// Whole frames that wait to be written.
     queue: Vec<u8>,
+    /// Bytes that were taken out of the queue to be written, at most.
+    in_writing: usize,
     /// The queue is being written: by a sender with a [`Flush`], or the writer task.
     writing: bool,
     /// What the socket did not take from a sender, for the writer task.
@@ -88,7 +90,7 @@ impl Outbox {
             drop(state);
             return Ok(self.write_directly(parts, bytes));
         }
-        if state.queue.len() + bytes > MAX_QUEUED || self.gate.is_given_up() {
+        if state.queue.len() + state.in_writing + bytes > MAX_QUEUED || self.gate.is_given_up() {
             self.ended.cancel();
             return Err(Undeliverable::Full);
         }
@@ -120,6 +122,7 @@ impl Outbox {
     fn leave_to_writer(&self, unwritten: Vec<u8>) {
         let mut state = lock(&self.state);
         if !state.closed {
+            state.in_writing = unwritten.len();
             state.for_writer = unwritten;
             self.for_writer.notify_one();
         }
@@ -194,6 +197,7 @@ impl Outbox {
             self.idle.notify_waiters();
         }
         std::mem::swap(batch, &mut state.queue);
+        state.in_writing = batch.len();
         self.gate.open();
     }
 
@@ -297,6 +301,11 @@ mod tests {
         let refused = (0..64).find_map(|_| outbox.push(&[&frame]).err());
         assert_eq!(refused, Some(Undeliverable::Full));
         assert!(outbox.gate().is_closed());
+        // What was taken out of the queue to be written counts too.
+        let state = lock(&outbox.state);
+        let held = state.queue.len() + state.in_writing;
+        drop(state);
+        assert!((MAX_QUEUED - frame.len()..=MAX_QUEUED).contains(&held), "{held}");
         outbox.close();
         assert!(!outbox.gate().is_closed());
         assert_eq!(outbox.push(&[&frame]).err(), Some(Undeliverable::Closed));

@@ -183,6 +183,11 @@ impl Router {
         lock(&self.exposed).entry(origin).or_default().insert(address.clone());
     }
 
+    /// Whether messages of `flow` reach `address` because it was opened to it.
+    pub(crate) fn is_exposed(&self, address: &Address, origin: OriginId) -> bool {
+        read(&self.entries).get(address).is_some_and(|entry| entry.exposed_to.contains(&origin))
+    }
+
     /// Withdraws everything that was opened to `flow`.
     pub(crate) fn withdraw(&self, origin: OriginId) {
         let mut entries = write(&self.entries);

@@ -108,18 +108,31 @@ async fn a_relay_name_stays_with_its_owner_and_others_are_refused() {
     let refused = other.node.create_relay(&connection, Some("name"));
     assert!(tokio::time::timeout(Duration::from_millis(300), refused).await.is_err());
     assert!(session.state().up().is_some());
-    // Nor while its owner is away, who has it again on coming back.
-    drop(session);
-    in_time(async {
-        while hub.node.stats().relays.get() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    let refused = in_time(other.at(&hub, "name").await.up()).await.map(drop).unwrap_err();
+}
+
+/// Also on a hub that has never heard of the identity: there is nothing that it has to remember.
+#[tokio::test]
+async fn a_name_that_is_an_identifier_is_that_identitys_alone() {
+    let (hub, owner, other) = (Hub::start().await, Device::fresh().await, Device::fresh().await);
+    let name = owner.identity.identifier().to_string();
+    let refused = in_time(other.at(&hub, &name).await.up()).await.map(drop).unwrap_err();
+    assert!(matches!(&*refused, SessionError::Relay(RelayError::NameTaken(taken)) if *taken == name), "{refused}");
+    // In other letters, which are the same identity.
+    let capitals = format!("I{}", name[1..].to_uppercase());
+    let refused = in_time(other.at(&hub, &capitals).await.up()).await.map(drop).unwrap_err();
     assert!(matches!(&*refused, SessionError::Relay(RelayError::NameTaken(_))), "{refused}");
-    let again = owner.at(&hub, "name").await;
-    in_time(again.up()).await.unwrap();
+    // Nor without an identity, where a refusal is silence, nor the owner itself.
+    for device in [&other, &owner] {
+        let connection = device.node.tcp_connect(hub.address()).await.unwrap();
+        let refused = device.node.create_relay(&connection, Some(&name));
+        assert!(tokio::time::timeout(Duration::from_millis(300), refused).await.is_err());
+    }
+    assert_eq!(hub.node.stats().relays.get(), 0);
+    let session = owner.at(&hub, &name).await;
+    assert_eq!(in_time(session.up()).await.unwrap().relay.unwrap().address(), &name.as_str().into());
+    // Others' own names are theirs.
+    let others = other.identity.identifier().to_string();
+    in_time(other.at(&hub, &others).await.up()).await.unwrap();
 }
 
 #[tokio::test]

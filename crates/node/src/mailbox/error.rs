@@ -25,6 +25,11 @@ pub enum MailboxError {
     /// The hub's storage failed.
     #[error("the hub cannot use its mailboxes now")]
     Unavailable,
+    /// The recipient has no mailbox on the hub.
+    #[error(
+        "the recipient has not been at the hub for a long time, or never; it takes messages once they have been there"
+    )]
+    UnknownRecipient,
     /// The hub did not answer.
     #[error("the hub did not answer: it may have no mailboxes")]
     NotAnswered,
@@ -51,6 +56,7 @@ impl MailboxError {
             Outcome::TooLarge => Self::TooLarge,
             Outcome::RateLimited => Self::RateLimited,
             Outcome::Unavailable => Self::Unavailable,
+            Outcome::UnknownRecipient => Self::UnknownRecipient,
         })
     }
 }

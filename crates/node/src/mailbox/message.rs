@@ -77,11 +77,20 @@ pub enum Outcome {
     RateLimited,
     /// The hub cannot read or write its mailboxes.
     Unavailable,
+    /// The recipient has no mailbox there: they never subscribed, or not for long.
+    UnknownRecipient,
 }
 
 impl Outcome {
-    const CODES: [Self; 6] =
-        [Self::Done, Self::MailboxFull, Self::HubFull, Self::TooLarge, Self::RateLimited, Self::Unavailable];
+    const CODES: [Self; 7] = [
+        Self::Done,
+        Self::MailboxFull,
+        Self::HubFull,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::UnknownRecipient,
+    ];
 
     fn code(self) -> u64 {
         Self::CODES.iter().position(|it| *it == self).unwrap_or_default() as u64

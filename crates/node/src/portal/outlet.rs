@@ -174,6 +174,7 @@ impl OutletInner {
         }
         if let Some(source) = source {
             self.core.router.expose(stream.address(), source.origin);
+            source.in_use.store(true, Ordering::Relaxed);
         }
         stream.set_remote(onward, window.unwrap_or(u64::MAX));
         self.core.spawn(async move {

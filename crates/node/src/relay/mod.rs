@@ -5,9 +5,10 @@
 //!      ◄────── "bob" ────── Relay (at "bob")                                            over the node's own connection
 //! ```
 //!
-//! A relay belongs to who registered it, and ends with the connection or channel it was registered over. The name of an
-//! identity's relay stays reserved for it, as long as the hub runs, for [`RESERVED_FOR`]. Relays cannot take the address of
-//! anything else in the hub's node, and nothing else can take theirs.
+//! A relay belongs to who registered it, and ends with the connection or channel it was registered over. A name that is an
+//! [`Identifier`](crate::identity::Identifier) belongs to that identity alone, at any time and on any hub: it can be
+//! registered only through the identity's own channel. Any other name is free while nobody has it. Relays cannot take the
+//! address of anything else in the hub's node, and nothing else can take theirs.
 //!
 //! Registered through a secure channel with the hub, it belongs to the identity at its other end. What comes to it goes
 //! through that channel too, as programs on `ockam` expect, or, for [`OWNED_FORWARDING_SERVICE`], over the connection
@@ -42,19 +43,17 @@
 //! ```
 
 mod client;
-mod entry;
 mod error;
 mod name;
 mod registration_reply;
-mod reserved;
 mod service;
 mod superseded;
+mod table;
 
 pub use client::Relay;
 pub(crate) use client::{register, register_owned};
 pub use error::RelayError;
 pub use name::MAX_NAME;
-pub use reserved::RESERVED_FOR;
 pub(crate) use service::start;
 pub use service::{RelayService, RelayServiceOptions};
 

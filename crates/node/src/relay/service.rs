@@ -1,10 +1,9 @@
 //! The hub's side: registering and forwarding.
 
-use super::entry::{Entry, Owner, RelayBinding};
 use super::name::{MAX_NAME, is_valid_name};
 use super::registration_reply::RegistrationReply;
-use super::reserved::ReservedNames;
 use super::superseded::{UNUSED_AFTER, end_when_unused};
+use super::table::{Entry, Owner, RelayBinding, Relays};
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
 use crate::core::Core;
@@ -18,11 +17,14 @@ use crate::router::{AddressTaken, Endpoint};
 use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
-use postern_env::time::{self, Duration};
-use std::collections::HashMap;
+use postern_env::time::Duration;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
+
+/// Owners that one connection reaches through relays at once. Each is a pair of entries in the routing table, about 250
+/// bytes; a person has fewer friends who share with them.
+pub(super) const INTRODUCTIONS_MAX: usize = 256;
 
 /// How a relay service names relays and who reaches them.
 #[derive(Debug, Clone, Default)]
@@ -84,12 +86,6 @@ struct RelayTable {
     exposed_to: Vec<OriginId>,
     unused_after: Duration,
     relays: Mutex<Relays>,
-}
-
-#[derive(Default)]
-struct Relays {
-    entries: HashMap<Address, Entry>,
-    reserved: ReservedNames,
 }
 
 /// One of the service's addresses.
@@ -213,10 +209,14 @@ impl RelayTable {
             return self.refuse(&name, Undeliverable::Denied);
         }
         let Registration { owner, route, through } = registration;
+        if !may_have(alias, &owner) {
+            return self.refuse(&name, Undeliverable::Denied);
+        }
         let address = Address::from(name.as_str());
         let relay = Arc::new(Forwarder { core: self.core.clone(), route, owner: through.clone() });
         let binding = RelayBinding { through: through.origin, asked: asked.origin };
-        let previous = match self.insert(&address, Entry::new(owner, binding, &through), relay) {
+        let entry = Entry::new(owner, binding, &through, asked.address);
+        let previous = match self.insert(&address, entry, relay) {
             Err(reason) => return self.refuse(&name, reason),
             Ok(previous) => previous,
         };
@@ -227,6 +227,7 @@ impl RelayTable {
         for origin in &self.exposed_to {
             self.core.router.expose(&address, *origin);
         }
+        asked.in_use.store(true, Ordering::Relaxed);
         if !watched {
             let (through, asked) = (through.ended.clone(), asked.ended.clone());
             self.core.spawn(self.clone().remove_when_ended(address, binding, through, asked));
@@ -251,35 +252,27 @@ impl RelayTable {
 
     /// Whether a relay forwards over this connection.
     fn is_bound(&self, connection: &Address) -> bool {
-        lock(&self.relays).entries.values().any(|entry| entry.connection.as_ref() == Some(connection))
+        lock(&self.relays).iter().any(|entry| entry.connection.as_ref() == Some(connection))
     }
 
     /// Puts the relay in its place; what was there before.
     fn insert(&self, address: &Address, new: Entry, relay: Arc<Forwarder>) -> Result<Option<Entry>, Undeliverable> {
-        let limits = &self.core.limits;
         let mut relays = lock(&self.relays);
-        let Relays { entries, reserved } = &mut *relays;
-        match entries.get_mut(address) {
-            Some(entry) if entry.owner != new.owner => return Err(Undeliverable::Denied),
-            Some(entry) => {
-                let previous = std::mem::replace(entry, new);
-                self.core.router.replace(address, relay);
-                return Ok(Some(previous));
+        if let Some(existing) = relays.get(address) {
+            if existing.owner != new.owner {
+                return Err(Undeliverable::Denied);
             }
-            None => {}
+            let previous = relays.remove(address);
+            relays.insert(address.clone(), new);
+            self.core.router.replace(address, relay);
+            return Ok(previous);
         }
-        if reserved.is_others(address, new.owner.identity(), time::now()) {
-            return Err(Undeliverable::Denied);
-        }
-        let is_same = |entry: &Entry| entry.binding.through == new.binding.through || entry.owner == new.owner;
-        let owned = entries.values().filter(|entry| is_same(entry)).count();
-        if entries.len() >= limits.relays || owned >= limits.relays_per_owner {
+        if !relays.has_room_for(&new, &self.core.limits) {
             return Err(Undeliverable::Full);
         }
         // A name that something else in this node has is refused here.
         self.core.router.add_endpoint(address.clone(), relay).map_err(|_| Undeliverable::Denied)?;
-        reserved.release(address);
-        entries.insert(address.clone(), new);
+        relays.insert(address.clone(), new);
         self.core.stats.relays.add(1);
         Ok(None)
     }
@@ -305,16 +298,17 @@ impl RelayTable {
             () = self.core.stopping.cancelled() => return,
         }
         let mut relays = lock(&self.relays);
-        if relays.entries.get(&address).is_none_or(|entry| entry.binding != binding) {
-            return;
-        }
-        let owner = relays.entries.remove(&address).and_then(|entry| entry.owner.identity());
-        self.core.router.remove(&address);
-        self.core.stats.relays.sub(1);
-        if let Some(owner) = owner {
-            relays.reserved.reserve(address, owner, self.core.limits.relays, time::now());
+        if relays.get(&address).is_some_and(|entry| entry.binding == binding) {
+            relays.remove(&address);
+            self.core.router.remove(&address);
+            self.core.stats.relays.sub(1);
         }
     }
+}
+
+/// Whether an owner may have the name: one that is an identifier belongs to that identity, whoever asks first, and always.
+fn may_have(alias: &str, owner: &Owner) -> bool {
+    alias.parse::<Identifier>().map_or(true, |identifier| *owner == Owner::Identity(identifier))
 }
 
 /// A relay: passes messages on to its owner.
@@ -331,7 +325,7 @@ impl Endpoint for Forwarder {
         if rest.len() == 0 {
             return Err(Undeliverable::NoRoute);
         }
-        self.expose_both_ways(message.source, self.route.as_ref().front());
+        self.expose_both_ways(message.source, self.route.as_ref().front())?;
         self.core.stats.relayed.add(1);
         let mut onward = self.route.clone();
         onward.append(&rest.behind(None));
@@ -341,10 +335,28 @@ impl Endpoint for Forwarder {
 
 impl Forwarder {
     /// Lets the two sides send to each other's connections from now on, as they will (`docs/wire.md` §8.2), until
-    /// either connection ends.
-    fn expose_both_ways(&self, source: Option<&Arc<Source>>, next: Option<AddressRef<'_>>) {
-        let (Some(source), Some(next)) = (source, next) else { return };
-        self.core.router.expose(&next.into(), source.origin);
-        self.core.router.expose(&source.sender, self.owner.origin);
+    /// either connection ends. Each such pair takes memory, so a connection has a limited number that it asked for. Those
+    /// that others asked for do not count, or many friends would keep an owner from its own owners.
+    fn expose_both_ways(
+        &self,
+        source: Option<&Arc<Source>>,
+        next: Option<AddressRef<'_>>,
+    ) -> Result<(), Undeliverable> {
+        let (Some(source), Some(next)) = (source, next) else { return Ok(()) };
+        let (router, next) = (&self.core.router, Address::from(next));
+        if !router.is_exposed(&next, source.origin) {
+            let mut introduced_to = lock(&source.introduced_to);
+            if introduced_to.len() >= INTRODUCTIONS_MAX {
+                introduced_to.retain(|owner| router.is_exposed(owner, source.origin));
+            }
+            if introduced_to.len() >= INTRODUCTIONS_MAX {
+                self.core.stats.refused.add(1);
+                return Err(Undeliverable::Full);
+            }
+            introduced_to.push(next.clone());
+            router.expose(&next, source.origin);
+        }
+        router.expose(&source.sender, self.owner.origin);
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::crypto::TAG_LEN;
 use crate::delivery::Delivery;
 use crate::identity::{CredentialRefresh, VerifiedPeer};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
-use crate::origin::{OriginId, Source};
+use crate::origin::{OriginId, Source, SourceAddress};
 use crate::route::{Route, RouteRef};
 use crate::sync::{lock, read, write};
 use crate::undeliverable::Undeliverable;
@@ -83,15 +83,17 @@ pub(super) struct Carrier {
     pub(super) channel: Option<Address>,
     /// The address of the connection, if it did not come through a channel.
     pub(super) connection: Option<Address>,
+    /// The network address that it was accepted from.
+    pub(super) address: Option<SourceAddress>,
 }
 
 impl Carrier {
     pub(super) fn of(source: Option<&Arc<Source>>) -> Self {
         let Some(source) = source else { return Self::default() };
-        let (sender, ended) = (Some(source.sender.clone()), source.carrier.clone());
+        let (sender, ended, address) = (Some(source.sender.clone()), source.carrier.clone(), source.address);
         match source.peer {
-            Some(_) => Self { ended, channel: sender, connection: None },
-            None => Self { ended, channel: None, connection: sender },
+            Some(_) => Self { ended, channel: sender, connection: None, address },
+            None => Self { ended, channel: None, connection: sender, address },
         }
     }
 }
@@ -110,6 +112,7 @@ impl Channel {
             listener: opened.listener,
             sender: encryptor.clone(),
             peer: Some(Arc::new(opened.peer)),
+            address: opened.carrier.address,
             carrier_address: opened.carrier.connection,
             authenticated: AtomicBool::new(true),
             flow_controlled: AtomicBool::default(),
@@ -117,6 +120,8 @@ impl Channel {
             ended: core.disconnecting.child_token(),
             carrier: opened.carrier.ended,
             probed: Arc::default(),
+            in_use: Arc::default(),
+            introduced_to: Arc::default(),
             round_trip: opened.round_trip,
         };
         let channel = Arc::new(Self {
@@ -167,6 +172,16 @@ impl Channel {
     pub(super) fn is_cut(&self) -> bool {
         let source = read(&self.source);
         source.carrier.is_cancelled() || source.ended.is_cancelled()
+    }
+
+    /// Whether something in this node depends on it.
+    pub(super) fn is_in_use(&self) -> bool {
+        read(&self.source).in_use.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing depends on it, and nothing was heard for this long.
+    pub(super) fn is_idle_for(&self, time: Duration) -> bool {
+        !self.is_in_use() && u128::from(self.silence_ms()) > time.as_millis()
     }
 
     pub(super) fn ended(&self) -> CancellationToken {
@@ -227,6 +242,7 @@ impl Channel {
             listener: current.listener,
             sender: current.sender.clone(),
             peer: current.peer.clone(),
+            address: current.address,
             carrier_address: current.carrier_address.clone(),
             authenticated: AtomicBool::new(true),
             flow_controlled: AtomicBool::default(),
@@ -234,6 +250,8 @@ impl Channel {
             ended: current.ended.clone(),
             carrier: current.carrier.clone(),
             probed: current.probed.clone(),
+            in_use: current.in_use.clone(),
+            introduced_to: current.introduced_to.clone(),
             round_trip: current.round_trip,
         };
         *current = Arc::new(change(copy));

@@ -123,7 +123,8 @@ impl Channel {
         opening.last_path = message.full_return_route();
         lock(&self.sealing).route = opening.last_path.clone().then(&opening.peer_decryptor);
         let carrier_address = outside.cloned();
-        self.replace_source(|source| Source { carrier: outer.carrier.clone(), carrier_address, ..source });
+        let address = outer.address;
+        self.replace_source(|source| Source { carrier: outer.carrier.clone(), carrier_address, address, ..source });
     }
 }
 
@@ -181,6 +182,7 @@ mod tests {
             origin: OriginId::fresh(),
             listener: None,
             sender: "connection".into(),
+            address: None,
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::new(true),
@@ -189,6 +191,8 @@ mod tests {
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
             probed: Arc::default(),
+            in_use: Arc::default(),
+            introduced_to: Arc::default(),
             round_trip: Duration::ZERO,
         });
         let mut receive = |plaintext: Vec<u8>, back: Route| {

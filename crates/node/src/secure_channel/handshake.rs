@@ -9,7 +9,8 @@
 //!   Keys                                              (the caller verifies the peer) Keys
 //! ```
 //!
-//! Every step consumes its state, so a handshake that failed once cannot go on. Noise proves
+//! Every step consumes its state. A message that fails authentication gives it back, as it was: whoever can send to a
+//! handshake's address must not be able to end it, so the caller goes on waiting for the right one. Noise proves
 //! only that the peer owns its static key: whose key that is, the caller learns from the payload,
 //! and must check before it goes further. Timeouts are the caller's too.
 //!
@@ -102,6 +103,15 @@ pub(crate) struct Peer {
     pub payload: Vec<u8>,
 }
 
+/// A message that did not verify, and the state that waits for another.
+#[derive(Debug)]
+pub(crate) struct Unverified<S> {
+    /// It waits for another message.
+    pub state: S,
+    /// What was wrong with the message.
+    pub error: HandshakeError,
+}
+
 /// The two keys of the data phase, each with its direction as seen from this side.
 #[derive(Debug)]
 pub(crate) struct Keys {
@@ -150,9 +160,12 @@ impl InitiatorSentM1 {
     ///
     /// # Errors
     /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
-    /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
-    pub(crate) fn read_m2(mut self, m2: &[u8]) -> Result<(InitiatorReadM2, Peer), HandshakeError> {
-        let peer = read(&mut self.noise, M2_OVERHEAD, m2)?;
+    /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey), with the state, which waits for another.
+    pub(crate) fn read_m2(mut self, m2: &[u8]) -> Result<(InitiatorReadM2, Peer), Box<Unverified<Self>>> {
+        let peer = match read(&mut self.noise, M2_OVERHEAD, m2) {
+            Ok(peer) => peer,
+            Err(error) => return Err(Box::new(Unverified { state: self, error })),
+        };
         let offer = hybrid::find(&peer.payload).map(Box::new);
         Ok((InitiatorReadM2 { noise: self.noise, offer }, peer))
     }
@@ -268,9 +281,14 @@ impl ResponderSentM2 {
     ///
     /// # Errors
     /// [`HandshakeError::TooLong`], [`Truncated`](HandshakeError::Truncated),
-    /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey).
-    pub(crate) fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), HandshakeError> {
-        let peer = read(&mut self.noise, M3_OVERHEAD, m3)?;
+    /// [`Forged`](HandshakeError::Forged) or [`WeakKey`](HandshakeError::WeakKey), with the state, which waits for another.
+    /// After a message whose first part was right, no other verifies: who can make one has the right one, and need not
+    /// have passed it on.
+    pub(crate) fn read_m3(mut self, m3: &[u8]) -> Result<(Peer, Keys), Box<Unverified<Self>>> {
+        let peer = match read(&mut self.noise, M3_OVERHEAD, m3) {
+            Ok(peer) => peer,
+            Err(error) => return Err(Box::new(Unverified { state: self, error })),
+        };
         let secret = self.kem.and_then(|kem| hybrid::find(&peer.payload).and_then(|answer| kem.decapsulate(&answer)));
         let (k1, k2) = split(&mut self.noise, secret.as_ref());
         let keys = Keys { send: k1, receive: k2, hybrid: secret.is_some() };

@@ -1,4 +1,7 @@
 //! Opening a channel: the side that begins (`docs/wire.md` §7.3).
+//!
+//! A second message that does not verify is ignored until the time is over: it may be anybody's. One that verifies and whose
+//! sender is refused ends the handshake, with the reason.
 
 use super::channel::{Carrier, Channel, HandshakeOutcome, Role};
 use super::channel_key::ChannelKey;
@@ -6,7 +9,8 @@ use super::decryptor::Decryptor;
 use super::encryptor::Encryptor;
 use super::error::ChannelError;
 use super::handle::SecureChannel;
-use super::handshake::{Initiator, InitiatorSentM1};
+use super::handshake::{Initiator, InitiatorReadM2, InitiatorSentM1, MAX_MESSAGE_LEN, Peer};
+use super::handshake_queue::{self, Cause};
 use super::options::SecureChannelOptions;
 use crate::address::Address;
 use crate::core::Core;
@@ -19,7 +23,7 @@ use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
 use postern_env::time::{self, Instant};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::oneshot;
 
 /// Waits at the initiator's address for the second message of the handshake.
@@ -28,15 +32,19 @@ struct PendingInitiator {
     address: Address,
     key: Arc<ChannelKey>,
     options: Arc<SecureChannelOptions>,
-    state: Mutex<State>,
     begun: Instant,
+    /// Nothing once the handshake is over.
+    waiting: Mutex<Option<Waiting>>,
+    opened: OnceLock<Arc<Channel>>,
 }
 
-enum State {
-    Waiting(Box<InitiatorSentM1>, oneshot::Sender<Result<Arc<Channel>, ChannelError>>),
-    Open(Arc<Channel>),
-    Over,
+struct Waiting {
+    handshake: InitiatorSentM1,
+    done: oneshot::Sender<Result<Arc<Channel>, ChannelError>>,
 }
+
+/// The endpoint of a handshake that waits for its second message.
+struct InitiatorEndpoint(Arc<PendingInitiator>);
 
 pub(crate) async fn open(
     core: &Arc<Core>,
@@ -63,10 +71,12 @@ pub(crate) async fn open_with(
         address: address.clone(),
         key,
         options,
-        state: Mutex::new(State::Waiting(Box::new(initiator), done)),
         begun: time::now(),
+        waiting: Mutex::new(Some(Waiting { handshake: initiator, done })),
+        opened: OnceLock::new(),
     });
-    core.router.add_public_endpoint(address.clone(), initiating.clone()).map_err(|_| ChannelError::AddressInUse)?;
+    let endpoint = Arc::new(InitiatorEndpoint(initiating.clone()));
+    core.router.add_public_endpoint(address.clone(), endpoint).map_err(|_| ChannelError::AddressInUse)?;
     let mut unfinished = AbortOnDrop(Some(initiating.clone()));
     let return_route = address.into();
     let m1 = OwnedMessage { onward: route, return_route, payload: m1.into(), source: None, completion: None };
@@ -83,50 +93,57 @@ struct AbortOnDrop(Option<Arc<PendingInitiator>>);
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         let Some(initiating) = &self.0 else { return };
-        let state = std::mem::replace(&mut *lock(&initiating.state), State::Over);
+        lock(&initiating.waiting).take();
         initiating.core.router.remove(&initiating.address);
-        if let State::Open(channel) = state {
+        if let Some(channel) = initiating.opened.get() {
             channel.close();
         }
     }
 }
 
-impl Endpoint for PendingInitiator {
+impl Endpoint for InitiatorEndpoint {
     fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
-        let mut state = lock(&self.state);
-        let (waiting, done) = match std::mem::replace(&mut *state, State::Over) {
-            State::Waiting(waiting, done) => (waiting, done),
-            State::Over => return Err(Undeliverable::Closed),
-            State::Open(channel) => {
-                *state = State::Open(channel.clone());
-                drop(state);
-                return Decryptor(channel).deliver(message);
-            }
-        };
-        match self.finish(waiting, &message) {
-            Ok((channel, delivery)) => {
-                *state = State::Open(channel.clone());
-                self.core.router.replace(&self.address, Arc::new(Decryptor(channel.clone())));
-                let _ = done.send(Ok(channel));
-                Ok(delivery)
-            }
-            Err(error) => {
-                self.core.stats.failed_handshakes.add(1);
-                let _ = done.send(Err(error));
-                Err(Undeliverable::Malformed)
-            }
+        let initiating = &self.0;
+        if let Some(channel) = initiating.opened.get() {
+            return Decryptor(channel.clone()).deliver(message);
         }
+        if message.body.len() > MAX_MESSAGE_LEN {
+            return Err(Undeliverable::TooLarge);
+        }
+        let (cause, m2, came, initiating) = (Cause::of(&message), message.detach(), time::now(), initiating.clone());
+        let core = initiating.core.clone();
+        handshake_queue::run(&core, cause, move || m2.hand_over(|m2| initiating.step(&m2, came)))?;
+        Ok(Delivery::default())
     }
 }
 
 impl PendingInitiator {
-    /// Reads the second message, decides whether the peer is the one, and sends the third.
+    /// Tries a message as the second of the handshake.
+    fn step(&self, message: &BorrowedMessage<'_>, came: Instant) {
+        let mut slot = lock(&self.waiting);
+        let Some(Waiting { handshake, done }) = slot.take() else { return };
+        let verified = match handshake.read_m2(message.body.payload()) {
+            Ok(verified) => verified,
+            Err(unverified) => {
+                tracing::debug!(error = %unverified.error, "a message that is not the second of the handshake was ignored");
+                *slot = Some(Waiting { handshake: unverified.state, done });
+                return;
+            }
+        };
+        let finished = self.finish(verified, message, came);
+        if finished.is_err() {
+            self.core.stats.failed_handshakes.add(1);
+        }
+        let _ = done.send(finished);
+    }
+
+    /// Decides whether the peer is the one, and sends the third message.
     fn finish(
         &self,
-        waiting: Box<InitiatorSentM1>,
+        (initiator, peer): (InitiatorReadM2, Peer),
         message: &BorrowedMessage<'_>,
-    ) -> Result<(Arc<Channel>, Delivery), ChannelError> {
-        let (initiator, peer) = waiting.read_m2(message.body.payload())?;
+        came: Instant,
+    ) -> Result<Arc<Channel>, ChannelError> {
         let proof = IdentityProof::decode(&peer.payload)?;
         let peer = proof.verify(
             &peer.static_key,
@@ -147,7 +164,7 @@ impl PendingInitiator {
                 decryptor: self.address.clone(),
                 listener: None,
                 carrier: Carrier::of(message.source),
-                round_trip: time::since(self.begun),
+                round_trip: came.saturating_duration_since(self.begun),
             },
             self.options.clone(),
         )?;
@@ -155,6 +172,9 @@ impl PendingInitiator {
         if let Some(source) = message.source {
             source.authenticated.store(true, Ordering::Relaxed);
         }
+        // Records may follow the third message at once.
+        let _ = self.opened.set(channel.clone());
+        self.core.router.replace(&self.address, Arc::new(Decryptor(channel.clone())));
         let sent = self.core.router.dispatch(BorrowedMessage {
             onward: route.as_ref(),
             return_route: Route::from(&self.address).as_ref(),
@@ -163,9 +183,15 @@ impl PendingInitiator {
             depth: message.depth,
             completion: None,
         });
-        sent.map(|delivery| (channel.clone(), delivery.ignoring_backpressure())).map_err(|error| {
-            channel.close();
-            error.into()
-        })
+        match sent {
+            Ok(delivery) => {
+                drop(delivery.ignoring_backpressure());
+                Ok(channel)
+            }
+            Err(error) => {
+                channel.close();
+                Err(error.into())
+            }
+        }
     }
 }

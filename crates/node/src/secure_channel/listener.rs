@@ -1,15 +1,17 @@
-//! HandshakeEndpoint channels: the side that answers (`docs/wire.md` §7.3).
+//! Accepting secure channels (`docs/wire.md` §7.3): the listener, and admission: how many handshakes and channels it holds.
 
-use super::channel::{Carrier, Channel, HandshakeOutcome, Role};
+use super::channel::Channel;
 use super::channel_key::ChannelKey;
-use super::decryptor::Decryptor;
-use super::encryptor::Encryptor;
+use super::channel_table::{Capacity, ChannelTable, Peer, Slot};
 use super::error::ChannelError;
-use super::handshake::{Responder, ResponderSentM2};
+use super::handshake::{M1_LEN, Responder};
+use super::handshake_queue::{self, Cause};
 use super::options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
+use super::responder::{PendingResponder, ResponderEndpoint};
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::Delivery;
+use crate::fairness::{EntryId, FairSet};
 use crate::identity::{Identifier, Identity, IdentityProof, Timestamp};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId};
@@ -19,7 +21,7 @@ use crate::sync::lock;
 use crate::undeliverable::Undeliverable;
 use postern_env::time::{self, Duration, Instant};
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +31,11 @@ const SWEEP: Duration = Duration::from_secs(1);
 pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a channel whose connection is gone waits for its initiator to come back over another.
 pub const ROUTE_GRACE: Duration = Duration::from_secs(60);
+
+/// A channel of a stranger over which nothing was opened and nothing comes is closed after this long. Chosen.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// One in so many channels is reserved for contacts, where the listener can tell who they are. Chosen.
+const RESERVED_PART: usize = 4;
 
 /// Accepts secure channels at an address until it is closed or its node is shut down.
 ///
@@ -67,20 +74,40 @@ impl Origin for SecureChannelListener {
     }
 }
 
-struct Listener {
-    core: Arc<Core>,
+pub(super) struct Listener {
+    pub(super) core: Arc<Core>,
     address: Address,
-    origin: OriginId,
+    pub(super) origin: OriginId,
     key: ChannelKey,
-    options: Arc<SecureChannelOptions>,
+    pub(super) options: Arc<SecureChannelOptions>,
     held: Mutex<ListenerState>,
+    /// Bytes that came for handshakes which are not verified yet.
+    pub(super) early_bytes: AtomicUsize,
     closed: CancellationToken,
 }
 
 #[derive(Default)]
 struct ListenerState {
-    handshakes: HashMap<Address, Instant>,
-    channels: Vec<Weak<Channel>>,
+    handshakes: FairSet<Cause, (Address, Instant)>,
+    handshake_ids: HashMap<Address, EntryId<Cause>>,
+    channels: ChannelTable<Weak<Channel>>,
+}
+
+impl ListenerState {
+    /// Forgets a handshake; says whether it was unfinished.
+    fn remove_handshake(&mut self, address: &Address) -> bool {
+        self.handshake_ids.remove(address).is_some_and(|id| self.handshakes.remove(&id).is_some())
+    }
+}
+
+impl Slot for Weak<Channel> {
+    fn is_in_use(&self) -> bool {
+        self.upgrade().is_some_and(|channel| channel.is_in_use())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.upgrade().is_none_or(|channel| channel.ended().is_cancelled())
+    }
 }
 
 pub(crate) async fn listen(
@@ -96,6 +123,7 @@ pub(crate) async fn listen(
         key: ChannelKey::create(identity, options.credentials.clone()).await?,
         options: Arc::new(options),
         held: Mutex::default(),
+        early_bytes: AtomicUsize::new(0),
         closed: core.stopping.child_token(),
     });
     core.router.add_endpoint(address, Arc::new(HandshakeEndpoint(listener.clone())))?;
@@ -108,88 +136,138 @@ struct HandshakeEndpoint(Arc<Listener>);
 
 impl Endpoint for HandshakeEndpoint {
     fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
-        let listener = &self.0;
-        let address = Address::random();
-        listener.admit(&address)?;
-        let answered = listener.answer(&address, &message);
-        if answered.is_err() {
+        let listener = self.0.clone();
+        if message.body.len() != M1_LEN {
+            listener.core.stats.failed_handshakes.add(1);
+            return Err(Undeliverable::Malformed);
+        }
+        let (address, cause) = (Address::random(), Cause::of(&message));
+        listener.admit(&address, cause)?;
+        let (answering, m1) = (listener.clone(), (address.clone(), message.detach()));
+        let waits = handshake_queue::run(&listener.core, cause, move || {
+            let (address, m1) = m1;
+            if m1.hand_over(|m1| answering.answer(&address, cause, &m1)).is_err() {
+                answering.give_up(&address);
+            }
+        });
+        if waits.is_err() {
             listener.give_up(&address);
         }
-        answered
+        waits.map(|()| Delivery::default())
     }
 }
 
 impl Listener {
-    /// Counts a handshake in, if the limits allow one more.
+    /// Counts a handshake in.
     ///
-    /// When too many are unfinished, the oldest makes room: an honest initiator answers within one round-trip time, and those that
-    /// never will must not keep others out.
-    fn admit(&self, address: &Address) -> Result<(), Undeliverable> {
+    /// When too many are unfinished, the oldest of whoever has most makes room: an honest initiator answers within one
+    /// round-trip time, and those that never will must not keep others out.
+    fn admit(&self, address: &Address, cause: Cause) -> Result<(), Undeliverable> {
         let limits = &self.core.limits;
-        let mut held = lock(&self.held);
-        if limits.handshakes == 0 || held.channels.len() >= limits.channels {
+        if limits.handshakes == 0 || limits.channels == 0 {
             self.core.stats.refused.add(1);
             return Err(Undeliverable::Full);
         }
-        let oldest = match held.handshakes.len() >= limits.handshakes {
-            true => held.handshakes.iter().min_by_key(|(_, begun)| **begun).map(|(address, _)| address.clone()),
+        let mut held = lock(&self.held);
+        let id = held.handshakes.insert(cause, (address.clone(), time::now()));
+        held.handshake_ids.insert(address.clone(), id);
+        let evicted = match held.handshakes.len() > limits.handshakes {
+            true => held.handshakes.evict().map(|(_, (evicted, _))| evicted),
             false => None,
         };
-        held.handshakes.insert(address.clone(), time::now());
+        if let Some(evicted) = &evicted {
+            held.handshake_ids.remove(evicted);
+        }
         drop(held);
-        if let Some(oldest) = oldest {
+        if let Some(evicted) = evicted {
             self.core.stats.refused.add(1);
-            self.give_up(&oldest);
+            self.core.router.remove(&evicted);
+            self.core.stats.failed_handshakes.add(1);
         }
         Ok(())
     }
 
-    fn answer(self: &Arc<Self>, address: &Address, message: &BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
+    fn answer(
+        self: &Arc<Self>,
+        address: &Address,
+        cause: Cause,
+        message: &BorrowedMessage<'_>,
+    ) -> Result<(), Undeliverable> {
         let refused = |_| Undeliverable::Malformed;
         let responder = Responder::new(&self.key.secret).map_err(refused)?;
         let responder = responder.read_m1(message.body.payload()).map_err(refused)?;
         let (responder, mut m2) = responder.write_m2(&self.key.proof).map_err(refused)?;
-        let route = message.full_return_route();
-        let responding = PendingResponder {
-            listener: self.clone(),
-            address: address.clone(),
-            state: Mutex::new(State::Waiting(Box::new(responder), route.clone())),
-            begun: time::now(),
-        };
-        let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(responding));
+        let responding = Arc::new(PendingResponder::new(self, address, cause, message, responder));
+        let taken = self.core.router.add_public_endpoint(address.clone(), Arc::new(ResponderEndpoint(responding)));
         taken.map_err(|_| Undeliverable::Full)?;
         // One that has made room meanwhile may not stay behind.
-        if !lock(&self.held).handshakes.contains_key(address) {
+        if !lock(&self.held).handshake_ids.contains_key(address) {
             self.core.router.remove(address);
             return Err(Undeliverable::Full);
         }
         let answered = self.core.router.dispatch(BorrowedMessage {
-            onward: route.as_ref(),
+            onward: message.full_return_route().as_ref(),
             return_route: Route::from(address).as_ref(),
             body: PayloadBuf::exactly(&mut m2),
             source: None,
             depth: message.depth,
             completion: None,
         });
-        answered.map(Delivery::ignoring_backpressure)
+        answered.map(|delivery| drop(delivery.ignoring_backpressure()))
     }
 
     /// Ends a handshake, unless it is over already.
-    fn give_up(&self, address: &Address) {
-        if lock(&self.held).handshakes.remove(address).is_some() {
+    pub(super) fn give_up(&self, address: &Address) {
+        if lock(&self.held).remove_handshake(address) {
             self.core.router.remove(address);
             self.core.stats.failed_handshakes.add(1);
         }
     }
 
-    /// Makes a channel of a handshake, unless that was given up meanwhile.
-    fn keep(&self, address: &Address, channel: &Arc<Channel>) -> bool {
-        let mut held = lock(&self.held);
-        let kept = held.handshakes.remove(address).is_some();
-        if kept {
-            held.channels.push(Arc::downgrade(channel));
+    /// Makes a channel of a handshake, unless that was given up meanwhile or the limit of channels is reached; another
+    /// channel may be closed for it.
+    pub(super) fn keep(&self, address: &Address, cause: Cause, channel: &Arc<Channel>) -> bool {
+        let who = channel.peer().identifier;
+        let peer = if self.is_contact(&who) { Peer::Contact(who) } else { Peer::Stranger(cause) };
+        let admitted = {
+            let mut held = lock(&self.held);
+            if !held.remove_handshake(address) {
+                return false;
+            }
+            held.channels.admit(peer, Arc::downgrade(channel), self.capacity())
+        };
+        let Ok(None) = admitted else {
+            self.core.stats.refused.add(1);
+            admitted.iter().flatten().filter_map(Weak::upgrade).for_each(|evicted| evicted.close());
+            return admitted.is_ok();
+        };
+        true
+    }
+
+    fn is_contact(&self, who: &Identifier) -> bool {
+        self.options.contacts.as_ref().is_some_and(|is_contact| is_contact(who))
+    }
+
+    fn capacity(&self) -> Capacity {
+        let all = self.core.limits.channels;
+        let reserved = if self.options.contacts.is_some() { all / RESERVED_PART } else { 0 };
+        Capacity { all, strangers: all - reserved }
+    }
+
+    /// Ends the channels of strangers that nothing was done with, where contacts can be told from them.
+    fn close_idle(&self, after: Duration) {
+        if self.options.contacts.is_none() {
+            return;
         }
-        kept
+        let is_idle = |channel: &Weak<Channel>| channel.upgrade().is_some_and(|it| it.is_idle_for(after));
+        let idle = lock(&self.held).channels.remove_unused(is_idle);
+        for channel in idle.iter().filter_map(Weak::upgrade) {
+            let who = channel.peer().identifier;
+            match self.is_contact(&who) {
+                true => lock(&self.held).channels.promote(who, Arc::downgrade(&channel)),
+                false => channel.close(),
+            }
+        }
     }
 
     /// Ends handshakes that take too long, and abandoned channels.
@@ -204,18 +282,19 @@ impl Listener {
             let now = time::now();
             let late: Vec<Address> = {
                 let held = lock(&self.held);
-                let late = held.handshakes.iter().filter(|(_, begun)| now - **begun > HANDSHAKE_TIMEOUT);
+                let late = held.handshakes.values().filter(|(_, begun)| now - *begun > HANDSHAKE_TIMEOUT);
                 late.map(|(address, _)| address.clone()).collect()
             };
             late.iter().for_each(|address| self.give_up(address));
             let channels: Vec<Arc<Channel>> = {
                 let mut held = lock(&self.held);
-                held.channels.retain(|channel| channel.upgrade().is_some_and(|it| !it.ended().is_cancelled()));
-                if self.closed.is_cancelled() && held.channels.is_empty() && held.handshakes.is_empty() {
+                let channels = held.channels.prune();
+                if self.closed.is_cancelled() && channels.is_empty() && held.handshake_ids.is_empty() {
                     return;
                 }
-                held.channels.iter().filter_map(Weak::upgrade).collect()
+                channels.iter().filter_map(Weak::upgrade).collect()
             };
+            self.close_idle(IDLE_TIMEOUT);
             cut.retain(|address, _| channels.iter().any(|it| it.is_cut() && it.encryptor() == address));
             channels
                 .iter()
@@ -231,77 +310,5 @@ impl Listener {
     }
 }
 
-/// Waits at the responder's address for the third message of the handshake.
-struct PendingResponder {
-    listener: Arc<Listener>,
-    address: Address,
-    state: Mutex<State>,
-    begun: Instant,
-}
-
-enum State {
-    Waiting(Box<ResponderSentM2>, Route),
-    Open(Arc<Channel>),
-    Over,
-}
-
-impl Endpoint for PendingResponder {
-    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
-        let mut state = lock(&self.state);
-        let (waiting, route) = match std::mem::replace(&mut *state, State::Over) {
-            State::Waiting(waiting, route) => (waiting, route),
-            State::Over => return Err(Undeliverable::Closed),
-            State::Open(channel) => {
-                *state = State::Open(channel.clone());
-                drop(state);
-                return Decryptor(channel).deliver(message);
-            }
-        };
-        match self.finish(waiting, route, &message) {
-            Ok(channel) if self.listener.keep(&self.address, &channel) => {
-                *state = State::Open(channel.clone());
-                self.listener.core.router.replace(&self.address, Arc::new(Decryptor(channel)));
-                Ok(Delivery::default())
-            }
-            Ok(channel) => {
-                channel.close();
-                Err(Undeliverable::Closed)
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a handshake failed");
-                self.listener.give_up(&self.address);
-                Err(Undeliverable::Malformed)
-            }
-        }
-    }
-}
-
-impl PendingResponder {
-    fn finish(
-        &self,
-        waiting: Box<ResponderSentM2>,
-        route: Route,
-        message: &BorrowedMessage<'_>,
-    ) -> Result<Arc<Channel>, ChannelError> {
-        let Listener { core, options, .. } = &*self.listener;
-        let (peer, keys) = waiting.read_m3(message.body.payload())?;
-        let proof = IdentityProof::decode(&peer.payload)?;
-        let peer =
-            proof.verify(&peer.static_key, &options.trust, &options.authorities, &core.known, Timestamp::now())?;
-        let opened = HandshakeOutcome {
-            keys,
-            peer,
-            route,
-            decryptor: self.address.clone(),
-            listener: Some(self.listener.origin),
-            carrier: Carrier::of(message.source),
-            round_trip: time::since(self.begun),
-        };
-        let channel = Channel::open(core, Role::Responder, opened, options.clone())?;
-        Encryptor::install(&channel)?;
-        if let Some(source) = message.source {
-            source.authenticated.store(true, Ordering::Relaxed);
-        }
-        Ok(channel)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,9 @@
 //!   Decryptor ◄══════════════════════════ records ══  Encryptor
 //! ```
 //!
-//! A handshake runs on the task that reads its messages: it needs no task of its own, so an unfinished one costs
-//! about 5 KB, most of it an ML-KEM key pair (`docs/wire.md §7.7`), until it times out. The static key is made by the listener or the initiator and attested by
+//! The computations of handshakes run beside the tasks that read connections, in turns of those who cause them. An unfinished
+//! handshake has no task of its own and costs about 5 KB, most of it an ML-KEM key pair (`docs/wire.md §7.7`), until it times
+//! out. A message that does not verify is ignored. The static key is made by the listener or the initiator and attested by
 //! its identity; who the peer is, is decided before the last message is written or believed.
 //!
 //! # Example
@@ -43,17 +44,20 @@
 
 mod channel;
 mod channel_key;
+mod channel_table;
 mod decryptor;
 mod encryptor;
 mod error;
 mod handle;
 mod handshake;
+mod handshake_queue;
 mod hybrid;
 mod initiator;
 mod listener;
 mod options;
 mod plaintext;
 pub(crate) mod record;
+mod responder;
 
 pub(crate) use channel_key::ChannelKey;
 pub use error::ChannelError;
@@ -61,6 +65,6 @@ pub use handle::SecureChannel;
 pub use handshake::HandshakeError;
 pub(crate) use initiator::{open, open_with};
 pub(crate) use listener::listen;
-pub use listener::{ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
-pub use options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
+pub use listener::{IDLE_TIMEOUT, ROUTE_GRACE, SILENCE_TIMEOUT, SecureChannelListener};
+pub use options::{HANDSHAKE_TIMEOUT, IsContact, SecureChannelOptions};
 pub use record::{REKEY_INTERVAL, REPLAY_WINDOW};

@@ -3,9 +3,13 @@
 use crate::identity::{CredentialAndPurposeKey, Identifier, TrustPolicy};
 use postern_env::time::Duration;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// How long a handshake may take, on either side, unless [`SecureChannelOptions::timeout`] says otherwise.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Says whether an identity is one that the owner of the node knows.
+pub type IsContact = Arc<dyn Fn(&Identifier) -> bool + Send + Sync>;
 
 /// What to accept and to present when a channel is opened or accepted.
 #[derive(Clone)]
@@ -18,6 +22,10 @@ pub struct SecureChannelOptions {
     pub credentials: Vec<CredentialAndPurposeKey>,
     /// How long the initiator waits for the handshake.
     pub timeout: Duration,
+    /// Tells a listener who is known. A part of its capacity is then reserved for them, they are never closed to make room
+    /// for others, and channels of others that do nothing end after [`IDLE_TIMEOUT`](super::IDLE_TIMEOUT). It must not
+    /// block. Without it nobody is known, and nothing ends for being idle.
+    pub contacts: Option<IsContact>,
 }
 
 impl SecureChannelOptions {
@@ -33,6 +41,12 @@ impl SecureChannelOptions {
 
     /// Those are accepted that the policy accepts.
     pub fn trust(trust: TrustPolicy) -> Self {
-        Self { trust, authorities: BTreeSet::new(), credentials: Vec::new(), timeout: HANDSHAKE_TIMEOUT }
+        Self {
+            trust,
+            authorities: BTreeSet::new(),
+            credentials: Vec::new(),
+            timeout: HANDSHAKE_TIMEOUT,
+            contacts: None,
+        }
     }
 }

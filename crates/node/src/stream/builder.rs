@@ -227,6 +227,7 @@ fn source_of_stream(core: &Arc<Core>, producer: &Address) -> Arc<Source> {
         origin: OriginId::fresh(),
         listener: None,
         sender: producer.clone(),
+        address: None,
         peer: None,
         carrier_address: None,
         authenticated: AtomicBool::new(true),
@@ -236,6 +237,8 @@ fn source_of_stream(core: &Arc<Core>, producer: &Address) -> Arc<Source> {
         carrier: ended.clone(),
         ended,
         probed: Arc::default(),
+        in_use: Arc::default(),
+        introduced_to: Arc::default(),
         round_trip: Duration::ZERO,
     })
 }

@@ -1,5 +1,6 @@
 //! One TCP connection: an [`Endpoint`] that writes frames, and a task that reads them.
 
+use super::admission::{ConnectionSlot, SlowFrame, SlowFrames};
 use super::error::TcpError;
 use super::reader::{FrameBuffer, try_read};
 use super::target::Target;
@@ -7,14 +8,14 @@ use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
-use crate::origin::{Origin, OriginId, Source};
+use crate::origin::{Origin, OriginId, Source, SourceAddress};
 use crate::outbox::Outbox;
 use crate::route::{MAX_HOPS, RouteRef};
 use crate::router::Endpoint;
 use crate::undeliverable::Undeliverable;
 use crate::wire::frame::{self, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TAIL, VERSION};
 use postern_env::net;
-use postern_env::time::{self, Duration};
+use postern_env::time::{self, Duration, Instant};
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -23,8 +24,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpStream;
 
-/// How long a connection may take to send its first byte.
+/// How long a connection may take to say its version.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a frame may take to arrive, once it has begun: chosen, the largest one then takes 150 kbit/s.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest wait for a connection to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle seconds before keep-alive probes, seconds between them, and how many go unanswered.
@@ -103,6 +106,40 @@ async fn open_socket(target: &Target) -> io::Result<Option<TcpStream>> {
     net::connect(permitted.as_slice()).await.map(Some)
 }
 
+/// What is known of a connection that a listener accepted.
+pub(super) struct Accepted {
+    pub(super) listener: OriginId,
+    pub(super) address: SourceAddress,
+    pub(super) slot: ConnectionSlot,
+}
+
+/// A frame of which the rest has not come yet.
+#[derive(Default)]
+struct PartialFrame {
+    began: Option<Instant>,
+    slow: Option<SlowFrame>,
+}
+
+/// How long to wait for the rest of a frame before asking again.
+#[derive(Debug, PartialEq, Eq)]
+struct FrameWait {
+    /// It takes longer than any that was sent as a whole.
+    is_slow: bool,
+    at_most: Duration,
+}
+
+impl PartialFrame {
+    fn wait(&mut self, now: Instant) -> io::Result<FrameWait> {
+        let began = *self.began.get_or_insert(now);
+        let age = now.saturating_duration_since(began);
+        if age >= FRAME_TIMEOUT {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "a frame did not arrive in time"));
+        }
+        let is_slow = age >= BUFFER_IDLE;
+        Ok(FrameWait { is_slow, at_most: if is_slow { FRAME_TIMEOUT - age } else { BUFFER_IDLE } })
+    }
+}
+
 pub(crate) struct Connection {
     address: Address,
     peer: SocketAddr,
@@ -126,13 +163,18 @@ impl Connection {
             .map_err(|_| TcpError::Timeout { address: address.to_owned() })?
             .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?
             .ok_or_else(|| TcpError::NotPermitted { address: address.to_owned() })?;
-        let connection = Self::start(core, socket, session)
+        let connection = Self::start(core, socket, session, None)
             .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?;
         Ok(TcpConnection(connection))
     }
 
-    /// Starts the tasks of a connected socket.
-    pub(crate) fn start(core: &Arc<Core>, socket: TcpStream, listener: Option<OriginId>) -> io::Result<Arc<Self>> {
+    /// Starts the tasks of a connected socket: one that was accepted, or made for a session.
+    pub(super) fn start(
+        core: &Arc<Core>,
+        socket: TcpStream,
+        session: Option<OriginId>,
+        accepted: Option<Accepted>,
+    ) -> io::Result<Arc<Self>> {
         prepare(&socket)?;
         let socket = Arc::new(socket);
         let address = Address::random();
@@ -144,8 +186,9 @@ impl Connection {
             socket,
             source: Arc::new(Source {
                 origin: OriginId::fresh(),
-                listener,
+                listener: accepted.as_ref().map(|accepted| accepted.listener).or(session),
                 sender: address.clone(),
+                address: accepted.as_ref().map(|accepted| accepted.address),
                 peer: None,
                 carrier_address: None,
                 authenticated: AtomicBool::new(false),
@@ -153,6 +196,8 @@ impl Connection {
                 used: AtomicBool::default(),
                 carrier: ended.clone(),
                 probed: Arc::default(),
+                in_use: Arc::default(),
+                introduced_to: Arc::default(),
                 round_trip: Duration::ZERO,
                 ended,
             }),
@@ -161,11 +206,12 @@ impl Connection {
         drop(connection.outbox.push(&[&[VERSION]]).map_err(io::Error::other)?);
         core.router.add_endpoint(address, connection.clone()).map_err(io::Error::other)?;
         core.stats.connections.add(1);
-        core.spawn_connection(connection.clone().run());
+        core.spawn_connection(connection.clone().run(accepted.map(|accepted| accepted.slot)));
         Ok(connection)
     }
 
-    async fn run(self: Arc<Self>) {
+    /// Reads and writes until the connection ends; its place is free then.
+    async fn run(self: Arc<Self>, _slot: Option<ConnectionSlot>) {
         let writing = self.outbox.run();
         tokio::pin!(writing);
         let mut ended = tokio::select! {
@@ -195,11 +241,12 @@ impl Connection {
     /// Reads and delivers until the connection ends.
     async fn read(&self) -> io::Error {
         let mut inbox = FrameBuffer::default();
-        let mut greeted = false;
+        let mut partial = PartialFrame::default();
+        let (mut greeted, greeting_ends) = (false, time::now() + GREETING_TIMEOUT);
         loop {
             let readable = match greeted {
-                true => self.readable(&mut inbox).await,
-                false => self.greeting().await,
+                true => self.readable(&mut inbox, &mut partial).await,
+                false => self.greeting(greeting_ends).await,
             };
             if let Err(error) = readable {
                 return error;
@@ -218,20 +265,26 @@ impl Connection {
                         None => continue,
                     }
                 }
-                if let ControlFlow::Break(error) = self.deliver_frames(&mut inbox).await {
-                    return error;
+                match self.deliver_frames(&mut inbox).await {
+                    ControlFlow::Break(error) => return error,
+                    ControlFlow::Continue(true) => partial = PartialFrame::default(),
+                    ControlFlow::Continue(false) => {}
                 }
             }
             tokio::task::consume_budget().await;
         }
     }
 
-    async fn greeting(&self) -> io::Result<()> {
-        let greeting = time::timeout(GREETING_TIMEOUT, self.socket.readable()).await;
+    async fn greeting(&self, until: Instant) -> io::Result<()> {
+        let left = until.saturating_duration_since(time::now());
+        let greeting = time::timeout(left, self.socket.readable()).await;
         greeting.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
-    async fn readable(&self, inbox: &mut FrameBuffer) -> io::Result<()> {
+    async fn readable(&self, inbox: &mut FrameBuffer, partial: &mut PartialFrame) -> io::Result<()> {
+        if inbox.held() > 0 {
+            return self.rest_readable(inbox, partial).await;
+        }
         if inbox.is_large() {
             match time::timeout(BUFFER_IDLE, self.socket.readable()).await {
                 Ok(readable) => return readable,
@@ -241,19 +294,37 @@ impl Connection {
         self.socket.readable().await
     }
 
-    /// Takes all whole frames. What they make this node send is flushed once, behind the last.
-    async fn deliver_frames(&self, inbox: &mut FrameBuffer) -> ControlFlow<io::Error> {
-        let mut unflushed = Vec::new();
+    /// Waits for the rest of a frame. One that takes long counts against what all such frames may hold, and not for ever.
+    async fn rest_readable(&self, inbox: &mut FrameBuffer, partial: &mut PartialFrame) -> io::Result<()> {
+        loop {
+            let wait = partial.wait(time::now())?;
+            if wait.is_slow {
+                inbox.shrink();
+                // Counted anew, with what has come since.
+                partial.slow = None;
+                let (address, ended) = (self.source.address, &self.source.ended);
+                partial.slow = Some(self.core.extension::<SlowFrames>().add(address, inbox.held(), ended));
+            }
+            if let Ok(readable) = time::timeout(wait.at_most, self.socket.readable()).await {
+                return readable;
+            }
+        }
+    }
+
+    /// Takes all whole frames; whether there was one. What they make this node send is flushed once, behind the last.
+    async fn deliver_frames(&self, inbox: &mut FrameBuffer) -> ControlFlow<io::Error, bool> {
+        let (mut unflushed, mut taken) = (Vec::new(), false);
         loop {
             let authenticated = self.source.authenticated.load(Ordering::Relaxed);
             let frame = self.core.limits.frame;
             let max = if authenticated { frame } else { frame.min(MAX_FRAME_UNAUTHENTICATED) };
             let frame = match inbox.next(max) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => return ControlFlow::Continue(()),
+                Ok(None) => return ControlFlow::Continue(taken),
                 Err(error) => return ControlFlow::Break(io::Error::other(error)),
             };
             self.source.used.store(true, Ordering::Relaxed);
+            taken = true;
             self.core.stats.frames.add(1);
             self.core.stats.bytes.add(frame.len() as u64);
             let delivered = match self.deliver_frame(frame) {
@@ -354,4 +425,20 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_does_not_arrive_ends_its_connection() {
+        let (mut partial, begun) = (PartialFrame::default(), time::now());
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        assert_eq!(partial.wait(begun).unwrap(), FrameWait { is_slow: false, at_most: BUFFER_IDLE });
+        // More of it does not give it more time.
+        let wait = partial.wait(at(20)).unwrap();
+        assert_eq!(wait, FrameWait { is_slow: true, at_most: FRAME_TIMEOUT - Duration::from_secs(20) });
+        assert_eq!(partial.wait(begun + FRAME_TIMEOUT).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
 }

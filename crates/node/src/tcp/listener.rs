@@ -1,6 +1,7 @@
 //! Accepting connections from other nodes.
 
-use super::connection::Connection;
+use super::admission::{ConnectionTable, RefusalLog};
+use super::connection::{Accepted, Connection};
 use super::error::TcpError;
 use crate::core::Core;
 use crate::origin::{Origin, OriginId};
@@ -48,19 +49,26 @@ impl TcpListener {
     }
 
     async fn run(self, core: Arc<Core>, socket: tokio::net::TcpListener) {
+        let (connections, mut refusals) = (core.extension::<ConnectionTable>(), RefusalLog::default());
         loop {
             let accepted = tokio::select! {
                 () = self.closed.cancelled() => break,
                 accepted = socket.accept() => accepted,
             };
             match accepted {
-                Ok((_, peer)) if core.stats.connections.get() >= core.limits.connections => {
-                    core.stats.refused.add(1);
-                    tracing::warn!(%peer, limit = core.limits.connections, "connection refused: too many are open");
-                }
                 Ok((socket, peer)) => {
-                    if let Err(error) = Connection::start(&core, socket, Some(self.origin)) {
-                        tracing::debug!(%peer, %error, "connection ended while it was accepted");
+                    let address = peer.ip().into();
+                    match connections.admit(&socket, address, (&core.limits, &core.stats)) {
+                        Ok(slot) => {
+                            let accepted = Accepted { listener: self.origin, address, slot };
+                            if let Err(error) = Connection::start(&core, socket, None, Some(accepted)) {
+                                tracing::debug!(%peer, %error, "connection ended while it was accepted");
+                            }
+                        }
+                        Err(reason) => {
+                            core.stats.refused.add(1);
+                            refusals.record(reason);
+                        }
                     }
                 }
                 Err(error) => {

@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod connection;
 mod error;
 mod hop;
@@ -39,7 +40,7 @@ mod reader;
 mod target;
 
 pub(crate) use connection::Connection;
-pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
+pub use connection::{CONNECT_TIMEOUT, FRAME_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
 pub use error::TcpError;
 pub(crate) use hop::connect_hop;
 pub use listener::TcpListener;

@@ -99,6 +99,18 @@ impl FrameBuffer {
         self.filled.is_empty() && self.buffer.len() > MIN_ROOM
     }
 
+    /// Bytes of the frame whose rest has not come yet.
+    pub(crate) fn held(&self) -> usize {
+        self.filled.len()
+    }
+
+    /// Gives back the room around what it holds.
+    pub(crate) fn shrink(&mut self) {
+        if self.buffer.len() > 2 * self.filled.len() + MIN_ROOM {
+            *self = Self { buffer: self.buffer[self.filled.clone()].to_vec(), filled: 0..self.filled.len(), room: 0 };
+        }
+    }
+
     /// Releases the buffer, if it holds nothing.
     pub(crate) fn release(&mut self) {
         if self.filled.is_empty() {

@@ -121,6 +121,7 @@ impl Side {
             origin: self.origin,
             listener: None,
             sender: TO_PEER.into(),
+            address: None,
             peer: None,
             carrier_address: None,
             authenticated: AtomicBool::new(true),
@@ -129,6 +130,8 @@ impl Side {
             ended: CancellationToken::new(),
             carrier: CancellationToken::new(),
             probed: Arc::default(),
+            in_use: Arc::default(),
+            introduced_to: Arc::default(),
             round_trip: std::time::Duration::ZERO,
         });
         loop {
