@@ -21,6 +21,12 @@ const MAILBOX_BYTES_PER_RECIPIENT: u64 = 1024 * 1024;
 /// Messages for one recipient from one depositor: nobody alone can fill more than a quarter of a mailbox.
 const MAILBOX_MESSAGES_PER_DEPOSITOR: u64 = 64;
 
+/// A recipient is forgotten this long after their last subscription, in days: longer than any message is kept, and than most
+/// absences.
+const MAILBOX_RECIPIENT_DAYS: u64 = 60;
+/// Recipients that are remembered: about 20 MB.
+const MAILBOX_RECIPIENTS: u64 = 262_144;
+
 /// A hub's settings. The defaults are those of an empty file.
 ///
 /// ```
@@ -52,11 +58,14 @@ pub struct HubConfig {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HubLimits {
     connections: Option<u64>,
+    connections_per_address: Option<usize>,
     relays: Option<usize>,
     relays_per_owner: Option<usize>,
+    relays_per_address: Option<usize>,
     mailbox_messages: Option<u64>,
     mailbox_bytes: Option<u64>,
     mailbox_days: Option<u64>,
+    mailbox_recipient_days: Option<u64>,
 }
 
 impl Default for HubConfig {
@@ -121,7 +130,9 @@ impl HubConfig {
         let default = Limits::default();
         Limits {
             connections: self.limits.connections.unwrap_or(default.connections),
+            connections_per_address: self.limits.connections_per_address.unwrap_or(default.connections_per_address),
             relays: self.limits.relays.unwrap_or(default.relays),
+            relays_per_address: self.limits.relays_per_address.unwrap_or(default.relays_per_address),
             relays_per_owner: self.limits.relays_per_owner.unwrap_or(default.relays_per_owner),
             // Anybody can make a channel with a hub, so a channel does not raise the limit of a frame here; and no
             // larger frame could be forwarded.
@@ -145,6 +156,8 @@ impl HubConfig {
             bytes_per_recipient: MAILBOX_BYTES_PER_RECIPIENT,
             messages_per_depositor: MAILBOX_MESSAGES_PER_DEPOSITOR,
             expiry: self.limits.mailbox_days.map_or(EXPIRY, days),
+            recipient_expiry: days(self.limits.mailbox_recipient_days.unwrap_or(MAILBOX_RECIPIENT_DAYS)),
+            recipients: MAILBOX_RECIPIENTS,
         }
     }
 }

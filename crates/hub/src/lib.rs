@@ -26,9 +26,9 @@ mod stream;
 pub use config::{ConfigError, HubConfig};
 
 use mailbox::{MailboxStats, Store};
-use postern_env::fs;
 use postern_env::task::JoinHandle;
 use postern_env::time::{self, Duration};
+use postern_env::{descriptors, fs};
 use postern_node::identity::{Identifier, Identity};
 use postern_node::mailbox::MAILBOX_SERVICE;
 use postern_node::relay::{RelayService, RelayServiceOptions};
@@ -98,6 +98,9 @@ impl Hub {
     /// # Errors
     /// [`HubError`]: an address cannot be listened on, or the data directory cannot be used.
     pub async fn start(config: &HubConfig) -> Result<Self, HubError> {
+        if let Err(error) = descriptors::raise_limit() {
+            tracing::warn!(%error, "the limit of file descriptors stays as it is; the hub refuses connections above it");
+        }
         let data = config.data.as_deref();
         data.map(make_directory).transpose()?;
         let (vault, identity) = identity::open(data).await?;

@@ -53,7 +53,23 @@ impl MailboxClient {
         let postal = PostalKey::open(&identity, &MemoryStore::new(), Timestamp::now()).await.unwrap();
         let options = HubOptions { relay: None, trust: TrustPolicy::Anyone };
         let session = node.keep_connected_as(&identity, hub, options).await.unwrap();
-        Self { node, identity, postal, session }
+        let client = Self { node, identity, postal, session };
+        client.subscribe_once().await;
+        client
+    }
+
+    /// Has been here: from now on the hub keeps mail for them.
+    async fn subscribe_once(&self) {
+        let connection = in_time(self.session.up()).await.unwrap().connection;
+        let route = route![&connection, HUB_LISTENER];
+        let channel = self.node.create_secure_channel(&self.identity, route, any()).await.unwrap();
+        let subscribe = MailboxRequest::Subscribe.encode(1);
+        let asked = self.node.context().unwrap();
+        let answer =
+            asked.send_and_receive_within::<bytes::Bytes>(TIMEOUT, route![&channel, MAILBOX_SERVICE], subscribe);
+        let answer = MailboxReply::decode(answer.await.unwrap().body());
+        assert_eq!(answer, Some(MailboxReply::Answer(1, Outcome::Done)));
+        channel.close();
     }
 
     fn id(&self) -> Identifier {
@@ -284,6 +300,36 @@ async fn quotas_hold_and_are_reported() {
     until_empty(&bob).await;
     in_time(carol.deposit(bob.id(), b"one more")).await.unwrap();
     assert_eq!(in_time(mailbox.next()).await.unwrap().sealed, b"one more");
+}
+
+#[tokio::test]
+async fn mail_for_somebody_who_was_never_there_is_refused() {
+    let hub = start("127.0.0.1:0", None).await;
+    let alice = MailboxClient::at(&hub.local_addr().to_string()).await;
+    let refused = in_time(alice.deposit(Identifier::from_bytes([7; 32]), b"for nobody")).await;
+    assert!(matches!(refused, Err(Error::Mailbox(MailboxError::UnknownRecipient))), "{refused:?}");
+}
+
+/// Identities are free: many on one connection have together what two people have.
+#[tokio::test]
+async fn identities_on_one_connection_share_a_rate_limit() {
+    let hub = start("127.0.0.1:0", None).await;
+    let address = hub.local_addr().to_string();
+    let (alice, bob) = (MailboxClient::at(&address).await, MailboxClient::at(&address).await);
+    let connection = alice.node.tcp_connect(&address).await.unwrap();
+    let mut stored = 0;
+    for identity in 0..8u8 {
+        let stranger = alice.node.create_identity().await.unwrap();
+        let route = route![&connection, HUB_LISTENER];
+        let channel = alice.node.create_secure_channel(&stranger, route, any()).await.unwrap();
+        for number in 0..16u8 {
+            let deposited = in_time(alice.node.deposit_mail(&channel, bob.id(), &[identity, number])).await;
+            stored += u32::from(deposited.is_ok());
+        }
+    }
+    // 64 in a row, and one for each second that this takes.
+    assert!((64..100).contains(&stored), "{stored}");
+    alice.write(&bob, "by another way").await;
 }
 
 /// A hub that answers everything as done, keeps nothing, and pushes what a test makes up.

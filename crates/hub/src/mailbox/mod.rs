@@ -17,6 +17,7 @@
 //! a subscriber that does not read delays nobody else.
 
 mod store;
+mod usage;
 
 pub(crate) use store::{Capacity, Store};
 
@@ -30,11 +31,12 @@ use postern_node::mailbox::{
     IN_FLIGHT, MAIL_SIZE_MAX, MAILBOX_SERVICE, MailId, MailboxReply, MailboxRequest, Outcome, add_hub_time,
 };
 use postern_node::rate_limit::{Rate, RateLimiter};
-use postern_node::{Address, Context, ContextError, Counter, Error, Node, Route, Routed};
+use postern_node::{Address, Context, ContextError, Counter, Error, Node, Route, Routed, SourceAddress};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Deposited, StoredMail};
+use store::{Deposited, Depositor, StoredMail};
 use tokio::sync::mpsc;
+use usage::SourceNames;
 
 /// How often expired messages are deleted. Messages live for days, so a minute more does not matter to anybody.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -44,6 +46,12 @@ const MAX_SUBSCRIBERS: usize = 8;
 /// Rate limit of deposits, and of subscriptions, for each identity. The burst is as much as a recipient can have in
 /// flight; afterwards one in two seconds is more than a person writes.
 const DEPOSIT_RATE: Rate = Rate::new(32, Duration::from_secs(2));
+/// Rate limit of deposits of all identities on one connection: two with a full burst, as a person has with two devices.
+const DEPOSIT_RATE_PER_CONNECTION: Rate = Rate::new(64, Duration::from_secs(1));
+/// Rate limit of deposits from one source address: as many people as 32 with a full burst, behind one NAT.
+const DEPOSIT_RATE_PER_ADDRESS: Rate = Rate::new(1_024, Duration::from_millis(125));
+/// Rate limit of identities that subscribe for the first time, from one source address. A person does so once for a hub.
+const NEW_RECIPIENT_RATE: Rate = Rate::new(256, Duration::from_secs(60));
 /// Rate limit of acknowledgements for each identity. They are cheap and must keep up with the messages that are pushed.
 const ACKNOWLEDGE_RATE: Rate = Rate::new(512, Duration::from_millis(10));
 /// Identities whose rate each limiter remembers. It bounds the memory that strangers can take (about 1 MiB).
@@ -73,7 +81,11 @@ pub(crate) fn start(node: &Node, store: Store, stats: Arc<MailboxStats>) -> Resu
         store,
         stats,
         started: time::now(),
+        source_names: SourceNames::new().map_err(|_| ContextError::Stopped)?,
         deposit_limiter: limiter(DEPOSIT_RATE),
+        connection_limiter: RateLimiter::new(DEPOSIT_RATE_PER_CONNECTION, MAX_REMEMBERED_IDENTITIES),
+        address_limiter: RateLimiter::new(DEPOSIT_RATE_PER_ADDRESS, MAX_REMEMBERED_IDENTITIES),
+        new_recipient_limiter: RateLimiter::new(NEW_RECIPIENT_RATE, MAX_REMEMBERED_IDENTITIES),
         subscribe_limiter: limiter(DEPOSIT_RATE),
         acknowledge_limiter: limiter(ACKNOWLEDGE_RATE),
         subscribers: HashMap::new(),
@@ -91,7 +103,11 @@ struct MailboxService {
     stats: Arc<MailboxStats>,
     /// The rate limiters count time from here.
     started: Instant,
+    source_names: SourceNames,
     deposit_limiter: RateLimiter<Identifier>,
+    connection_limiter: RateLimiter<Address>,
+    address_limiter: RateLimiter<SourceAddress>,
+    new_recipient_limiter: RateLimiter<SourceAddress>,
     subscribe_limiter: RateLimiter<Identifier>,
     acknowledge_limiter: RateLimiter<Identifier>,
     subscribers: HashMap<Identifier, Vec<Subscriber>>,
@@ -156,12 +172,9 @@ impl MailboxService {
             return tracing::debug!("a mailbox request was not allowed and was ignored");
         };
         let result = match &request {
-            MailboxRequest::Deposit { to, sealed } => self.deposit(&peer, to, sealed).await,
+            MailboxRequest::Deposit { to, sealed } => self.deposit(message, peer, to, sealed).await,
             MailboxRequest::Acknowledge(id) => self.acknowledge(&peer, *id).await,
-            MailboxRequest::Subscribe if self.subscribe_limiter.allow(&peer, time::since(self.started)) => {
-                Ok(Outcome::Done)
-            }
-            MailboxRequest::Subscribe => Ok(Outcome::RateLimited),
+            MailboxRequest::Subscribe => self.register(message, &peer).await,
         };
         let outcome = result.unwrap_or_else(|error| {
             tracing::error!(%error, "the mailbox database failed; the request is refused as unavailable");
@@ -180,14 +193,21 @@ impl MailboxService {
         }
     }
 
-    async fn deposit(&mut self, from: &Identifier, to: &Identifier, sealed: &[u8]) -> sqlx::Result<Outcome> {
+    async fn deposit(
+        &mut self,
+        message: &Routed<Bytes>,
+        from: Identifier,
+        to: &Identifier,
+        sealed: &[u8],
+    ) -> sqlx::Result<Outcome> {
         if sealed.len() > MAIL_SIZE_MAX {
             return Ok(Outcome::TooLarge);
         }
-        if !self.deposit_limiter.allow(from, time::since(self.started)) {
+        if !self.may_deposit(message, &from) {
             return Ok(Outcome::RateLimited);
         }
-        Ok(match self.store.deposit(from, to, sealed, Timestamp::now()).await? {
+        let from = Depositor { identifier: from, source: self.source_names.name(message.source_address()) };
+        Ok(match self.store.deposit(&from, to, sealed, Timestamp::now()).await? {
             Deposited::Refused(outcome) => outcome,
             Deposited::Duplicate => Outcome::Done,
             Deposited::New => {
@@ -195,6 +215,34 @@ impl MailboxService {
                 Outcome::Done
             }
         })
+    }
+
+    /// Whether the rate limits allow a deposit: of the identity, of the connection, and of where that comes from. Identities
+    /// cost nothing, connections little.
+    fn may_deposit(&mut self, message: &Routed<Bytes>, from: &Identifier) -> bool {
+        let now = time::since(self.started);
+        let connection = message.connection();
+        self.deposit_limiter.allow(from, now)
+            && connection.is_none_or(|connection| self.connection_limiter.allow(&connection, now))
+            && message.source_address().is_none_or(|address| self.address_limiter.allow(&address, now))
+    }
+
+    /// Decides about a subscription: from now on messages are kept for the identity.
+    async fn register(&mut self, message: &Routed<Bytes>, peer: &Identifier) -> sqlx::Result<Outcome> {
+        let now = time::since(self.started);
+        if !self.subscribe_limiter.allow(peer, now) {
+            return Ok(Outcome::RateLimited);
+        }
+        let is_new = !self.store.is_known(peer).await?;
+        let mut allowed = |address| self.new_recipient_limiter.allow(&address, now);
+        if is_new && !message.source_address().is_none_or(&mut allowed) {
+            return Ok(Outcome::RateLimited);
+        }
+        if !self.store.subscribe(peer, Timestamp::now()).await? {
+            return Ok(Outcome::HubFull);
+        }
+        message.keep_channel();
+        Ok(Outcome::Done)
     }
 
     async fn acknowledge(&mut self, recipient: &Identifier, id: MailId) -> sqlx::Result<Outcome> {
@@ -272,6 +320,9 @@ impl MailboxService {
         for limiter in [&mut self.deposit_limiter, &mut self.subscribe_limiter, &mut self.acknowledge_limiter] {
             limiter.forget_idle(now);
         }
+        self.connection_limiter.forget_idle(now);
+        self.address_limiter.forget_idle(now);
+        self.new_recipient_limiter.forget_idle(now);
         match self.store.expire(Timestamp::now()).await {
             Ok(expired) => self.stats.expired.add(expired),
             Err(error) => tracing::error!(%error, "the mailbox database failed; expired messages are deleted later"),

@@ -2,7 +2,11 @@
 //!
 //! When a call returns, its change is on the disk. The [`Store`] holds an exclusive lock: no other process uses the file
 //! while it is open. It enforces the quotas of [`Capacity`]; rate limits are the service's.
+//!
+//! Messages are kept only for identities that were here lately. When there is no room, wherever most comes from gives way:
+//! identities cost their makers nothing, so they are no measure of whose messages are too many.
 
+use super::usage::{SourceId, Usage};
 use crate::HubError;
 use crate::sqlite::Database;
 use postern_node::identity::{Identifier, Timestamp};
@@ -15,7 +19,9 @@ use std::time::Duration;
 /// The file, in the data directory.
 const FILE: &str = "hub.db";
 /// One migration for each schema version.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("recipients.sql")];
+/// A subscription is written down again when the one that is was so long ago: a write a day for each recipient.
+const RECORD_AGAIN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// The quotas of the mailboxes.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +33,17 @@ pub(crate) struct Capacity {
     /// Messages for one recipient from one depositor.
     pub(crate) messages_per_depositor: u64,
     pub(crate) expiry: Duration,
+    /// How long ago a recipient may have subscribed last.
+    pub(crate) recipient_expiry: Duration,
+    /// Recipients that are remembered.
+    pub(crate) recipients: u64,
+}
+
+/// Who deposits a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Depositor {
+    pub(crate) identifier: Identifier,
+    pub(crate) source: SourceId,
 }
 
 /// A message in the store, in the order of arrival.
@@ -49,6 +66,7 @@ pub(crate) struct Store {
     capacity: Capacity,
     messages: u64,
     bytes: u64,
+    usage: Usage,
 }
 
 impl Store {
@@ -58,7 +76,8 @@ impl Store {
         // An acknowledged message is overwritten, not only unlinked.
         let mut connection = file.open(|options| options.pragma("secure_delete", "ON")).await?;
         let (messages, bytes) = totals(&mut connection).await.map_err(|error| file.error(&error))?;
-        Ok(Self { connection, capacity, messages, bytes })
+        let usage = Usage::load(&mut connection).await.map_err(|error| file.error(&error))?;
+        Ok(Self { connection, capacity, messages, bytes, usage })
     }
 
     /// Stored messages, and their bytes.
@@ -69,7 +88,7 @@ impl Store {
     /// Stores a message; it is on the disk when this returns.
     pub(crate) async fn deposit(
         &mut self,
-        from: &Identifier,
+        from: &Depositor,
         to: &Identifier,
         sealed: &[u8],
         now: Timestamp,
@@ -84,39 +103,126 @@ impl Store {
         if duplicate.is_some() {
             return Ok(Deposited::Duplicate);
         }
-        let usage = "SELECT COUNT(*), COALESCE(SUM(LENGTH(sealed)), 0), COALESCE(SUM(depositor = ?), 0) \
-                      FROM mail WHERE recipient = ?";
-        let (messages_per_recipient, bytes_per_recipient, from_depositor): (i64, i64, i64) = sqlx::query_as(usage)
-            .bind(&from.as_bytes()[..])
-            .bind(&to.as_bytes()[..])
-            .fetch_one(&mut self.connection)
-            .await?;
-        let capacity = &self.capacity;
-        if self.messages >= capacity.messages || self.bytes + bytes > capacity.bytes {
-            return Ok(Deposited::Refused(Outcome::HubFull));
+        if !self.is_recipient(to, now).await? {
+            return Ok(Deposited::Refused(Outcome::UnknownRecipient));
         }
-        if from_depositor as u64 >= capacity.messages_per_depositor {
+        if self.count_from(&from.identifier, to).await? >= self.capacity.messages_per_depositor {
             return Ok(Deposited::Refused(Outcome::RateLimited));
         }
-        if messages_per_recipient as u64 >= capacity.messages_per_recipient
-            || bytes_per_recipient as u64 + bytes > capacity.bytes_per_recipient
-        {
+        if !self.make_room_in_mailbox(from.source, to, bytes).await? {
             return Ok(Deposited::Refused(Outcome::MailboxFull));
         }
-        let insert = "INSERT INTO mail (recipient, digest, depositor, deposited, expires, sealed) \
-                      VALUES (?, ?, ?, ?, ?, ?)";
+        if !self.make_room(from.source, bytes).await? {
+            return Ok(Deposited::Refused(Outcome::HubFull));
+        }
+        let insert = "INSERT INTO mail (recipient, digest, depositor, source, deposited, expires, sealed) \
+                      VALUES (?, ?, ?, ?, ?, ?, ?)";
         sqlx::query(insert)
             .bind(&to.as_bytes()[..])
             .bind(&digest.as_bytes()[..])
-            .bind(&from.as_bytes()[..])
+            .bind(&from.identifier.as_bytes()[..])
+            .bind(&from.source.0[..])
             .bind(seconds(now))
-            .bind(seconds(now.plus(capacity.expiry)))
+            .bind(seconds(now.plus(self.capacity.expiry)))
             .bind(sealed)
             .execute(&mut self.connection)
             .await?;
         self.messages += 1;
         self.bytes += bytes;
+        self.usage.add(from.source, bytes);
         Ok(Deposited::New)
+    }
+
+    async fn count_from(&mut self, from: &Identifier, to: &Identifier) -> sqlx::Result<u64> {
+        let count = "SELECT COUNT(*) FROM mail WHERE recipient = ? AND depositor = ?";
+        let query = sqlx::query_as(count).bind(&to.as_bytes()[..]).bind(&from.as_bytes()[..]);
+        let (count,): (i64,) = query.fetch_one(&mut self.connection).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Makes room for a message in a mailbox; says whether there is.
+    async fn make_room_in_mailbox(&mut self, source: SourceId, to: &Identifier, bytes: u64) -> sqlx::Result<bool> {
+        let rows = "SELECT source, COUNT(*), SUM(LENGTH(sealed)) FROM mail WHERE recipient = ? GROUP BY source";
+        let rows: Vec<(Vec<u8>, i64, i64)> =
+            sqlx::query_as(rows).bind(&to.as_bytes()[..]).fetch_all(&mut self.connection).await?;
+        let mut usage = Usage::from_rows(rows);
+        loop {
+            let all = usage.total();
+            let has_room = all.messages < self.capacity.messages_per_recipient
+                && all.bytes + bytes <= self.capacity.bytes_per_recipient;
+            if has_room || bytes > self.capacity.bytes_per_recipient {
+                return Ok(has_room);
+            }
+            let Some(evicted) = usage.who_gives_way_to(source, bytes) else { return Ok(false) };
+            let oldest = "DELETE FROM mail WHERE id = (SELECT MIN(id) FROM mail WHERE source = ? AND recipient = ?) \
+                          RETURNING LENGTH(sealed)";
+            let query = sqlx::query_as(oldest).bind(&evicted.0[..]).bind(&to.as_bytes()[..]);
+            let Some((freed,)): Option<(i64,)> = query.fetch_optional(&mut self.connection).await? else {
+                return Ok(false);
+            };
+            usage.remove(evicted, freed.unsigned_abs());
+            self.forget(evicted, freed.unsigned_abs());
+        }
+    }
+
+    /// Makes room for a message among all; says whether there is.
+    async fn make_room(&mut self, source: SourceId, bytes: u64) -> sqlx::Result<bool> {
+        loop {
+            let has_room = self.messages < self.capacity.messages && self.bytes + bytes <= self.capacity.bytes;
+            if has_room || bytes > self.capacity.bytes {
+                return Ok(has_room);
+            }
+            let Some(evicted) = self.usage.who_gives_way_to(source, bytes) else { return Ok(false) };
+            let oldest = "DELETE FROM mail WHERE id = (SELECT MIN(id) FROM mail WHERE source = ?) \
+                          RETURNING LENGTH(sealed)";
+            let query = sqlx::query_as(oldest).bind(&evicted.0[..]);
+            let Some((freed,)): Option<(i64,)> = query.fetch_optional(&mut self.connection).await? else {
+                return Ok(false);
+            };
+            self.forget(evicted, freed.unsigned_abs());
+        }
+    }
+
+    /// Counts a message that was deleted.
+    fn forget(&mut self, source: SourceId, bytes: u64) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.usage.remove(source, bytes);
+    }
+
+    async fn is_recipient(&mut self, who: &Identifier, now: Timestamp) -> sqlx::Result<bool> {
+        let since = seconds(now).saturating_sub(whole_seconds(self.capacity.recipient_expiry));
+        Ok(self.subscribed(who).await?.is_some_and(|subscribed| subscribed > since))
+    }
+
+    async fn subscribed(&mut self, who: &Identifier) -> sqlx::Result<Option<i64>> {
+        let query = sqlx::query_as("SELECT subscribed FROM recipient WHERE identifier = ?").bind(&who.as_bytes()[..]);
+        let row: Option<(i64,)> = query.fetch_optional(&mut self.connection).await?;
+        Ok(row.map(|(subscribed,)| subscribed))
+    }
+
+    /// Whether an identity has subscribed before, and is remembered.
+    pub(crate) async fn is_known(&mut self, who: &Identifier) -> sqlx::Result<bool> {
+        Ok(self.subscribed(who).await?.is_some())
+    }
+
+    /// Records that an identity subscribes: messages are kept for it from now on. Says whether there was room for one more.
+    pub(crate) async fn subscribe(&mut self, who: &Identifier, now: Timestamp) -> sqlx::Result<bool> {
+        match self.subscribed(who).await? {
+            Some(subscribed) if seconds(now) - subscribed < whole_seconds(RECORD_AGAIN_AFTER) => return Ok(true),
+            Some(_) => {}
+            None => {
+                let count = sqlx::query_as("SELECT COUNT(*) FROM recipient");
+                let (count,): (i64,) = count.fetch_one(&mut self.connection).await?;
+                if count.unsigned_abs() >= self.capacity.recipients {
+                    return Ok(false);
+                }
+            }
+        }
+        let record = "INSERT INTO recipient (identifier, subscribed) VALUES (?, ?) \
+                      ON CONFLICT (identifier) DO UPDATE SET subscribed = excluded.subscribed";
+        sqlx::query(record).bind(&who.as_bytes()[..]).bind(seconds(now)).execute(&mut self.connection).await?;
+        Ok(true)
     }
 
     /// Of the oldest `limit` messages for `to`, those after row `after`.
@@ -141,26 +247,29 @@ impl Store {
 
     /// Deletes a message of this recipient; returns whether there was one.
     pub(crate) async fn acknowledge(&mut self, to: &Identifier, id: MailId) -> sqlx::Result<bool> {
-        let delete = "DELETE FROM mail WHERE recipient = ? AND digest = ? RETURNING LENGTH(sealed)";
-        let deleted: Option<(i64,)> = sqlx::query_as(delete)
+        let delete = "DELETE FROM mail WHERE recipient = ? AND digest = ? RETURNING source, LENGTH(sealed)";
+        let deleted: Option<(Vec<u8>, i64)> = sqlx::query_as(delete)
             .bind(&to.as_bytes()[..])
             .bind(&id.as_bytes()[..])
             .fetch_optional(&mut self.connection)
             .await?;
-        if let Some((bytes,)) = deleted {
-            self.messages -= 1;
-            self.bytes -= bytes as u64;
+        let was_there = deleted.is_some();
+        if let Some((source, bytes)) = deleted {
+            self.forget(SourceId::from_row(&source), bytes.unsigned_abs());
         }
-        Ok(deleted.is_some())
+        Ok(was_there)
     }
 
-    /// Deletes expired messages; returns how many.
+    /// Deletes expired messages, and recipients that have not been here for long; returns how many messages.
     pub(crate) async fn expire(&mut self, now: Timestamp) -> sqlx::Result<u64> {
         let deleted =
             sqlx::query("DELETE FROM mail WHERE expires <= ?").bind(seconds(now)).execute(&mut self.connection).await?;
         if deleted.rows_affected() > 0 {
             (self.messages, self.bytes) = totals(&mut self.connection).await?;
+            self.usage = Usage::load(&mut self.connection).await?;
         }
+        let since = seconds(now).saturating_sub(whole_seconds(self.capacity.recipient_expiry));
+        sqlx::query("DELETE FROM recipient WHERE subscribed <= ?").bind(since).execute(&mut self.connection).await?;
         Ok(deleted.rows_affected())
     }
 
@@ -182,6 +291,10 @@ fn stored_mail(row: &SqliteRow) -> sqlx::Result<StoredMail> {
 /// SQLite's integers are signed.
 fn seconds(time: Timestamp) -> i64 {
     i64::try_from(time.0).unwrap_or(i64::MAX)
+}
+
+fn whole_seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 async fn totals(connection: &mut SqliteConnection) -> sqlx::Result<(u64, u64)> {

@@ -188,6 +188,7 @@ impl<S: StreamStorage> Service<S> {
         if !self.limiter.allow(&Client::of(message), time::since(self.started)) {
             return self.refuse(&asked, "too many requests to create streams; wait a minute and try again");
         }
+        message.keep_channel();
         let name = match name {
             Some(name) => name,
             None => match random::bytes::<8>() {

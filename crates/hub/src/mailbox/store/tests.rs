@@ -8,6 +8,8 @@ const CAPACITY: Capacity = Capacity {
     bytes_per_recipient: 300,
     messages_per_depositor: 3,
     expiry: Duration::from_secs(100),
+    recipient_expiry: Duration::from_secs(1_000_000),
+    recipients: 9,
 };
 
 fn who(byte: u8) -> Identifier {
@@ -15,11 +17,26 @@ fn who(byte: u8) -> Identifier {
 }
 
 async fn memory() -> Store {
-    Store::open(None, CAPACITY).await.unwrap()
+    let mut store = Store::open(None, CAPACITY).await.unwrap();
+    subscribe_all(&mut store).await;
+    store
+}
+
+/// Lets messages be kept for 1 to 8.
+async fn subscribe_all(store: &mut Store) {
+    for number in 1..=8 {
+        assert!(store.subscribe(&who(number), NOW).await.unwrap());
+    }
 }
 
 async fn deposit(store: &mut Store, from: u8, to: u8, sealed: &[u8]) -> Result<bool, Outcome> {
-    match store.deposit(&who(from), &who(to), sealed, NOW).await.unwrap() {
+    deposit_from(store, (from, 0), to, sealed).await
+}
+
+/// From an identity at a source address.
+async fn deposit_from(store: &mut Store, from: (u8, u8), to: u8, sealed: &[u8]) -> Result<bool, Outcome> {
+    let depositor = Depositor { identifier: who(from.0), source: SourceId([from.1; 8]) };
+    match store.deposit(&depositor, &who(to), sealed, NOW).await.unwrap() {
         Deposited::New => Ok(true),
         Deposited::Duplicate => Ok(false),
         Deposited::Refused(outcome) => Err(outcome),
@@ -85,6 +102,79 @@ async fn no_more_waits_than_may() {
     assert_eq!(deposit(&mut store, 9, 8, b"f").await, Ok(true));
 }
 
+/// Identities cost nothing: a stranger with 256 of them, and recipients that nobody is, must not fill the hub.
+#[tokio::test]
+async fn nothing_is_kept_for_who_was_never_here_or_not_for_long() {
+    let mut store = memory().await;
+    assert_eq!(deposit(&mut store, 9, 77, b"a").await, Err(Outcome::UnknownRecipient));
+    assert!(store.subscribe(&who(77), NOW).await.unwrap());
+    assert_eq!(deposit(&mut store, 9, 77, b"a").await, Ok(true));
+    // No more are remembered than may be, and those who are have precedence.
+    assert!(!store.subscribe(&who(78), NOW).await.unwrap());
+    let late = Timestamp(NOW.0 + 999_999);
+    assert!(store.subscribe(&who(1), late).await.unwrap());
+    store.expire(Timestamp(NOW.0 + 1_000_000)).await.unwrap();
+    let mut known = Vec::new();
+    for number in [1, 2, 77] {
+        known.push(store.is_known(&who(number)).await.unwrap());
+    }
+    assert_eq!(known, [true, false, false]);
+}
+
+#[tokio::test]
+async fn wherever_most_comes_from_makes_room_for_others() {
+    let mut store = memory().await;
+    // Each of these identities stays below what one may leave; together they fill the hub.
+    for number in 0..10u8 {
+        assert_eq!(deposit_from(&mut store, (100 + number, 1), 1 + number % 5, &[number; 100]).await, Ok(true));
+    }
+    assert_eq!(deposit_from(&mut store, (120, 1), 6, b"more").await, Err(Outcome::HubFull));
+    assert_eq!(deposit_from(&mut store, (9, 2), 6, b"friend").await, Ok(true));
+    assert_eq!(deposit_from(&mut store, (9, 2), 6, &[9; 100]).await, Ok(true));
+    assert_eq!(sealed(&mut store, 6, NOW).await, [b"friend".to_vec(), vec![9; 100]]);
+    // Its oldest are gone, and nobody else's.
+    assert_eq!(store.totals().0, 10);
+    assert_eq!(sealed(&mut store, 1, NOW).await, [vec![5; 100]]);
+    assert_eq!(sealed(&mut store, 5, NOW).await, [vec![4; 100], vec![9; 100]]);
+}
+
+#[tokio::test]
+async fn a_mailbox_that_one_source_filled_has_room_for_others() {
+    let mut store = memory().await;
+    for number in 0..4u8 {
+        assert_eq!(deposit_from(&mut store, (100 + number, 1), 1, &[number]).await, Ok(true));
+    }
+    assert_eq!(deposit_from(&mut store, (104, 1), 1, &[4]).await, Err(Outcome::MailboxFull));
+    assert_eq!(deposit_from(&mut store, (9, 2), 1, b"friend").await, Ok(true));
+    assert_eq!(sealed(&mut store, 1, NOW).await, [&[1][..], &[2], &[3], b"friend"]);
+}
+
+/// As the hub before this wrote it: nobody who has mail loses their mailbox, and the mail stays.
+#[tokio::test]
+async fn an_older_file_is_opened_and_those_with_mail_are_recipients() {
+    let data = tempfile::tempdir().unwrap();
+    let file = Database { path: Some(data.path().join(FILE)), migrations: &MIGRATIONS[..1], content: "mailboxes" };
+    let mut older = file.open(|options| options).await.unwrap();
+    sqlx::query(
+        "INSERT INTO mail (recipient, digest, depositor, deposited, expires, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&who(50).as_bytes()[..])
+    .bind(&MailId::of(b"old").as_bytes()[..])
+    .bind(&who(9).as_bytes()[..])
+    .bind(NOW.0 as i64)
+    .bind(NOW.0 as i64 + 100)
+    .bind(&b"old"[..])
+    .execute(&mut older)
+    .await
+    .unwrap();
+    older.close().await.unwrap();
+    let mut store = Store::open(Some(data.path()), CAPACITY).await.unwrap();
+    assert_eq!(store.totals(), (1, 3));
+    assert_eq!(sealed(&mut store, 50, NOW).await, [b"old"]);
+    assert_eq!(deposit(&mut store, 9, 50, b"new").await, Ok(true));
+    assert_eq!(deposit(&mut store, 9, 51, b"new").await, Err(Outcome::UnknownRecipient));
+}
+
 #[tokio::test]
 async fn what_is_too_old_is_neither_given_nor_kept() {
     let mut store = memory().await;
@@ -101,6 +191,7 @@ async fn what_is_too_old_is_neither_given_nor_kept() {
 async fn a_file_is_opened_again_by_one_hub_at_a_time() {
     let data = tempfile::tempdir().unwrap();
     let mut store = Store::open(Some(data.path()), CAPACITY).await.unwrap();
+    subscribe_all(&mut store).await;
     deposit(&mut store, 9, 1, b"a").await.unwrap();
     let refused = Store::open(Some(data.path()), CAPACITY).await.map(drop).unwrap_err().to_string();
     assert!(refused.contains("another hub"), "{refused}");
