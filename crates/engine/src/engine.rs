@@ -52,6 +52,9 @@ impl Engine {
     /// [`Code::WrongPassphrase`]. The system's keychain is not opened yet: its faults are in the snapshot.
     pub async fn start(options: EngineOptions) -> Result<Self, Fault> {
         let EngineOptions { data_dir, keychain, listen } = options;
+        if let Err(error) = postern_env::descriptors::raise_limit() {
+            tracing::warn!(%error, "the limit of file descriptors stays as it is; connections above it are refused");
+        }
         let lock = DirectoryLock::take(&data_dir)?;
         let place = keychain.place();
         let identity_store = IdentityStore::open(&data_dir, keychain).await?;

@@ -51,8 +51,12 @@ impl Driver {
             }
             Effect::DropHub(address) => network.drop_hub(&address),
             Effect::KeepOutlet { service, target } => self.outlets.keep(&network.context, service, target),
-            Effect::DropOutlet(service) => self.outlets.remove(service, now.wall),
+            Effect::DropOutlet(service) => {
+                network.context.contacts.remove(service);
+                self.outlets.remove(service, now.wall);
+            }
             Effect::SetAdmission { service, rules } => {
+                network.context.contacts.set(service, &rules);
                 self.outlets.set_admission(service, rules, clock::wall());
             }
             Effect::CheckTarget(service, target) => {

@@ -196,6 +196,10 @@ fn timestamp() -> Timestamp {
 
 fn fault(hub: &str, error: &Error) -> Fault {
     match error {
+        Error::Mailbox(MailboxError::UnknownRecipient) => Fault::new(
+            Code::CannotMail,
+            format!("They have not been at the hub {hub} lately, so it keeps no mail for them. Send a link."),
+        ),
         Error::Mailbox(MailboxError::MailboxFull | MailboxError::HubFull | MailboxError::RateLimited) => {
             Fault::new(Code::TooMany, format!("The hub {hub} takes no more mail for them now: {error}."))
         }

@@ -27,6 +27,7 @@
 mod admission;
 mod admission_reports;
 mod clock;
+mod contacts;
 mod dialer;
 mod direct_listener;
 mod effects;

@@ -3,6 +3,7 @@
 //! Owns the tasks, their cancellation, the channel to the driver, and sessions that several portals share. It knows nothing
 //! of what the tasks do. In: events of tasks. Out: the same, to the driver, with backpressure.
 
+use super::contacts::Contacts;
 use crate::core::{Event, HistoryRefusal, KeyHistory};
 use crate::dial_policy::{ChosenBy, attached_networks, may_dial};
 use crate::peer::ContactInfo;
@@ -61,6 +62,8 @@ pub(super) struct Inner {
     pub(super) identity: Identity,
     /// Where peers open channels with us.
     pub(super) listener: SecureChannelListener,
+    /// Whose channels are never closed for those of strangers.
+    pub(super) contacts: Contacts,
     /// Ends every task.
     pub(super) stop: CancellationToken,
     events: mpsc::Sender<TaskEvent>,
@@ -87,13 +90,16 @@ impl NodeContext {
     ) -> postern_node::Result<Self> {
         // Every identity may authenticate: what it may do is decided for each request and stream, so that a peer who may do
         // nothing gets an answer that says so.
-        let options = SecureChannelOptions::trust_anyone();
+        let contacts = Contacts::default();
+        let options =
+            SecureChannelOptions { contacts: Some(contacts.predicate()), ..SecureChannelOptions::trust_anyone() };
         let listener = node.create_secure_channel_listener(&identity, LISTENER, options).await?;
         report_refusals(&node, events.clone());
         Ok(Self(Arc::new(Inner {
             node,
             identity,
             listener,
+            contacts,
             stop: CancellationToken::new(),
             events,
             tasks: TaskTracker::new(),
