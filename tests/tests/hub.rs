@@ -1,7 +1,8 @@
 //! The hub: itself over restarts, observable, draining; and what it takes for somebody to be gone.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use postern_testkit::client::{ask, connect, echoes};
@@ -31,6 +32,20 @@ fn a_hub_with_a_data_directory_keeps_its_identity_and_locks_it() {
     hub.process().kill();
     assert_eq!(Hub::start_in(&data).identifier(), identifier);
     assert_ne!(Hub::start().identifier(), identifier);
+}
+
+/// With the usual limit of 1,024, as many idle connections would stop a hub.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hub_raises_its_limit_of_file_descriptors() {
+    let command = Hub::command(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -S -n 256; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    let hub = Hub::spawn(&mut limited);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", hub.process().id())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let (soft, hard) = (open_files.split_whitespace().nth(3), open_files.split_whitespace().nth(4));
+    assert!(soft == hard && soft != Some("256"), "{open_files}");
 }
 
 #[test]

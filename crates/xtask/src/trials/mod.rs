@@ -22,6 +22,7 @@ mod peers;
 mod random;
 mod repeat;
 mod reproducible;
+mod security;
 mod soak;
 
 /// A trial: its name, what it does, and how it is run.
@@ -39,6 +40,7 @@ const TRIALS: &[Trial] = &[
     Trial { name: "kafka", about: kafka::ABOUT, run: kafka::run },
     Trial { name: "session", about: peers::ABOUT_SESSION, run: peers::session },
     Trial { name: "slow", about: peers::ABOUT_SLOW, run: peers::slow },
+    Trial { name: "security", about: security::ABOUT, run: security::run },
 ];
 
 /// `cargo xtask trials [NAME] [OPTIONS]`: runs one trial, or lists all.
