@@ -16,7 +16,6 @@ mod site;
 mod source_address;
 
 use attack::Victim;
-use friends::Samples;
 use report::Report;
 use site::Site;
 use std::process::ExitCode;
@@ -51,7 +50,7 @@ fn usage(why: &str) -> ExitCode {
 
 /// Attacks the bystanders and the friends' own hub in turns, and prints what the friends noticed.
 fn measure(rounds: usize) -> ExitCode {
-    let (target, bystander) = (Site::start("Ann", &["Ben", "Cid", "Dee"]), Site::start("Ida", &["Joe"]));
+    let (target, bystander) = (Site::start("Ann", &["Ben", "Cid", "Dee"]), Site::start("Ida", &["Joe", "Kim", "Lea"]));
     let idle = friends::measure(&target.inlets, || friends::pause(IDLE));
     let mut report = Report { idle, ..Report::default() };
     println!("idle: {}", report.idle);
@@ -66,13 +65,13 @@ fn measure(rounds: usize) -> ExitCode {
             });
             println!("{name} hub, round {round}: {samples}; a friend is back after {:.2} s", back.as_secs_f64());
             if name == "own" {
-                let recovery = site.recovery(&report.idle);
+                let recovery = site.recovery(&bystander);
                 println!("own hub, round {round}: {}", recovery_text(&recovery));
                 report.recoveries.push(recovery);
                 report.own.add(samples, back);
             } else {
                 // What the bystanders' hub still does must not count against the next measurement.
-                let _ = site.recovery(&Samples::unlimited());
+                let _ = site.recovery(&target);
                 report.other.add(samples, back);
             }
         }
