@@ -40,7 +40,10 @@ impl Liar {
         let (nodes, address) = runtime.block_on(async {
             let (hub, mallory) = (Node::new(), Node::new());
             let listener = hub.tcp_listen("127.0.0.1:0").await.unwrap();
-            RelayService::start(&hub, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
+            // An honest hub gives a name that is an identifier to that identity only; this one puts the name together itself.
+            let (prefix, rest) = relay.split_at(1);
+            let options = RelayServiceOptions { prefix: prefix.into(), ..RelayServiceOptions::default() };
+            RelayService::start(&hub, options, &[listener.origin()]).unwrap();
             let identity = mallory.create_identity().await.unwrap();
             let anyone = SecureChannelOptions::trust_anyone();
             let channels = mallory.create_secure_channel_listener(&identity, "api", anyone).await.unwrap();
@@ -48,7 +51,7 @@ impl Liar {
             mallory.expose("desk", &channels).unwrap();
             let connection = mallory.tcp_connect(listener.local_addr().to_string()).await.unwrap();
             mallory.expose("api", &connection).unwrap();
-            mallory.create_relay(&connection, Some(relay)).await.unwrap();
+            mallory.create_relay(&connection, Some(rest)).await.unwrap();
             ([hub, mallory], listener.local_addr().to_string())
         });
         Self { _runtime: runtime, _nodes: nodes, address, heard }
