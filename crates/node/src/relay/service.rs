@@ -8,7 +8,7 @@ use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWA
 use crate::address::{Address, AddressRef};
 use crate::core::Core;
 use crate::delivery::Delivery;
-use crate::identity::{Timestamp, TrustPolicy};
+use crate::identity::{Identifier, Timestamp, TrustPolicy};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::message::Message;
 use crate::origin::{OriginId, Source};

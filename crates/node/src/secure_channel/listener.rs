@@ -12,7 +12,7 @@ use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::Delivery;
 use crate::fairness::{EntryId, FairSet};
-use crate::identity::{Identifier, Identity, IdentityProof, Timestamp};
+use crate::identity::{Identifier, Identity};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId};
 use crate::route::Route;
@@ -57,7 +57,8 @@ impl SecureChannelListener {
 
     /// Closes the channels that an identity has opened. It may open others.
     pub fn close_channels_with(&self, peer: &Identifier) {
-        let channels: Vec<Arc<Channel>> = lock(&self.0.held).channels.iter().filter_map(Weak::upgrade).collect();
+        let channels: Vec<Arc<Channel>> =
+            lock(&self.0.held).channels.prune().iter().filter_map(Weak::upgrade).collect();
         channels.iter().filter(|channel| channel.peer().identifier == *peer).for_each(|channel| channel.close());
     }
 }

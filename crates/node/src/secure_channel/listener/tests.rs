@@ -12,7 +12,6 @@ use crate::vault::MemoryVault;
 use crate::{Context, Node, Route, route};
 use postern_testkit::{TIMEOUT, eventually_async, in_time};
 use std::net::IpAddr;
-use std::sync::atomic::AtomicBool;
 
 /// A node with a listener, and what it sends.
 struct Responding {
@@ -71,21 +70,7 @@ impl Responding {
 
     /// One that was accepted, or made to a hub.
     fn connection_from(&self, address: Option<SourceAddress>) -> Arc<Source> {
-        let source = Arc::new(Source {
-            origin: OriginId::fresh(),
-            listener: None,
-            sender: "connection".into(),
-            address,
-            peer: None,
-            carrier_address: None,
-            authenticated: AtomicBool::new(false),
-            ended: CancellationToken::new(),
-            carrier: CancellationToken::new(),
-            probed: Arc::default(),
-            in_use: Arc::default(),
-            introduced_to: Arc::default(),
-            round_trip: Duration::ZERO,
-        });
+        let source = Arc::new(Source { address, ..Source::of_connection("connection".into(), None) });
         self.node.core().router.expose(self.listener.address(), source.origin);
         source
     }
