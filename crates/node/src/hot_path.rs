@@ -15,7 +15,6 @@ use crate::undeliverable::Undeliverable;
 use crate::wire::frame;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use tokio_util::sync::CancellationToken;
 
 /// Addresses in the routing table of the look-up: as many as a busy hub has.
@@ -101,23 +100,7 @@ fn look_up(times: u32) {
         router.add_endpoint(address.clone(), Arc::new(Taker)).expect("they differ");
         router.expose(address, origin);
     }
-    let source = Arc::new(Source {
-        origin,
-        listener: None,
-        sender: "sender".into(),
-        address: None,
-        peer: None,
-        carrier_address: None,
-        authenticated: AtomicBool::new(true),
-        flow_controlled: AtomicBool::default(),
-        used: AtomicBool::default(),
-        ended: CancellationToken::new(),
-        carrier: CancellationToken::new(),
-        probed: Arc::default(),
-        in_use: Arc::default(),
-        introduced_to: Arc::default(),
-        round_trip: std::time::Duration::ZERO,
-    });
+    let source = Arc::new(Source::new(origin, "sender".into(), CancellationToken::new()));
     let (onward, back) = (route![addresses[ADDRESSES / 2].clone(), "behind"], route!["back"]);
     let mut payload = [0; 64];
     for _ in 0..times {

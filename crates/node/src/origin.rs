@@ -98,14 +98,12 @@ pub(crate) struct Source {
     pub(crate) round_trip: Duration,
 }
 
-#[cfg(test)]
 impl Source {
-    /// A connection that is open.
-    pub(crate) fn of_connection(sender: Address, listener: Option<OriginId>) -> Self {
-        let ended = CancellationToken::new();
+    /// What is sent to by `sender` and carried by nothing else, of which nothing is known yet.
+    pub(crate) fn new(origin: OriginId, sender: Address, ended: CancellationToken) -> Self {
         Self {
-            origin: OriginId::fresh(),
-            listener,
+            origin,
+            listener: None,
             sender,
             address: None,
             peer: None,
@@ -120,6 +118,31 @@ impl Source {
             introduced_to: Arc::default(),
             round_trip: Duration::ZERO,
         }
+    }
+
+    /// The same source, to be changed: what is noted of it later is noted of both, besides how its messages are read.
+    pub(crate) fn renewed(&self) -> Self {
+        Self {
+            listener: self.listener,
+            address: self.address,
+            peer: self.peer.clone(),
+            carrier_address: self.carrier_address.clone(),
+            authenticated: AtomicBool::new(self.authenticated.load(Ordering::Relaxed)),
+            carrier: self.carrier.clone(),
+            probed: self.probed.clone(),
+            in_use: self.in_use.clone(),
+            introduced_to: self.introduced_to.clone(),
+            round_trip: self.round_trip,
+            ..Self::new(self.origin, self.sender.clone(), self.ended.clone())
+        }
+    }
+}
+
+#[cfg(test)]
+impl Source {
+    /// A connection that is open.
+    pub(crate) fn of_connection(sender: Address, listener: Option<OriginId>) -> Self {
+        Self { listener, ..Self::new(OriginId::fresh(), sender, CancellationToken::new()) }
     }
 }
 

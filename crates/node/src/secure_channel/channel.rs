@@ -108,21 +108,14 @@ impl Channel {
     ) -> Result<Arc<Self>, ChannelError> {
         let encryptor = Address::random();
         let source = Source {
-            origin: OriginId::fresh(),
             listener: opened.listener,
-            sender: encryptor.clone(),
             peer: Some(Arc::new(opened.peer)),
             address: opened.carrier.address,
             carrier_address: opened.carrier.connection,
             authenticated: AtomicBool::new(true),
-            flow_controlled: AtomicBool::default(),
-            used: AtomicBool::default(),
-            ended: core.disconnecting.child_token(),
             carrier: opened.carrier.ended,
-            probed: Arc::default(),
-            in_use: Arc::default(),
-            introduced_to: Arc::default(),
             round_trip: opened.round_trip,
+            ..Source::new(OriginId::fresh(), encryptor.clone(), core.disconnecting.child_token())
         };
         let channel = Arc::new(Self {
             core: core.clone(),
@@ -237,24 +230,7 @@ impl Channel {
 
     pub(super) fn replace_source(&self, change: impl FnOnce(Source) -> Source) {
         let mut current = write(&self.source);
-        let copy = Source {
-            origin: current.origin,
-            listener: current.listener,
-            sender: current.sender.clone(),
-            peer: current.peer.clone(),
-            address: current.address,
-            carrier_address: current.carrier_address.clone(),
-            authenticated: AtomicBool::new(true),
-            flow_controlled: AtomicBool::default(),
-            used: AtomicBool::default(),
-            ended: current.ended.clone(),
-            carrier: current.carrier.clone(),
-            probed: current.probed.clone(),
-            in_use: current.in_use.clone(),
-            introduced_to: current.introduced_to.clone(),
-            round_trip: current.round_trip,
-        };
-        *current = Arc::new(change(copy));
+        *current = Arc::new(change(current.renewed()));
     }
 }
 

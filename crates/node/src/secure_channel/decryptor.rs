@@ -141,13 +141,10 @@ mod tests {
     use crate::crypto::TAG_LEN;
     use crate::identity::Identity;
     use crate::identity::VerifiedPeer;
-    use crate::origin::OriginId;
     use crate::route;
     use crate::route::Route;
     use crate::vault::MemoryVault;
-    use std::sync::atomic::AtomicBool;
     use std::time::Duration;
-    use tokio_util::sync::CancellationToken;
 
     /// The responder's half of a channel with somebody at `them`, and what seals like them.
     async fn responder(core: &Arc<Core>) -> (Arc<Channel>, Sealer) {
@@ -178,23 +175,7 @@ mod tests {
     async fn only_payload_moves_the_route_to_the_peer() {
         let node = crate::Node::new();
         let (channel, mut sealer) = responder(node.core()).await;
-        let connection = Arc::new(Source {
-            origin: OriginId::fresh(),
-            listener: None,
-            sender: "connection".into(),
-            address: None,
-            peer: None,
-            carrier_address: None,
-            authenticated: AtomicBool::new(true),
-            flow_controlled: AtomicBool::default(),
-            used: AtomicBool::default(),
-            ended: CancellationToken::new(),
-            carrier: CancellationToken::new(),
-            probed: Arc::default(),
-            in_use: Arc::default(),
-            introduced_to: Arc::default(),
-            round_trip: Duration::ZERO,
-        });
+        let connection = Arc::new(Source::of_connection("connection".into(), None));
         let mut receive = |plaintext: Vec<u8>, back: Route| {
             let mut record = with_record_room(&plaintext);
             let end = record.len() - TAG_LEN;

@@ -1,11 +1,12 @@
 //! The computations of handshakes, beside the tasks that read connections.
 //!
 //! ```text
-//! reader of a connection ─ m1, m2, m3 ─► FairQueue: turns of those who caused them ─► half of the runtime's threads
+//! reader of a connection ─ m1, m2, m3 ─► FairQueue: turns of those who caused them ─► threads of their own, half of the cores
 //! ```
 //!
 //! Verifying a key history costs up to 127 signature checks. On the task that reads a hub's connection, that would hold up
-//! everybody behind the hub. What waits is bounded, and whoever has most waiting loses first.
+//! everybody behind the hub; on any thread of the runtime, every task that is due there. What waits is bounded, and whoever
+//! has most waiting loses first.
 
 use crate::core::Core;
 use crate::fairness::FairQueue;
@@ -59,10 +60,11 @@ struct State {
     workers: usize,
 }
 
-/// Runs a step of a handshake soon, on a task of its own.
+/// Runs a step of a handshake soon, on a thread for work that takes long.
 ///
 /// # Errors
-/// [`Undeliverable::Full`] if too many wait. A step that was taken may be dropped later, when others come who have fewer.
+/// [`Undeliverable::Full`] if too many wait. A step that was taken may be dropped later, when others come who have fewer, or
+/// when the node shuts down.
 pub(super) fn run(core: &Arc<Core>, cause: Cause, step: impl FnOnce() + Send + 'static) -> Result<(), Undeliverable> {
     let queue: Arc<HandshakeQueue> = core.extension();
     let mut state = lock(&queue.0);
@@ -80,17 +82,29 @@ pub(super) fn run(core: &Arc<Core>, cause: Cause, step: impl FnOnce() + Send + '
 
 async fn work(core: Arc<Core>, queue: Arc<HandshakeQueue>) {
     loop {
-        let step = {
-            let mut state = lock(&queue.0);
-            match state.waiting.pop().filter(|_| !core.stopping.is_cancelled()) {
-                Some(step) => step,
-                None => {
-                    state.workers -= 1;
-                    return;
-                }
+        let (stopping, steps) = (core.stopping.clone(), queue.clone());
+        let run = task::spawn_blocking(move || {
+            while let Some(step) = steps.next(stopping.is_cancelled()) {
+                step();
             }
-        };
-        step();
-        task::yield_now().await;
+        });
+        // A step that panicked costs only its own handshake.
+        if run.await.is_ok() {
+            return;
+        }
+    }
+}
+
+impl HandshakeQueue {
+    /// The next step; when there is none the worker that asks has ended.
+    fn next(&self, is_stopping: bool) -> Option<Step> {
+        let mut state = lock(&self.0);
+        // What waits refers to the node, which could not be freed.
+        let dropped = is_stopping.then(|| std::mem::take(&mut state.waiting));
+        let step = state.waiting.pop();
+        state.workers -= usize::from(step.is_none());
+        drop(state);
+        drop(dropped);
+        step
     }
 }

@@ -223,24 +223,9 @@ fn spawn_producer(
 
 fn source_of_stream(core: &Arc<Core>, producer: &Address) -> Arc<Source> {
     let ended = core.disconnecting.child_token();
-    Arc::new(Source {
-        origin: OriginId::fresh(),
-        listener: None,
-        sender: producer.clone(),
-        address: None,
-        peer: None,
-        carrier_address: None,
-        authenticated: AtomicBool::new(true),
-        flow_controlled: AtomicBool::default(),
-        used: AtomicBool::default(),
-        // Not that of a connection to the hub: a channel through the stream outlives those.
-        carrier: ended.clone(),
-        ended,
-        probed: Arc::default(),
-        in_use: Arc::default(),
-        introduced_to: Arc::default(),
-        round_trip: Duration::ZERO,
-    })
+    // Not that of a connection to the hub: a channel through the stream outlives those.
+    let source = Source::new(OriginId::fresh(), producer.clone(), ended);
+    Arc::new(Source { authenticated: AtomicBool::new(true), ..source })
 }
 
 fn valid_name(name: String) -> Result<String, StreamError> {

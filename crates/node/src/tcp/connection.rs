@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
 
 /// How long a connection may take to say its version.
@@ -185,21 +185,9 @@ impl Connection {
             outbox: Arc::new(Outbox::new(socket.clone(), address.clone(), ended.clone())),
             socket,
             source: Arc::new(Source {
-                origin: OriginId::fresh(),
                 listener: accepted.as_ref().map(|accepted| accepted.listener).or(session),
-                sender: address.clone(),
                 address: accepted.as_ref().map(|accepted| accepted.address),
-                peer: None,
-                carrier_address: None,
-                authenticated: AtomicBool::new(false),
-                flow_controlled: AtomicBool::default(),
-                used: AtomicBool::default(),
-                carrier: ended.clone(),
-                probed: Arc::default(),
-                in_use: Arc::default(),
-                introduced_to: Arc::default(),
-                round_trip: Duration::ZERO,
-                ended,
+                ..Source::new(OriginId::fresh(), address.clone(), ended)
             }),
             core: core.clone(),
         });

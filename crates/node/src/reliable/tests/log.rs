@@ -117,23 +117,7 @@ impl Side {
 
     /// Delivers what is in the log, for ever.
     pub(super) async fn consume(self, undeliverable: mpsc::UnboundedSender<Event>) {
-        let source = Arc::new(Source {
-            origin: self.origin,
-            listener: None,
-            sender: TO_PEER.into(),
-            address: None,
-            peer: None,
-            carrier_address: None,
-            authenticated: AtomicBool::new(true),
-            flow_controlled: AtomicBool::default(),
-            used: AtomicBool::default(),
-            ended: CancellationToken::new(),
-            carrier: CancellationToken::new(),
-            probed: Arc::default(),
-            in_use: Arc::default(),
-            introduced_to: Arc::default(),
-            round_trip: std::time::Duration::ZERO,
-        });
+        let source = Arc::new(Source::new(self.origin, TO_PEER.into(), CancellationToken::new()));
         loop {
             let Some(mut record) = self.logs.pop(self.side) else {
                 self.logs.added[self.side].notified().await;
