@@ -132,7 +132,8 @@ async fn a_portal_falls_back_to_the_hub_when_the_direct_path_fails() {
 async fn a_hub_without_an_identity_can_be_used() {
     let node = Node::new();
     let listener = node.tcp_listen("127.0.0.1:0").await.unwrap();
-    RelayService::start(&node, RelayServiceOptions::default(), &[listener.origin()]).unwrap();
+    let options = RelayServiceOptions { identifiers_are_free: true, ..Default::default() };
+    RelayService::start(&node, options, &[listener.origin()]).unwrap();
     let address = listener.local_addr().to_string();
     let (owner, friend) = (TestEngine::with_key_in_memory().await, TestEngine::with_key_in_memory().await);
     owner.set_up("Olga", &[&address], false).await;

@@ -7,7 +7,7 @@
 //!
 //! A relay belongs to who registered it, and ends with the connection or channel it was registered over. A name that is an
 //! [`Identifier`](crate::identity::Identifier) belongs to that identity alone, at any time and on any hub: it can be
-//! registered only through the identity's own channel. Any other name is free while nobody has it. Relays cannot take the
+//! registered only through the identity's own channel (but see [`RelayServiceOptions::identifiers_are_free`]). Any other name is free while nobody has it. Relays cannot take the
 //! address of anything else in the hub's node, and nothing else can take theirs.
 //!
 //! Registered through a secure channel with the hub, it belongs to the identity at its other end. What comes to it goes

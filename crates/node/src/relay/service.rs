@@ -34,6 +34,9 @@ pub struct RelayServiceOptions {
     /// Who may register one. Without a policy everyone may who reaches the service; with one, only peers behind a secure
     /// channel that it accepts.
     pub allow: Option<TrustPolicy>,
+    /// Whether a name that is an identifier is free like any other. Only for a node that accepts no secure channels, where
+    /// nobody can show who they are; elsewhere such a name is that identity's alone.
+    pub identifiers_are_free: bool,
 }
 
 /// The relay service of a hub, at [`FORWARDING_SERVICE`], [`STATIC_FORWARDING_SERVICE`] and
@@ -59,6 +62,7 @@ pub(super) fn start_with(
         core: core.clone(),
         prefix: options.prefix,
         allow: options.allow,
+        identifiers_are_free: options.identifiers_are_free,
         exposed_to: exposed_to.to_vec(),
         unused_after,
         relays: Mutex::default(),
@@ -83,6 +87,7 @@ struct RelayTable {
     core: Arc<Core>,
     prefix: String,
     allow: Option<TrustPolicy>,
+    identifiers_are_free: bool,
     exposed_to: Vec<OriginId>,
     unused_after: Duration,
     relays: Mutex<Relays>,
@@ -209,7 +214,7 @@ impl RelayTable {
             return self.refuse(&name, Undeliverable::Denied);
         }
         let Registration { owner, route, through } = registration;
-        if !may_have(alias, &owner) {
+        if !self.identifiers_are_free && !may_have(alias, &owner) {
             return self.refuse(&name, Undeliverable::Denied);
         }
         let address = Address::from(name.as_str());
