@@ -35,7 +35,8 @@ async fn share_accept_use_and_revoke_through_a_hub() {
     for _ in 0..20 {
         assert!(socket.read(&mut buffer).await.unwrap() > 0);
     }
-    let grant = owner.latest().services[0].people[0].grant;
+    // Who is admitted can be through before the owner's window shows them.
+    let grant = owner.wait_for("the friend", |it| it.services[0].people.first().map(|person| person.grant)).await;
     owner.must_do(Request::RevokeGrant { grant }).await;
     let revoked = Instant::now();
     while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
