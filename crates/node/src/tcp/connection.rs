@@ -1,7 +1,8 @@
 //! One TCP connection: an [`Endpoint`] that writes frames, and a task that reads them.
 
-use super::admission::{ConnectionSlot, SlowFrame, SlowFrames};
+use super::admission::{ConnectionSlot, SlowFrames};
 use super::error::TcpError;
+use super::partial_frame::{BUFFER_IDLE, PartialFrame};
 use super::reader::{FrameBuffer, try_read};
 use super::target::Target;
 use crate::address::Address;
@@ -26,8 +27,6 @@ use tokio::net::TcpStream;
 
 /// How long a connection may take to say its version.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a frame may take to arrive, once it has begun: chosen, the largest one then takes 150 kbit/s.
-pub const FRAME_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest wait for a connection to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle seconds before keep-alive probes, seconds between them, and how many go unanswered.
@@ -39,8 +38,6 @@ const NOT_SENT_LOW_WATER: u32 = 512 * 1024;
 const READS_PER_TURN: usize = 8;
 /// How long a connection that is closed here goes on writing what was already sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Idle time after which a connection gives its large buffer back.
-const BUFFER_IDLE: Duration = Duration::from_secs(1);
 
 /// A connection to another node.
 ///
@@ -111,33 +108,6 @@ pub(super) struct Accepted {
     pub(super) listener: OriginId,
     pub(super) address: SourceAddress,
     pub(super) slot: ConnectionSlot,
-}
-
-/// A frame of which the rest has not come yet.
-#[derive(Default)]
-struct PartialFrame {
-    began: Option<Instant>,
-    slow: Option<SlowFrame>,
-}
-
-/// How long to wait for the rest of a frame before asking again.
-#[derive(Debug, PartialEq, Eq)]
-struct FrameWait {
-    /// It takes longer than any that was sent as a whole.
-    is_slow: bool,
-    at_most: Duration,
-}
-
-impl PartialFrame {
-    fn wait(&mut self, now: Instant) -> io::Result<FrameWait> {
-        let began = *self.began.get_or_insert(now);
-        let age = now.saturating_duration_since(began);
-        if age >= FRAME_TIMEOUT {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "a frame did not arrive in time"));
-        }
-        let is_slow = age >= BUFFER_IDLE;
-        Ok(FrameWait { is_slow, at_most: if is_slow { FRAME_TIMEOUT - age } else { BUFFER_IDLE } })
-    }
 }
 
 pub(crate) struct Connection {
@@ -413,20 +383,4 @@ fn prepare(socket: &TcpStream) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_that_does_not_arrive_ends_its_connection() {
-        let (mut partial, begun) = (PartialFrame::default(), time::now());
-        let at = |seconds| begun + Duration::from_secs(seconds);
-        assert_eq!(partial.wait(begun).unwrap(), FrameWait { is_slow: false, at_most: BUFFER_IDLE });
-        // More of it does not give it more time.
-        let wait = partial.wait(at(20)).unwrap();
-        assert_eq!(wait, FrameWait { is_slow: true, at_most: FRAME_TIMEOUT - Duration::from_secs(20) });
-        assert_eq!(partial.wait(begun + FRAME_TIMEOUT).unwrap_err().kind(), io::ErrorKind::TimedOut);
-    }
 }

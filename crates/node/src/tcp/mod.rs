@@ -36,14 +36,16 @@ mod connection;
 mod error;
 mod hop;
 mod listener;
+mod partial_frame;
 mod reader;
 mod target;
 
 pub(crate) use connection::Connection;
-pub use connection::{CONNECT_TIMEOUT, FRAME_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
+pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
 pub use error::TcpError;
 pub(crate) use hop::connect_hop;
 pub use listener::TcpListener;
+pub use partial_frame::FRAME_TIMEOUT;
 pub(crate) use reader::try_read;
 pub use target::{AddressFilter, Target};
 
