@@ -3,6 +3,7 @@
 //! Unknown keys are errors, so a misspelt limit never goes unnoticed.
 
 use crate::mailbox::Capacity;
+use crate::routes::{self, StaticRoutes};
 use crate::stream::{KafkaSettings, Quotas, StreamSettings};
 use postern_env::fs;
 use postern_node::Limits;
@@ -51,6 +52,7 @@ pub struct HubConfig {
     pub(crate) limits: HubLimits,
     pub(crate) streams: StreamSettings,
     pub(crate) kafka: Option<KafkaSettings>,
+    pub(crate) routes: StaticRoutes,
 }
 
 /// The limits that a file can set; what is absent has the default.
@@ -79,6 +81,7 @@ impl Default for HubConfig {
             limits: HubLimits::default(),
             streams: StreamSettings::default(),
             kafka: None,
+            routes: StaticRoutes::new(),
         }
     }
 }
@@ -122,6 +125,7 @@ impl HubConfig {
         if let Some(kafka) = &config.kafka {
             kafka.check().map_err(ConfigError::Invalid)?;
         }
+        routes::check(&config.routes).map_err(ConfigError::Invalid)?;
         Ok(config)
     }
 

@@ -19,6 +19,7 @@ mod config;
 mod identity;
 mod mailbox;
 mod metrics;
+mod routes;
 mod sqlite;
 mod status;
 mod stream;
@@ -216,6 +217,8 @@ async fn serve(
         let started = stream::start_kafka(&node, &database, settings, config.quotas(), exposure).await;
         status.kafka = Some(started.map_err(|reason| HubError::Streams { reason })?);
     }
+    // Last, so that no name replaces one of a service.
+    routes::start(&node, &config.routes, &listener, &channels)?;
     let status = match &config.status {
         Some(address) => Some(status::serve(address, status).await?),
         None => None,

@@ -3,4 +3,5 @@
 #![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
 mod mailbox;
+mod routes;
 mod streams;

@@ -1,6 +1,7 @@
 //! Sessions of a [`Node`]: connections, channels and mailboxes that keep themselves up.
 
 use super::{Node, Result};
+use crate::address::Address;
 use crate::identity::Identity;
 use crate::route::Route;
 use crate::secure_channel::{ChannelKey, SecureChannelOptions};
@@ -29,6 +30,41 @@ impl Node {
         let key = Arc::new(ChannelKey::create(identity, Vec::new()).await?);
         let trust = Arc::new(SecureChannelOptions::trust(options.trust));
         Ok(session::keep_hub(self.core(), hub.into(), options.relay, Some((key, trust))))
+    }
+
+    /// Opens a static route: what is sent to `address` goes on over the connection of `next`, along `beyond` and what remains of its own
+    /// route. Lasts as long as the node. It must be [exposed](Self::expose) to those who may use it; they reach everything that the
+    /// node at the other end exposes to this one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use postern_node::{Echoer, Node, Route, route};
+    ///
+    /// let (bob, middle) = (Node::new(), Node::new());
+    /// bob.start_worker("echoer", Echoer)?;
+    /// let tcp = bob.tcp_listen("127.0.0.1:0").await?;
+    /// bob.expose("echoer", &tcp)?;
+    /// let connection = middle.keep_connected(tcp.local_addr().to_string(), None);
+    /// connection.up().await?;
+    /// middle.expose("app", &connection)?;
+    /// middle.create_static_route("forward_to_bob", connection, Route::new())?;
+    /// let mut context = middle.context_at("app")?;
+    /// context.send(route!["forward_to_bob", "echoer"], "hello").await?;
+    /// assert_eq!(context.receive::<String>().await?.body(), "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub fn create_static_route(
+        &self,
+        address: impl Into<Address>,
+        next: HubSession,
+        beyond: impl Into<Route>,
+    ) -> Result<()> {
+        Ok(session::open_static_route(self.core(), address.into(), next, beyond.into())?)
     }
 
     /// Keeps a secure channel, as `identity`, to the listener that `route` ends at, through a kept connection.

@@ -41,6 +41,7 @@ mod error;
 mod hub;
 mod mailbox;
 mod state;
+mod static_route;
 
 pub(crate) use channel::keep as keep_channel;
 pub use channel::{ChannelSession, FIRST_HANDSHAKE_RETRY, LONGEST_HANDSHAKE_RETRY, RETIRE_AFTER};
@@ -52,3 +53,4 @@ pub use hub::{
 pub(crate) use mailbox::keep as keep_mailbox;
 pub use mailbox::{Acknowledger, MailboxSession};
 pub use state::State;
+pub(crate) use static_route::open as open_static_route;
