@@ -23,6 +23,9 @@ use postern_node::rate_limit::{Rate, TokenBucket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Notify;
 
+/// Streams of one grant whose owner has set no limit. Chosen: a sixteenth of what the service's outlet has for all
+/// (`Limits::streams`), and more than a browser or a pool of database connections opens.
+const CONNECTIONS_MAX: u32 = 1024;
 /// The wall clock is polled this often, because nothing reports when somebody sets it. Chosen.
 const POLL_EVERY: Duration = Duration::from_secs(30);
 
@@ -128,7 +131,7 @@ impl ServiceAdmission {
                 None if entry.reports.are_too_many() => refusal = EndReason::TooMany,
                 None if !entry.rate.take(GRANT_RATE, since_start) => refusal = EndReason::TooMany,
                 None => {
-                    let max = entry.rule.connections.map_or(u64::MAX, u64::from);
+                    let max = u64::from(entry.rule.connections.unwrap_or(CONNECTIONS_MAX));
                     match Permit::limited(&entry.meter, max) {
                         Ok(permit) => {
                             let permit = permit.revocable_by(&entry.revocation);
@@ -283,6 +286,16 @@ mod tests {
         assert_eq!(decided(&admission, Some(ANN), NOW), Err(EndReason::TooMany));
         drop(first);
         assert!(decided(&admission, Some(ANN), NOW).is_ok());
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_all_connections_of_a_service_without_a_limit() {
+        let (admission, _out) = admission();
+        admission.set_rules(vec![rule(1, ANN), rule(2, BEN)], NOW);
+        let held: Vec<_> = (0..CONNECTIONS_MAX).map(|_| admission.decide(Some(ANN), NOW)).collect();
+        assert!(held.iter().all(Result::is_ok));
+        assert_eq!(decided(&admission, Some(ANN), NOW), Err(EndReason::TooMany));
+        assert!(decided(&admission, Some(BEN), NOW).is_ok());
     }
 
     #[tokio::test]

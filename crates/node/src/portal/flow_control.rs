@@ -24,7 +24,8 @@ const BURST_POOL: u64 = 4 * 1024 * 1024;
 const BURST_PER_STREAM: (u64, u64) = (128 * 1024, 960 * 1024);
 /// Bytes that a window grows to at most: the bandwidth-delay product of 100 MB/s and a round-trip time of 80 ms.
 pub(super) const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-/// Bytes that all windows of a node together may have grown by over a distance, and again by bursts. Chosen: bounds memory.
+/// Bytes that all windows of a node together may have grown by over a distance, and again by bursts; and what may wait in a node
+/// from peers without windows. Chosen: bounds memory.
 const POOL_MAX: u64 = 64 * 1024 * 1024;
 /// Computation of a handshake, on both sides together, which is not part of the round-trip time. Measured.
 const HANDSHAKE_WORK: Duration = Duration::from_millis(3);
@@ -46,6 +47,8 @@ pub(crate) struct FlowControlPool {
     grown: AtomicU64,
     /// Bytes of bursts.
     burst: AtomicU64,
+    /// Bytes that wait for the sockets of streams whose peers have no flow control.
+    uncontrolled: AtomicU64,
     /// Streams that are running: they share the burst allowance.
     streams: AtomicU64,
     /// The interactive stream that moved something last, by the address of its [`InteractivityTracker`], and the uptime in
@@ -77,6 +80,16 @@ impl FlowControlPool {
     pub(super) fn join(&self) -> RunningStream<'_> {
         self.streams.fetch_add(1, Ordering::Relaxed);
         RunningStream(self)
+    }
+
+    /// Reserves room for bytes that wait although nobody granted them, if there is any; [`free_uncontrolled`](Self::free_uncontrolled)
+    /// gives it back.
+    pub(super) fn reserve_uncontrolled(&self, bytes: u64) -> bool {
+        reserve(&self.uncontrolled, bytes)
+    }
+
+    pub(super) fn free_uncontrolled(&self, bytes: u64) {
+        self.uncontrolled.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// A stream has moved so many bytes at once, in either direction.

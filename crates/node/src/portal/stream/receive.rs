@@ -96,7 +96,12 @@ impl Stream {
         };
         inner.written += written as u64;
         if written < data.len() {
-            inner.pending.push(&data[written..]);
+            let waiting = &data[written..];
+            if inner.extended {
+                inner.pending.push(waiting);
+            } else if !inner.pending.push_uncontrolled(waiting, &self.pool) {
+                end(&mut inner, EndReason::Lost);
+            }
             self.wake.notify_one();
             if !inner.extended && inner.pending.rest().len() > BASIC_PEER_BUFFER {
                 self.gate.close();
