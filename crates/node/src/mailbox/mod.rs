@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Everything goes through a secure channel with the hub, so the hub knows for certain whose mailbox may be read: that of
-//! the identity at the other end. Every identity with a channel may deposit. A message comes **at least once**: it stays until it
+//! the identity at the other end. Every identity with a channel may deposit, for those who have
+//! opened a mailbox there. A message comes **at least once**: it stays until it
 //! is acknowledged or [too old](EXPIRY), and may come again after every reconnection. The hub can drop, delay and repeat
 //! messages, and sees for whom they are; what is in them, and who wrote it, is for [`sealed`](crate::sealed) to protect.
 //!
@@ -25,6 +26,12 @@
 //! let options = || HubOptions { relay: None, trust: TrustPolicy::only([hub.identifier()]) };
 //! let (alices, bobs) = (Node::new(), Node::new());
 //! let (alice, bob) = (alices.create_identity().await?, bobs.create_identity().await?);
+//!
+//! // A hub keeps mail only for those who have been there: Bob opens his mailbox once.
+//! let session = bobs.keep_connected_as(&bob, &address, options()).await?;
+//! let mailbox = bobs.keep_mailbox(&session);
+//! mailbox.watch().wait_for(|state| state.up().is_some()).await?;
+//! drop((mailbox, session));
 //!
 //! // Alice deposits. A real program seals the message first, so that the hub cannot read it.
 //! let session = alices.keep_connected_as(&alice, &address, options()).await?;
