@@ -283,22 +283,16 @@ async fn a_silent_connection_is_closed() {
 
 #[tokio::test]
 async fn no_more_connections_than_the_limit() {
-    let (hub, listener) = hub(Limits { connections: 2, ..Limits::default() }).await;
-    let (one, _two) = (Raw::connect(&listener).await, Raw::connect(&listener).await);
-    let mut three = TcpStream::connect(listener.local_addr()).await.unwrap();
-    assert!(in_time(three.read_u8()).await.is_err());
-    assert_eq!((hub.stats().connections.get(), hub.stats().refused.get()), (2, 1));
-    drop(one);
-    eventually_async("connections of hub == 1", TIMEOUT, || async {
-        (hub.stats().connections.get() == 1).then_some(())
-    })
-    .await;
-    let _ = Raw::connect(&listener).await;
+    two_connections_and_no_third(Limits { connections: 2, ..Limits::default() }).await;
 }
 
 #[tokio::test]
 async fn no_more_connections_from_one_address_than_the_limit() {
-    let (hub, listener) = hub(Limits { connections_per_address: 2, ..Limits::default() }).await;
+    two_connections_and_no_third(Limits { connections_per_address: 2, ..Limits::default() }).await;
+}
+
+async fn two_connections_and_no_third(limits: Limits) {
+    let (hub, listener) = hub(limits).await;
     let (one, _two) = (Raw::connect(&listener).await, Raw::connect(&listener).await);
     let mut three = TcpStream::connect(listener.local_addr()).await.unwrap();
     assert!(in_time(three.read_u8()).await.is_err());
