@@ -12,6 +12,7 @@ mod demo;
 mod examples;
 mod exit;
 mod full_disk;
+mod hang_up;
 mod harness;
 mod hostile_hub;
 mod hostile_links;

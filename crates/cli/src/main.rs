@@ -31,6 +31,7 @@ mod output;
 mod pause;
 mod resolve;
 mod share;
+mod signals;
 mod status_reporter;
 mod table;
 mod terminal_text;
@@ -42,6 +43,7 @@ use anyhow::Result;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use output::Output;
+use signals::shutdown_signal;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -238,28 +240,6 @@ fn init_log(json: bool) {
     match json {
         true => log.json().init(),
         false => log.init(),
-    }
-}
-
-/// Resolves at Ctrl-C or SIGTERM. Signals count from this call on, so call it before announcing that the program runs.
-fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    {
-        let mut interrupt = tokio::signal::windows::ctrl_c()?;
-        Ok(async move {
-            interrupt.recv().await;
-        })
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: UpArguments, output: Output) -> Result<()> {
     Ok(())
 }
 
-/// Runs until Ctrl-C or SIGTERM, or until the engine fails.
+/// Runs until Ctrl-C, SIGTERM or SIGHUP, or until the engine fails.
 async fn serve(
     engine: &Engine,
     arguments: &UpArguments,
