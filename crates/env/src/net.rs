@@ -4,11 +4,17 @@ mod loopback;
 
 use std::io;
 use std::net::SocketAddr;
+use tokio::net::TcpSocket;
 
 pub use loopback::{LoopbackError, LoopbackListener, taken_address};
 pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 pub use tokio::net::{UnixListener, UnixStream};
+
+/// Connections of one listener that the system completes and holds until they are accepted. Chosen: a burst of 1,024
+/// connections is served without a retransmission, which costs a client a second or more; systems lower it to a limit of
+/// their own (`net.core.somaxconn` of Linux, 4,096).
+const LISTEN_BACKLOG: u32 = 1_024;
 
 /// Connects to the first of an address's socket addresses that accepts. Dropping the future gives the attempt up.
 ///
@@ -32,7 +38,23 @@ fn not_to_itself(socket: TcpStream) -> io::Result<TcpStream> {
 /// # Errors
 /// When the name does not resolve, or no address can be listened on.
 pub async fn listen(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    let mut refused = None;
+    for address in resolve(address).await? {
+        match listen_at(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refused = Some(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library does: a port can be listened on again at once. On Windows it would allow two listeners.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_BACKLOG)
 }
 
 /// Listens without a runtime, for code that only asks whether a port is free.
@@ -83,6 +105,20 @@ mod tests {
         let connected = socket.connect(own).await.unwrap();
         assert_eq!(connected.peer_addr().unwrap(), own);
         assert_eq!(not_to_itself(connected).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    /// A connection above the backlog waits for the retransmission of its SYN, a second and more; the others are complete at once.
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_for_nobody_to_accept_them() {
+        let listener = listen("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let burst = async {
+            let mut connected = Vec::new();
+            for _ in 0..300 {
+                connected.push(connect(address).await.unwrap());
+            }
+        };
+        crate::time::timeout(crate::time::Duration::from_secs(60), burst).await.unwrap();
     }
 
     #[tokio::test]
