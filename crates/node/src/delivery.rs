@@ -83,6 +83,14 @@ impl Delivery {
         Self { flush: self.flush, pressure: Backpressure::None }
     }
 
+    /// The gate that the sender must wait for now.
+    pub(crate) fn closed_gate(&self) -> Option<&Arc<BackpressureGate>> {
+        match &self.pressure {
+            Backpressure::OverBudget(gate) if gate.is_closed() => Some(gate),
+            _ => None,
+        }
+    }
+
     /// Flushes and waits for nothing; a message that finds no room in a mailbox is dropped.
     pub(crate) fn flush_without_waiting(self) -> Result<(), Undeliverable> {
         drop(self.flush);
@@ -206,7 +214,7 @@ async fn put(
 }
 
 /// Waits for a gate as long as the limit says, then gives up what is behind it.
-async fn hold_for(gate: &BackpressureGate, limit: HoldLimit, within: Duration) -> Held {
+pub(crate) async fn hold_for(gate: &BackpressureGate, limit: HoldLimit, within: Duration) -> Held {
     while gate.is_closed() && !gate.is_given_up() {
         let taken = gate.taken();
         if time::timeout(within, gate.opened()).await.is_ok() {

@@ -90,10 +90,12 @@
 
 mod address;
 pub mod backoff;
+pub mod congestion;
 mod context;
 mod core;
 pub mod crypto;
 mod delivery;
+mod endpoint;
 mod extensions;
 mod fairness;
 #[cfg(postern_hot_path)]

@@ -4,10 +4,11 @@
 //! its origin, that of the listener which accepted it, and who the channel says is at the other end.
 
 use crate::address::Address;
+use crate::congestion::HopWindows;
 use crate::identity::VerifiedPeer;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +82,8 @@ pub(crate) struct Source {
     pub(crate) authenticated: AtomicBool,
     /// Set on a connection that many peers share, whose streams have flow control: it is not held for long for one of them.
     pub(crate) flow_controlled: AtomicBool,
+    /// The windows of the peers behind a connection, once its ends have agreed on them.
+    pub(crate) windows: OnceLock<Arc<HopWindows>>,
     /// Set on a connection by every frame in either direction, for whoever asks whether it is used.
     pub(crate) used: AtomicBool,
     /// Cancelled when nothing more will come from there.
@@ -110,6 +113,7 @@ impl Source {
             carrier_address: None,
             authenticated: AtomicBool::default(),
             flow_controlled: AtomicBool::default(),
+            windows: OnceLock::new(),
             used: AtomicBool::default(),
             carrier: ended.clone(),
             ended,

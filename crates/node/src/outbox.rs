@@ -23,6 +23,9 @@ use tokio_util::sync::CancellationToken;
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// Queued bytes above which senders wait (backpressure): as large as one portal message.
 pub(crate) const BUDGET: usize = 256 * 1024;
+/// Queued bytes above which connections are held for this one, although their ends keep to windows (`congestion`): several
+/// senders together have exceeded it.
+const OVERFULL: usize = MAX_QUEUED - 2 * BUDGET;
 /// Bytes, queued and being written, above which the connection is ended: a sender ignores backpressure.
 pub(crate) const MAX_QUEUED: usize = 8 * 1024 * 1024;
 /// A frame of at least so many bytes is worth a system call of its own, rather than a copy.
@@ -97,6 +100,9 @@ impl Outbox {
         parts.iter().for_each(|part| state.queue.extend_from_slice(part));
         if state.queue.len() > BUDGET {
             self.gate.close();
+            if state.queue.len() + state.in_writing > OVERFULL {
+                self.gate.set_overfull();
+            }
         }
         Ok((!std::mem::replace(&mut state.writing, true)).then(|| Flush(self.clone())))
     }

@@ -6,9 +6,10 @@
 
 use crate::address::{Address, AddressRef};
 use crate::delivery::Delivery;
+pub(crate) use crate::endpoint::Endpoint;
 use crate::local_message::{BorrowedMessage, Completion, OwnedMessage, PayloadBuf};
 use crate::origin::{OriginId, Source};
-use crate::sync::{lock, read, write};
+use crate::sync::{BackpressureGate, lock, read, write};
 use crate::undeliverable::Undeliverable;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
@@ -18,20 +19,6 @@ use tokio::sync::mpsc;
 const SHRINK_ABOVE: usize = 256;
 /// Local targets a message may pass inside one delivery, so that nested channels cannot exhaust the stack.
 const MAX_DEPTH: u8 = 16;
-
-/// Something with an address that takes messages at once, on the sender's task.
-pub(crate) trait Endpoint: Send + Sync {
-    /// Takes a parcel whose onward front is this endpoint's address. Must not block.
-    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable>;
-
-    /// Where answers to what is sent here come from.
-    fn source(&self) -> Option<Arc<Source>> {
-        None
-    }
-
-    /// Ends what is behind it, if that is a channel.
-    fn close(&self) {}
-}
 
 #[derive(Clone)]
 enum Target {
@@ -231,6 +218,18 @@ impl Router {
                     || source.listener.is_some_and(|origin| entry.exposed_to.contains(&origin))
             });
         if allowed { Ok(entry.target.clone()) } else { Err(Undeliverable::Denied) }
+    }
+
+    /// The gate of the queue that a message of `source`, or of this node, to `address` joins, if that is one of a connection.
+    pub(crate) fn gate_of(
+        &self,
+        address: AddressRef<'_>,
+        source: Option<&Arc<Source>>,
+    ) -> Option<Arc<BackpressureGate>> {
+        match self.find(address, source).ok()? {
+            Target::Endpoint(endpoint) => endpoint.gate(),
+            Target::Mailbox(_) => None,
+        }
     }
 
     /// Delivers to the front of the onward route.

@@ -28,6 +28,8 @@ pub(crate) struct BackpressureGate {
     opened: Notify,
     /// Counts how often something was taken from the queue, whether or not that opened the gate.
     taken: AtomicU32,
+    /// So much is queued that senders are held whose windows should keep them from it.
+    overfull: AtomicBool,
     connection: Option<GatedConnection>,
 }
 
@@ -35,16 +37,23 @@ pub(crate) struct BackpressureGate {
 struct GatedConnection {
     address: Address,
     ended: CancellationToken,
+    /// It is one of many peers behind the connection, which giving it up does not end.
+    is_shared: bool,
 }
 
 impl BackpressureGate {
     /// The gate before a connection's queue: giving up ends the connection, so that everything on it ends instead of missing a
     /// part.
     pub(crate) fn of_connection(address: Address, ended: CancellationToken) -> Self {
-        Self { connection: Some(GatedConnection { address, ended }), ..Self::default() }
+        Self { connection: Some(GatedConnection { address, ended, is_shared: false }), ..Self::default() }
     }
 
-    /// The address of the connection, if it is one.
+    /// The gate before one of the peers that are behind a connection.
+    pub(crate) fn of_peer(address: Address, ended: CancellationToken) -> Self {
+        Self { connection: Some(GatedConnection { address, ended, is_shared: true }), ..Self::default() }
+    }
+
+    /// The address of the connection, or of the peer behind one.
     pub(crate) fn connection(&self) -> Option<&Address> {
         self.connection.as_ref().map(|connection| &connection.address)
     }
@@ -64,12 +73,22 @@ impl BackpressureGate {
         self.taken.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn set_overfull(&self) {
+        self.overfull.store(true, Ordering::Release);
+    }
+
+    /// Whether far more is queued than the budget allows.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.overfull.load(Ordering::Acquire)
+    }
+
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
     pub(crate) fn open(&self) {
         if self.closed.swap(false, Ordering::AcqRel) {
+            self.overfull.store(false, Ordering::Release);
             self.given_up.store(false, Ordering::Release);
             self.opened.notify_waiters();
         }
@@ -81,7 +100,7 @@ impl BackpressureGate {
 
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Ordering::Release);
-        if let Some(connection) = &self.connection {
+        if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_shared) {
             connection.ended.cancel();
         }
     }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up has failed")]
 #![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
+mod congestion;
 mod deliveries;
 mod examples;
 mod messages;

@@ -29,10 +29,10 @@ async fn hub(limits: Limits) -> (Node, TcpListener) {
 }
 
 /// A connection that has said its version.
-struct Raw(TcpStream);
+pub(crate) struct Raw(TcpStream);
 
 impl Raw {
-    async fn connect(listener: &TcpListener) -> Self {
+    pub(crate) async fn connect(listener: &TcpListener) -> Self {
         Self::greet(TcpStream::connect(listener.local_addr()).await.unwrap()).await
     }
 
@@ -43,12 +43,12 @@ impl Raw {
         Self(stream)
     }
 
-    async fn send(&mut self, body: &[u8]) {
+    pub(crate) async fn send(&mut self, body: &[u8]) {
         self.0.write_all(&frame(body)).await.unwrap();
     }
 
     /// The body of the next frame.
-    async fn hear(&mut self) -> Vec<u8> {
+    pub(crate) async fn hear(&mut self) -> Vec<u8> {
         in_time(async {
             let mut body = vec![0; self.0.read_u32().await.unwrap() as usize];
             self.0.read_exact(&mut body).await.unwrap();
@@ -67,7 +67,7 @@ fn frame(body: &[u8]) -> Vec<u8> {
 }
 
 /// A CBOR byte string.
-fn bytes(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes(bytes: &[u8]) -> Vec<u8> {
     let head = match bytes.len() {
         0..24 => vec![0x40 | bytes.len() as u8],
         24..0x100 => vec![0x58, bytes.len() as u8],

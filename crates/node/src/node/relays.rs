@@ -2,6 +2,7 @@
 
 use super::{Node, Result};
 use crate::address::Address;
+use crate::congestion;
 use crate::origin::OriginId;
 use crate::relay::{self, Relay, RelayService, RelayServiceOptions};
 use crate::route::Route;
@@ -15,7 +16,14 @@ impl Node {
     /// # Errors
     /// [`RelayError`](crate::relay::RelayError), or the first hop of `hub` is not there.
     pub async fn create_relay(&self, hub: impl Into<Route>, name: Option<&str>) -> Result<Relay> {
-        Ok(relay::register(self.core(), hub.into(), name, Address::random()).await?)
+        let hub = hub.into();
+        let connection = hub.front().filter(|_| hub.len() == 1);
+        let relay = relay::register(self.core(), hub, name, Address::random()).await?;
+        if let Some(connection) = connection {
+            // Whether it is answered or not, as for a session.
+            let _ = congestion::subscribe(self.core(), &connection);
+        }
+        Ok(relay)
     }
 }
 

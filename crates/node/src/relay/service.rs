@@ -6,6 +6,7 @@ use super::superseded::{UNUSED_AFTER, end_when_unused};
 use super::table::{Entry, Owner, RelayBinding, Relays};
 use super::{FORWARDING_SERVICE, OWNED_FORWARDING_SERVICE, REGISTER, STATIC_FORWARDING_SERVICE};
 use crate::address::{Address, AddressRef};
+use crate::congestion;
 use crate::core::Core;
 use crate::delivery::Delivery;
 use crate::identity::{Identifier, Timestamp, TrustPolicy};
@@ -14,7 +15,7 @@ use crate::message::Message;
 use crate::origin::{OriginId, Source};
 use crate::route::Route;
 use crate::router::{AddressTaken, Endpoint};
-use crate::sync::lock;
+use crate::sync::{BackpressureGate, lock};
 use crate::undeliverable::Undeliverable;
 use crate::wire::bare;
 use postern_env::time::Duration;
@@ -58,6 +59,7 @@ pub(super) fn start_with(
     exposed_to: &[OriginId],
     unused_after: Duration,
 ) -> Result<(), AddressTaken> {
+    congestion::start(core, exposed_to)?;
     let table = Arc::new(RelayTable {
         core: core.clone(),
         prefix: options.prefix,
@@ -335,6 +337,10 @@ impl Endpoint for Forwarder {
         let mut onward = self.route.clone();
         onward.append(&rest.behind(None));
         self.core.router.dispatch(BorrowedMessage { onward: onward.as_ref(), ..message })
+    }
+
+    fn gate(&self) -> Option<Arc<BackpressureGate>> {
+        self.core.router.gate_of(self.route.as_ref().front()?, None)
     }
 }
 

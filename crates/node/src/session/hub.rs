@@ -4,6 +4,7 @@ use super::error::SessionError;
 use super::state::{State, first_outcome};
 use crate::address::Address;
 use crate::backoff::Backoff;
+use crate::congestion;
 use crate::core::Core;
 use crate::identity::{Identifier, TrustPolicy};
 use crate::origin::{Origin, OriginId};
@@ -189,6 +190,10 @@ impl HubLoop {
                 Some(relay::register(&self.core, through, Some(name), self.bearer.clone()).await?)
             }
         };
+        // Whether it is answered or not: without notices the hub holds the whole connection for a slow peer behind it.
+        if let Err(reason) = congestion::subscribe(&self.core, connection.address()) {
+            tracing::debug!(hub = %self.hub, %reason, "congestion notices were not asked for");
+        }
         Ok((held, HubUp { connection, relay, channel }))
     }
 

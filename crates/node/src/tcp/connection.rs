@@ -4,8 +4,10 @@ use super::admission::{ConnectionSlot, SlowFrames};
 use super::error::TcpError;
 use super::partial_frame::{BUFFER_IDLE, PartialFrame};
 use super::reader::{FrameBuffer, try_read};
+use super::socket_options::prepare;
 use super::target::Target;
 use crate::address::Address;
+use crate::congestion::spare_connection;
 use crate::core::Core;
 use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
@@ -13,6 +15,7 @@ use crate::origin::{Origin, OriginId, Source, SourceAddress};
 use crate::outbox::Outbox;
 use crate::route::{MAX_HOPS, RouteRef};
 use crate::router::Endpoint;
+use crate::sync::BackpressureGate;
 use crate::undeliverable::Undeliverable;
 use crate::wire::frame::{self, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TAIL, VERSION};
 use postern_env::net;
@@ -29,11 +32,6 @@ use tokio::net::TcpStream;
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle seconds before keep-alive probes, seconds between them, and how many go unanswered.
-const KEEP_ALIVE: (u64, u64, u32) = (30, 10, 3);
-/// Bytes that the system holds unsent at most, so that a small message is not behind a full socket buffer.
-#[cfg(target_os = "linux")]
-const NOT_SENT_LOW_WATER: u32 = 512 * 1024;
 /// Reads after which a busy connection lets others run.
 const READS_PER_TURN: usize = 8;
 /// How long a connection that is closed here goes on writing what was already sent.
@@ -185,6 +183,9 @@ impl Connection {
         }
         self.source.ended.cancel();
         self.outbox.close();
+        if let Some(windows) = self.source.windows.get() {
+            windows.end();
+        }
         // Handles may outlive the connection: the peer must not wait for them.
         let _ = socket2::SockRef::from(&*self.socket).shutdown(std::net::Shutdown::Both);
         self.core.router.remove(&self.address);
@@ -338,7 +339,12 @@ impl Connection {
         }
         let body = PayloadBuf::exactly(payload);
         let source = Some(&self.source);
-        self.core.router.dispatch(BorrowedMessage { onward, return_route, body, source, depth: 0, completion: None })
+        let message = BorrowedMessage { onward, return_route, body, source, depth: 0, completion: None };
+        let delivery = self.core.router.dispatch(message)?;
+        Ok(match self.source.windows.get() {
+            Some(windows) => spare_connection(&self.core, windows, delivery, return_route),
+            None => delivery,
+        })
     }
 }
 
@@ -353,34 +359,29 @@ impl Endpoint for Connection {
         if return_hops > MAX_HOPS || message.onward.len() > MAX_HOPS + 1 {
             return Err(Undeliverable::TooDeep);
         }
-        HEADER.with_borrow_mut(|header| {
+        let (flush, bytes) = HEADER.with_borrow_mut(|header| {
             header.clear();
             let payload = message.body.payload();
             frame::push_header(header, message.onward.rest(), message.via(), message.return_route, payload.len());
-            if header.len() + payload.len() + TAIL.len() > MAX_FRAME_SENT {
+            let bytes = header.len() + payload.len() + TAIL.len();
+            if bytes > MAX_FRAME_SENT {
                 return Err(Undeliverable::TooLarge);
             }
-            let flush = self.outbox.push(&[header, payload, &TAIL])?;
-            self.source.used.store(true, Ordering::Relaxed);
-            Ok(Delivery::sent(flush, self.outbox.gate()))
-        })
+            Ok((self.outbox.push(&[header, payload, &TAIL])?, bytes))
+        })?;
+        self.source.used.store(true, Ordering::Relaxed);
+        match self.source.windows.get() {
+            None => Ok(Delivery::sent(flush, self.outbox.gate())),
+            Some(windows) => Ok(windows.delivery(&self.core, &message, bytes, flush, self.outbox.gate())),
+        }
+    }
+
+    fn gate(&self) -> Option<Arc<BackpressureGate>> {
+        let in_all = self.source.windows.get().and_then(|windows| windows.gate_in_all());
+        Some(in_all.unwrap_or_else(|| self.outbox.gate().clone()))
     }
 
     fn source(&self) -> Option<Arc<Source>> {
         Some(self.source.clone())
     }
-}
-
-fn prepare(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let (idle, interval, retries) = KEEP_ALIVE;
-    let keep_alive = socket2::TcpKeepalive::new()
-        .with_time(Duration::from_secs(idle))
-        .with_interval(Duration::from_secs(interval))
-        .with_retries(retries);
-    let socket = socket2::SockRef::from(socket);
-    socket.set_tcp_keepalive(&keep_alive)?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
-    Ok(())
 }

@@ -38,6 +38,7 @@ mod hop;
 mod listener;
 mod partial_frame;
 mod reader;
+mod socket_options;
 mod target;
 
 pub(crate) use connection::Connection;

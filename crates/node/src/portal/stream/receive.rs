@@ -105,6 +105,9 @@ impl Stream {
             self.wake.notify_one();
             if !inner.extended && inner.pending.rest().len() > BASIC_PEER_BUFFER {
                 self.gate.close();
+                if inner.pending.rest().len() > BASIC_PEER_BUFFER_MAX / 2 {
+                    self.gate.set_overfull();
+                }
                 return Ok(Delivery::blocked_on(&self.gate));
             }
         }
