@@ -34,24 +34,42 @@ struct Pair {
 impl Pair {
     #[track_caller]
     fn start(hub: &str, name: &str, (inlet, outlet): (Side, Side), target: SocketAddr) -> Self {
-        let (owner, _) = Peer::with_identity(outlet);
-        owner.tell(&format!("connect {hub}"));
-        owner.tell("listener listener");
-        owner.tell(&format!("outlet {target}"));
-        let relay = owner.tell(&format!("relay {name}"));
-        let (friend, _) = Peer::with_identity(inlet);
-        friend.tell(&format!("connect {hub}"));
-        friend.tell(&format!("channel {relay}/listener"));
-        let inlet = friend.tell("inlet").parse().expect("an address");
+        let (owner, relay) = owner(hub, name, outlet, target);
+        let (friend, inlet) = friend(hub, &relay, inlet);
         Self { inlet, _nodes: [owner, friend] }
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.inlet).expect("the inlet listens");
-        stream.set_read_timeout(Some(LONG)).expect("a socket");
-        stream.set_nodelay(true).expect("a socket");
-        stream
+        connect(self.inlet)
     }
+}
+
+/// Who shares `target`, and its relay.
+#[track_caller]
+fn owner(hub: &str, name: &str, side: Side, target: SocketAddr) -> (Peer, String) {
+    let (owner, _) = Peer::with_identity(side);
+    owner.tell(&format!("connect {hub}"));
+    owner.tell("listener listener");
+    owner.tell(&format!("outlet {target}"));
+    let relay = owner.tell(&format!("relay {name}"));
+    (owner, relay)
+}
+
+/// Who uses what is shared through a relay, and where.
+#[track_caller]
+fn friend(hub: &str, relay: &str, side: Side) -> (Peer, SocketAddr) {
+    let (friend, _) = Peer::with_identity(side);
+    friend.tell(&format!("connect {hub}"));
+    friend.tell(&format!("channel {relay}/listener"));
+    let inlet = friend.tell("inlet").parse().expect("an address");
+    (friend, inlet)
+}
+
+fn connect(inlet: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(inlet).expect("the inlet listens");
+    stream.set_read_timeout(Some(LONG)).expect("a socket");
+    stream.set_nodelay(true).expect("a socket");
+    stream
 }
 
 /// How a receiver reads before it reads as fast as it can.
@@ -218,4 +236,41 @@ fn other_pairs_do_not_wait_for_a_receiver_that_takes_nothing() {
     if setting("SLOW_RATIOS", 0) == 1 {
         assert!(beside <= idle * 2, "{idle:?} {beside:?}");
     }
+}
+
+/// A service that echoes what it gets after an `e`, and pours after any other first byte.
+fn echo_or_source() -> Service {
+    Service::serve(|mut stream| {
+        let mut first = [0];
+        stream.read_exact(&mut first)?;
+        if first == *b"e" {
+            let mut back = stream.try_clone()?;
+            return io::copy(&mut stream, &mut back).map(drop);
+        }
+        io::copy(&mut PAYLOAD.reader(), &mut stream)?;
+        io::copy(&mut stream, &mut io::sink()).map(drop)
+    })
+}
+
+/// Friends on `ockam` share the connection of an owner of ours, and have no flow control: the hub tells the owner whom to wait for.
+#[test]
+fn another_friend_of_the_same_owner_does_not_wait_for_one_that_takes_nothing() {
+    let (_hub, address) = Peer::hub(Ours, "");
+    let service = echo_or_source();
+    let (_owner, relay) = owner(&address, "shared", Ours, service.address());
+    let ((_slow, of_slow), (_other, of_other)) = (friend(&address, &relay, Real), friend(&address, &relay, Real));
+    let mut client = connect(of_other);
+    client.write_all(b"e").expect("it is carried");
+    let idle = percentile_99(&mut client);
+    let mut stalled = connect(of_slow);
+    stalled.write_all(b"s").expect("it is carried");
+    stalled.read_exact(&mut vec![0; 1 << 20]).expect("it is carried");
+    lasts(PAUSE);
+    let beside = percentile_99(&mut client);
+    println!("an echo of 64 bytes takes {idle:?}, and {beside:?} beside another friend that takes nothing (99 of 100)");
+    if setting("SLOW_RATIOS", 0) == 1 {
+        assert!(beside <= idle * 2, "{idle:?} {beside:?}");
+    }
+    let left = PAYLOAD.length() - (1 << 20);
+    assert_eq!(io::copy(&mut stalled.take(left), &mut io::sink()).expect("it is carried"), left);
 }
