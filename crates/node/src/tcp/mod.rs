@@ -40,6 +40,8 @@ mod partial_frame;
 mod reader;
 mod socket_options;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use connection::Connection;
 pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};

@@ -18,7 +18,7 @@ pub(crate) fn try_read(socket: &TcpStream, room: &mut [u8]) -> io::Result<usize>
     let mut read = 0;
     let result = socket.try_io(Interest::READABLE, || {
         read = (&*socket2::SockRef::from(socket)).read(room)?;
-        // FlowControlPool does not tell again of what comes later.
+        // An edge-triggered poll does not tell again of what comes later.
         match 0 < read && read < room.len() && cfg!(unix) {
             true => Err(io::ErrorKind::WouldBlock.into()),
             false => Ok(()),
