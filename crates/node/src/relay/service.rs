@@ -259,7 +259,7 @@ impl RelayTable {
 
     /// Whether a relay forwards over this connection.
     fn is_bound(&self, connection: &Address) -> bool {
-        lock(&self.relays).iter().any(|entry| entry.connection.as_ref() == Some(connection))
+        lock(&self.relays).is_bound(connection)
     }
 
     /// Puts the relay in its place; what was there before.

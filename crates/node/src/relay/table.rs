@@ -62,11 +62,14 @@ pub(super) struct Relays {
     of_owner: HashMap<Owner, usize>,
     of_connection: HashMap<OriginId, usize>,
     of_address: HashMap<SourceAddress, usize>,
+    /// By the connection beneath what they forward over.
+    bound: HashMap<Address, usize>,
 }
 
 impl Relays {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    /// Whether one forwards over this connection.
+    pub(super) fn is_bound(&self, connection: &Address) -> bool {
+        self.bound.contains_key(connection)
     }
 
     pub(super) fn get(&self, name: &Address) -> Option<&Entry> {
@@ -86,6 +89,9 @@ impl Relays {
         if let Some(address) = entry.address {
             *self.of_address.entry(address).or_default() += 1;
         }
+        if let Some(connection) = &entry.connection {
+            *self.bound.entry(connection.clone()).or_default() += 1;
+        }
         self.entries.insert(name, entry);
     }
 
@@ -95,6 +101,9 @@ impl Relays {
         decrement(&mut self.of_connection, &entry.binding.through);
         if let Some(address) = &entry.address {
             decrement(&mut self.of_address, address);
+        }
+        if let Some(connection) = &entry.connection {
+            decrement(&mut self.bound, connection);
         }
         Some(entry)
     }
@@ -122,7 +131,7 @@ mod tests {
             owner: Owner::Bearer(owner.into()),
             binding: RelayBinding { through, asked: through },
             address: network.map(|network| IpAddr::from([192, 0, 2, network]).into()),
-            connection: None,
+            connection: network.map(|network| format!("connection {network}").into()),
         }
     }
 
@@ -150,9 +159,11 @@ mod tests {
         assert!(add(&mut relays, "e", entry("fay", OriginId::fresh(), None)));
         // Of all together.
         assert!(!add(&mut relays, "f", entry("guy", OriginId::fresh(), Some(3))));
+        assert!(relays.is_bound(&"connection 1".into()) && !relays.is_bound(&"connection 3".into()));
         for name in ["a", "b", "c", "d", "e"] {
             assert!(relays.remove(&name.into()).is_some());
         }
+        assert!(!relays.is_bound(&"connection 1".into()) && relays.bound.is_empty());
         assert!(relays.of_owner.is_empty() && relays.of_connection.is_empty() && relays.of_address.is_empty());
     }
 }
