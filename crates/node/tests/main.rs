@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests run on the real clock, sockets and files")]
 
 mod congestion;
+mod credentials;
 mod deliveries;
 mod examples;
 mod messages;

@@ -7,6 +7,7 @@ use crate::message::DecodeError;
 use crate::portal::PortalError;
 use crate::relay::RelayError;
 use crate::reliable::DeliveryError;
+use crate::request::RequestError;
 use crate::router::AddressTaken;
 use crate::secure_channel::ChannelError;
 use crate::session::SessionError;
@@ -64,6 +65,9 @@ pub enum Error {
     /// A stream.
     #[error(transparent)]
     Stream(Arc<StreamError>),
+    /// A request, such as the one for a credential.
+    #[error(transparent)]
+    Request(RequestError),
     /// A reliable delivery.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
@@ -128,6 +132,15 @@ impl From<PortalError> for Error {
     }
 }
 
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Context(error) => error.into(),
+            error => Self::Request(error),
+        }
+    }
+}
+
 impl From<SessionError> for Error {
     fn from(error: SessionError) -> Self {
         match error {
@@ -135,6 +148,7 @@ impl From<SessionError> for Error {
             SessionError::Channel(error) => error.into(),
             SessionError::Relay(error) => error.into(),
             SessionError::Mailbox(error) => error.into(),
+            SessionError::Request(error) => error.into(),
             SessionError::Stopped => Self::Stopped,
         }
     }

@@ -5,7 +5,9 @@ use crate::address::Address;
 use crate::identity::Identity;
 use crate::route::Route;
 use crate::secure_channel::{ChannelKey, SecureChannelOptions};
-use crate::session::{self, ChannelSession, HubOptions, HubSession, MailboxSession};
+use crate::session::{
+    self, ChannelSession, CredentialSession, CredentialSource, HubOptions, HubSession, MailboxSession,
+};
 use crate::tcp::Target;
 use std::sync::Arc;
 
@@ -87,5 +89,42 @@ impl Node {
     /// ([`keep_connected_as`](Node::keep_connected_as)).
     pub fn keep_mailbox(&self, hub: &HubSession) -> MailboxSession {
         session::keep_mailbox(self.core(), hub)
+    }
+
+    /// Keeps a credential of `identity` valid: asks `source` for one, and for another before it expires.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use postern_node::identity::Attributes;
+    /// use postern_node::request::{CredentialIssuer, RequestWorker};
+    /// use postern_node::session::CredentialSource;
+    /// use postern_node::{Address, Node, SecureChannelOptions, route};
+    /// use std::time::Duration;
+    ///
+    /// let (issuers, members) = (Node::new(), Node::new());
+    /// let (issuer, member) = (issuers.create_identity().await?, members.create_identity().await?);
+    /// let attributes = |_: &_| Some(Attributes::new(1).with("role", "editor"));
+    /// let worker = CredentialIssuer::new(issuer.clone(), Duration::from_secs(3600), attributes);
+    /// issuers.start_worker("credential_issuer", RequestWorker::new(worker))?;
+    /// let options = SecureChannelOptions::trust_only([member.identifier()]);
+    /// let channels = issuers.create_secure_channel_listener(&issuer, "api", options).await?;
+    /// issuers.expose("credential_issuer", &channels)?;
+    /// let tcp = issuers.tcp_listen("127.0.0.1:0").await?;
+    /// issuers.expose("api", &tcp)?;
+    ///
+    /// let source = CredentialSource {
+    ///     issuer: issuer.identifier(),
+    ///     listener: route![Address::tcp(tcp.local_addr().to_string()), "api"],
+    ///     service: "credential_issuer".into(),
+    /// };
+    /// let session = members.keep_credential(&member, source);
+    /// let obtained = session.up().await?;
+    /// assert_eq!(obtained.attributes.get("role"), Some(&b"editor"[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn keep_credential(&self, identity: &Identity, source: CredentialSource) -> CredentialSession {
+        session::keep_credential(self.core(), identity, source)
     }
 }

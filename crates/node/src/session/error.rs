@@ -3,6 +3,7 @@
 use crate::context::ContextError;
 use crate::mailbox::MailboxError;
 use crate::relay::RelayError;
+use crate::request::RequestError;
 use crate::secure_channel::ChannelError;
 use crate::tcp::TcpError;
 
@@ -22,6 +23,9 @@ pub enum SessionError {
     /// The mailbox.
     #[error(transparent)]
     Mailbox(#[from] MailboxError),
+    /// The issuer of a credential.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The node was stopped.
     #[error("the node was stopped")]
     Stopped,

@@ -1,5 +1,5 @@
 //! Sessions: what keeps itself up. A [`HubSession`] holds a connection to a hub, with a relay if it has a name for
-//! one; a [`ChannelSession`] holds a secure channel through such a connection.
+//! one; a [`ChannelSession`] holds a secure channel through such a connection; a [`CredentialSession`] holds a valid credential.
 //!
 //! ```text
 //! HubSession      connect ─► channel with the hub ─► register relay ─► Up ─── either ends ──► Down ─ backoff ─► connect …
@@ -37,6 +37,7 @@
 //! ```
 
 mod channel;
+mod credential;
 mod error;
 mod hub;
 mod mailbox;
@@ -45,6 +46,8 @@ mod static_route;
 
 pub(crate) use channel::keep as keep_channel;
 pub use channel::{ChannelSession, FIRST_HANDSHAKE_RETRY, LONGEST_HANDSHAKE_RETRY, RETIRE_AFTER};
+pub(crate) use credential::keep as keep_credential;
+pub use credential::{CredentialSession, CredentialSource};
 pub use error::SessionError;
 pub(crate) use hub::keep as keep_hub;
 pub use hub::{

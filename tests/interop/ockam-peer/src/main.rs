@@ -6,6 +6,7 @@
 
 mod credential;
 mod envelope;
+mod issuing;
 mod node;
 mod session;
 mod workers;

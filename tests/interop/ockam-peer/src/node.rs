@@ -13,6 +13,8 @@
 //! issue HISTORY NAME=VALUE…  issue CREDENTIAL         says this about an identity
 //! hold CREDENTIAL            hold                     channels from here on present it
 //! refresh CREDENTIAL         refresh N                N open channels present it
+//! issuer NAME=VALUE…         issuer                   issues credentials that say this to whoever asks behind the listener
+//! member ADDRESS I…          member                   channels from here on present the credential of the issuer at that address
 //! listener NAME              listener                 accepts channels; echoer, length, whoami are behind it
 //! channel ROUTE              channel I…               opens one; what follows goes through it
 //! peer NAME                  peer VALUE               what the authority says about who is at its other end
@@ -42,6 +44,7 @@
 
 use crate::credential::{Held, Presenting};
 use crate::envelope;
+use crate::issuing::{self, Issuer};
 use crate::session::Session;
 use crate::workers::{Counter, Echoer, Length, Telling, WhoAmI};
 use ockam::abac::{Env, Expr, IncomingAbac, PolicyExpression, eval, expr};
@@ -50,7 +53,8 @@ use ockam::flow_control::FlowControlId;
 use ockam::identity::models::CredentialAndPurposeKey;
 use ockam::identity::utils::AttributesBuilder;
 use ockam::identity::{
-    Identifier, SecureChannel, SecureChannelListenerOptions, SecureChannelOptions, TrustIdentifierPolicy, Vault,
+    Identifier, RemoteCredentialRetrieverCreator, SecureChannel, SecureChannelListenerOptions, SecureChannelOptions,
+    TrustIdentifierPolicy, Vault,
 };
 use ockam::remote::RemoteRelayOptions;
 use ockam::tcp::{
@@ -86,6 +90,8 @@ pub(crate) struct Peer {
     only: Option<Identifier>,
     authority: Option<Identifier>,
     held: Option<Arc<Held>>,
+    /// What channels present instead.
+    member: Option<Arc<RemoteCredentialRetrieverCreator>>,
     listeners: Vec<FlowControlId>,
     channel: Option<SecureChannel>,
     patience: Duration,
@@ -128,6 +134,7 @@ impl Peer {
             only: None,
             authority: None,
             held: None,
+            member: None,
             listeners: Vec::new(),
             channel: None,
             patience: PATIENCE,
@@ -153,6 +160,13 @@ impl Peer {
                 Ok(String::new())
             }
             ("refresh", [hex]) => self.refresh(hex).await,
+            ("issuer", attributes) => self.issuer(attributes).map(done),
+            ("member", [address, issuer]) => {
+                let channels = self.node.secure_channels();
+                let retriever = issuing::retriever(self.detached()?, self.tcp.clone(), channels, (address, issuer))?;
+                self.member = Some(retriever);
+                Ok(String::new())
+            }
             ("listener", [name]) => self.listener(name).map(done),
             ("channel", [route]) => self.open(route).await,
             ("session", [address, route, relay @ ..]) => self.session(address, route, relay.first()).await.map(done),
@@ -271,14 +285,20 @@ impl Peer {
 
     async fn issue(&self, history: &str, attributes: &[&str]) -> Result<String> {
         let subject = self.node.import_identity_hex(None, history).await?;
-        let mut builder = AttributesBuilder::with_schema(ockam::identity::models::CredentialSchemaIdentifier(1));
-        for attribute in attributes {
-            let (name, value) = attribute.split_once('=').ok_or_else(|| wrong("NAME=VALUE"))?;
-            builder = builder.with_attribute(name, value);
-        }
         let creation = self.node.credentials().credentials_creation();
-        let issued = creation.issue_credential(self.me()?, &subject, builder.build(), CREDENTIAL_LIFETIME).await?;
+        let about = about(attributes)?;
+        let issued = creation.issue_credential(self.me()?, &subject, about, CREDENTIAL_LIFETIME).await?;
         issued.encode_as_string()
+    }
+
+    fn issuer(&self, attributes: &[&str]) -> Result<()> {
+        let credentials = self.node.credentials().credentials_creation();
+        let issuer = Issuer { credentials, me: self.me()?.clone(), attributes: about(attributes)? };
+        self.node.start_worker(issuing::SERVICE, issuer)?;
+        for flow in &self.listeners {
+            self.node.flow_controls().add_consumer(&issuing::SERVICE.into(), flow);
+        }
+        Ok(())
     }
 
     async fn refresh(&self, hex: &str) -> Result<String> {
@@ -325,6 +345,9 @@ impl Peer {
         }
         if let Some(held) = &self.held {
             options = options.with_credential_retriever_creator(Arc::new(Presenting(held.clone())))?;
+        }
+        if let Some(member) = &self.member {
+            options = options.with_credential_retriever_creator(member.clone())?;
         }
         let way = route![self.connection()?] + hops(route);
         let channel = self.node.create_secure_channel(self.me()?, way, options).await?;
@@ -481,6 +504,16 @@ impl Peer {
     fn detached(&self) -> Result<Context> {
         self.node.context().new_detached(Address::random_local(), DenyAll, AllowAll)
     }
+}
+
+/// `NAME=VALUE…`
+fn about(attributes: &[&str]) -> Result<ockam::identity::models::Attributes> {
+    let mut builder = AttributesBuilder::with_schema(ockam::identity::models::CredentialSchemaIdentifier(1));
+    for attribute in attributes {
+        let (name, value) = attribute.split_once('=').ok_or_else(|| wrong("NAME=VALUE"))?;
+        builder = builder.with_attribute(name, value);
+    }
+    Ok(builder.build())
 }
 
 fn hops(route: &str) -> Route {

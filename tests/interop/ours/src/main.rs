@@ -11,12 +11,13 @@ use postern_node::identity::{
 use postern_node::policy::{Policy, PolicyContext, Value};
 use postern_node::portal::{InletRoute, OutletOptions};
 use postern_node::relay::{RelayService, RelayServiceOptions};
-use postern_node::session::{ChannelSession, HubSession, State};
+use postern_node::request::{CredentialIssuer, RequestWorker};
+use postern_node::session::{ChannelSession, CredentialSource, HubSession, State};
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
-    Context, Echoer, Limits, Message, Node, Origin, OriginId, Route, Routed, SecureChannel, SecureChannelListener,
-    SecureChannelOptions, TcpListener, Worker, WorkerError,
+    Address, Context, Echoer, Limits, Message, Node, Origin, OriginId, Route, Routed, SecureChannel, SecureChannelListener,
+    SecureChannelOptions, TcpListener, Worker, WorkerError, route,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ use zeroize::Zeroizing;
 
 /// How long the credentials last that it issues.
 const CREDENTIAL_LIFETIME: Duration = Duration::from_secs(600);
+/// Where authorities issue credentials behind their channels.
+const ISSUER_SERVICE: &str = "credential_issuer";
 /// How long answers are waited for, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(45);
 
@@ -122,6 +125,8 @@ impl Peer {
                 self.channel()?.refresh(self.me()?, vec![credential(hex)?])?;
                 Ok("1".into())
             }
+            ("issuer", attributes) => self.issuer(attributes).map(done),
+            ("member", [address, issuer]) => self.member(address, issuer).await.map(done),
             ("listener", [name]) => self.listener(name).await.map(done),
             ("channel", [route]) => self.open(route).await,
             ("keep", [address, route]) => self.keep(address, route).await,
@@ -229,13 +234,27 @@ impl Peer {
 
     async fn issue(&self, history: &str, attributes: &[&str]) -> Result<String> {
         let subject = ChangeHistory::import(&hex::decode(history)?)?.identifier();
-        let mut about = Attributes::new(1);
-        for attribute in attributes {
-            let (name, value) = attribute.split_once('=').context("NAME=VALUE")?;
-            about = about.with(name, value);
-        }
+        let about = about(attributes)?;
         let issued = self.me()?.issue_credential(subject, about, CREDENTIAL_LIFETIME, Timestamp::now()).await?;
         Ok(hex::encode(issued.encode()))
+    }
+
+    fn issuer(&self, attributes: &[&str]) -> Result<()> {
+        let about = about(attributes)?;
+        let issuer = CredentialIssuer::new(self.me()?.clone(), CREDENTIAL_LIFETIME, move |_| Some(about.clone()));
+        self.node.start_worker(ISSUER_SERVICE, RequestWorker::new(issuer))?;
+        self.listeners.iter().try_for_each(|listener| Ok(self.node.expose(ISSUER_SERVICE, listener)?))
+    }
+
+    async fn member(&mut self, address: &str, issuer: &str) -> Result<()> {
+        let source = CredentialSource {
+            issuer: issuer.parse()?,
+            listener: route![Address::tcp(address), "listener"],
+            service: ISSUER_SERVICE.into(),
+        };
+        let session = self.node.keep_credential(self.me()?, source);
+        self.options.credentials = vec![session.up().await?.credential];
+        Ok(())
     }
 
     async fn listener(&mut self, name: &str) -> Result<()> {
@@ -375,6 +394,16 @@ impl Peer {
         });
         Ok(())
     }
+}
+
+/// `NAME=VALUE…`
+fn about(attributes: &[&str]) -> Result<Attributes> {
+    let mut about = Attributes::new(1);
+    for attribute in attributes {
+        let (name, value) = attribute.split_once('=').context("NAME=VALUE")?;
+        about = about.with(name, value);
+    }
+    Ok(about)
 }
 
 fn unhex_text(text: &str) -> Result<String> {

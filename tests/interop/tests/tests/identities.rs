@@ -8,12 +8,14 @@ struct CredentialCheck {
     bob: Identity,
     alice: Identity,
     authority: Peer,
+    /// The authority's identifier.
+    issuer: String,
 }
 
 /// A server that believes an authority of the client's kind, and guards an echoer with the attribute `group=friends`.
 fn credential_check(asks: Side, answers: Side, issues: Side, kind: &str) -> CredentialCheck {
     let authority = Peer::start(issues);
-    let history = authority.identity(kind).history;
+    let Identity { history, identifier: issuer } = authority.identity(kind);
     let (server, bob) = Peer::with_identity(answers);
     let address = server.tell("listen");
     server.tell(&format!("trust {history}"));
@@ -22,7 +24,7 @@ fn credential_check(asks: Side, answers: Side, issues: Side, kind: &str) -> Cred
     let client = Peer::start(asks);
     let alice = client.identity(kind);
     client.tell(&format!("connect {address}"));
-    CredentialCheck { server, client, bob, alice, authority }
+    CredentialCheck { server, client, bob, alice, authority, issuer }
 }
 
 impl CredentialCheck {
@@ -72,6 +74,20 @@ fn an_authoritys_kind_does_not_matter_to_who_presents_its_credential() {
         let check = credential_check(asks, answers, answers, "");
         let credential = check.issue(&check.alice, "group=friends");
         check.client.tell(&format!("hold {credential}"));
+        check.channel();
+        check.is_allowed();
+    }
+}
+
+/// The client asks the other kind's issuer itself: real nodes by the client of their command line.
+#[test]
+fn a_member_gets_its_credential_from_an_issuer_of_the_other_kind() {
+    for (asks, answers) in MIXED {
+        let check = credential_check(asks, asks, answers, "");
+        let issuer = check.authority.tell("listen");
+        check.authority.tell("listener listener");
+        check.authority.tell("issuer group=friends");
+        check.client.tell(&format!("member {issuer} {}", check.issuer));
         check.channel();
         check.is_allowed();
     }
