@@ -6,8 +6,8 @@
 //!
 //! One row for each request, one column for each party. The matches are exhaustive, so a request without a row, and a party
 //! without a column, do not compile. A verdict is about the sender as such; quotas and rate limits come after it. A test walks all
-//! of it through a running hub (`authorization/tests.rs`). Relay names have one request, and the rule for it is in
-//! `postern_node::relay`.
+//! of it through a running hub (`authorization/tests.rs`). Relay names have one request; the rule for it is in
+//! `postern_node::relay`, its table beside the test.
 
 use postern_node::identity::Identifier;
 use postern_node::mailbox::MailboxRequest;

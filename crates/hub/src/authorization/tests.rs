@@ -4,9 +4,11 @@ use super::*;
 use crate::{Hub, HubConfig};
 use bytes::Bytes;
 use postern_env::time::Duration;
-use postern_node::Route;
+use postern_node::identity::TrustPolicy;
 use postern_node::mailbox::{MAILBOX_SERVICE, MailId, MailboxReply, Outcome};
+use postern_node::session::HubOptions;
 use postern_node::stream::{Cursor, HeldPull, PushBatch, Status, StreamReply};
+use postern_node::{Node, Route};
 use postern_testkit::in_time;
 use postern_testkit::streams::{Services, StreamClient};
 
@@ -154,6 +156,60 @@ async fn every_request_to_the_mailbox_is_answered_as_the_matrix_says() {
             let party = Party::of_mailbox(request, peer.as_ref());
             let done = ask_mailbox(client, request).await == Some(Outcome::Done);
             assert_eq!(done, of_mailbox(request, party) == Allowed, "{request:?} of {party:?}");
+        }
+    }
+    hub.stop().await;
+}
+
+/// A relay name, as seen by who asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Free,
+    /// Another client has it.
+    Taken,
+    /// The identifier of who asks.
+    OwnIdentifier,
+    /// The identifier of somebody who is not there.
+    OthersIdentifier,
+}
+
+/// The verdict on registering a relay, over a channel or without one.
+fn of_registration(name: Name, party: Party) -> Verdict {
+    match (name, party) {
+        (Name::Free, Owner | Shared | Stranger | Anonymous) => Allowed,
+        // Whoever has no identity has no identifier to prove.
+        (Name::OwnIdentifier, Owner | Shared | Stranger) => Allowed,
+        (Name::OwnIdentifier, Anonymous) | (Name::OthersIdentifier | Name::Taken, _) => Refused,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_registration_of_a_relay_is_answered_as_the_matrix_says() {
+    let (hub, services) = hub().await;
+    let node = Node::new();
+    let holder = node.tcp_connect(services.hub.as_str()).await.unwrap();
+    node.create_relay(&holder, Some("taken")).await.unwrap();
+    for name in [Name::Free, Name::Taken, Name::OwnIdentifier, Name::OthersIdentifier] {
+        for party in [Stranger, Anonymous] {
+            let node = Node::new();
+            let identity = node.create_identity().await.unwrap();
+            let wanted = match name {
+                Name::Free => format!("free-{party:?}"),
+                Name::Taken => "taken".into(),
+                Name::OwnIdentifier => identity.identifier().to_string(),
+                Name::OthersIdentifier => Identifier::from_bytes([9; 32]).to_string(),
+            };
+            let done = if party == Anonymous {
+                let connection = node.tcp_connect(services.hub.as_str()).await.unwrap();
+                // A refusal is silent.
+                let wait = Duration::from_millis(300);
+                tokio::time::timeout(wait, node.create_relay(&connection, Some(&wanted))).await.is_ok()
+            } else {
+                let options = HubOptions { relay: Some(wanted), trust: TrustPolicy::Anyone };
+                let session = node.keep_connected_as(&identity, services.hub.as_str(), options).await.unwrap();
+                in_time(session.up()).await.is_ok()
+            };
+            assert_eq!(done, of_registration(name, party) == Allowed, "{name:?} of {party:?}");
         }
     }
     hub.stop().await;

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 mod admission;
 mod faults;
+mod foreign_stream;
 mod link;
 mod topology;
 mod web;
