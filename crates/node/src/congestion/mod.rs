@@ -16,10 +16,11 @@ mod receive;
 mod send;
 mod service;
 mod state;
+mod window;
 
 pub use notice::CONGESTION_SERVICE;
 pub(crate) use receive::spare_connection;
-pub use send::SEND_WINDOW;
 pub(crate) use service::{start, subscribe};
 pub use state::HOPS_MAX;
 pub(crate) use state::HopWindows;
+pub use window::SEND_WINDOW;

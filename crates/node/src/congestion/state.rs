@@ -1,6 +1,6 @@
 //! What one end of a connection with notices knows.
 
-use super::send::SendWindow;
+use super::window::SendWindow;
 use crate::address::Address;
 use crate::route::Route;
 use crate::sync::{BackpressureGate, lock};
