@@ -111,7 +111,7 @@ pub(crate) fn taken(port: u16) -> Fault {
     let taken = net::taken_address(port);
     let holder = taken.and_then(holder).unwrap_or_else(|| "another program".to_owned());
     let place = taken.map(|address| format!(" on {address}")).unwrap_or_default();
-    let free = next_free(port).map(|free| format!(" Port {free} is free.")).unwrap_or_default();
+    let free = free(port, |_| true).map(|free| format!(" Port {free} is free.")).unwrap_or_default();
     let sentence = format!("Port {port} is used by {holder}{place}. Stop it or choose another port.{free}");
     Fault::new(Code::PortTaken, sentence)
 }
@@ -129,9 +129,10 @@ fn holder(address: SocketAddr) -> Option<String> {
     Some(found.process.name).filter(|name| !name.is_empty())
 }
 
-/// The next higher port that is free on both loopback addresses.
-pub(crate) fn next_free(port: u16) -> Option<u16> {
-    (1..=SEARCHED).filter_map(|above| port.checked_add(above)).find(|port| net::taken_address(*port).is_none())
+/// The port, or the next higher one, that is free on both loopback addresses and `is_allowed`.
+pub(crate) fn free(port: u16, is_allowed: impl Fn(u16) -> bool) -> Option<u16> {
+    let candidates = (0..=SEARCHED).filter_map(|above| port.checked_add(above)).filter(|port| *port != 0);
+    candidates.into_iter().find(|port| is_allowed(*port) && net::taken_address(*port).is_none())
 }
 
 #[cfg(test)]
@@ -149,7 +150,7 @@ mod tests {
         assert_eq!(fault.code, Code::PortTaken);
         assert!(fault.message.contains(&found.program.unwrap()), "{fault}");
         assert!(fault.message.ends_with("is free."), "{fault}");
-        assert_ne!(next_free(port), Some(port));
+        assert_ne!(free(port, |_| true), Some(port));
     }
 
     #[test]
@@ -158,7 +159,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let fault = taken(address.port());
         assert!(fault.message.contains(&format!(" on {address}. Stop it")), "{fault}");
-        assert_ne!(next_free(address.port() - 1), Some(address.port()));
+        assert_ne!(free(address.port(), |_| true), Some(address.port()));
     }
 
     #[test]

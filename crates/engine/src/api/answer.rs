@@ -33,6 +33,12 @@ pub enum Answer {
         /// By port.
         ports: Vec<ListeningPort>,
     },
+    /// A port for a new portal.
+    FreePort {
+        /// The wanted port if nothing uses it now, else the next higher one; nothing if all of the next 100 are in use. No other
+        /// program is kept from taking it before it is used.
+        port: Option<u16>,
+    },
     /// Entries of the audit log.
     Receipts {
         /// Newest first.

@@ -1,6 +1,6 @@
 //! Portals and received invitations, as the snapshot shows them.
 
-use super::{Fault, InletId, InvitationId, ServiceKind, UnixMillis};
+use super::{Code, Fault, InletId, InvitationId, ServiceKind, UnixMillis};
 use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -46,6 +46,28 @@ pub struct InletView {
     pub live: u32,
     /// When the grant expires.
     pub expires: Option<UnixMillis>,
+    /// The invitation that it was made of, or that renewed its access; known until Postern stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub invitation: Option<InvitationId>,
+}
+
+impl InletView {
+    /// Whether it should be up and is not, for a reason that the user has to know: not while it is switched off or paused, nor
+    /// after its access has ended.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        let InletLink::Down { fault, .. } = &self.link else { return false };
+        let is_intended = matches!(fault.code, Code::Paused | Code::PausedByOwner | Code::Asked);
+        !is_intended && !self.is_ended()
+    }
+
+    /// Whether its access has ended: the owner has to invite again.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        let InletLink::Down { fault, .. } = &self.link else { return false };
+        matches!(fault.code, Code::Revoked | Code::Expired | Code::ServiceClosed | Code::Blocked | Code::Denied)
+    }
 }
 
 /// The state of a portal.

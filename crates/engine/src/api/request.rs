@@ -292,6 +292,11 @@ requests! {
         },
         /// Lists this machine's listening TCP ports. Answered with `Answer::Ports`.
         Ports,
+        /// Finds a port for a new portal. Answered with `Answer::FreePort`.
+        FreePort {
+            /// The port that is wanted.
+            port: u16,
+        },
         /// Reads the audit log, newest first. Answered with `Answer::Receipts`.
         Log {
             /// Only entries below this number, for the next page.

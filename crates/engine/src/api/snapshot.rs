@@ -159,6 +159,14 @@ pub struct ServiceView {
     pub created: UnixMillis,
 }
 
+impl ServiceView {
+    /// Whether it is shared and its target does not answer.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.on && matches!(self.health, Health::Down { .. })
+    }
+}
+
 /// The result of the last health check of a service's target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "state", rename_all = "kebab-case")]

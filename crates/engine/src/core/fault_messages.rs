@@ -11,7 +11,7 @@ pub(crate) fn no_way_in() -> Fault {
 /// A hub has another identifier than the pinned one.
 pub(crate) fn hub_changed(address: &str) -> Fault {
     let sentence = format!(
-        "The hub {address} is not the one it was: it was set up anew, or somebody else answers there. It can read nothing \
+        "The hub {address} has changed identity: it was set up anew, or somebody else answers there. It can read nothing \
          either way. Add it again if you know why, or remove it."
     );
     Fault::new(Code::HubChanged, sentence)
@@ -57,12 +57,12 @@ pub(crate) fn words_changed(name: &str) -> Fault {
 pub(crate) fn invitation(code: Code, owner: &str) -> Fault {
     let sentence = match code {
         Code::BadTicket => format!("{owner} does not know this invitation: ask for a new one."),
-        Code::TicketUsed => "Somebody else has used this invitation: ask for one of your own.".to_owned(),
-        Code::Expired => format!("This invitation is over: ask {owner} for a new one."),
-        Code::Revoked => format!("{owner} has taken this invitation back."),
-        Code::Denied => format!("{owner} said no."),
-        Code::ServiceClosed => format!("{owner} does not share this any more."),
-        Code::Blocked => format!("{owner} does not let you in."),
+        Code::TicketUsed => format!("Somebody else has used this invitation: ask {owner} for one of your own."),
+        Code::Expired => format!("This invitation has expired: ask {owner} for a new one."),
+        Code::Revoked => format!("{owner} withdrew this invitation."),
+        Code::Denied => format!("{owner} declined your request."),
+        Code::ServiceClosed => format!("{owner} no longer shares this."),
+        Code::Blocked => format!("{owner} has blocked you."),
         Code::OwnInvitation => "This is your own invitation: send it to somebody else.".to_owned(),
         Code::AlreadyIn => "You have accepted this invitation already.".to_owned(),
         _ => format!("{owner} could not let you in."),
@@ -73,16 +73,16 @@ pub(crate) fn invitation(code: Code, owner: &str) -> Fault {
 /// Why a portal is not up although its owner is online.
 pub(crate) fn portal(code: Code, owner: &str) -> Fault {
     let sentence = match code {
-        Code::PausedByOwner => format!("{owner} has paused it."),
-        Code::Expired => format!("The time is over: ask {owner} for more."),
-        Code::Revoked => format!("{owner} has taken the access back."),
-        Code::ServiceClosed => format!("{owner} does not share this any more."),
-        Code::Blocked => format!("{owner} does not let you in."),
-        Code::Denied => format!("{owner} does not let you in now."),
-        Code::TooMany => "All connections that you may have are open.".to_owned(),
-        Code::ServiceDown => format!("{owner} is there, but the service does not answer."),
+        Code::PausedByOwner => format!("{owner} paused it. It works again when {owner} resumes it."),
+        Code::Expired => format!("Your access has ended. Ask {owner} to renew it."),
+        Code::Revoked => format!("{owner} ended your access. Ask for a new invitation if you still need it."),
+        Code::ServiceClosed => format!("{owner} no longer shares this."),
+        Code::Blocked => format!("{owner} has blocked you."),
+        Code::Denied => format!("{owner} refused the connection."),
+        Code::TooMany => "You’ve reached your connection limit. Close one of your connections.".to_owned(),
+        Code::ServiceDown => format!("{owner} is online, but the service is not responding."),
         Code::OwnerOffline => format!("{owner} cannot be reached: their computer or Postern is off."),
-        _ => format!("The last connection to {owner} failed."),
+        _ => format!("Couldn’t connect to {owner}. Postern keeps trying."),
     };
     Fault::new(code, sentence)
 }
@@ -93,6 +93,7 @@ pub(crate) fn with_owner(fault: Fault, owner: &str) -> Fault {
         Code::ClockSkew => {
             Fault { message: fault.message.replace("that of the other side", &format!("{owner}'s")), ..fault }
         }
+        Code::Asked => Fault { message: format!("Waiting for {owner} to let you in."), ..fault },
         _ => fault,
     }
 }

@@ -103,6 +103,11 @@ impl State {
         findings::findings(&self.snapshot(now))
     }
 
+    /// The local ports of the user's portals, of those that are switched off too.
+    pub fn portal_ports(&self) -> Vec<u16> {
+        self.records.inlets.all().map(|it| it.port).collect()
+    }
+
     /// What a link offers. Asks nobody and changes nothing.
     ///
     /// # Errors

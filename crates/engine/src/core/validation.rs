@@ -19,7 +19,7 @@ pub(crate) fn name(text: &str) -> Result<String, Fault> {
         return Err(invalid("A name is needed."));
     }
     if text.chars().count() > MAX_NAME {
-        return Err(invalid(format!("This name is too long: {MAX_NAME} characters are the most.")));
+        return Err(invalid(format!("This name is too long: use up to {MAX_NAME} characters.")));
     }
     if !is_visible(text) {
         return Err(invalid("This name holds characters that cannot be shown."));
@@ -31,7 +31,7 @@ pub(crate) fn name(text: &str) -> Result<String, Fault> {
 pub(crate) fn description(text: &str) -> Result<Option<String>, Fault> {
     let text = text.trim();
     if text.chars().count() > MAX_DESCRIPTION {
-        return Err(invalid(format!("This description is too long: {MAX_DESCRIPTION} characters are the most.")));
+        return Err(invalid(format!("This description is too long: use up to {MAX_DESCRIPTION} characters.")));
     }
     if !text.split('\n').all(is_visible) {
         return Err(invalid("This description holds characters that cannot be shown."));
@@ -59,7 +59,7 @@ fn is_path(text: &str) -> bool {
 /// A hub's address.
 pub(crate) fn hub(text: &str) -> Result<String, Fault> {
     address(text.trim()).map(|it| it.to_ascii_lowercase()).ok_or_else(|| {
-        invalid(format!("`{}` is not a hub's address: it should look like hub.example:4000.", shown(text)))
+        invalid(format!("“{}” is not a hub’s address: it should look like hub.example:4000.", shown(text)))
     })
 }
 

@@ -44,9 +44,20 @@ impl Driver {
             }
             LocalRequest::Ports => spawn_response(response, async {
                 let listening = task::spawn_blocking(listening_ports::listening).await;
-                let ports = listening.unwrap_or_else(|_| Err(stopped()))?;
+                let mut ports = listening.unwrap_or_else(|_| Err(stopped()))?;
+                // A portal or the direct listener is no service to share: that would be a loop.
+                ports.retain(|it| it.process != Some(std::process::id()));
                 Ok(Answer::Ports { ports })
             }),
+            LocalRequest::FreePort { port } => {
+                let reserved = self.state.portal_ports();
+                spawn_response(response, async move {
+                    let is_free = move |it| !reserved.contains(&it);
+                    let found = task::spawn_blocking(move || listening_ports::free(port, is_free)).await;
+                    let port = found.map_err(|_| stopped())?;
+                    Ok(Answer::FreePort { port })
+                });
+            }
             LocalRequest::Log { before, limit } => {
                 self.flush_audit().await?;
                 let (path, log) = (self.data_dir.join(FILE), self.store.log_reader());

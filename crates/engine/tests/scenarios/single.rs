@@ -22,6 +22,20 @@ async fn before_it_is_set_up_everything_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_not_proposed_and_the_engines_own_are_not_offered() {
+    let person = TestEngine::with_key_in_memory().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let Ok(Answer::FreePort { port: Some(proposed) }) = person.request(Request::FreePort { port }).await else {
+        panic!("there is no free port above {port}");
+    };
+    assert!(proposed > port, "{proposed}");
+    // The listener belongs to the process that the engine runs in.
+    let Ok(Answer::Ports { ports }) = person.request(Request::Ports).await else { panic!("there is no list") };
+    assert!(ports.iter().all(|it| it.port != port), "{ports:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_a_crash() {
     let person = TestEngine::with_key_file().await;
     person.set_up("Olga", &[], false).await;

@@ -14,7 +14,7 @@ pub(super) fn add(records: &mut Records, tx: &mut Transaction, address: &str) ->
         return Ok(());
     }
     if records.hub_addresses().len() >= MAX_HUBS {
-        return Err(Fault::new(Code::TooMany, format!("{MAX_HUBS} hubs are the most.")));
+        return Err(Fault::new(Code::TooMany, format!("You can have up to {MAX_HUBS} hubs: remove one first.")));
     }
     profile::change(records, tx, |it| it.hubs.push(address));
     Ok(())

@@ -68,7 +68,7 @@ fn checked_hubs(hubs: &[String]) -> Result<Vec<String>, Fault> {
         }
     }
     if checked.len() > MAX_HUBS {
-        return Err(Fault::new(Code::TooMany, format!("{MAX_HUBS} hubs are the most.")));
+        return Err(Fault::new(Code::TooMany, format!("You can have up to {MAX_HUBS} hubs: remove one first.")));
     }
     Ok(checked)
 }

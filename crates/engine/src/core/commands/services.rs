@@ -31,7 +31,10 @@ fn parse_target(text: &str) -> Result<ServiceTarget, Fault> {
 
 pub(super) fn share(records: &mut Records, tx: &mut Transaction, spec: ServiceSpec) -> Result<Answer, Fault> {
     if records.services.len() >= MAX_SERVICES {
-        return Err(Fault::new(Code::TooMany, format!("{MAX_SERVICES} services are the most: close one first.")));
+        return Err(Fault::new(
+            Code::TooMany,
+            format!("You can share up to {MAX_SERVICES} services: stop sharing one first."),
+        ));
     }
     let target = parse_target(&spec.target)?;
     let service = Service {

@@ -5,7 +5,7 @@ use crate::api::{Code, Fault, InletId, Notice, PathKind, UnixMillis};
 use crate::core::fault_messages;
 use crate::core::limits::NOTICE_EVERY;
 use crate::core::records::Records;
-use crate::core::schema::Inlet;
+use crate::core::schema::{Inlet, is_final};
 use crate::core::transaction::Transaction;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,17 @@ enum Phase {
     Connecting,
     Up,
     Down(Code),
+}
+
+impl Phase {
+    /// Whether the access was there: not what the user switched off or paused here, nor what had ended before.
+    fn is_ongoing(self) -> bool {
+        match self {
+            Self::Up => true,
+            Self::Down(code) => !is_final(code) && code != Code::Paused,
+            Self::Off | Self::Connecting => false,
+        }
+    }
 }
 
 impl PortalStatus {
@@ -87,6 +98,8 @@ struct Shown {
     down_is_notified: bool,
     /// When the user was last notified that it is down, in ticks.
     notified_at: Option<u64>,
+    /// When the user was last notified that the access has ended, in ticks.
+    end_notified_at: Option<u64>,
 }
 
 impl PortalHistory {
@@ -119,6 +132,11 @@ impl Shown {
         let before = self.lasting.replace(status.phase());
         match status {
             PortalStatus::Up(_) => self.came_up(records, tx, inlet, is_new),
+            // The user's own doing: nothing to tell.
+            PortalStatus::Down(_) if records.is_blocked(inlet.owner) => {}
+            PortalStatus::Down(fault) if is_final(fault.code) && before.is_some_and(Phase::is_ongoing) => {
+                self.ended(tx, inlet, fault);
+            }
             PortalStatus::Down(fault) if before == Some(Phase::Up) => self.went_down(tx, inlet, fault),
             PortalStatus::Down(_) | PortalStatus::Off | PortalStatus::Connecting => {}
         }
@@ -134,11 +152,25 @@ impl Shown {
 
     /// Notifies at most once in [`NOTICE_EVERY`], and not of what the user did.
     fn went_down(&mut self, tx: &mut Transaction, inlet: &Inlet, fault: Fault) {
-        let quiet = self.notified_at.is_some_and(|at| tx.now.ticks < at.saturating_add(NOTICE_EVERY));
-        if quiet || fault.code == Code::Paused || fault.code == Code::Blocked {
+        if is_recent(self.notified_at, tx) || fault.code == Code::Paused {
             return;
         }
         (self.notified_at, self.down_is_notified) = (Some(tx.now.ticks), true);
         tx.notify(Notice::PortalDown { inlet: inlet.id, name: inlet.name.clone(), fault });
     }
+
+    /// The access has ended: that is more than the pause or the outage that was notified a moment ago, so only the last notice of
+    /// the same kind makes it wait.
+    fn ended(&mut self, tx: &mut Transaction, inlet: &Inlet, fault: Fault) {
+        if is_recent(self.end_notified_at, tx) {
+            return;
+        }
+        (self.end_notified_at, self.down_is_notified) = (Some(tx.now.ticks), true);
+        tx.notify(Notice::PortalDown { inlet: inlet.id, name: inlet.name.clone(), fault });
+    }
+}
+
+/// Whether a notice at this time, in ticks, keeps the next one of its kind back.
+fn is_recent(notified_at: Option<u64>, tx: &Transaction) -> bool {
+    notified_at.is_some_and(|at| tx.now.ticks < at.saturating_add(NOTICE_EVERY))
 }

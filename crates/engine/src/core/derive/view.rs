@@ -162,6 +162,7 @@ impl View<'_> {
             link,
             live: runtime.map_or(0, |it| it.live),
             expires: inlet.until,
+            invitation: runtime.and_then(|it| it.invitation),
         }
     }
 
@@ -316,6 +317,8 @@ fn status(snapshot: &Snapshot) -> Status {
         || !snapshot.knocks.is_empty()
         || snapshot.invitations.iter().any(|it| it.state == ReceivedState::New)
         || snapshot.contacts.iter().any(|it| it.verify_again.is_some());
+    let is_failing =
+        snapshot.services.iter().any(ServiceView::is_failing) || snapshot.inlets.iter().any(InletView::is_failing);
     let has_way = snapshot.hubs.iter().any(|it| it.link == LinkState::Up)
         || !snapshot.this_computer.addresses.is_empty()
         || snapshot.inlets.iter().any(is_up);
@@ -325,13 +328,15 @@ fn status(snapshot: &Snapshot) -> Status {
         Status::Attention
     } else if snapshot.paused {
         Status::Paused
-    } else if is_live {
-        Status::Live
     } else if snapshot.services.is_empty() && snapshot.inlets.is_empty() {
         Status::Idle
-    } else if has_way {
-        Status::Ready
-    } else {
+    } else if !has_way && !is_live {
         Status::Offline
+    } else if is_failing {
+        Status::Attention
+    } else if is_live {
+        Status::Live
+    } else {
+        Status::Ready
     }
 }

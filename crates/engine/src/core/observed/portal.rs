@@ -1,6 +1,6 @@
 //! What the driver has reported about a portal that it keeps.
 
-use crate::api::{Fault, PathKind};
+use crate::api::{Fault, InvitationId, PathKind};
 use crate::core::event::Refusal;
 
 /// What the driver has reported about a portal.
@@ -18,6 +18,8 @@ pub(crate) struct PortalRuntime {
     pub(crate) live: u32,
     /// Whether the portal was made in this run, so that the user is notified when it is first up.
     pub(crate) is_new: bool,
+    /// The invitation that the portal was made of in this run, or that renewed it.
+    pub(crate) invitation: Option<InvitationId>,
 }
 
 impl PortalRuntime {

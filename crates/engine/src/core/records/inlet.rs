@@ -152,6 +152,7 @@ pub(crate) fn make(
             it.port = received.chosen_port.unwrap_or(it.port);
             apply_offer(it, offer);
         });
+        portal::granted_by(records, id, received.id);
         // The grant may be paused, which an offer does not say.
         tx.request(TaskRequest::Call(OutboundCall::Sync(owner)));
         return Ok(());
@@ -162,6 +163,7 @@ pub(crate) fn make(
     let inlet = new(records, tx, received, offer, reach);
     audit::portal(records, tx, &inlet, "added");
     portal::added(records, inlet.id);
+    portal::granted_by(records, inlet.id, received.id);
     records.inlets.put(tx, inlet);
     Ok(())
 }

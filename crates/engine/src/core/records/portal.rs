@@ -1,7 +1,7 @@
 //! What the driver reports about the portals that it keeps.
 
 use super::Records;
-use crate::api::{Fault, InletId, PathKind};
+use crate::api::{Fault, InletId, InvitationId, PathKind};
 use crate::core::event::Refusal;
 use crate::core::fault_messages;
 use crate::core::observed::PortalRuntime;
@@ -15,6 +15,11 @@ fn runtime(records: &mut Records, id: InletId) -> &mut PortalRuntime {
 /// A portal was made in this run.
 pub(crate) fn added(records: &mut Records, id: InletId) {
     records.portals.insert(id, PortalRuntime { is_new: true, ..PortalRuntime::default() });
+}
+
+/// A portal was made of an invitation, or has got a new grant through it.
+pub(crate) fn granted_by(records: &mut Records, id: InletId, invitation: InvitationId) {
+    runtime(records, id).invitation = Some(invitation);
 }
 
 /// Discards what was known of a portal that is kept up with other parameters, or no longer.

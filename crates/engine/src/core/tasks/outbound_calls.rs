@@ -231,7 +231,7 @@ impl OutboundCalls {
         let at = tx.now.ticks + tx.with_jitter(ASK_AGAIN);
         if let Some(pending) = self.pending.get_mut(&call) {
             let at = if pending.again { tx.now.ticks } else { at };
-            let fault = Some(Fault::new(Code::Asked, "The owner is being asked."));
+            let fault = Some(Fault::new(Code::Asked, "Waiting for the owner to let you in."));
             *pending = Pending { fault, ..Pending::at(at) };
         }
     }

@@ -9,5 +9,6 @@ mod limits;
 mod model;
 mod owners;
 mod people;
+mod portal_states;
 mod simulation;
 mod web;
