@@ -31,6 +31,7 @@ pub mod shell_settings;
 pub mod single_instance;
 pub mod tray;
 pub mod untrusted_text;
+mod user_name;
 mod window;
 
 use std::io::{self, Write};

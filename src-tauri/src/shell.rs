@@ -17,6 +17,8 @@ pub struct ShellState {
     pub version: String,
     /// The path of the log file.
     pub log_file: String,
+    /// The name of whoever is logged in, proposed as the user's; empty if the system does not give it.
+    pub user_name: String,
     /// Why the engine failed to start, or stopped.
     pub fault: Option<Fault>,
 }

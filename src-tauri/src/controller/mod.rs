@@ -216,6 +216,7 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             platform: Platform::CURRENT,
             version: env!("CARGO_PKG_VERSION").into(),
             log_file: self.options.log_file.display().to_string(),
+            user_name: crate::user_name::proposed(),
             fault,
         }
     }

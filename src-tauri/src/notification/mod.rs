@@ -15,7 +15,7 @@ mod backend;
 
 pub use backend::Backend;
 
-use postern_engine::api::{Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
+use postern_engine::api::{Code, Fault, InletId, InvitationId, KnockAnswer, Notice, Request, ServiceId};
 use postern_engine::verification_words::groups;
 
 use crate::desktop_integration::View;
@@ -125,12 +125,9 @@ impl From<&Notice> for Notification {
             Notice::PortalUp { inlet, name, address } => {
                 Self::new(Topic::Portal(*inlet), format!("“{}” is up", display_name(name)), address.clone(), View::Home)
             }
-            Notice::PortalDown { inlet, name, fault } => Self::new(
-                Topic::Portal(*inlet),
-                format!("“{}” is down", display_name(name)),
-                fault.message.clone(),
-                View::Home,
-            ),
+            Notice::PortalDown { inlet, name, fault } => {
+                Self::new(Topic::Portal(*inlet), portal_down(name, fault.code), fault.message.clone(), View::Home)
+            }
             Notice::HubLost { address, fault } => {
                 Self::new(Topic::Hub, format!("Disconnected from {address}"), fault.message.clone(), View::Settings)
             }
@@ -150,6 +147,20 @@ impl From<&Notice> for Notification {
                 View::Home,
             ),
         }
+    }
+}
+
+/// What happened to a portal, in one line.
+fn portal_down(name: &str, code: Code) -> String {
+    let name = display_name(name);
+    match code {
+        Code::PausedByOwner => format!("“{name}” is paused"),
+        Code::Revoked | Code::Expired => format!("Your access to “{name}” has ended"),
+        Code::ServiceClosed => format!("“{name}” is no longer shared"),
+        Code::Blocked => format!("You can no longer use “{name}”"),
+        Code::PortTaken => format!("The port of “{name}” is in use"),
+        Code::OwnerOffline => format!("“{name}” is offline"),
+        _ => format!("“{name}” is down"),
     }
 }
 
@@ -243,7 +254,24 @@ mod tests {
         let fault = Fault::new(postern_engine::api::Code::OwnerOffline, "Ann is offline.");
         let notice = Notice::PortalDown { inlet: InletId([2; 16]), name: "Notes".into(), fault };
         let notification = Notification::from(&notice);
-        assert_eq!((notification.title.as_str(), notification.body.as_str()), ("“Notes” is down", "Ann is offline."));
+        assert_eq!(
+            (notification.title.as_str(), notification.body.as_str()),
+            ("“Notes” is offline", "Ann is offline.")
+        );
         assert!(notification.actions.is_empty() && !notification.persistent);
+    }
+
+    #[test]
+    fn a_notification_says_what_happened_to_a_portal() {
+        let title = |code| {
+            let fault = Fault::new(code, "why");
+            Notification::from(&Notice::PortalDown { inlet: InletId([2; 16]), name: "Wiki".into(), fault }).title
+        };
+        assert_eq!(title(Code::PausedByOwner), "“Wiki” is paused");
+        assert_eq!(title(Code::Revoked), "Your access to “Wiki” has ended");
+        assert_eq!(title(Code::Expired), "Your access to “Wiki” has ended");
+        assert_eq!(title(Code::ServiceClosed), "“Wiki” is no longer shared");
+        assert_eq!(title(Code::Blocked), "You can no longer use “Wiki”");
+        assert_eq!(title(Code::ServiceDown), "“Wiki” is down");
     }
 }

@@ -60,7 +60,8 @@ impl Menu {
         match state {
             EngineViewState::Running(snapshot) if snapshot.me.is_some() => {
                 menu.item("Share a service…", TrayAction::Show(View::Share));
-                menu.toggle("Pause everything", snapshot.paused, Request::PauseAll { on: !snapshot.paused });
+                let pause = if snapshot.paused { "Resume everything" } else { "Pause everything" };
+                menu.item(pause, TrayAction::Request(Request::PauseAll { on: !snapshot.paused }));
                 menu.item("Settings…", TrayAction::Show(View::Settings));
             }
             _ => menu.item("Open Postern", TrayAction::Show(View::Home)),
@@ -112,10 +113,6 @@ impl Menu {
         self.entries.push(item(label, action));
     }
 
-    fn toggle(&mut self, label: &str, checked: bool, request: Request) {
-        self.entries.push(toggle(label, checked, request));
-    }
-
     /// Adds a separator, but never as the first entry or after another one.
     fn separator(&mut self) {
         if !matches!(self.entries.last(), None | Some(Entry::Separator)) {
@@ -136,22 +133,37 @@ pub(super) fn status_line(state: EngineViewState<'_>) -> String {
     }
     match snapshot.status {
         Status::Paused => "Everything is paused".into(),
-        Status::Offline => "Offline: no hub or portal is reachable".into(),
+        Status::Offline => "Offline".into(),
         Status::Attention => attention_text(snapshot),
         Status::Idle | Status::Ready | Status::Live => activity_text(snapshot),
     }
 }
 
+/// What is wrong, with how many it concerns, then what waits for an answer.
 fn attention_text(snapshot: &Snapshot) -> String {
     let waiting = snapshot.invitations.iter().filter(|invitation| invitation.state == ReceivedState::New).count();
-    match (snapshot.knocks.len(), waiting, snapshot.troubles.first()) {
-        (0, 0, Some(trouble)) => fault_summary(trouble).into(),
-        (0, 0, None) => activity_text(snapshot),
-        (0, 1, _) => "1 new invitation".into(),
-        (0, many, _) => format!("{many} new invitations"),
-        (1, _, _) => "1 person asks for access".into(),
-        (many, _, _) => format!("{many} people ask for access"),
+    let requests = match (snapshot.knocks.len(), waiting) {
+        (0, 0) => None,
+        (0, many) => Some(count(many, "new invitation")),
+        (1, _) => Some("1 person asks for access".to_owned()),
+        (many, _) => Some(format!("{many} people ask for access")),
+    };
+    let trouble = snapshot.troubles.first().map(|trouble| fault_summary(trouble).to_owned());
+    let parts: Vec<String> = trouble.into_iter().chain(problem_text(snapshot)).chain(requests).collect();
+    match parts.is_empty() {
+        true => activity_text(snapshot),
+        false => parts.join(" · "),
     }
+}
+
+/// What should work and does not: `1 service and 2 portals down`; nothing while all works.
+fn problem_text(snapshot: &Snapshot) -> Option<String> {
+    let services = snapshot.services.iter().filter(|service| service.is_failing()).count();
+    let portals = snapshot.inlets.iter().filter(|inlet| inlet.is_failing()).count();
+    let counts = [(services, "service"), (portals, "portal")];
+    let parts: Vec<_> =
+        counts.into_iter().filter(|(number, _)| *number > 0).map(|(it, what)| count(it, what)).collect();
+    (!parts.is_empty() && !snapshot.paused).then(|| format!("{} down", parts.join(" and ")))
 }
 
 fn activity_text(snapshot: &Snapshot) -> String {
@@ -170,7 +182,7 @@ fn activity_text(snapshot: &Snapshot) -> String {
         parts.push(count(live as usize, "connection"));
     }
     match parts.is_empty() {
-        true => "Nothing is shared".into(),
+        true => "Nothing shared yet".into(),
         false => parts.join(" · "),
     }
 }
@@ -222,7 +234,11 @@ fn portal_entry(inlet: &InletView) -> Entry {
         InletLink::Down { fault, .. } => fault_summary(fault),
     };
     let label = format!("{} from {}: {state}", quoted_name(&inlet.name), quoted_name(&inlet.owner_name));
-    let mut entries = vec![toggle("On", inlet.on, Request::SetInlet { inlet: inlet.id, on: !inlet.on })];
+    // Access that has ended cannot be switched on again, only removed.
+    let mut entries = vec![match inlet.is_ended() {
+        true => item("Remove", TrayAction::Request(Request::RemoveInlet { inlet: inlet.id })),
+        false => toggle("On", inlet.on, Request::SetInlet { inlet: inlet.id, on: !inlet.on }),
+    }];
     if let Some(url) = &inlet.url {
         entries.push(item("Open in browser", TrayAction::OpenUrl(url.clone())));
     }
@@ -255,9 +271,9 @@ fn count(number: usize, what: &str) -> String {
 fn fault_summary(fault: &Fault) -> &'static str {
     match fault.code {
         Code::PortTaken => "port in use",
-        Code::Expired => "expired",
-        Code::Revoked => "access revoked",
-        Code::Denied => "denied",
+        Code::Expired => "access expired",
+        Code::Revoked => "access ended",
+        Code::Denied => "refused",
         Code::Asked => "waiting for approval",
         Code::PausedByOwner => "paused by its owner",
         Code::Paused => "paused",

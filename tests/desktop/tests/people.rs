@@ -113,6 +113,7 @@ async fn first_run_share_and_join_through_the_windows() {
     window.fill("[data-testid=share-name]", "Notes & <b>more</b>").await;
     window.click("[data-testid=share-submit]").await;
     window.click("[data-testid=invite-submit]").await;
+    window.click("[data-testid=show-qr]").await;
     window.wait_for("[data-testid=qr]").await;
     let link = eventually_async("the link", TIMEOUT, || async {
         let found = window.evaluate("return document.querySelector('[data-testid=link]')?.value").await?;
@@ -133,7 +134,10 @@ async fn first_run_share_and_join_through_the_windows() {
     assert!(ben.wait_for("his invitation", |snapshot| Some(snapshot.inlets.is_empty())).await);
     window.fill("[data-testid=invitation-port]", &free_port().to_string()).await;
     window.click("[data-testid=accept]").await;
+    window.wait_for("[data-testid=joined][data-state=up]").await;
+    let text = window.text("[data-testid=joined]").await;
     let address = ben.wait_for("the portal to be up", portal_address).await;
+    assert!(text.contains("You’re in") && text.contains(&address.to_string()), "{text}");
     fetch(address).await;
     ben.tray.line_like("“Notes & <b>more</b>” from “Ann”: up").await;
     let joined = ann.notifications.wait_for_notification("Ben joined").await;
@@ -142,7 +146,7 @@ async fn first_run_share_and_join_through_the_windows() {
 
 async fn first_run(window: &postern_desktop_tests::Page, name: &str, hub: &Hub) {
     window.fill("[data-testid=name]", name).await;
-    window.click("[data-testid=next]").await;
+    window.click("[data-testid=first-options]").await;
     window.fill("[data-testid=hub]", &hub.address().to_string()).await;
     window.click("[data-testid=finish]").await;
     window.wait_until_gone("[data-testid=first-run]").await;
@@ -322,8 +326,8 @@ async fn revoking_cuts_streams_and_notifies_both() {
     story.ann.request(Request::RevokeGrant { grant }).await.unwrap();
     let code = story.ben.wait_for("the portal to be down", portal_fault).await;
     assert_eq!(code, Code::Revoked);
-    story.ben.tray.line_like("“Notes” from “Ann”: access revoked").await;
-    story.ben.notifications.wait_for_notification("“Notes” is down").await;
+    story.ben.tray.line_like("“Notes” from “Ann”: access ended").await;
+    story.ben.notifications.wait_for_notification("Your access to “Notes” has ended").await;
     let state = |snapshot: &Snapshot| Some(snapshot.services.first()?.people.first()?.state);
     story
         .ann
@@ -339,7 +343,7 @@ async fn pausing_everything_pauses_both_ways() {
     let status = story.ann.wait_for("the pause", |snapshot| snapshot.paused.then_some(snapshot.status)).await;
     assert_eq!(status, Status::Paused);
     story.ben.wait_for("the portal to be down", portal_fault).await;
-    story.ann.tray.click("", "Pause everything").await;
+    story.ann.tray.click("", "Resume everything").await;
     story.reaches().await;
 }
 
@@ -363,7 +367,7 @@ async fn sessions_reconnect_to_a_restarted_hub() {
     let address = hub.address();
     drop(hub);
     ben.notifications.wait_for_notification(&format!("Disconnected from {address}")).await;
-    ben.tray.line("Offline: no hub or portal is reachable", |_| true).await;
+    ben.tray.line("Offline", |_| true).await;
     let hub = Hub::start_at(address);
     ben.notifications.wait_for_notification(&format!("Reconnected to {address}")).await;
     let story = Story { ann, ben, hub, page, service };

@@ -98,6 +98,7 @@ async fn diagnostics_contain_nothing_personal() {
         link: InletLink::Down { fault: Fault::new(Code::OwnerOffline, "Bob is offline."), since: UnixMillis(0) },
         live: 0,
         expires: None,
+        invitation: None,
     };
     let snapshot =
         Snapshot { hubs: vec![hub], services: vec![service(true)], inlets: vec![inlet], ..configured_snapshot() };

@@ -83,6 +83,7 @@ fn reached(name: &str, link: InletLink, url: Option<&str>) -> InletView {
         link,
         live: 0,
         expires: None,
+        invitation: None,
     }
 }
 
@@ -148,11 +149,11 @@ fn when_the_engine_failed_to_start() {
 fn with_nothing_shared() {
     let tray = Tray::of(EngineViewState::Running(&Snapshot { me: me(), ..Snapshot::default() }));
     let menu = "\
-(Nothing is shared)
+(Nothing shared yet)
 Open Postern
 -
 Share a service…
-[ ] Pause everything
+Pause everything
 Settings…
 -
 Quit Postern
@@ -180,7 +181,7 @@ fn all_groups_together() {
     };
     let tray = Tray::of(EngineViewState::Running(&snapshot));
     let menu = "\
-(1 person asks for access)
+(1 service and 1 portal down · 1 person asks for access)
 Open Postern
 -
 “Carol” invites you to “Wiki” >
@@ -208,7 +209,7 @@ Open Postern
   Copy address 127.0.0.1:5432
 -
 Share a service…
-[ ] Pause everything
+Pause everything
 Settings…
 -
 Quit Postern
@@ -245,7 +246,7 @@ fn paused_is_shown_and_can_be_resumed() {
     let tray = Tray::of(EngineViewState::Running(&snapshot));
     assert_eq!((tray.icon, tray.tooltip.as_str()), (Icon::Paused, "Postern: Everything is paused"));
     let resume = TrayAction::Request(Request::PauseAll { on: false });
-    assert_eq!(action_of(&tray.menu.entries, "Pause everything"), Some(&resume));
+    assert_eq!(action_of(&tray.menu.entries, "Resume everything"), Some(&resume));
 }
 
 #[test]
@@ -266,7 +267,21 @@ fn the_status_line_counts() {
     snapshot.troubles = vec![Fault::new(Code::NoWayIn, "…")];
     assert_eq!(status_line(EngineViewState::Running(&snapshot)), "not reachable by others");
     snapshot.status = Status::Offline;
-    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Offline: no hub or portal is reachable");
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Offline");
+}
+
+#[test]
+fn access_that_has_ended_is_no_problem_and_can_only_be_removed() {
+    let mut snapshot = Snapshot { me: me(), status: Status::Attention, ..Snapshot::default() };
+    for code in [Code::Revoked, Code::Expired, Code::ServiceClosed, Code::Blocked, Code::Denied] {
+        snapshot.inlets = vec![reached("Lab", down(code), None), reached("Database", down(Code::PortTaken), None)];
+        let tray = Tray::of(EngineViewState::Running(&snapshot));
+        assert_eq!(tray.tooltip, "Postern: 1 portal down", "{code:?}");
+        let remove = TrayAction::Request(Request::RemoveInlet { inlet: InletId([2; 16]) });
+        assert_eq!(action_of(&tray.menu.entries, "Remove"), Some(&remove), "{code:?}");
+    }
+    snapshot.inlets = vec![reached("Lab", down(Code::PausedByOwner), None)];
+    assert_eq!(status_line(EngineViewState::Running(&snapshot)), "Nothing shared yet");
 }
 
 #[test]

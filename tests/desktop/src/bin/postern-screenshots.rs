@@ -62,7 +62,7 @@ mod linux {
             window.wait_for("[data-testid=first-run]").await;
             self.take(&ann, &window, "first-run").await;
             window.fill("[data-testid=name]", "Ann").await;
-            window.click("[data-testid=next]").await;
+            window.click("[data-testid=first-options]").await;
             window.fill("[data-testid=hub]", &hub.address().to_string()).await;
             self.take(&ann, &window, "first-run-reach").await;
             window.click("[data-testid=finish]").await;
@@ -163,7 +163,7 @@ mod linux {
             window.wait_for("[data-testid=invite-submit]").await;
             self.take(ann, window, "share-invite").await;
             press(window, "invite-submit").await;
-            window.wait_for("[data-testid=qr]").await;
+            window.wait_for("[data-testid=link]").await;
             self.take(ann, window, "share-link").await;
             press(window, "share-done").await;
 
