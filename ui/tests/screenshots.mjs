@@ -12,8 +12,8 @@ const row = (name, open) => (page) => page.locator(id(name)).nth(open).locator(i
 
 /** Name, fixture, actions before the screenshot. */
 const SCREENSHOTS = [
-  ['first-run-1', 'first-run'],
-  ['first-run-2', 'first-run', async (page) => { await page.fill(id('name'), 'Ada Lovelace'); await page.click(id('next')); }],
+  ['first-run', 'first-run'],
+  ['first-run-options', 'first-run', async (page) => { await page.click(id('first-options')); }],
   ['empty', 'empty'],
   ['home', 'home'],
   ['home-macos', 'macos'],
@@ -35,9 +35,12 @@ const SCREENSHOTS = [
   ['invitations', 'attention', nav('invitations')],
   ['invitations-empty', 'empty', nav('invitations')],
   ['share-pick', 'home', async (page) => { await page.click(id('share')); await page.waitForSelector(id('share-port')); }],
-  ['share-name', 'home', async (page) => { await page.click(id('share')); await page.locator(id('share-port')).nth(1).click(); }],
+  ['share-name', 'home', async (page) => { await page.click(id('share')); await page.fill(id('share-target'), 'localhost:3000'); await page.click(id('share-next')); }],
   ['share-invite', 'home', async (page) => { await row('service', 1)(page); await page.click(id('service-invite')); }],
-  ['share-link', 'home', async (page) => { await row('service', 1)(page); await page.click(id('service-invite')); await page.click(id('invite-submit')); await page.waitForSelector(id('qr')); }],
+  ['share-link', 'home', async (page) => { await row('service', 1)(page); await page.click(id('service-invite')); await page.click(id('invite-submit')); await page.waitForSelector(id('link')); }],
+  ['share-qr', 'home', async (page) => { await row('service', 1)(page); await page.click(id('service-invite')); await page.click(id('invite-submit')); await page.click(id('show-qr')); await page.waitForSelector(id('qr')); }],
+  ['share-options', 'home', async (page) => { await row('service', 1)(page); await page.click(id('service-invite')); await page.click(id('invite-submit')); await page.click(id('share-options')); await page.waitForSelector(id('option-save')); }],
+  ['joined', 'attention', async (page) => { await nav('invitations')(page); await page.click(id('accept')); await page.waitForSelector(`${id('joined')}[data-state=up]`); }],
   ['share-fault', 'home', async (page) => { await page.click(id('share')); await page.fill(id('share-target'), '8888'); await page.click(id('share-next')); await page.click(id('share-submit')); await page.waitForSelector(id('fault')); }],
   ['contacts', 'attention', nav('contacts')],
   ['contacts-open', 'home', async (page) => { await nav('contacts')(page); await row('contact', 1)(page); }],

@@ -12,7 +12,7 @@ const n = (name: string | null | undefined, other: string): Piece => (name ? { n
 const t = (text: string): Piece => ({ text });
 
 const REFUSED: Partial<Record<Code, string>> = {
-  revoked: 'access was revoked',
+  revoked: 'access had ended',
   expired: 'access expired',
   'paused-by-owner': 'paused',
   paused: 'paused',
@@ -32,7 +32,7 @@ export function describeEvent(deed: AuditEvent): AuditLine {
       return {
         icon: deed.what === 'closed' ? 'close' : deed.what === 'paused' ? 'pause' : 'plus',
         tone: 'plain',
-        pieces: [n(deed.service, 'A service'), t(` ${serviceWord(deed.what)}`)],
+        pieces: deed.what in SERVICE ? [t(`${SERVICE[deed.what]} `), n(deed.service, 'a service')] : [n(deed.service, 'A service'), t(` ${deed.what}`)],
         detail: '',
       };
     case 'invitation':
@@ -54,7 +54,7 @@ export function describeEvent(deed: AuditEvent): AuditLine {
         icon: 'direct',
         tone: deed.ended ? 'bad' : 'plain',
         pieces: [n(deed.name, 'An unknown person'), t(' used '), n(deed.service, 'a service'), ...(deed.count ? [t(` ${deed.count} more times`)] : [])],
-        detail: `${lasted(deed.lasted_ms)}, ↓ ${bytes(deed.down_bytes)} ↑ ${bytes(deed.up_bytes)}${deed.ended ? `, ended early: ${deed.ended}` : ''}`,
+        detail: `${lasted(deed.lasted_ms)}, ↑ ${bytes(deed.down_bytes)} ↓ ${bytes(deed.up_bytes)}${deed.ended ? `, ended early: ${deed.ended}` : ''}`,
       };
     case 'refused':
       return {
@@ -110,12 +110,17 @@ function logText(what: string, first: number | null, last: number | null): strin
   }
 }
 
-function serviceWord(what: string): string {
-  return { shared: 'is shared', changed: 'changed', paused: 'switched off', resumed: 'switched on', closed: 'is no longer shared' }[what] ?? what;
-}
+/** What the user did to a service. */
+const SERVICE: Partial<Record<string, string>> = {
+  shared: 'You shared',
+  changed: 'You changed',
+  paused: 'You switched off',
+  resumed: 'You switched on',
+  closed: 'You stopped sharing',
+};
 
 function portalWord(what: string): string {
-  return { added: 'added', on: 'switched on', off: 'switched off', removed: 'removed', revoked: 'revoked by its owner' }[what] ?? what;
+  return { added: 'added', on: 'switched on', off: 'switched off', removed: 'removed', revoked: 'access ended by its owner' }[what] ?? what;
 }
 
 function contactWord(what: string): string {
@@ -134,7 +139,7 @@ function contactWord(what: string): string {
 function invitation(what: string, name: string | null, service: string): Piece[] {
   switch (what) {
     case 'made':
-      return [n(name, 'An unknown person'), t(' was invited to '), n(service, 'a service')];
+      return name ? [t('You invited '), n(name, ''), t(' to '), n(service, 'a service')] : [t('You made a link to '), n(service, 'a service')];
     case 'knocked':
       return [n(name, 'An unknown person'), t(' asked for access to '), n(service, 'a service')];
     case 'accepted':
@@ -150,14 +155,22 @@ function invitation(what: string, name: string | null, service: string): Piece[]
   }
 }
 
+/** What the owner did to somebody's access. */
+const GRANT: Partial<Record<string, string>> = {
+  changed: 'You changed ',
+  paused: 'You paused ',
+  resumed: 'You resumed ',
+  revoked: 'You ended ',
+};
+
 function grant(what: string, name: string, service: string): Piece[] {
   switch (what) {
     case 'given-back':
       return [n(name, 'An unknown person'), t(' gave up access to '), n(service, 'a service')];
     case 'expired':
-      return [t('Access of '), n(name, 'an unknown person'), t(' to '), n(service, 'a service'), t(' expired')];
+      return [n(name, 'An unknown person'), t('’s access to '), n(service, 'a service'), t(' expired')];
     default:
-      return [t('Access of '), n(name, 'an unknown person'), t(' to '), n(service, 'a service'), t(` ${what}`)];
+      return [t(GRANT[what] ?? `${what} `), n(name, 'an unknown person'), t('’s access to '), n(service, 'a service')];
   }
 }
 

@@ -52,6 +52,15 @@ export function ago(at: number, now: number): string {
   return date(at, now);
 }
 
+/** How long something has lasted: `just now`, `for 5 min`, `for 3 h`, `for 6 days`. */
+export function lasting(since: number, now: number): string {
+  const past = Math.max(0, now - since);
+  if (past < MINUTE) return 'just now';
+  if (past < HOUR) return `for ${Math.floor(past / MINUTE)} min`;
+  if (past < DAY) return `for ${Math.floor(past / HOUR)} h`;
+  return `for ${count(Math.floor(past / DAY), 'day')}`;
+}
+
 /** A future time: `in 5 min`, `in 3 h`, `in 6 days`, `on 12 Mar`; `now` when it has come. */
 export function until(at: number, now: number): string {
   const left = at - now;

@@ -35,12 +35,17 @@ export function isIntentional(code: Code): boolean {
   return code === 'paused' || code === 'paused-by-owner' || code === 'asked';
 }
 
+/** Whether the access has ended: only the owner can give it again. */
+export function isEnd(code: Code): boolean {
+  return ['revoked', 'expired', 'service-closed', 'blocked', 'denied'].includes(code);
+}
+
 /** Whether it resolves by itself. */
 export function isTransient(code: Code): boolean {
   return ['owner-offline', 'hub-unreachable', 'service-down', 'timed-out', 'asked', 'paused-by-owner', 'paused'].includes(code);
 }
 
 export function tone(code: Code): 'bad' | 'warn' | 'plain' {
-  if (isIntentional(code)) return 'plain';
+  if (isIntentional(code) || isEnd(code)) return 'plain';
   return isTransient(code) ? 'warn' : 'bad';
 }

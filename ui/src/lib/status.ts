@@ -1,18 +1,20 @@
-// The overall status in one line. Pure.
+// The overall status in one line: the worst that is the case, with how many it concerns. Pure.
 
 import { count } from './format';
+import { isFailing } from './portal';
 import type { Snapshot } from './types';
 
 export type StatusLine = { tone: 'good' | 'warn' | 'bad' | 'idle'; text: string };
 
 export function statusLine(snapshot: Snapshot): StatusLine {
+  const problems = problemText(snapshot);
   switch (snapshot.status) {
     case 'paused':
       return { tone: 'idle', text: 'Everything is paused' };
     case 'offline':
       return { tone: 'bad', text: 'Offline' };
     case 'attention':
-      return { tone: 'warn', text: attentionText(snapshot) };
+      return { tone: problems ? 'bad' : 'warn', text: attentionText(snapshot, problems) };
     case 'live':
       return { tone: 'good', text: `${count(connections(snapshot), 'connection')} open` };
     case 'ready':
@@ -26,10 +28,19 @@ function connections(snapshot: Snapshot): number {
   return [...snapshot.services, ...snapshot.inlets].reduce((sum, { live }) => sum + live, 0);
 }
 
-function attentionText(snapshot: Snapshot): string {
+/** `2 services down`, `1 portal down`, `1 service and 2 portals down`; nothing while all work. */
+export function problemText(snapshot: Snapshot): string {
+  if (snapshot.paused) return '';
+  const services = snapshot.services.filter(({ on, health }) => on && health.state === 'down').length;
+  const portals = snapshot.inlets.filter(isFailing).length;
+  const parts = [services > 0 && count(services, 'service'), portals > 0 && count(portals, 'portal')].filter(Boolean);
+  return parts.length > 0 ? `${parts.join(' and ')} down` : '';
+}
+
+function attentionText(snapshot: Snapshot, problems: string): string {
   const pending = attention(snapshot);
-  if (pending > 0) return count(pending, 'pending request');
-  return 'Needs attention';
+  const parts = [problems, pending > 0 ? `${count(pending, 'request')} waiting` : ''].filter(Boolean);
+  return parts.join(' · ') || 'Needs attention';
 }
 
 function ready(snapshot: Snapshot): string {

@@ -9,7 +9,7 @@ import type { Navigate, ShellAction, ShellState } from './backend/shell';
 import { describeNotice } from './notices';
 import { shareStructure } from './structural_sharing';
 import { TrafficHistory } from './traffic.svelte';
-import type { Answer, Fault, Notice, Request, Snapshot } from './types';
+import type { Answer, Fault, InvitationId, ListeningPort, Notice, Request, Snapshot } from './types';
 
 /** How long an undo is offered: time to notice a mistake. */
 export const UNDO_MS = 8000;
@@ -62,16 +62,21 @@ class Store {
   toasts = $state.raw<readonly Toast[]>([]);
   /** Ids of removed objects whose removal can still be undone. */
   pendingRemovals = $state.raw<ReadonlySet<string>>(new Set());
+  /** Invitations that were accepted in this window and whose portal has not been shown yet. */
+  accepted = $state.raw<ReadonlySet<InvitationId>>(new Set());
   /** The text of the live region, for screen readers. */
   announcement = $state('');
   now = $state(Date.now());
   pinned = $state(false);
+  /** The row of a service or portal that is expanded at home; kept while the user looks at other views. */
+  openedRow = $state<string | null>(null);
   readonly traffic = new TrafficHistory();
 
   #backend: Backend | null = null;
   #history: Navigate[] = [];
   #timed = new Map<number, Timed>();
   #nextToast = 1;
+  #sharedPort: ListeningPort | null = null;
 
   async start(backend: Backend): Promise<void> {
     this.#backend = backend;
@@ -141,6 +146,23 @@ class Store {
     this.#setShellState(await this.#backend!.shell(action));
   }
 
+  /** Accepts an invitation, and shows the portal that it becomes. Rejects with a `Fault`. */
+  async accept(invitation: InvitationId, port: number | null): Promise<void> {
+    this.accepted = new Set(this.accepted).add(invitation);
+    try {
+      await this.send({ request: 'accept', invitation, port });
+    } catch (thrown) {
+      this.forgetAccepted([invitation]);
+      throw thrown;
+    }
+    this.go({ view: 'invitations', invitation });
+  }
+
+  /** Their portals have been seen. */
+  forgetAccepted(invitations: readonly InvitationId[]): void {
+    this.accepted = new Set([...this.accepted].filter((id) => !invitations.includes(id)));
+  }
+
   saveAs(name: string): Promise<string | null> {
     return this.#backend!.saveAs(name);
   }
@@ -158,6 +180,19 @@ class Store {
   }
 
   // ── navigation ──
+
+  /** Opens the view that shares this port at once. */
+  shareNow(port: ListeningPort): void {
+    this.#sharedPort = port;
+    this.go({ view: 'share' });
+  }
+
+  /** The port that the view was opened for, once. */
+  takeSharedPort(): ListeningPort | null {
+    const port = this.#sharedPort;
+    this.#sharedPort = null;
+    return port;
+  }
 
   go(to: Navigate): void {
     const { fault, ...from } = this.route;

@@ -4,6 +4,10 @@ import type { TrafficFlow, Traffic } from './types';
 
 /** The time span of a chart. */
 export const WINDOW_MS = 60_000;
+/** The engine's interval between two samples while data moves. */
+const SAMPLE_MS = 500;
+/** Without a sample for longer nothing was moving: three intervals, so that a late one is no gap. */
+const GAP_MS = 3 * SAMPLE_MS;
 
 export type Sample = { at: number; up: number; down: number };
 export type Rates = { up: number; down: number };
@@ -68,6 +72,15 @@ export class TrafficHistory {
         sums.set(at, sum);
       }
     }
-    return [...sums.values()].sort((a, b) => a.at - b.at);
+    return withoutRamps([...sums.values()].sort((a, b) => a.at - b.at));
   }
+}
+
+/** Idle times have no samples: their ends become zero, so that no line connects what was before with what is after. */
+export function withoutRamps(samples: readonly Sample[]): Sample[] {
+  return samples.flatMap((sample, i) => {
+    const before = samples[i - 1];
+    if (!before || sample.at - before.at <= GAP_MS) return [sample];
+    return [{ at: before.at + SAMPLE_MS, up: 0, down: 0 }, { at: sample.at - SAMPLE_MS, up: 0, down: 0 }, sample];
+  });
 }

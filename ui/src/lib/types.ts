@@ -339,7 +339,11 @@ live: number,
 /**
  * When the grant expires.
  */
-expires: UnixMillis | null, };
+expires: UnixMillis | null, 
+/**
+ * The invitation that it was made of, or that renewed its access; known until Postern stops.
+ */
+invitation?: InvitationId, };
 
 export type InletLink = { "state": "off" } | { "state": "connecting" } | { "state": "up", 
 /**
@@ -1059,7 +1063,11 @@ person: string, } | { "request": "preview",
 /**
  * The link.
  */
-link: Secret, } | { "request": "ports" } | { "request": "log", 
+link: Secret, } | { "request": "ports" } | { "request": "free-port", 
+/**
+ * The port that is wanted.
+ */
+port: number, } | { "request": "log", 
 /**
  * Only entries below this number, for the next page.
  */
@@ -1149,7 +1157,12 @@ preview: InvitationPreview, } | { "answer": "ports",
 /**
  * By port.
  */
-ports: Array<ListeningPort>, } | { "answer": "receipts", 
+ports: Array<ListeningPort>, } | { "answer": "free-port", 
+/**
+ * The wanted port if nothing uses it now, else the next higher one; nothing if all of the next 100 are in use. No other
+ * program is kept from taking it before it is used.
+ */
+port: number | null, } | { "answer": "receipts", 
 /**
  * Newest first.
  */

@@ -14,11 +14,11 @@ const nav = (view: string) => (driver: Driver) => driver.id(`nav-${view}`).click
 const VIEWS: View[] = [
   { name: 'first run', fixture: 'first-run' },
   {
-    name: 'first run, second step',
+    name: 'first run, options',
     fixture: 'first-run',
     open: async (driver) => {
-      await driver.id('name').fill('Ada');
-      await driver.id('next').click();
+      await driver.id('first-options').click();
+      await driver.id('hub').waitFor();
     },
   },
   { name: 'empty', fixture: 'empty' },
@@ -75,7 +75,8 @@ const VIEWS: View[] = [
     fixture: 'home',
     open: async (driver) => {
       await driver.id('share').click();
-      await driver.id('share-port').nth(1).click();
+      await driver.id('share-target').fill('localhost:3000');
+      await driver.id('share-next').click();
     },
   },
   {
@@ -93,7 +94,19 @@ const VIEWS: View[] = [
       await driver.expand('service', 'SSH');
       await driver.id('service-invite').click();
       await driver.id('invite-submit').click();
+      await driver.id('show-qr').click();
       await driver.id('qr').waitFor();
+      await driver.id('share-options').click();
+      await driver.id('option-save').waitFor();
+    },
+  },
+  {
+    name: 'joined',
+    fixture: 'attention',
+    open: async (driver) => {
+      await driver.id('nav-invitations').click();
+      await driver.id('accept').click();
+      await driver.id('joined').waitFor();
     },
   },
   {

@@ -3,10 +3,20 @@
 import { expect, test } from './driver';
 
 test.describe('first run', () => {
-  test('asks for a name and for reachability, in two steps', async ({ driver }) => {
+  test('proposes the name of whoever is logged in and has one button', async ({ driver }) => {
+    await driver.open('first-run');
+    await expect(driver.id('name')).toHaveValue('Ada Lovelace');
+    await driver.id('finish').click();
+    await expect(driver.id('share-first')).toBeVisible();
+    expect(await driver.requests('set-up')).toEqual([
+      { request: 'set-up', name: 'Ada Lovelace', hubs: [], this_computer: true },
+    ]);
+  });
+
+  test('another name and a hub can be chosen', async ({ driver }) => {
     await driver.open('first-run');
     await driver.id('name').fill('Ada');
-    await driver.id('next').click();
+    await driver.id('first-options').click();
     await driver.id('hub').fill('hub.example.org:4000');
     await driver.id('finish').click();
     await expect(driver.id('share-first')).toBeVisible();
@@ -15,19 +25,30 @@ test.describe('first run', () => {
     ]);
   });
 
-  test('shows a fault beside its cause', async ({ driver }) => {
+  test('a hub is sent as it was typed, and its fault is shown beside it', async ({ driver }) => {
     await driver.open('first-run');
-    await driver.id('name').fill('Ada');
-    await driver.id('next').click();
-    await driver.id('hub').fill('nonsense');
+    await driver.id('first-options').click();
+    await driver.id('hub').fill('my hub!!');
     await driver.id('finish').click();
     await expect(driver.id('fault')).toHaveAttribute('data-code', 'invalid');
     await expect(driver.id('hub')).toHaveAttribute('aria-invalid', 'true');
+    expect((await driver.requests('set-up'))[0]?.hubs).toEqual(['my hub!!']);
+  });
+
+  test('started by a link it says so', async ({ driver }) => {
+    await driver.open('first-run');
+    await expect(driver.id('first-invited')).toHaveCount(0);
+    await driver.mock((mock) => mock.navigate({ view: 'invitations' }), null);
+    await expect(driver.id('first-invited')).toBeVisible();
+    await driver.id('finish').click();
+    await expect(driver.id('join-link')).toBeVisible();
   });
 
   test('works with the keyboard alone', async ({ driver, page }) => {
     await driver.open('first-run');
+    await expect(driver.id('name')).toBeFocused();
     await page.keyboard.type('Ada');
+    await driver.tabTo('first-options');
     await page.keyboard.press('Enter');
     await driver.tabTo('this-computer');
     await page.keyboard.press('Space');
@@ -36,41 +57,102 @@ test.describe('first run', () => {
     await page.keyboard.type('hub.example.org:4000');
     await page.keyboard.press('Enter');
     await expect(driver.id('share-first')).toBeVisible();
-    expect((await driver.requests('set-up'))[0]?.this_computer).toBe(false);
+    expect(await driver.requests('set-up')).toMatchObject([{ name: 'Ada', this_computer: false }]);
+  });
+
+  test('two clicks from the first start to a link in the clipboard', async ({ driver }) => {
+    await driver.open('first-run');
+    await driver.id('finish').click();
+    await driver.page.locator('[data-testid="share-port"][data-port="3000"]').click();
+    await expect(driver.id('copy-link')).toHaveText('Copied');
+    const link = await driver.id('link').inputValue();
+    expect(link).toMatch(/^postern:\/\/join\//u);
+    expect(await driver.actions('copy')).toEqual([{ action: 'copy', text: link }]);
   });
 });
 
 test.describe('share', () => {
-  test('a running program becomes a link', async ({ driver }) => {
+  const port = (number: number) => `[data-testid="share-port"][data-port="${number}"]`;
+
+  test('a click on a running program copies a link', async ({ driver }) => {
     await driver.open('home');
     await driver.id('share').click();
-    await driver.page.locator('[data-testid="share-port"][data-port="3000"]').click();
-    await expect(driver.id('share-name')).toHaveValue('Dev server');
-    await expect(driver.id('kind-http')).toBeChecked();
-    await driver.id('share-submit').click();
-    await driver.id('invite-note').fill('Edsger');
-    await driver.id('terms-span').selectOption('day');
-    await driver.id('invite-ask').click();
-    const before = Date.now();
-    await driver.id('invite-submit').click();
+    await driver.page.locator(port(3000)).click();
     await expect(driver.id('link')).toHaveValue(/^postern:\/\/join\//u);
-    await expect(driver.id('qr')).toBeVisible();
-    await driver.id('copy-link').click();
+    await expect(driver.id('copy-link')).toHaveText('Copied');
     const link = await driver.id('link').inputValue();
     expect(await driver.actions('copy')).toEqual([{ action: 'copy', text: link }]);
-    const [invite] = await driver.requests('invite');
-    expect(invite).toMatchObject({ ask_first: true, to: { to: 'link', note: 'Edsger' } });
-    expect(Math.abs(invite!.terms.until! - before - 86_400_000)).toBeLessThan(10_000);
+    expect(await driver.requests('share')).toMatchObject([{ name: 'Dev server', kind: 'http', target: 'localhost:3000' }]);
+    expect(await driver.requests('invite')).toMatchObject([{ ask_first: false, to: { to: 'link', note: null } }]);
+    await expect(driver.id('qr')).toHaveCount(0);
+    await driver.id('show-qr').click();
+    await expect(driver.id('qr')).toBeVisible();
     await driver.id('share-done').click();
     await expect(driver.row('service', 'Dev server')).toBeVisible();
+  });
+
+  test('the options replace the link', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('share').click();
+    await driver.page.locator(port(3000)).click();
+    const first = await driver.id('link').inputValue();
+    await driver.id('share-options').click();
+    await expect(driver.id('option-name')).toHaveValue('Dev server');
+    await driver.id('option-name').fill('Prototype');
+    await driver.id('option-note').fill('Edsger');
+    await driver.id('terms-span').selectOption('day');
+    await driver.id('option-ask').click();
+    const before = Date.now();
+    await driver.id('option-save').click();
+    await expect(driver.id('link')).not.toHaveValue(first);
+    await expect(driver.page.getByText('after you approve them')).toBeVisible();
+    const invites = await driver.requests('invite');
+    expect(invites).toHaveLength(2);
+    expect(invites[1]).toMatchObject({ ask_first: true, to: { to: 'link', note: 'Edsger' } });
+    expect(Math.abs(invites[1]!.terms.until! - before - 86_400_000)).toBeLessThan(10_000);
+    expect(await driver.requests('revoke-invitation')).toHaveLength(1);
+    expect(await driver.requests('change-service')).toMatchObject([{ patch: { name: 'Prototype', kind: 'http' } }]);
+    const copies = (await driver.actions('copy')) as { text: string }[];
+    expect(copies.at(-1)?.text).toBe(await driver.id('link').inputValue());
+    await driver.id('share-done').click();
+    await expect(driver.row('service', 'Prototype')).toBeVisible();
+  });
+
+  test('a port that is shared already gets another link, and no second service', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('share').click();
+    await driver.page.locator(port(22)).click();
+    await expect(driver.id('link')).toHaveValue(/^postern:/u);
+    expect(await driver.requests('share')).toEqual([]);
+    expect(await driver.requests('set-service')).toMatchObject([{ service: 'ssh', on: true }]);
+    expect(await driver.requests('invite')).toMatchObject([{ service: 'ssh' }]);
+  });
+
+  test('a name that another service has gets its port added', async ({ driver }) => {
+    await driver.open('home');
+    await driver.mock((mock) => mock.change((s) => (s.services[0]!.name = 'Dev server')), null);
+    await driver.id('share').click();
+    await driver.page.locator(port(3000)).click();
+    await expect(driver.id('link')).toHaveValue(/^postern:/u);
+    expect(await driver.requests('share')).toMatchObject([{ name: 'Dev server 3000' }]);
+  });
+
+  test('a link that could not be copied is not called copied', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('share').click();
+    await driver.fail('copy' as never, 'failed', 'The clipboard does not answer.');
+    await driver.page.locator(port(3000)).click();
+    await expect(driver.id('copy-link')).toHaveText('Copy link');
+    await driver.id('copy-link').click();
+    await expect(driver.id('copy-link')).toHaveText('Copied');
   });
 
   test('a service that trusts this computer is named before it is shared', async ({ driver }) => {
     await driver.open('home');
     await driver.id('share').click();
-    await driver.page.locator('[data-testid="share-port"][data-port="3000"]').click();
-    await expect(driver.id('share-name')).toBeVisible();
-    await expect(driver.id('caution')).toHaveCount(0);
+    await driver.page.locator(port(6379)).click();
+    await expect(driver.id('caution')).toContainText('Redis asks for no password');
+    expect(await driver.requests('share')).toEqual([]);
     await driver.page.getByRole('button', { name: 'Change' }).click();
     // Typed, it is the same service.
     await driver.id('share-target').fill('localhost:6379');
@@ -107,7 +189,7 @@ test.describe('share', () => {
     await driver.page.getByRole('radio', { name: 'Margaret Hamilton' }).check();
     await expect(driver.id('invite-submit')).toHaveText('Invite Margaret Hamilton');
     await driver.id('invite-submit').click();
-    await expect(driver.page.getByText('was sent to Margaret Hamilton')).toBeVisible();
+    await expect(driver.page.getByText('Margaret Hamilton will see the invitation to SSH in Postern.')).toBeVisible();
     await expect(driver.id('link')).toHaveCount(0);
   });
 
@@ -121,7 +203,8 @@ test.describe('share', () => {
   test('a name that is taken is reported beside the field', async ({ driver }) => {
     await driver.open('home');
     await driver.id('share').click();
-    await driver.page.locator('[data-testid="share-port"][data-port="8888"]').click();
+    await driver.id('share-target').fill('my-nas:8888');
+    await driver.id('share-next').click();
     await driver.id('share-submit').click();
     await expect(driver.id('fault')).toHaveAttribute('data-code', 'name-taken');
     await expect(driver.id('share-name')).toHaveAttribute('aria-invalid', 'true');

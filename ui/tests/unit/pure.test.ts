@@ -7,6 +7,7 @@ import { remedy, tone } from '../../src/lib/remedy';
 import { shareStructure } from '../../src/lib/structural_sharing';
 import { serviceGlyph, guessService, portOf } from '../../src/lib/service';
 import { attention, statusLine } from '../../src/lib/status';
+import { withoutRamps } from '../../src/lib/traffic.svelte';
 import { toChoice, toTerms, describeEnd, UNLIMITED } from '../../src/lib/terms';
 import { FIXTURES } from '../../src/lib/backend/fixtures';
 import type { AuditEntry } from '../../src/lib/types';
@@ -177,16 +178,46 @@ describe('terms', () => {
   });
 });
 
+describe('the chart', () => {
+  it('falls to zero in an idle time instead of drawing a ramp', () => {
+    const at = (ms: number) => ({ at: ms, up: 5, down: 5 });
+    expect(withoutRamps([at(0), at(500), at(20_000)]).map(({ at, down }) => [at, down])).toEqual([
+      [0, 5],
+      [500, 5],
+      [1000, 0],
+      [19_500, 0],
+      [20_000, 5],
+    ]);
+    // A late sample is no gap.
+    expect(withoutRamps([at(0), at(1500)])).toHaveLength(2);
+  });
+});
+
+describe('how long something has lasted', () => {
+  it.each([
+    [-5000, 'just now'],
+    [59_000, 'just now'],
+    [2 * MINUTE, 'for 2 min'],
+    [3 * HOUR, 'for 3 h'],
+    [DAY, 'for 1 day'],
+    [6 * DAY, 'for 6 days'],
+  ])('%d ms is %s', (ms, text) => expect(format.lasting(NOW - ms, NOW)).toBe(text));
+});
+
 describe('the status line', () => {
   const of = (name: string) => statusLine(FIXTURES[name]!(NOW).snapshot!);
   it.each([
     ['empty', 'Nothing shared yet'],
     ['home', 'Sharing 2, using 2'],
     ['busy', '6 connections open'],
-    ['attention', '2 pending requests'],
+    ['attention', '1 service down · 2 requests waiting'],
     ['offline', 'Offline'],
     ['paused', 'Everything is paused'],
   ])('of %s is %s', (fixture, text) => expect(of(fixture).text).toBe(text));
+
+  it('counts what is down, but not what was paused or has ended', () => {
+    expect(of('owner-down')).toEqual({ tone: 'bad', text: '9 portals down' });
+  });
 
   it('counts pending requests', () => expect(attention(FIXTURES['attention']!(NOW).snapshot!)).toBe(2));
 });
@@ -209,11 +240,15 @@ describe('audit entries', () => {
   };
 
   it('are sentences', () => {
-    expect(text({ deed: 'connection', service: 'DB', person: 'I', name: 'Ada', up_bytes: 10, down_bytes: 2000, lasted_ms: 4200, ended: null })).toBe('Ada used DB. 4.2 s, ↓ 2.0 kB ↑ 10 B');
-    expect(text({ deed: 'refused', service: 'DB', person: 'I', name: null, code: 'revoked' })).toBe('An unknown person was denied access to DB. access was revoked');
+    expect(text({ deed: 'connection', service: 'DB', person: 'I', name: 'Ada', up_bytes: 10, down_bytes: 2000, lasted_ms: 4200, ended: null })).toBe('Ada used DB. 4.2 s, ↑ 2.0 kB ↓ 10 B');
+    expect(text({ deed: 'refused', service: 'DB', person: 'I', name: null, code: 'revoked' })).toBe('An unknown person was denied access to DB. access had ended');
     expect(text({ deed: 'grant', service: 'DB', person: 'I', name: 'Ada', what: 'given-back' })).toBe('Ada gave up access to DB');
     expect(text({ deed: 'contact', person: 'I', name: 'Ada', what: 'key-changed' })).toBe('The key of Ada has changed');
     expect(text({ deed: 'service', service: 'DB', what: 'something new' })).toBe('DB something new');
+    expect(text({ deed: 'service', service: 'DB', what: 'shared' })).toBe('You shared DB');
+    expect(text({ deed: 'invitation', service: 'DB', person: 'I', name: 'Ada', what: 'made' })).toBe('You invited Ada to DB');
+    expect(text({ deed: 'grant', service: 'DB', person: 'I', name: 'Ada', what: 'revoked' })).toBe('You ended Ada’s access to DB');
+    expect(text({ deed: 'grant', service: 'DB', person: 'I', name: 'Ada', what: 'expired' })).toBe('Ada’s access to DB expired');
   });
 
   it('are grouped by day in their order', () => {

@@ -1,8 +1,9 @@
 // The mock's engine: answers requests and changes its snapshot the way the real engine would.
 
-import type { Answer, InvitationPreview, ListeningPort, AuditEntry, Request, SentView, ServiceView, Snapshot } from '../types';
+import { isFailing } from '../portal';
+import type { Answer, InletLink, InvitationPreview, ListeningPort, AuditEntry, Request, SentView, ServiceView, Snapshot } from '../types';
 import type { Fixture } from './fixtures';
-import { base, contact, DAY, fault, identifier, inlet, label, person, sent, service } from './fixtures/builders';
+import { base, contact, DAY, fault, identifier, inlet, label, person, sent, service, UP } from './fixtures/builders';
 
 const LINK = 'postern://join/';
 /** How long setting up an accepted invitation takes: long enough that tests see it in progress. */
@@ -170,7 +171,11 @@ export class MockEngine {
         view.state = { state: 'accepting', fault: null };
         setTimeout(() => {
           s.invitations = s.invitations.filter((i) => i.id !== request.invitation);
-          s.inlets.push(inlet(this.#id('inlet'), view.service_name, view.owner_name, port, { kind: view.kind, owner: view.owner, description: view.description }));
+          const down = this.#ports.some((p) => p.port === port);
+          const link: InletLink = down ? { state: 'down', fault: fault('port-taken', `Port ${port} is used by another program. Stop it or choose another port.`), since: now } : UP;
+          s.inlets.push(
+            inlet(this.#id('inlet'), view.service_name, view.owner_name, port, { kind: view.kind, owner: view.owner, description: view.description, invitation: view.id, link }),
+          );
           if (!s.contacts.some((c) => c.identifier === view.owner)) s.contacts.push(contact(view.owner_name, now, { identifier: view.owner, words: view.words, since: now }));
           this.#changed();
         }, ACCEPT_MS);
@@ -183,6 +188,7 @@ export class MockEngine {
         const view = find(s.inlets, request.inlet);
         if (request.port !== null && s.inlets.some((i) => i !== view && i.port === request.port)) throw fault('port-taken', `Port ${request.port} is already in use. Choose another one.`);
         view.name = request.name ?? view.name;
+        if (request.port !== null && view.link.state === 'down' && view.link.fault.code === 'port-taken') view.link = UP;
         view.port = request.port ?? view.port;
         view.address = `127.0.0.1:${view.port}`;
         if (view.url !== null) view.url = `${view.kind}://${view.host ?? 'localhost'}:${view.port}/`;
@@ -229,6 +235,12 @@ export class MockEngine {
         return done;
       case 'ports':
         return { answer: 'ports', ports: this.#ports };
+      case 'free-port': {
+        const used = (port: number) => s.inlets.some((i) => i.port === port) || this.#ports.some((p) => p.port === port);
+        let port = request.port;
+        while (used(port)) port += 1;
+        return { answer: 'free-port', port };
+      }
       case 'log': {
         const below = request.before ?? Infinity;
         return { answer: 'receipts', receipts: this.#auditLog.filter((r) => r.number < below).slice(0, request.limit), intact: true };
@@ -258,11 +270,14 @@ export class MockEngine {
 
 /** The status that follows from the other fields. */
 export function status(s: Snapshot): Snapshot['status'] {
+  const waits = s.knocks.length + s.invitations.filter((i) => i.state.state === 'new').length + s.troubles.length > 0;
+  if (waits || s.contacts.some((c) => c.verify_again)) return 'attention';
   if (s.paused) return 'paused';
-  if (s.knocks.length + s.invitations.filter((i) => i.state.state === 'new').length + s.troubles.length > 0) return 'attention';
+  if (s.services.length + s.inlets.length === 0) return 'idle';
   if (s.hubs.length > 0 && s.hubs.every((hub) => hub.link.state === 'down')) return 'offline';
+  if (s.inlets.some(isFailing) || s.services.some((view) => view.on && view.health.state === 'down')) return 'attention';
   if ([...s.services, ...s.inlets].some((view) => view.live > 0)) return 'live';
-  return s.services.length + s.inlets.length > 0 ? 'ready' : 'idle';
+  return 'ready';
 }
 
 function cut(view: ServiceView): void {

@@ -26,6 +26,10 @@ version: string,
  */
 log_file: string, 
 /**
+ * The name of whoever is logged in, proposed as the user's; empty if the system does not give it.
+ */
+user_name: string, 
+/**
  * Why the engine failed to start, or stopped.
  */
 fault: Fault | null, };
