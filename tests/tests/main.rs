@@ -9,6 +9,7 @@ mod audit_log;
 mod command_line;
 mod connections;
 mod demo;
+mod dialing;
 mod examples;
 mod exit;
 mod full_disk;

@@ -1,12 +1,14 @@
 //! Sockets: connecting, listening and resolving. What is done with an open socket needs no seam.
 
 mod loopback;
+mod state;
 
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpSocket;
 
 pub use loopback::{LoopbackError, LoopbackListener, taken_address};
+pub use state::{NetworkState, network_state};
 pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]
 pub use tokio::net::{UnixListener, UnixStream};
@@ -16,11 +18,11 @@ pub use tokio::net::{UnixListener, UnixStream};
 /// their own (`net.core.somaxconn` of Linux, 4,096).
 const LISTEN_BACKLOG: u32 = 1_024;
 
-/// Connects to the first of an address's socket addresses that accepts. Dropping the future gives the attempt up.
+/// Connects to one socket address. Dropping the future gives the attempt up.
 ///
 /// # Errors
-/// When the name does not resolve, or no address accepts.
-pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+/// When it does not accept.
+pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     not_to_itself(TcpStream::connect(address).await?)
 }
 

@@ -95,6 +95,7 @@ mod context;
 mod core;
 pub mod crypto;
 mod delivery;
+mod dialing;
 mod endpoint;
 mod extensions;
 mod fairness;
@@ -115,6 +116,7 @@ pub mod rate_limit;
 pub mod relay;
 pub mod reliable;
 pub mod request;
+
 mod route;
 mod router;
 pub mod sealed;

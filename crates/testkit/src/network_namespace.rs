@@ -1,12 +1,20 @@
 //! Network namespaces: what a program sends is counted by the kernel, and reaches nothing outside (Linux).
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::{Process, TIMEOUT, temp_dir};
 
 /// In a new namespace, makes every address of the Internet one of this machine, so that what is sent to any of them is counted and
 /// answered; then becomes the program that follows.
 const SETUP: &str = "ip link set lo up && ip route add local default dev lo && \
     { ip -6 route add local default dev lo 2>/dev/null || :; } && exec \"$0\" \"$@\"";
+
+/// Files of this machine's `/etc` that programs need to start, and to know users and time zones.
+const KEPT_OF_ETC: [&str; 6] = ["ld.so.cache", "ld.so.conf", "passwd", "group", "nsswitch.conf", "localtime"];
 
 /// The same command, in a network namespace of its own in which every address leads back to it. Its process id is that of the program.
 #[must_use]
@@ -17,6 +25,73 @@ pub fn isolated(command: &Command) -> Command {
     let set = command.get_envs().filter_map(|(variable, value)| Some((variable, value?)));
     isolated.envs(set);
     isolated
+}
+
+/// A network namespace with files of its own in `/etc`, for programs that share it. Ends when it is dropped.
+pub struct Namespace {
+    holder: Process,
+    etc: TempDir,
+}
+
+impl Namespace {
+    /// Makes one whose loopback interface is up, and runs commands of `sh` in it that set it up further. `etc` are the files
+    /// of its `/etc`, beside those without which programs do not start.
+    ///
+    /// # Panics
+    /// When it cannot be made: ask [`unavailable`] before.
+    #[must_use]
+    pub fn new(setup: &str, etc: &[(&str, &str)]) -> Self {
+        let own = temp_dir();
+        for file in KEPT_OF_ETC {
+            // Not every system has all of them.
+            let _ = fs::copy(Path::new("/etc").join(file), own.path().join(file));
+        }
+        for (file, content) in etc {
+            replace(&own.path().join(file), content);
+        }
+        let script = format!("set -e; mount --bind \"$0\" /etc; ip link set lo up\n{setup}\necho ready; exec cat");
+        let mut holder = Command::new("unshare");
+        holder.args(["--map-root-user", "--net", "--mount", "sh", "-c", &script]).arg(own.path());
+        let holder = Process::spawn(&mut holder);
+        let _ = holder.wait_for_line(|line| line == "ready", TIMEOUT);
+        Self { holder, etc: own }
+    }
+
+    /// The same command, in this namespace.
+    #[must_use]
+    pub fn enter(&self, command: &Command) -> Command {
+        let mut entered = Command::new("nsenter");
+        let target = self.holder.id().to_string();
+        entered.args(["--preserve-credentials", "--user", "--net", "--mount", "--target", &target, "--"]);
+        entered.arg(command.get_program()).args(command.get_args());
+        entered.envs(command.get_envs().filter_map(|(variable, value)| Some((variable, value?))));
+        entered
+    }
+
+    /// Replaces a file of its `/etc`.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn set_etc(&self, file: &str, content: &str) {
+        replace(&self.etc.path().join(file), content);
+    }
+
+    /// How many UDP datagrams were sent in it, to whatever address.
+    ///
+    /// # Panics
+    /// When the kernel's counters cannot be read.
+    #[must_use]
+    pub fn datagrams_sent(&self) -> u64 {
+        let process = self.holder.id();
+        let v4 = fs::read_to_string(format!("/proc/{process}/net/snmp")).expect("Failed to read the counters of IPv4");
+        counter(&v4, "Udp:", "OutDatagrams").expect("the counters of UDP")
+    }
+}
+
+/// Writes a file of a copied `/etc`, which may be a link to elsewhere there.
+fn replace(file: &Path, content: &str) {
+    let _ = fs::remove_file(file);
+    fs::write(file, content).expect("Failed to write a file of /etc");
 }
 
 /// Why there are no network namespaces here, if there are none: another system, or the kernel or a container forbids them.
@@ -42,10 +117,15 @@ pub fn packets_sent(process: u32) -> u64 {
     sent_v4(&v4).expect("the counters of IPv4") + sent_v6(&v6).unwrap_or(0)
 }
 
-/// `Ip: … OutRequests …` names the columns, a second such line has the numbers (RFC 4293: packets that were handed to IP).
+/// Packets that were handed to IP (RFC 4293).
 fn sent_v4(text: &str) -> Option<u64> {
-    let mut lines = text.lines().filter(|line| line.starts_with("Ip:")).map(|line| line.split_whitespace());
-    let column = lines.next()?.position(|name| name == "OutRequests")?;
+    counter(text, "Ip:", "OutRequests")
+}
+
+/// `Ip: … OutRequests …` names the columns, a second such line has the numbers.
+fn counter(text: &str, protocol: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter(|line| line.starts_with(protocol)).map(|line| line.split_whitespace());
+    let column = lines.next()?.position(|column| column == name)?;
     lines.next()?.nth(column)?.parse().ok()
 }
 

@@ -7,14 +7,14 @@ mod secrets;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::json::text;
-use crate::network_namespace::isolated;
+use crate::network_namespace::{Namespace, isolated};
 use crate::{Hub, Process, TIMEOUT, program, temp_dir};
 
 pub use clock::FakeClock;
@@ -33,6 +33,7 @@ pub struct Person {
     environment: Vec<(String, String)>,
     /// Whether engines run in a network namespace of their own.
     is_isolated: bool,
+    namespace: Option<Arc<Namespace>>,
     /// Whether writing beyond a limit of file sizes is an error for engines, and not a signal that ends them.
     has_file_limit: bool,
     output: Mutex<String>,
@@ -76,6 +77,7 @@ impl Person {
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             environment: vec![("POSTERN_LOG".into(), "debug".into())],
             is_isolated: false,
+            namespace: None,
             has_file_limit: false,
             output: Mutex::default(),
         }
@@ -89,6 +91,11 @@ impl Person {
     /// From now on, starts engines in a [network namespace](crate::network_namespace) of their own. Commands reach them as always.
     pub fn isolate(&mut self) {
         self.is_isolated = true;
+    }
+
+    /// From now on, starts engines in a [network namespace](Namespace) that is shared with other programs.
+    pub fn enter(&mut self, namespace: Arc<Namespace>) {
+        self.namespace = Some(namespace);
     }
 
     /// From now on, starts engines for which [`fill_disk`](Self::fill_disk) can be called.
@@ -133,6 +140,9 @@ impl Person {
         }
         if self.is_isolated {
             command = isolated(&command);
+        }
+        if let Some(namespace) = &self.namespace {
+            command = namespace.enter(&command);
         }
         Process::spawn(self.with_environment(&mut command))
     }

@@ -209,8 +209,9 @@ impl NodeContext {
         session
     }
 
-    /// Ends every wait of [`retry_requested`](Self::retry_requested).
+    /// Ends every wait of [`retry_requested`](Self::retry_requested), and those of the node's sessions.
     pub(super) fn request_retry(&self) {
+        self.node.network_changed();
         self.retry.notify_waiters();
     }
 

@@ -8,8 +8,8 @@ use super::node_context::NodeContext;
 use crate::api::{Code, Fault, GrantId, ServiceId, UnixMillis};
 use crate::core::{AdmissionRule, Event, HealthSource, outlet_address};
 use crate::listening_ports::table;
+use postern_env::task;
 use postern_env::time::{self, Duration};
-use postern_env::{net, task};
 use postern_node::Node;
 use postern_node::portal::{EndReason, Meter, Outlet, OutletOptions};
 use std::collections::HashMap;
@@ -94,7 +94,7 @@ impl Outlets {
 /// may be another machine's.
 pub(super) async fn check(node: &Node, service: ServiceId, target: String) -> Event {
     let down = |sentence: String| Event::Health(service, Err(Fault::new(Code::ServiceDown, sentence)));
-    match listens_here(&target).await {
+    match listens_here(node, &target).await {
         Some(address) if node.has_inlet_at(address) => down(format!(
             "{target} is a portal of yours, and connections would go in circles: friends are not connected. Give the address of the service itself."
         )),
@@ -106,8 +106,8 @@ pub(super) async fn check(node: &Node, service: ServiceId, target: String) -> Ev
     }
 }
 
-async fn listens_here(target: &str) -> Option<SocketAddr> {
-    let addresses = time::timeout(TARGET_WITHIN, net::resolve(target)).await.ok()?.ok()?;
+async fn listens_here(node: &Node, target: &str) -> Option<SocketAddr> {
+    let addresses = time::timeout(TARGET_WITHIN, node.resolve(target)).await.ok()?.ok()?;
     task::spawn_blocking(move || table::first_listening(&addresses)).await.ok()?
 }
 

@@ -5,8 +5,7 @@ use super::error::PortalError;
 use super::flow_control::{FlowControlPool, INITIAL_WINDOW};
 use super::message::{EndReason, PortalMessage};
 use super::meter::Meter;
-use super::own_inlets::OwnInlets;
-use super::stream::{CONNECT_TIMEOUT, Stream, StreamShutdown};
+use super::stream::{Stream, StreamShutdown};
 use super::target;
 use crate::address::Address;
 use crate::core::Core;
@@ -74,7 +73,6 @@ pub(crate) fn open(
     let listening = Arc::new(OutletInner {
         core: core.clone(),
         pool: core.extension(),
-        inlets: core.extension(),
         rate: Mutex::new(TokenBucket::full(STREAM_RATE, core.uptime())),
         target: RwLock::new(target.into()),
         options,
@@ -88,7 +86,6 @@ pub(crate) fn open(
 
 struct OutletInner {
     pool: Arc<FlowControlPool>,
-    inlets: Arc<OwnInlets>,
     core: Arc<Core>,
     target: RwLock<Arc<str>>,
     options: OutletOptions,
@@ -220,7 +217,7 @@ impl Drop for StreamSlot {
 async fn serve(outlet: &OutletInner, stream: &Stream, ends: &StreamShutdown) -> Result<(), EndReason> {
     let target = read(&outlet.target).clone();
     let connected = tokio::select! {
-        connected = target::connect_beyond(&outlet.inlets, &target, CONNECT_TIMEOUT) => connected,
+        connected = target::connect(&outlet.core, &target) => connected,
         reason = ends.triggered() => Err(reason),
     };
     match connected {

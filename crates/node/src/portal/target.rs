@@ -2,11 +2,14 @@
 
 use super::message::EndReason;
 use super::own_inlets::OwnInlets;
+use super::stream::CONNECT_TIMEOUT;
 use crate::core::Core;
-use postern_env::net::{self, TcpStream};
-use postern_env::time::{self, Duration};
+use crate::dialing::{DialError, DialRequest, REUSED_BY_CONNECTIONS, REUSED_BY_RETRIES, dial};
+use postern_env::net::TcpStream;
+use postern_env::time::Duration;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Whether an inlet of the node listens at an address of this machine.
 pub(crate) fn has_inlet_at(core: &Core, address: SocketAddr) -> bool {
@@ -14,21 +17,24 @@ pub(crate) fn has_inlet_at(core: &Core, address: SocketAddr) -> bool {
 }
 
 /// Connects to `host:port` as an outlet does and closes the connection again.
-pub(crate) async fn check_target(core: &Core, target: &str, timeout: Duration) -> Result<(), EndReason> {
-    connect_beyond(&core.extension(), target, timeout).await.map(drop)
+pub(crate) async fn check_target(core: &Arc<Core>, target: &str, timeout: Duration) -> Result<(), EndReason> {
+    let request = DialRequest { address: target, filter: None, reused_for: REUSED_BY_RETRIES, within: timeout };
+    connect_beyond(core, request).await.map(drop)
 }
 
-/// Connects to `host:port`, but not to an inlet of the same node: [`EndReason::Unreachable`]. Which address a name has is known only
-/// once it is connected, so it is asked then.
-pub(super) async fn connect_beyond(
-    inlets: &OwnInlets,
-    target: &str,
-    timeout: Duration,
-) -> Result<TcpStream, EndReason> {
-    let socket = connect(target, timeout).await?;
+/// Connects to a service for a stream.
+pub(super) async fn connect(core: &Arc<Core>, target: &str) -> Result<TcpStream, EndReason> {
+    let reused_for = REUSED_BY_CONNECTIONS;
+    connect_beyond(core, DialRequest { address: target, filter: None, reused_for, within: CONNECT_TIMEOUT }).await
+}
+
+/// Connects to a `host:port`, but not to an inlet of the same node: [`EndReason::Unreachable`]. Which of a name's addresses it is
+/// known only once it is connected, so it is asked then.
+async fn connect_beyond(core: &Arc<Core>, request: DialRequest<'_>) -> Result<TcpStream, EndReason> {
+    let socket = dial(core, request).await.map_err(|error| reason_of(&error))?;
     let addresses = socket.peer_addr().and_then(|peer| Ok((peer, socket.local_addr()?)));
     let (peer, local) = addresses.map_err(|_| EndReason::Unreachable)?;
-    match inlets.lead_to(peer, local) {
+    match core.extension::<OwnInlets>().lead_to(peer, local) {
         true => {
             tracing::debug!("the target is an inlet of this node: connections would go in circles");
             Err(EndReason::Unreachable)
@@ -37,29 +43,32 @@ pub(super) async fn connect_beyond(
     }
 }
 
-/// Connects to `host:port`; the name is resolved now.
-async fn connect(target: &str, timeout: Duration) -> Result<TcpStream, EndReason> {
-    match time::timeout(timeout, net::connect(target)).await {
-        Ok(Ok(socket)) => Ok(socket),
-        Err(_) => Err(EndReason::TimedOut),
-        Ok(Err(error)) => Err(match error.kind() {
-            io::ErrorKind::ConnectionRefused => EndReason::Refused,
-            io::ErrorKind::TimedOut => EndReason::TimedOut,
-            _ => EndReason::Unreachable,
-        }),
+fn reason_of(error: &DialError) -> EndReason {
+    tracing::debug!(%error, "the service cannot be connected to");
+    let kind = match error {
+        DialError::Name(error) => error.kind(),
+        DialError::NotPermitted => return EndReason::Unreachable,
+        DialError::Failed(failures) => failures.kind(),
+    };
+    match kind {
+        io::ErrorKind::ConnectionRefused => EndReason::Refused,
+        io::ErrorKind::TimedOut => EndReason::TimedOut,
+        _ => EndReason::Unreachable,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::core::Limits;
+    use crate::vault::MemoryVault;
 
     #[tokio::test]
     async fn a_service_is_there_or_says_why_not() {
         let long = Duration::from_secs(20);
-        let inlets = Arc::<OwnInlets>::default();
-        let check = async |target: &str| connect_beyond(&inlets, target, long).await.map(drop);
+        let core = Arc::new(Core::new(Arc::new(MemoryVault::in_memory()), Limits::default()));
+        let inlets = core.extension::<OwnInlets>();
+        let check = async |target: &str| check_target(&core, target, long).await;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let target = address.to_string();

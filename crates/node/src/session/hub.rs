@@ -1,39 +1,25 @@
-//! A connection to a hub that reconnects by itself, with exponential backoff, and registers a relay if it has a name for one.
+//! A connection to a hub that reconnects by itself, at intervals that grow with the outage, and registers a relay if it has a name for one.
 
 use super::error::SessionError;
+use super::retry_schedule::RetrySchedule;
 use super::state::{State, first_outcome};
 use crate::address::Address;
-use crate::backoff::Backoff;
 use crate::congestion;
 use crate::core::Core;
+use crate::dialing::NetworkMonitor;
 use crate::identity::{Identifier, TrustPolicy};
 use crate::origin::{Origin, OriginId};
 use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
 use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChannelOptions, open_with};
 use crate::tcp::{Connection, Target, TcpConnection};
-use postern_env::random;
-use postern_env::time::{self, Duration};
+use postern_env::time;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// First wait before a session tries again. Every wait is shortened by a random part of up to a half.
-pub const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// Longest wait before a session tries again.
-pub const LONGEST_RETRY: Duration = Duration::from_millis(500);
-/// A hub that has been away for so long is asked less often.
-pub const LONG_OUTAGE: Duration = Duration::from_secs(5 * 60);
-/// Longest wait then.
-pub const LONG_OUTAGE_RETRY: Duration = Duration::from_secs(5);
 /// Where hubs accept secure channels.
 pub const HUB_LISTENER: &str = "api";
-/// Tries less often once an outage has lasted long.
-fn extend_for_outage(backoff: &mut Backoff, outage: Duration) {
-    if outage >= LONG_OUTAGE {
-        backoff.set_longest(LONG_OUTAGE_RETRY);
-    }
-}
 
 /// A connection to a hub that is up.
 #[derive(Clone)]
@@ -142,16 +128,16 @@ struct HubLoop {
 
 impl HubLoop {
     async fn run(self) {
-        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
-        let mut lost = time::now();
+        let network = self.core.extension::<NetworkMonitor>();
+        let mut seen = network.changes();
+        let mut schedule = RetrySchedule::new(time::now());
         loop {
             match self.connect().await {
                 Ok((_held, up)) => {
                     tracing::info!(hub = %self.hub, "connected to the hub");
-                    backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
                     self.report.send_replace(State::Up(up.clone()));
                     up.ended().await;
-                    lost = time::now();
+                    schedule = RetrySchedule::new(time::now());
                     tracing::info!(hub = %self.hub, "the connection to the hub ended");
                     self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
                 }
@@ -160,8 +146,7 @@ impl HubLoop {
                     self.report.send_replace(State::Down(Arc::new(error)));
                 }
             }
-            extend_for_outage(&mut backoff, time::since(lost));
-            time::sleep(backoff.next(random::fraction())).await;
+            schedule.wait(&network, &mut seen).await;
         }
     }
 
@@ -234,19 +219,5 @@ impl Drop for ConnectionGuard {
         if !self.stopping.is_cancelled() {
             self.connection.close();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hub_that_is_away_for_long_is_tried_less_often() {
-        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
-        extend_for_outage(&mut backoff, LONG_OUTAGE - Duration::from_secs(1));
-        assert!((0..20).all(|_| backoff.next(0.0) <= LONGEST_RETRY));
-        extend_for_outage(&mut backoff, LONG_OUTAGE);
-        assert_eq!((0..20).map(|_| backoff.next(0.0)).max(), Some(LONG_OUTAGE_RETRY));
     }
 }

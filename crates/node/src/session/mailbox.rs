@@ -5,7 +5,8 @@
 //! ```
 
 use super::error::SessionError;
-use super::hub::{FIRST_RETRY, HubSession, HubUp};
+use super::hub::{HubSession, HubUp};
+use super::retry_schedule::FIRST_RETRY;
 use super::state::State;
 use crate::address::Address;
 use crate::backoff::{Backoff, Jitter};

@@ -41,6 +41,7 @@ mod credential;
 mod error;
 mod hub;
 mod mailbox;
+mod retry_schedule;
 mod state;
 mod static_route;
 
@@ -50,10 +51,9 @@ pub(crate) use credential::keep as keep_credential;
 pub use credential::{CredentialSession, CredentialSource};
 pub use error::SessionError;
 pub(crate) use hub::keep as keep_hub;
-pub use hub::{
-    FIRST_RETRY, HUB_LISTENER, HubOptions, HubSession, HubUp, LONG_OUTAGE, LONG_OUTAGE_RETRY, LONGEST_RETRY,
-};
+pub use hub::{HUB_LISTENER, HubOptions, HubSession, HubUp};
 pub(crate) use mailbox::keep as keep_mailbox;
 pub use mailbox::{Acknowledger, MailboxSession};
+pub use retry_schedule::{FIRST_RETRY, LONG_OUTAGE, LONG_OUTAGE_RETRY, LONGEST_RETRY};
 pub use state::State;
 pub(crate) use static_route::open as open_static_route;

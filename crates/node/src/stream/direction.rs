@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 /// First wait before a direction tries again: as for the connection to the hub.
 const FIRST_RETRY: Duration = crate::session::FIRST_RETRY;
-/// Longest wait: as for a hub that has been away for long. A stream that is full, or that belongs to others, may change.
-const LONGEST_RETRY: Duration = crate::session::LONG_OUTAGE_RETRY;
+/// Longest wait. Chosen: a stream that is full, or that belongs to others, may change; each attempt is one request.
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
 
 /// One direction of a stream.
 pub(super) trait DirectionTask: Send {

@@ -10,6 +10,7 @@ use crate::address::Address;
 use crate::congestion::spare_connection;
 use crate::core::Core;
 use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit};
+use crate::dialing::{DialRequest, REUSED_BY_CONNECTIONS, REUSED_BY_RETRIES, dial};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId, Source, SourceAddress};
 use crate::outbox::Outbox;
@@ -19,7 +20,7 @@ use crate::sync::BackpressureGate;
 use crate::undeliverable::Undeliverable;
 use crate::wire::frame::{self, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TAIL, VERSION};
 use postern_env::time::{self, Duration, Instant};
-use postern_env::{net, task};
+use postern_env::task;
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -89,20 +90,6 @@ impl Origin for TcpConnection {
     }
 }
 
-/// Connects to the first address of a target that accepts; nothing if its filter accepts none of them.
-///
-/// With a filter the name is resolved once, and only what was filtered is connected to: a second answer of the resolver
-/// could be another one.
-async fn open_socket(target: &Target) -> io::Result<Option<TcpStream>> {
-    let Some(filter) = target.filter() else { return net::connect(target.address()).await.map(Some) };
-    let mut permitted = net::resolve(target.address()).await?;
-    permitted.retain(|address| filter(*address));
-    if permitted.is_empty() {
-        return Ok(None);
-    }
-    net::connect(permitted.as_slice()).await.map(Some)
-}
-
 /// What is known of a connection that a listener accepted.
 pub(super) struct Accepted {
     pub(super) listener: OriginId,
@@ -120,19 +107,18 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to a target, trying every address that its name resolves to and its filter accepts. What is exposed to
-    /// `session` is reached over the connection.
+    /// Connects to a target: to the first that accepts of the addresses that its name resolves to and its filter permits. What
+    /// is exposed to `session` is reached over the connection; sessions try by themselves, and may use an older answer of the
+    /// resolver.
     pub(crate) async fn connect(
         core: &Arc<Core>,
         target: &Target,
         session: Option<OriginId>,
     ) -> Result<TcpConnection, TcpError> {
         let address = target.address();
-        let connected = time::timeout(CONNECT_TIMEOUT, open_socket(target)).await;
-        let socket = connected
-            .map_err(|_| TcpError::Timeout { address: address.to_owned() })?
-            .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?
-            .ok_or_else(|| TcpError::NotPermitted { address: address.to_owned() })?;
+        let reused_for = if session.is_some() { REUSED_BY_RETRIES } else { REUSED_BY_CONNECTIONS };
+        let request = DialRequest { address, filter: target.filter(), reused_for, within: CONNECT_TIMEOUT };
+        let socket = dial(core, request).await.map_err(|error| TcpError::of_dialing(address, error))?;
         let connection = Self::start(core, socket, session, None)
             .map_err(|source| TcpError::Connect { address: address.to_owned(), source })?;
         Ok(TcpConnection(connection))

@@ -1,6 +1,7 @@
 //! Why a connection or a listener could not be made.
 
 use super::connection::CONNECT_TIMEOUT;
+use crate::dialing::DialError;
 
 /// What can go wrong when a connection or a listener is made.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +19,7 @@ pub enum TcpError {
     Connect {
         /// As it was given.
         address: String,
-        /// The system's reason.
+        /// The system's reason; of several addresses, what became of each that was tried.
         source: std::io::Error,
     },
     /// None of the addresses that the name resolves to passes the [`AddressFilter`](super::AddressFilter).
@@ -33,4 +34,16 @@ pub enum TcpError {
         /// As it was given.
         address: String,
     },
+}
+
+impl TcpError {
+    pub(super) fn of_dialing(address: &str, error: DialError) -> Self {
+        let address = address.to_owned();
+        match error {
+            DialError::NotPermitted => Self::NotPermitted { address },
+            DialError::Name(source) => Self::Connect { address, source },
+            DialError::Failed(failures) if failures.is_unanswered_alone() => Self::Timeout { address },
+            DialError::Failed(failures) => Self::Connect { address, source: failures.into_io() },
+        }
+    }
 }

@@ -1,12 +1,8 @@
 //! Where to connect to, and which of the addresses that a name resolves to may be used.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
+pub use crate::dialing::AddressFilter;
 
-/// Decides for each socket address that a name resolves to whether it may be connected to. Asked at every attempt, and must
-/// not block for long.
-pub type AddressFilter = Arc<dyn Fn(SocketAddr) -> bool + Send + Sync>;
+use std::fmt;
 
 /// A `host:port` to connect to, with a filter of the addresses it resolves to.
 ///
