@@ -117,6 +117,7 @@ pub mod relay;
 pub mod reliable;
 pub mod request;
 
+mod round_trip;
 mod route;
 mod router;
 pub mod sealed;

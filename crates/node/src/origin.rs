@@ -6,10 +6,10 @@
 use crate::address::Address;
 use crate::congestion::HopWindows;
 use crate::identity::VerifiedPeer;
+use crate::round_trip::RoundTrip;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Names where messages come from: a connection, a channel, or the listener that made them.
@@ -97,8 +97,8 @@ pub(crate) struct Source {
     pub(crate) in_use: Arc<AtomicBool>,
     /// The owners' addresses that it was introduced to, because it sent to their relays.
     pub(crate) introduced_to: Arc<Mutex<Vec<Address>>>,
-    /// How long the handshake of a channel took, there and back. Nothing is known of connections.
-    pub(crate) round_trip: Duration,
+    /// The round-trip time of a channel. Nothing is known of connections.
+    pub(crate) round_trip: Arc<RoundTrip>,
 }
 
 impl Source {
@@ -120,7 +120,7 @@ impl Source {
             probed: Arc::default(),
             in_use: Arc::default(),
             introduced_to: Arc::default(),
-            round_trip: Duration::ZERO,
+            round_trip: Arc::default(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Source {
             probed: self.probed.clone(),
             in_use: self.in_use.clone(),
             introduced_to: self.introduced_to.clone(),
-            round_trip: self.round_trip,
+            round_trip: self.round_trip.clone(),
             ..Self::new(self.origin, self.sender.clone(), self.ended.clone())
         }
     }

@@ -10,6 +10,7 @@
 //! bounds what all windows of a node have grown by, and shares the burst allowance. Nothing here reads the clock: the caller
 //! passes the node's uptime.
 
+use crate::round_trip::RoundTrip;
 use postern_env::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -54,6 +55,8 @@ pub(crate) struct FlowControlPool {
     /// The interactive stream that moved something last, by the address of its [`InteractivityTracker`], and the uptime in
     /// microseconds until which it takes precedence.
     interactive: (AtomicUsize, AtomicU64),
+    /// Bytes that streams have moved since the node was made.
+    moved: AtomicU64,
 }
 
 /// The uptime in microseconds until which a stream counts as bulk.
@@ -94,12 +97,18 @@ impl FlowControlPool {
 
     /// A stream has moved so many bytes at once, in either direction.
     pub(super) fn on_bytes(&self, now: Duration, interactivity: &InteractivityTracker, bytes: usize) {
+        self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
         if bytes > INTERACTIVE_MAX {
             interactivity.0.store(micros(now + INTERACTIVE_HOLD), Ordering::Relaxed);
         } else if interactivity.0.load(Ordering::Relaxed) <= micros(now) {
             self.interactive.0.store(interactivity.id(), Ordering::Relaxed);
             self.interactive.1.store(micros(now + INTERACTIVE_HOLD), Ordering::Relaxed);
         }
+    }
+
+    /// Bytes that streams have moved since the node was made, in both directions.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Relaxed)
     }
 
     /// The burst that this stream may have now, beside its window.
@@ -139,13 +148,12 @@ pub(super) struct ReceiveWindow {
     granted: u64,
     /// The uptime then.
     granted_at: Duration,
-    round_trip: Duration,
+    round_trip: Arc<RoundTrip>,
 }
 
 impl ReceiveWindow {
-    /// A window whose first grant is made now, over a channel whose handshake took `round_trip`.
-    pub(super) fn new(pool: &Arc<FlowControlPool>, now: Duration, round_trip: Duration) -> Self {
-        let round_trip = round_trip.saturating_sub(HANDSHAKE_WORK);
+    /// A window whose first grant is made now, over a channel with this `round_trip`.
+    pub(super) fn new(pool: &Arc<FlowControlPool>, now: Duration, round_trip: Arc<RoundTrip>) -> Self {
         Self {
             pool: pool.clone(),
             size: INITIAL_WINDOW,
@@ -165,7 +173,7 @@ impl ReceiveWindow {
     pub(super) fn grant(&mut self, now: Duration, interactivity: &InteractivityTracker, written: u64) -> Option<u64> {
         let more = self.pending_increase(written)?;
         let time = now.saturating_sub(self.granted_at);
-        if limits_throughput(self.size, more, time, self.round_trip) {
+        if limits_throughput(self.size, more, time, self.round_trip.get().saturating_sub(HANDSHAKE_WORK)) {
             self.grow();
         }
         let wanted = match time {
@@ -226,6 +234,31 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
+    fn round_trip(took: Duration) -> Arc<RoundTrip> {
+        Arc::new(RoundTrip::of_handshake(took))
+    }
+
+    #[test]
+    fn a_window_follows_the_round_trip_time_of_its_channel() {
+        let pool = &Arc::new(FlowControlPool::default());
+        let (this, way) = (&InteractivityTracker::default(), round_trip(MS));
+        // Somebody else is interactive, so that there are no bursts.
+        pool.on_bytes(3600 * 1000 * MS, &InteractivityTracker::default(), 1);
+        let mut window = ReceiveWindow::new(pool, MS, way.clone());
+        let mut now = MS;
+        let mut take_all = |window: &mut ReceiveWindow| {
+            now += 200 * MS;
+            window.grant(now, this, window.granted)
+        };
+        assert!(take_all(&mut window).is_some());
+        assert_eq!(window.size, INITIAL_WINDOW, "the way is short: one window in 200 ms is as fast as the service");
+        way.told(200 * MS);
+        for _ in 0..10 {
+            take_all(&mut window);
+        }
+        assert_eq!(window.size, MAX_WINDOW);
+    }
+
     #[test]
     fn a_window_is_short_when_it_lasts_less_than_two_round_trips() {
         assert!(limits_throughput(400, 100, 10 * MS, 21 * MS));
@@ -239,7 +272,7 @@ mod tests {
         let (this, now) = (&InteractivityTracker::default(), MS);
         pool.on_bytes(now, &InteractivityTracker::default(), 1);
         let far: &mut Vec<ReceiveWindow> =
-            &mut (0..16).map(|_| ReceiveWindow::new(pool, MS, Duration::from_secs(3600))).collect();
+            &mut (0..16).map(|_| ReceiveWindow::new(pool, MS, round_trip(Duration::from_secs(3600)))).collect();
         for window in far.iter_mut() {
             let mut written = 0;
             while let Some(limit) = window.grant(now, this, written + window.size).filter(|_| written < 20 * MAX_WINDOW)
@@ -271,7 +304,7 @@ mod tests {
     fn a_busy_stream_runs_ahead_and_a_slow_one_does_not() {
         let pool = &Arc::new(FlowControlPool::default());
         let interactivity = &InteractivityTracker::default();
-        let near = &mut ReceiveWindow::new(pool, MS, HANDSHAKE_WORK);
+        let near = &mut ReceiveWindow::new(pool, MS, round_trip(HANDSHAKE_WORK));
         assert_eq!(near.grant(near.granted_at, interactivity, INITIAL_WINDOW / 4 - 1), None);
         assert_eq!(sizes(near, interactivity, &[MS; 6]), [2, 3, 5, 9, 16, 16]);
         assert_eq!(pool.burst.load(Ordering::Relaxed), BURST_PER_STREAM.1);
@@ -288,7 +321,7 @@ mod tests {
     fn nobody_runs_ahead_beside_a_light_stream() {
         let pool = &Arc::new(FlowControlPool::default());
         let (this, interactive) = (&InteractivityTracker::default(), &InteractivityTracker::default());
-        let near = &mut ReceiveWindow::new(pool, MS, HANDSHAKE_WORK);
+        let near = &mut ReceiveWindow::new(pool, MS, round_trip(HANDSHAKE_WORK));
         let now = near.granted_at;
         pool.on_bytes(now, this, INTERACTIVE_MAX);
         assert_eq!(sizes(near, this, &[MS; 5]), [2, 3, 5, 9, 16]);
@@ -318,7 +351,8 @@ mod tests {
     #[test]
     fn what_is_granted_ahead_is_bounded_and_given_back() {
         let pool = &Arc::new(FlowControlPool::default());
-        let mut many: Vec<ReceiveWindow> = (0..100).map(|_| ReceiveWindow::new(pool, MS, Duration::ZERO)).collect();
+        let mut many: Vec<ReceiveWindow> =
+            (0..100).map(|_| ReceiveWindow::new(pool, MS, round_trip(Duration::ZERO))).collect();
         for window in many.iter_mut() {
             sizes(window, &InteractivityTracker::default(), &[MS; 5]);
         }

@@ -57,6 +57,8 @@ pub(super) struct Probe {
     pub(super) asked: u64,
     pub(super) answered: u64,
     pub(super) round_trip: Option<Duration>,
+    /// Bytes that the node's streams had moved when the last answer came.
+    pub(super) moved: u64,
 }
 
 /// The way to the outlet at this moment.

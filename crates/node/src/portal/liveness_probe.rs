@@ -24,6 +24,10 @@ const SUSPICIOUS_PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Unanswered questions after which the channel is taken for dead. One is enough when a stream is not answered either.
 const PROBES_LOST: u32 = 3;
 
+/// Bytes that the node's streams move between two probes at most for the second to show the round-trip time of the way alone.
+/// Chosen: half a second of a line of 256 kbit/s.
+const IDLE_MAX: u64 = 16 * 1024;
+
 /// What the last answered probe said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProbeReport {
@@ -89,10 +93,13 @@ impl LivenessProbe {
             probe.asked += 1;
             (probe.asked, time::now())
         };
+        let round_trip =
+            inlet.core.router.source_of(channel.address().as_ref()).map(|source| source.round_trip.clone());
+        let known = round_trip.as_ref().map(|it| u64::try_from(it.get().as_micros()).unwrap_or(u64::MAX));
         let sent = inlet.core.router.dispatch(BorrowedMessage {
             onward: through(channel, outlet).as_ref(),
             return_route: Route::from(&self.address).as_ref(),
-            body: PayloadBuf::exactly(&mut PortalMessage::Probe(number).encode()),
+            body: PayloadBuf::exactly(&mut PortalMessage::Probe(number, known).encode()),
             source: None,
             depth: 0,
             completion: None,
@@ -104,7 +111,11 @@ impl LivenessProbe {
             while lock(&inlet.probe).answered < number {
                 inlet.answered.notified().await;
             }
-            lock(&inlet.probe).round_trip = Some(time::since(asked_at));
+            let (took, moved) = (time::since(asked_at), inlet.pool.moved());
+            let mut probe = lock(&inlet.probe);
+            let is_idle = moved - std::mem::replace(&mut probe.moved, moved) <= IDLE_MAX;
+            probe.round_trip = Some(took);
+            round_trip.inspect(|it| it.measured(took, is_idle));
         };
         let in_time = tokio::select! {
             answered = time::timeout(timeout, answered) => answered.is_ok(),

@@ -7,7 +7,7 @@
 //! 03 data [01 counter u16 LE]      Payload     either way
 //! 04 limit uint                    Credit      only ours          bytes that may be sent since the beginning
 //! 05 total uint                    Finish      only ours          no more data from this side, after that many bytes
-//! 06 number uint                   Probe       only ours          inlet → outlet; answered with 07 number
+//! 06 number uint [round-trip uint] Probe       only ours          inlet → outlet; answered with 07 number
 //!
 //! extension of a Ping   "pst" 01 window uint, address data    what the sender takes, where the outlet's end may be
 //! extension of a Pong   "pst" 01 window uint
@@ -140,7 +140,8 @@ pub(super) enum PortalMessage<'a> {
     },
     Credit(u64),
     Finish(u64),
-    Probe(u64),
+    /// Its number, and what the inlet knows of the round-trip time, in microseconds; earlier commits say nothing of that.
+    Probe(u64, Option<u64>),
     Alive(u64),
 }
 
@@ -162,7 +163,10 @@ impl<'a> PortalMessage<'a> {
             DISCONNECT => Self::Disconnect(EndReason::from_code(bare::read_uint(rest).map_or(0, |(code, _)| code))),
             CREDIT => Self::Credit(bare::read_uint(rest)?.0),
             FINISH => Self::Finish(bare::read_uint(rest)?.0),
-            PROBE => Self::Probe(bare::read_uint(rest)?.0),
+            PROBE => {
+                let (number, rest) = bare::read_uint(rest)?;
+                Self::Probe(number, bare::read_uint(rest).map(|(micros, _)| micros))
+            }
             ALIVE => Self::Alive(bare::read_uint(rest)?.0),
             _ => return None,
         })
@@ -202,7 +206,11 @@ impl<'a> PortalMessage<'a> {
             }
             Self::Credit(limit) => with_uint(CREDIT, *limit),
             Self::Finish(total) => with_uint(FINISH, *total),
-            Self::Probe(number) => with_uint(PROBE, *number),
+            Self::Probe(number, round_trip) => {
+                let mut out = with_uint(PROBE, *number);
+                round_trip.inspect(|micros| bare::push_uint(&mut out, *micros));
+                out
+            }
             Self::Alive(number) => with_uint(ALIVE, *number),
         }
     }
@@ -245,7 +253,8 @@ mod tests {
             PortalMessage::Payload { data, counter: Some(counter) },
             PortalMessage::Credit(window),
             PortalMessage::Finish(window),
-            PortalMessage::Probe(window),
+            PortalMessage::Probe(window, None),
+            PortalMessage::Probe(window, Some(window)),
             PortalMessage::Alive(window),
         ];
         messages.extend(EndReason::CODES.map(PortalMessage::Disconnect));
@@ -266,6 +275,7 @@ mod tests {
             "04ac02",
             "05ac02",
             "06ac02",
+            "06ac02ac02",
             "07ac02",
             "02",
             "0201",

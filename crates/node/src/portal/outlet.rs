@@ -108,9 +108,10 @@ impl Endpoint for OutletEndpoint {
                 let window = offer.map(|offer| offer.window);
                 self.0.open(address, window, onward, message.source)
             }
-            Some(PortalMessage::Probe(number)) => {
+            Some(PortalMessage::Probe(number, round_trip)) => {
                 if let Some(source) = message.source {
                     source.probed.store(true, Ordering::Relaxed);
+                    round_trip.inspect(|micros| source.round_trip.told(Duration::from_micros(*micros)));
                 }
                 self.0.answer(&PortalMessage::Alive(number), &onward)
             }

@@ -12,6 +12,7 @@ use crate::delivery::Delivery;
 use crate::identity::{CredentialRefresh, VerifiedPeer};
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{OriginId, Source, SourceAddress};
+use crate::round_trip::RoundTrip;
 use crate::route::{Route, RouteRef};
 use crate::sync::{lock, read, write};
 use crate::undeliverable::Undeliverable;
@@ -114,7 +115,7 @@ impl Channel {
             carrier_address: opened.carrier.connection,
             authenticated: AtomicBool::new(true),
             carrier: opened.carrier.ended,
-            round_trip: opened.round_trip,
+            round_trip: Arc::new(RoundTrip::of_handshake(opened.round_trip)),
             ..Source::new(OriginId::fresh(), encryptor.clone(), core.disconnecting.child_token())
         };
         let channel = Arc::new(Self {

@@ -2,7 +2,7 @@
 
 use self::topology::{Topology, ask, echo, serve, start_hub};
 use bytes::Bytes;
-use postern_node::portal::{EndReason, INITIAL_WINDOW, InletRoute, OutletOptions};
+use postern_node::portal::{EndReason, InletRoute, OutletOptions};
 use postern_node::{Context, Limits, Node, Routed, SecureChannelOptions, Worker, WorkerError, route};
 use postern_testkit::in_time;
 use std::io;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 mod admission;
+mod distance;
 mod faults;
 mod foreign_stream;
 mod link;
@@ -134,23 +135,6 @@ async fn stalled_streams_delay_no_others_and_hold_bounded_memory() {
         }
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_flow_control_window_grows_with_the_round_trip_time() {
-    let data = bytes(16 << 20);
-    let (topology, distance) = Topology::with_distance(&echo().await, Duration::from_millis(40)).await;
-    in_time(async {
-        let (mut read, mut write) = topology.connect().await.into_split();
-        let sent = data.clone();
-        tokio::spawn(async move { write.write_all(&sent).await });
-        let mut back = vec![0; data.len()];
-        read.read_exact(&mut back).await.unwrap();
-        assert!(back == data);
-    })
-    .await;
-    // Both directions share the way.
-    assert!(distance.most() as u64 > 4 * INITIAL_WINDOW, "{}", distance.most());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

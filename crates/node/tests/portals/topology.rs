@@ -9,7 +9,7 @@ use postern_node::{Limits, Node, Origin, SecureChannelOptions, route};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -128,6 +128,8 @@ impl Topology {
 pub(crate) struct Distance {
     bytes: AtomicUsize,
     most: AtomicUsize,
+    /// Microseconds one way.
+    one_way: AtomicU64,
 }
 
 impl Distance {
@@ -135,16 +137,22 @@ impl Distance {
     async fn to(target: SocketAddr, one_way: Duration) -> (Arc<Self>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, distance) = (listener.local_addr().unwrap(), Arc::new(Self::default()));
+        distance.set(one_way);
         let all = distance.clone();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let (near, far) = (near.into_split(), TcpStream::connect(target).await?.into_split());
-                tokio::spawn(all.clone().carry(near.0, far.1, one_way));
-                tokio::spawn(all.clone().carry(far.0, near.1, one_way));
+                tokio::spawn(all.clone().carry(near.0, far.1));
+                tokio::spawn(all.clone().carry(far.0, near.1));
             }
             io::Result::Ok(())
         });
         (distance, address)
+    }
+
+    /// Changes how long it takes, for what leaves from now on.
+    pub(crate) fn set(&self, one_way: Duration) {
+        self.one_way.store(one_way.as_micros() as u64, Ordering::Relaxed);
     }
 
     /// The most bytes that were on their way at once.
@@ -152,7 +160,7 @@ impl Distance {
         self.most.load(Ordering::Relaxed)
     }
 
-    async fn carry(self: Arc<Self>, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, time: Duration) -> io::Result<()> {
+    async fn carry(self: Arc<Self>, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> io::Result<()> {
         let (leaves, mut arrives) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
         let me = self.clone();
         tokio::spawn(async move {
@@ -168,6 +176,7 @@ impl Distance {
             let read = from.read(&mut buffer).await?;
             let now = self.bytes.fetch_add(read, Ordering::Relaxed) + read;
             self.most.fetch_max(now, Ordering::Relaxed);
+            let time = Duration::from_micros(self.one_way.load(Ordering::Relaxed));
             if read == 0 || leaves.send((Instant::now() + time, buffer[..read].to_vec())).is_err() {
                 return Ok(());
             }

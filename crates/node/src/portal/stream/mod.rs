@@ -101,7 +101,7 @@ impl Stream {
         extended: bool,
         meter: &Arc<Meter>,
     ) -> Arc<Self> {
-        let round_trip = source.map_or(Duration::ZERO, |source| source.round_trip);
+        let round_trip = source.map(|source| source.round_trip.clone()).unwrap_or_default();
         Arc::new(Self {
             core: core.clone(),
             address,

@@ -172,7 +172,7 @@ impl Endpoint for Stream {
             PortalMessage::Finish(total) => self.on_finish(total),
             PortalMessage::Disconnect(reason) => self.on_disconnect(reason),
             PortalMessage::Pong(window) => self.on_pong(window, message.full_return_route()),
-            PortalMessage::Ping(_) | PortalMessage::Probe(_) | PortalMessage::Alive(_) => {
+            PortalMessage::Ping(_) | PortalMessage::Probe(..) | PortalMessage::Alive(_) => {
                 return Err(Undeliverable::Malformed);
             }
         }
