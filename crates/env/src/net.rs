@@ -1,6 +1,7 @@
 //! Sockets: connecting, listening and resolving. What is done with an open socket needs no seam.
 
 mod loopback;
+mod send_queue;
 mod state;
 
 use std::io;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpSocket;
 
 pub use loopback::{LoopbackError, LoopbackListener, taken_address};
+pub use send_queue::{SendQueue, send_queue};
 pub use state::{NetworkState, network_state};
 pub use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use crate::congestion::HopWindows;
 use crate::identity::VerifiedPeer;
 use crate::round_trip::RoundTrip;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use tokio_util::sync::CancellationToken;
 
@@ -86,6 +86,8 @@ pub(crate) struct Source {
     pub(crate) windows: OnceLock<Arc<HopWindows>>,
     /// Set on a connection by every frame in either direction, for whoever asks whether it is used.
     pub(crate) used: AtomicBool,
+    /// How often many bytes were read from a connection at once, more than pings and probes have; wraps around.
+    pub(crate) large_reads: AtomicU32,
     /// Cancelled when nothing more will come from there.
     pub(crate) ended: CancellationToken,
     /// Cancelled when the connection that carries it ends: what was on the way is then lost.
@@ -115,6 +117,7 @@ impl Source {
             flow_controlled: AtomicBool::default(),
             windows: OnceLock::new(),
             used: AtomicBool::default(),
+            large_reads: AtomicU32::default(),
             carrier: ended.clone(),
             ended,
             probed: Arc::default(),

@@ -121,7 +121,11 @@ impl ChannelLoop {
                     channel.close();
                     self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
                 }
-                () = self.suspected(channel.address()) => tracing::info!("the channel seems dead; making another"),
+                () = self.suspected(channel.address()) => {
+                    tracing::info!("the channel seems dead; making another");
+                    // Over another connection, if this one is dead too.
+                    connection.check();
+                }
             }
         }
     }

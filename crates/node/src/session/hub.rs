@@ -12,8 +12,8 @@ use crate::origin::{Origin, OriginId};
 use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
 use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChannelOptions, open_with};
-use crate::tcp::{Connection, Target, TcpConnection};
-use postern_env::time;
+use crate::tcp::{Connection, KeepAlive, Kept, Target, TcpConnection, TcpError};
+use postern_env::time::{self, Duration};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -104,6 +104,7 @@ pub(crate) fn keep(core: &Arc<Core>, hub: Target, relay: Option<String>, identit
         identity,
         bearer: Address::random(),
         origin: session.origin,
+        keep_alive: Arc::default(),
         report,
     };
     let stop = session.stop.clone();
@@ -123,6 +124,7 @@ struct HubLoop {
     identity: Option<HubIdentity>,
     bearer: Address,
     origin: OriginId,
+    keep_alive: Arc<KeepAlive>,
     report: watch::Sender<State<HubUp>>,
 }
 
@@ -138,8 +140,9 @@ impl HubLoop {
                     self.report.send_replace(State::Up(up.clone()));
                     up.ended().await;
                     schedule = RetrySchedule::new(time::now());
-                    tracing::info!(hub = %self.hub, "the connection to the hub ended");
-                    self.report.send_replace(State::Down(Arc::new(RelayError::Disconnected.into())));
+                    let reason = self.why_ended(&up.connection);
+                    tracing::info!(hub = %self.hub, %reason, "the connection to the hub ended");
+                    self.report.send_replace(State::Down(Arc::new(reason)));
                 }
                 Err(error) => {
                     tracing::debug!(hub = %self.hub, %error, "the hub cannot be used");
@@ -150,8 +153,16 @@ impl HubLoop {
         }
     }
 
+    fn why_ended(&self, connection: &TcpConnection) -> SessionError {
+        match connection.was_dead() {
+            true => TcpError::Silent { address: self.hub.address().to_owned() }.into(),
+            false => RelayError::Disconnected.into(),
+        }
+    }
+
     async fn connect(&self) -> Result<(ConnectionGuard, HubUp), SessionError> {
-        let connection = Connection::connect(&self.core, &self.hub, Some(self.origin)).await?;
+        let kept = Kept { origin: self.origin, keep_alive: self.keep_alive.clone() };
+        let connection = Connection::connect(&self.core, &self.hub, Some(kept)).await?;
         let held = ConnectionGuard { connection: connection.clone(), stopping: self.core.stopping.clone() };
         let channel = match &self.identity {
             None => None,

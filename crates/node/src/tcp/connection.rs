@@ -2,41 +2,33 @@
 
 use super::admission::{ConnectionSlot, SlowFrames};
 use super::error::TcpError;
+use super::liveness::{KeepAlive, Monitor, Observed, USED_FROM};
 use super::partial_frame::{BUFFER_IDLE, PartialFrame};
 use super::reader::{FrameBuffer, try_read};
 use super::socket_options::prepare;
 use super::target::Target;
 use crate::address::Address;
-use crate::congestion::spare_connection;
 use crate::core::Core;
-use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit};
 use crate::dialing::{DialRequest, REUSED_BY_CONNECTIONS, REUSED_BY_RETRIES, dial};
-use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::{Origin, OriginId, Source, SourceAddress};
 use crate::outbox::Outbox;
-use crate::route::{MAX_HOPS, RouteRef};
-use crate::router::Endpoint;
-use crate::sync::BackpressureGate;
-use crate::undeliverable::Undeliverable;
-use crate::wire::frame::{self, MAX_FRAME_SENT, MAX_FRAME_UNAUTHENTICATED, TAIL, VERSION};
+use crate::wire::frame::VERSION;
 use postern_env::task;
 use postern_env::time::{self, Duration, Instant};
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// How long a connection may take to say its version.
 pub const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection to be made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Reads, and frames, after which a busy connection lets others run: what its own messages have woken would otherwise wait for
-/// the end of a flood. About a millisecond.
+/// Reads after which a busy connection lets others run: about a millisecond of large frames.
 const READS_PER_TURN: usize = 4;
-pub(super) const FRAMES_PER_TURN: usize = 128;
 /// How long a connection that is closed here goes on writing what was already sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -72,6 +64,36 @@ impl TcpConnection {
         self.0.source.ended.cancel();
     }
 
+    /// Asks the other end now whether it is there, if a session keeps the connection: one that is dead ends soon.
+    pub fn check(&self) {
+        if let Some(liveness) = &self.0.liveness {
+            liveness.check();
+        }
+    }
+
+    /// Asks the other end now, and waits for an answer or for as long as one may take. False if none comes; true if nothing is
+    /// known, as no session keeps the connection or its other end never answered such questions.
+    pub async fn verify(&self) -> bool {
+        match &self.0.liveness {
+            Some(liveness) => tokio::select! {
+                () = self.closed() => false,
+                answers = liveness.verify() => answers,
+            },
+            None => !self.is_closed(),
+        }
+    }
+
+    /// Whether the other end answers, if a session keeps the connection: not, while its system acknowledges what is sent and it
+    /// answers nothing. It may be stopped or overloaded; the connection stays.
+    pub fn answers(&self) -> Option<watch::Receiver<bool>> {
+        self.0.liveness.as_ref().map(|liveness| liveness.answers())
+    }
+
+    /// Whether it was ended because the other end had stopped answering, or what is sent no longer arrives there.
+    pub fn was_dead(&self) -> bool {
+        self.0.liveness.as_ref().is_some_and(|liveness| liveness.is_dead())
+    }
+
     /// Says that many peers share it, and that their streams have flow control.
     pub(crate) fn set_flow_controlled(&self) {
         self.0.source.flow_controlled.store(true, Ordering::Relaxed);
@@ -90,6 +112,14 @@ impl Origin for TcpConnection {
     }
 }
 
+/// What a session gives a connection that it makes.
+pub(crate) struct Kept {
+    /// What is exposed to the session is reached over the connection.
+    pub(crate) origin: OriginId,
+    /// How often the connection is used while it is idle.
+    pub(crate) keep_alive: Arc<KeepAlive>,
+}
+
 /// What is known of a connection that a listener accepted.
 pub(super) struct Accepted {
     pub(super) listener: OriginId,
@@ -98,12 +128,14 @@ pub(super) struct Accepted {
 }
 
 pub(crate) struct Connection {
-    address: Address,
+    pub(super) address: Address,
     peer: SocketAddr,
     socket: Arc<TcpStream>,
-    outbox: Arc<Outbox>,
-    source: Arc<Source>,
-    core: Arc<Core>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) source: Arc<Source>,
+    pub(super) core: Arc<Core>,
+    /// For a connection that a session keeps.
+    pub(super) liveness: Option<Arc<Monitor>>,
 }
 
 impl Connection {
@@ -113,7 +145,7 @@ impl Connection {
     pub(crate) async fn connect(
         core: &Arc<Core>,
         target: &Target,
-        session: Option<OriginId>,
+        session: Option<Kept>,
     ) -> Result<TcpConnection, TcpError> {
         let address = target.address();
         let reused_for = if session.is_some() { REUSED_BY_RETRIES } else { REUSED_BY_CONNECTIONS };
@@ -128,7 +160,7 @@ impl Connection {
     pub(super) fn start(
         core: &Arc<Core>,
         socket: TcpStream,
-        session: Option<OriginId>,
+        session: Option<Kept>,
         accepted: Option<Accepted>,
     ) -> io::Result<Arc<Self>> {
         prepare(&socket)?;
@@ -141,11 +173,12 @@ impl Connection {
             outbox: Arc::new(Outbox::new(socket.clone(), address.clone(), ended.clone())),
             socket,
             source: Arc::new(Source {
-                listener: accepted.as_ref().map(|accepted| accepted.listener).or(session),
+                listener: accepted.as_ref().map(|it| it.listener).or(session.as_ref().map(|it| it.origin)),
                 address: accepted.as_ref().map(|accepted| accepted.address),
                 ..Source::new(OriginId::fresh(), address.clone(), ended)
             }),
             core: core.clone(),
+            liveness: session.map(|session| Monitor::new(session.keep_alive)),
         });
         drop(connection.outbox.push(&[&[VERSION]]).map_err(io::Error::other)?);
         core.router.add_endpoint(address, connection.clone()).map_err(io::Error::other)?;
@@ -162,7 +195,11 @@ impl Connection {
             () = self.source.ended.cancelled() => None,
             error = &mut writing => Some(error),
             error = self.read() => Some(error),
+            error = self.watch_liveness() => Some(error),
         };
+        if let Some(liveness) = &self.liveness {
+            liveness.end(&self.core, ended.is_some());
+        }
         if ended.is_none() {
             ended = tokio::select! {
                 error = writing => Some(error),
@@ -185,12 +222,28 @@ impl Connection {
         }
     }
 
+    /// Waits until the other end is dead, where that is observed.
+    async fn watch_liveness(&self) -> io::Error {
+        let Some(liveness) = &self.liveness else { return std::future::pending().await };
+        let ends = self.socket.local_addr().ok().map(|local| (local, self.peer));
+        let is_congested = || self.outbox.gate().is_closed();
+        let observed = Observed {
+            core: &self.core,
+            connection: &self.address,
+            origin: self.source.origin,
+            ends,
+            is_congested: &is_congested,
+        };
+        liveness.run(&observed).await
+    }
+
     /// Reads and delivers until the connection ends.
     async fn read(&self) -> io::Error {
         let mut inbox = FrameBuffer::default();
         let mut partial = PartialFrame::default();
         let (mut greeted, greeting_ends) = (false, time::now() + GREETING_TIMEOUT);
         loop {
+            self.set_reading(true);
             let readable = match greeted {
                 true => self.readable(&mut inbox, &mut partial).await,
                 false => self.greeting(greeting_ends).await,
@@ -198,6 +251,7 @@ impl Connection {
             if let Err(error) = readable {
                 return error;
             }
+            self.set_reading(false);
             for read in 0.. {
                 if read == READS_PER_TURN {
                     task::yield_now().await;
@@ -205,7 +259,7 @@ impl Connection {
                 }
                 match inbox.read(|room| try_read(&self.socket, room)) {
                     Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
-                    Ok(_) => {}
+                    Ok(bytes) => self.note_read(bytes),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     Err(error) => return error,
                 }
@@ -222,6 +276,21 @@ impl Connection {
                     ControlFlow::Continue(false) => {}
                 }
             }
+        }
+    }
+
+    fn set_reading(&self, is_reading: bool) {
+        if let Some(liveness) = &self.liveness {
+            liveness.set_reading(is_reading);
+        }
+    }
+
+    fn note_read(&self, bytes: usize) {
+        if bytes >= USED_FROM {
+            self.source.large_reads.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(liveness) = &self.liveness {
+            liveness.note_heard(bytes);
         }
     }
 
@@ -259,124 +328,5 @@ impl Connection {
                 return readable;
             }
         }
-    }
-
-    /// Takes all whole frames; whether there was one. What they make this node send is flushed once, behind the last.
-    async fn deliver_frames(&self, inbox: &mut FrameBuffer) -> ControlFlow<io::Error, bool> {
-        let (mut unflushed, mut taken) = (Vec::new(), 0);
-        loop {
-            if taken > 0 && taken % FRAMES_PER_TURN == 0 {
-                unflushed.clear();
-                task::yield_now().await;
-            }
-            let authenticated = self.source.authenticated.load(Ordering::Relaxed);
-            let frame = self.core.limits.frame;
-            let max = if authenticated { frame } else { frame.min(MAX_FRAME_UNAUTHENTICATED) };
-            let frame = match inbox.next(max) {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return ControlFlow::Continue(taken > 0),
-                Err(error) => return ControlFlow::Break(io::Error::other(error)),
-            };
-            self.source.used.store(true, Ordering::Relaxed);
-            taken += 1;
-            self.core.stats.frames.add(1);
-            self.core.stats.bytes.add(frame.len() as u64);
-            let delivered = match self.deliver_frame(frame) {
-                None => return ControlFlow::Break(io::Error::other("a frame is not a message")),
-                Some(Ok(delivery)) => delivery.wait_deferring_flush(&mut unflushed, self.hold_limit()).await,
-                Some(Err(reason)) => Err(reason),
-            };
-            match delivered {
-                Ok(Held::Released) => {}
-                Ok(Held::TooLong(receiver)) => return ControlFlow::Break(self.held_too_long(&receiver)),
-                Err(reason) => self.core.dropped(reason),
-            }
-        }
-    }
-
-    fn hold_limit(&self) -> HoldLimit {
-        match self.source.flow_controlled.load(Ordering::Relaxed) {
-            true => HoldLimit::Short,
-            false => HoldLimit::WhileTaken,
-        }
-    }
-
-    fn held_too_long(&self, receiver: &Address) -> io::Error {
-        let [sender, receiver] =
-            [&self.address, receiver].map(|address| address.to_string().chars().take(8).collect::<String>());
-        let seconds = HOLD_TIMEOUT.as_secs();
-        tracing::warn!(
-            %sender, %receiver, seconds,
-            "a pair was ended: the receiver took nothing while the sender was held for it; both may connect again"
-        );
-        io::Error::other("it was held too long for a receiver that took nothing")
-    }
-
-    /// Delivers one frame; nothing if it is none.
-    fn deliver_frame(&self, bytes: &mut [u8]) -> Option<Result<Delivery, Undeliverable>> {
-        if let Some(payload) = frame::find_payload(bytes) {
-            let (head, body) = bytes.split_at_mut(payload.start);
-            let (onward, return_route) = frame::read_routes(head)?;
-            return Some(self.dispatch(onward, return_route, &mut body[..payload.len()]));
-        }
-        let (onward, return_route, mut payload) = frame::canonical(bytes)?;
-        Some(self.dispatch(onward.as_ref(), return_route.as_ref(), &mut payload))
-    }
-
-    fn dispatch(
-        &self,
-        onward: RouteRef<'_>,
-        return_route: RouteRef<'_>,
-        payload: &mut [u8],
-    ) -> Result<Delivery, Undeliverable> {
-        if onward.len() == 0 {
-            return Ok(Delivery::default());
-        }
-        let body = PayloadBuf::exactly(payload);
-        let source = Some(&self.source);
-        let message = BorrowedMessage { onward, return_route, body, source, depth: 0, completion: None };
-        let delivery = self.core.router.dispatch(message)?;
-        Ok(match self.source.windows.get() {
-            Some(windows) => spare_connection(&self.core, windows, delivery, return_route),
-            None => delivery,
-        })
-    }
-}
-
-thread_local! {
-    /// Where headers are built; they are written or copied before anything else runs on the thread.
-    static HEADER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-impl Endpoint for Connection {
-    fn deliver(&self, message: BorrowedMessage<'_>) -> Result<Delivery, Undeliverable> {
-        let return_hops = message.return_route.len() + usize::from(message.source.is_some());
-        if return_hops > MAX_HOPS || message.onward.len() > MAX_HOPS + 1 {
-            return Err(Undeliverable::TooDeep);
-        }
-        let (flush, bytes) = HEADER.with_borrow_mut(|header| {
-            header.clear();
-            let payload = message.body.payload();
-            frame::push_header(header, message.onward.rest(), message.via(), message.return_route, payload.len());
-            let bytes = header.len() + payload.len() + TAIL.len();
-            if bytes > MAX_FRAME_SENT {
-                return Err(Undeliverable::TooLarge);
-            }
-            Ok((self.outbox.push(&[header, payload, &TAIL])?, bytes))
-        })?;
-        self.source.used.store(true, Ordering::Relaxed);
-        match self.source.windows.get() {
-            None => Ok(Delivery::sent(flush, self.outbox.gate())),
-            Some(windows) => Ok(windows.delivery(&self.core, &message, bytes, flush, self.outbox.gate())),
-        }
-    }
-
-    fn gate(&self) -> Option<Arc<BackpressureGate>> {
-        let in_all = self.source.windows.get().and_then(|windows| windows.gate_in_all());
-        Some(in_all.unwrap_or_else(|| self.outbox.gate().clone()))
-    }
-
-    fn source(&self) -> Option<Arc<Source>> {
-        Some(self.source.clone())
     }
 }

@@ -34,6 +34,12 @@ pub enum TcpError {
         /// As it was given.
         address: String,
     },
+    /// Nothing more came over the connection, and what was sent was not acknowledged.
+    #[error("the connection to {address} stopped answering")]
+    Silent {
+        /// As it was given.
+        address: String,
+    },
 }
 
 impl TcpError {

@@ -36,18 +36,22 @@ mod connection;
 mod error;
 mod hop;
 mod listener;
+mod liveness;
 mod partial_frame;
 mod reader;
+mod receiving;
+mod sending;
 mod socket_options;
 mod target;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use connection::Connection;
 pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
+pub(crate) use connection::{Connection, Kept};
 pub use error::TcpError;
 pub(crate) use hop::connect_hop;
 pub use listener::TcpListener;
+pub(crate) use liveness::KeepAlive;
 pub use partial_frame::FRAME_TIMEOUT;
 pub(crate) use reader::try_read;
 pub use target::{AddressFilter, Target};

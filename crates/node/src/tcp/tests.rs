@@ -1,7 +1,7 @@
 //! What a connection on which much arrives leaves to the other tasks of its thread.
 
 use super::TcpListener;
-use super::connection::FRAMES_PER_TURN;
+use super::receiving::FRAMES_PER_TURN;
 use crate::core::{Core, Limits};
 use crate::delivery::Delivery;
 use crate::local_message::BorrowedMessage;
