@@ -4,13 +4,13 @@ use super::flow_control::FlowControlPool;
 use super::http::RequestCheck;
 use super::message::EndReason;
 use super::meter::Meter;
+use super::probe_state::ProbeState;
 use super::stream::StreamShutdown;
 use crate::address::Address;
 use crate::core::Core;
 use crate::origin::Source;
 use crate::route::Route;
 use crate::session::{ChannelSession, HubSession};
-use postern_env::time::Duration;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, watch};
@@ -43,22 +43,13 @@ pub(super) struct InletInner {
     pub(super) meter: Arc<Meter>,
     /// The channel whose outlet is known to speak our extension.
     pub(super) extended: Mutex<Option<Address>>,
-    pub(super) probe: Mutex<Probe>,
+    pub(super) probe: Mutex<ProbeState>,
     pub(super) answered: Notify,
     pub(super) suspicion: Notify,
     /// The outlet's node was found to support the extension: it is probed at once, so that it knows of the liveness probe.
     pub(super) identified: Notify,
     pub(super) refused: watch::Sender<Option<EndReason>>,
     pub(super) closed: CancellationToken,
-}
-
-#[derive(Default)]
-pub(super) struct Probe {
-    pub(super) asked: u64,
-    pub(super) answered: u64,
-    pub(super) round_trip: Option<Duration>,
-    /// Bytes that the node's streams had moved when the last answer came.
-    pub(super) moved: u64,
 }
 
 /// The way to the outlet at this moment.

@@ -59,6 +59,7 @@ mod meter;
 mod opening;
 mod outlet;
 mod own_inlets;
+mod probe_state;
 mod stream;
 mod target;
 
