@@ -108,10 +108,15 @@ impl Dialer {
                 Ok(PeerConnection { channel, path: path_of(&address), connection: own.then_some(connection) })
             }
             Err(error) => {
+                let is_unanswered = matches!(error, Error::Channel(ChannelError::Timeout(_)));
+                let fault = match is_unanswered && !connection.verify().await {
+                    true => carrier_silent(&address),
+                    false => fault_of(&address, &error),
+                };
                 if own {
                     connection.close();
                 }
-                Err(fault_of(&address, &error))
+                Err(fault)
             }
         }
     }
@@ -192,6 +197,22 @@ fn connection_fault(address: &PeerAddress) -> Fault {
             format!("The hub {address} cannot be reached. Check the network; Postern goes on trying."),
         ),
     }
+}
+
+/// The connection over which the peer would be reached does not answer: nothing is known of the peer.
+pub(super) fn carrier_silent(address: &PeerAddress) -> Fault {
+    match address {
+        PeerAddress::Direct { .. } => connection_fault(address),
+        PeerAddress::Hub { address, .. } => hub_silent(address),
+    }
+}
+
+/// A hub is connected, and answers nothing.
+pub(super) fn hub_silent(address: &str) -> Fault {
+    Fault::new(
+        Code::HubUnreachable,
+        format!("The hub {address} does not answer, so nothing is known of those behind it. Postern goes on asking."),
+    )
 }
 
 /// The address was chosen by somebody else, and may not be dialed for a peer.

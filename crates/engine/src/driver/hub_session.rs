@@ -20,6 +20,8 @@ use postern_node::identity::{Error as IdentityError, TrustPolicy};
 use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HubOptions, HubSession, SessionError, State};
+use postern_node::tcp::TcpError;
+use tokio::sync::watch;
 
 /// Connects to a hub and stays connected until it is removed from the table, unless it is in the table already.
 ///
@@ -91,28 +93,34 @@ impl HubTask {
         let (mut was_up, mut reported) = (false, None);
         loop {
             let state = states.borrow_and_update().clone();
-            match state {
-                State::Connecting => {}
+            let mut answers = state.up().and_then(|up| up.connection.answers());
+            let down = match &state {
+                State::Connecting => None,
                 State::Up(up) => {
-                    (was_up, reported) = (true, None);
-                    context.emit(Event::HubUp(self.address.clone(), up.hub())).await;
-                }
-                State::Down(error) => {
-                    if matches!(&*error, SessionError::Channel(ChannelError::NotOffered)) && !was_up && !self.is_pinned
-                    {
-                        return SessionEnd::NoIdentity;
+                    was_up = true;
+                    let answers = answers.as_mut().is_none_or(|answers| *answers.borrow_and_update());
+                    if answers {
+                        reported = None;
+                        context.emit(Event::HubUp(self.address.clone(), up.hub())).await;
                     }
-                    let fault = self.fault(&error);
-                    if reported.as_ref() != Some(&fault) {
-                        reported = Some(fault.clone());
-                        context.emit(Event::HubDown(self.address.clone(), fault)).await;
-                    }
+                    (!answers).then(|| self.silent())
                 }
+                State::Down(error) if self.has_no_identity(error, was_up) => return SessionEnd::NoIdentity,
+                State::Down(error) => Some(self.fault(error)),
+            };
+            if let Some(fault) = down.filter(|fault| reported.as_ref() != Some(fault)) {
+                reported = Some(fault.clone());
+                context.emit(Event::HubDown(self.address.clone(), fault)).await;
             }
-            if states.changed().await.is_err() {
-                return SessionEnd::Over;
+            tokio::select! {
+                changed = states.changed() => if changed.is_err() { return SessionEnd::Over },
+                () = answers_otherwise(&mut answers) => {}
             }
         }
+    }
+
+    fn has_no_identity(&self, error: &SessionError, was_up: bool) -> bool {
+        matches!(error, SessionError::Channel(ChannelError::NotOffered)) && !was_up && !self.is_pinned
     }
 
     fn fault(&self, error: &SessionError) -> Fault {
@@ -147,8 +155,19 @@ impl HubTask {
             SessionError::Channel(ChannelError::Identity(_)) => {
                 Fault::new(Code::NotTrusted, format!("The identity of the hub {address} has changed."))
             }
+            SessionError::Tcp(TcpError::Silent { .. }) => Fault::new(
+                Code::HubUnreachable,
+                format!(
+                    "The connection to the hub {address} stopped answering. Check the network; Postern connects again."
+                ),
+            ),
             _ => self.unreachable(),
         }
+    }
+
+    /// It is connected, and answers nothing.
+    fn silent(&self) -> Fault {
+        dialer::hub_silent(&self.address)
     }
 
     fn unreachable(&self) -> Fault {
@@ -158,4 +177,15 @@ impl HubTask {
             format!("The hub {address} cannot be reached. Check the network and the address; Postern goes on trying."),
         )
     }
+}
+
+/// Waits until a connection's other end begins or ceases to answer; for ever, where that is not known.
+async fn answers_otherwise(answers: &mut Option<watch::Receiver<bool>>) {
+    if let Some(answers) = answers
+        && answers.changed().await.is_ok()
+    {
+        return;
+    }
+    // The connection has ended, which the session reports.
+    std::future::pending().await
 }

@@ -7,6 +7,7 @@ use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletOptions, InletRoute, RequestCheck};
 use postern_node::relay::RelayError;
+use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HubSession, HubUp, SessionError, State};
 use postern_node::{SecureChannel, SecureChannelOptions, route};
 use std::sync::Arc;
@@ -85,19 +86,19 @@ pub(super) struct PathState {
 }
 
 impl PathState {
-    /// Why the channel is down, if it is.
-    pub(super) fn fault(&self, addresses: &[PeerAddress]) -> Option<Fault> {
-        match &*self.states.borrow() {
-            State::Down(error) => Some(self.fault_of(addresses, error)),
-            _ => None,
-        }
-    }
-
-    fn fault_of(&self, addresses: &[PeerAddress], error: &SessionError) -> Fault {
-        let carrier_is_up = self.carrier.borrow().up().is_some_and(|up| !up.connection.is_closed());
-        match error {
-            SessionError::Relay(RelayError::Disconnected) if carrier_is_up => dialer::owner_offline(),
-            error => dialer::session_fault(&addresses[self.index], error),
-        }
+    /// Why the channel is down, if it is. Waits until it is known whether what carries it answers.
+    pub(super) async fn fault(&self, addresses: &[PeerAddress]) -> Option<Fault> {
+        let State::Down(error) = self.states.borrow().clone() else { return None };
+        let connection = self.carrier.borrow().up().map(|up| up.connection.clone());
+        let carrier_answers = match &connection {
+            Some(connection) => connection.verify().await,
+            None => false,
+        };
+        let address = addresses.get(self.index)?;
+        Some(match &*error {
+            SessionError::Relay(RelayError::Disconnected) if carrier_answers => dialer::owner_offline(),
+            SessionError::Channel(ChannelError::Timeout(_)) if !carrier_answers => dialer::carrier_silent(address),
+            error => dialer::session_fault(address, error),
+        })
     }
 }

@@ -189,7 +189,7 @@ impl InletTask {
         }
         let addresses = &self.spec.addresses;
         if addresses.len() < 2 {
-            return path.fault(addresses).map_or(SearchResult::Same, SearchResult::Failed);
+            return path.fault(addresses).await.map_or(SearchResult::Same, SearchResult::Failed);
         }
         match self.dialer.dial(self.spec.owner, addresses).await {
             Err(fault) => SearchResult::Failed(fault),
