@@ -8,6 +8,7 @@ mod allow;
 mod audit_log;
 mod command_line;
 mod connections;
+mod dead_paths;
 mod demo;
 mod dialing;
 mod examples;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::{Process, TIMEOUT, temp_dir};
+use crate::{Process, TIMEOUT, skipped, temp_dir};
 
 /// In a new namespace, makes every address of the Internet one of this machine, so that what is sent to any of them is counted and
 /// answered; then becomes the program that follows.
@@ -92,6 +92,83 @@ impl Namespace {
 fn replace(file: &Path, content: &str) {
     let _ = fs::remove_file(file);
     fs::write(file, content).expect("Failed to write a file of /etc");
+}
+
+/// What names the test that runs inside, for the program that is started there.
+const INSIDE: &str = "POSTERN_TEST_IN_NAMESPACE";
+/// Only the loopback interface, and a table of routes that rules can precede.
+const LOOPBACK: &str =
+    "ip link set lo up && ip rule add pref 100 table local && ip rule del pref 0 && exec \"$0\" \"$@\"";
+
+/// Runs a test, of this path in its program, in a network namespace of its own, with the programs that it starts: outside it starts
+/// this program again for that test alone, and returns false once that has passed. True inside, where the test goes on.
+/// Where there are no namespaces the test is skipped.
+///
+/// # Panics
+/// When the test fails inside, or is not in this program.
+#[track_caller]
+#[must_use]
+pub fn enter(test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some_and(|inside| inside == test) {
+        return true;
+    }
+    if let Some(why) = unavailable() {
+        skipped(&why);
+        return false;
+    }
+    let program = std::env::current_exe().expect("the test has a program");
+    let mut inside = Command::new("unshare");
+    inside.args(["--map-root-user", "--net", "sh", "-c", LOOPBACK]).arg(program);
+    inside.args(["--exact", test, "--nocapture"]).env(INSIDE, test);
+    let passed = Process::run(&mut inside, 5 * TIMEOUT).success();
+    print!("{}", passed.stdout);
+    assert!(passed.stdout.contains("1 passed"), "there is no test {test}");
+    false
+}
+
+/// From now on, drops every packet of this network namespace from and to a TCP port, after [`enter`]: senders are told nothing.
+///
+/// # Panics
+/// When the rules cannot be set.
+#[track_caller]
+pub fn drop_port(port: u16) {
+    for end in ["sport", "dport"] {
+        rule("add", end, port);
+    }
+}
+
+/// Undoes [`drop_port`].
+///
+/// # Panics
+/// When the rules cannot be removed.
+#[track_caller]
+pub fn pass_port(port: u16) {
+    for end in ["sport", "dport"] {
+        rule("del", end, port);
+    }
+}
+
+#[track_caller]
+fn rule(change: &str, end: &str, port: u16) {
+    let port = port.to_string();
+    let mut rule = Command::new("ip");
+    rule.args(["rule", change, "pref", "10", "ipproto", "tcp", end, &port, "blackhole"]);
+    let _ = Process::run(&mut rule, TIMEOUT).success();
+}
+
+/// The ports of a process's connections to a port of 127.0.0.1.
+///
+/// # Panics
+/// When `ss` fails.
+#[track_caller]
+#[must_use]
+pub fn ports_connected_to(process: u32, port: u16) -> Vec<u16> {
+    let mut ss = Command::new("ss");
+    ss.args(["-Htnp", "state", "established", "dport", "=", &format!(":{port}")]);
+    let listed = Process::run(&mut ss, TIMEOUT).success().stdout;
+    let of_process = listed.lines().filter(|line| line.contains(&format!("pid={process},")));
+    let local = of_process.filter_map(|line| line.split_whitespace().nth(2));
+    local.filter_map(|address| address.rsplit(':').next()?.parse().ok()).collect()
 }
 
 /// Why there are no network namespaces here, if there are none: another system, or the kernel or a container forbids them.
