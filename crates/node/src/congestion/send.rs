@@ -1,6 +1,5 @@
 //! The sender's side: of what goes to each next hop behind the connection, only so much is unconfirmed.
 
-use super::notice::Notice;
 use super::state::{HOPS_MAX, HopWindows, Sent};
 use super::window::{MARK_EVERY, SendWindow, in_all};
 use crate::address::{Address, AddressRef};
@@ -105,6 +104,7 @@ fn make_room(sent: &mut HashMap<Address, SendWindow>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::notice::Notice;
     use super::super::window::SEND_WINDOW_IN_ALL;
     use super::*;
     use crate::congestion::SEND_WINDOW;

@@ -13,7 +13,7 @@ use crate::relay::{self, Relay, RelayError};
 use crate::route::Route;
 use crate::secure_channel::{ChannelError, ChannelKey, SecureChannel, SecureChannelOptions, open_with};
 use crate::tcp::{Connection, KeepAlive, Kept, Target, TcpConnection, TcpError};
-use postern_env::time::{self, Duration};
+use postern_env::time;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
