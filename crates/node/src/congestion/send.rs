@@ -107,7 +107,6 @@ mod tests {
     use super::super::notice::Notice;
     use super::super::window::SEND_WINDOW_IN_ALL;
     use super::*;
-    use crate::congestion::SEND_WINDOW;
     use tokio_util::sync::CancellationToken;
 
     fn windows() -> HopWindows {

@@ -49,9 +49,12 @@ fn blocking_an_owner_is_not_told_to_whoever_does_it() {
     assert_eq!(told(&sim), []);
 }
 
+/// What brings a friend's portal into a state.
+type Change = fn(&mut Simulation, InletId, GrantId);
+
 #[test]
 fn paused_revoked_expired_blocked_and_down_are_five_states() {
-    let states: [(Code, &str, fn(&mut Simulation, InletId, GrantId)); 5] = [
+    let states: [(Code, &str, Change); 5] = [
         (Code::PausedByOwner, "Ada paused it. It works again when Ada resumes it.", |sim, _, grant| {
             sim.must(ADA, CoreRequest::PauseGrant { grant, on: true });
         }),
