@@ -16,8 +16,8 @@ use postern_node::session::{ChannelSession, CredentialSource, HubSession, State}
 use postern_node::tcp::TcpConnection;
 use postern_node::vault::{KeyKind, MemoryVault, Vault};
 use postern_node::{
-    Address, Context, Echoer, Limits, Message, Node, Origin, OriginId, Route, Routed, SecureChannel, SecureChannelListener,
-    SecureChannelOptions, TcpListener, Worker, WorkerError, route,
+    Address, Context, Echoer, Limits, Message, Node, Origin, OriginId, Route, Routed, SecureChannel,
+    SecureChannelListener, SecureChannelOptions, TcpListener, Worker, WorkerError, route,
 };
 use std::sync::Arc;
 use std::time::Duration;
