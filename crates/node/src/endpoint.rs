@@ -1,5 +1,6 @@
 //! What the router delivers to, besides mailboxes.
 
+use crate::address::Address;
 use crate::delivery::Delivery;
 use crate::local_message::BorrowedMessage;
 use crate::origin::Source;
@@ -17,8 +18,8 @@ pub(crate) trait Endpoint: Send + Sync {
         None
     }
 
-    /// The gate of the queue that what is sent here joins, if that is one of a connection.
-    fn gate(&self) -> Option<Arc<BackpressureGate>> {
+    /// The gate that what comes from `sender`, and is sent here, must wait for, if it joins the queue of a connection.
+    fn gate(&self, _sender: Option<&Address>) -> Option<Arc<BackpressureGate>> {
         None
     }
 

@@ -220,14 +220,16 @@ impl Router {
         if allowed { Ok(entry.target.clone()) } else { Err(Undeliverable::Denied) }
     }
 
-    /// The gate of the queue that a message of `source`, or of this node, to `address` joins, if that is one of a connection.
+    /// The gate that a message which reaches `address` as one of `source`, or of this node, and came from `sender` must wait for,
+    /// if it joins the queue of a connection.
     pub(crate) fn gate_of(
         &self,
         address: AddressRef<'_>,
         source: Option<&Arc<Source>>,
+        sender: Option<&Address>,
     ) -> Option<Arc<BackpressureGate>> {
         match self.find(address, source).ok()? {
-            Target::Endpoint(endpoint) => endpoint.gate(),
+            Target::Endpoint(endpoint) => endpoint.gate(sender),
             Target::Mailbox(_) => None,
         }
     }

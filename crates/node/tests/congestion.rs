@@ -106,6 +106,41 @@ async fn a_receiver_that_does_not_read_holds_up_no_other() {
     in_time(sending).await.unwrap();
 }
 
+/// A connection with windows, of which the test keeps nothing.
+async fn subscribed(listener: &TcpListener) -> Raw {
+    let mut raw = Raw::connect(listener).await;
+    raw.send(&message(&[b"congestion_notices"], "notices", &[0])).await;
+    raw.hear().await;
+    raw
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_ignores_its_window_is_held_and_ends_no_receiver() {
+    let shared = Shared::start().await;
+    let mut slow = subscribed(&shared.listener).await;
+    slow.send(&message(&[b"static_forwarding_service"], "relay", &bytes_of("slow"))).await;
+    slow.hear().await;
+
+    let mut flood = subscribed(&shared.listener).await;
+    let body = message(&[b"slow"], "flood", &[7; MESSAGE]);
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counting = sent.clone();
+    let sending = tokio::spawn(async move {
+        for _ in 0..MESSAGES {
+            flood.send(&body).await;
+            counting.fetch_add(1, Ordering::Relaxed);
+        }
+        flood
+    });
+    assert!(stands_still(&shared, &sent).await < MESSAGES);
+    // Marks of the hub come between them.
+    let mut came = 0;
+    while came < MESSAGES {
+        came += usize::from(slow.hear().await.len() > MESSAGE);
+    }
+    in_time(sending).await.unwrap();
+}
+
 /// A text as messages carry it: its length, then its bytes.
 fn bytes_of(text: &str) -> Vec<u8> {
     [&[text.len() as u8][..], text.as_bytes()].concat()

@@ -48,7 +48,7 @@ async fn clear_when_open(core: &Arc<Core>, windows: &HopWindows, hop: Address, g
 
 /// Confirms what came up to a mark of the other end: now if there is room behind `hop`, else as soon as there is.
 pub(super) fn on_mark(core: &Arc<Core>, source: &Arc<Source>, windows: &Arc<HopWindows>, hop: Address, position: u64) {
-    let gate = core.router.gate_of(hop.as_ref(), Some(source)).filter(|gate| gate.is_closed());
+    let gate = core.router.gate_of(hop.as_ref(), Some(source), Some(&source.sender)).filter(|gate| gate.is_closed());
     let Some(gate) = gate else {
         notify(core, windows, &Notice::Confirmed { hop, position });
         return;

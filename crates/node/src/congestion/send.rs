@@ -25,7 +25,8 @@ impl HopWindows {
         otherwise: &Arc<BackpressureGate>,
     ) -> Delivery {
         let (gate, mark) = self.on_sent(message.onward.rest().front(), bytes);
-        let gate = gate.or_else(|| self.gate_of(message.via()));
+        // Whoever ignores windows, and several senders together, are held by the connection itself.
+        let gate = gate.or_else(|| self.gate_of(message.via())).filter(|_| !otherwise.is_overfull());
         let delivery = Delivery::sent(flush, gate.as_ref().unwrap_or(otherwise));
         if let Some(mut mark) = mark {
             // If it is not queued the connection has ended.
@@ -39,7 +40,16 @@ impl HopWindows {
     fn on_sent(&self, hop: Option<AddressRef<'_>>, bytes: usize) -> (Option<Arc<BackpressureGate>>, Option<Vec<u8>>) {
         let sent = match &self.sent {
             Sent::ByHop(sent) => sent,
-            Sent::InAll(window) => return lock(window).counted(&in_all(), bytes),
+            Sent::InAll(window) => {
+                let mut window = lock(window);
+                let counted = window.counted(&in_all(), bytes);
+                if self.ended.is_cancelled() {
+                    // What waited was released when the connection ended.
+                    window.gate.open();
+                    return (None, None);
+                }
+                return counted;
+            }
         };
         let (mut sent, Some(hop)) = (lock(sent), hop) else { return (None, None) };
         if !sent.contains_key(hop.encoded()) {
@@ -86,7 +96,7 @@ impl HopWindows {
     }
 
     /// The gate that messages wait for which came from `via` before they are passed on along the connection.
-    pub(super) fn gate_of(&self, via: Option<&Address>) -> Option<Arc<BackpressureGate>> {
+    pub(crate) fn gate_of(&self, via: Option<&Address>) -> Option<Arc<BackpressureGate>> {
         if !self.any_congested.load(Ordering::Acquire) {
             return None;
         }

@@ -42,11 +42,14 @@ impl HopWindows {
     /// Those of the end that asked for them, or of the hub, which was asked.
     pub(super) fn new(notices: Route, ended: CancellationToken, has_asked: bool) -> Self {
         Self {
-            notices,
             sent: match has_asked {
                 true => Sent::ByHop(Mutex::default()),
-                false => Sent::InAll(Mutex::new(SendWindow::in_all(&ended))),
+                false => {
+                    let connection = notices.front().unwrap_or_else(Address::random);
+                    Sent::InAll(Mutex::new(SendWindow::in_all(connection, &ended)))
+                }
             },
+            notices,
             ended,
             any_congested: AtomicBool::default(),
             congested: Mutex::default(),

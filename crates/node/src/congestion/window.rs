@@ -31,9 +31,10 @@ impl SendWindow {
         Self { size: SEND_WINDOW, sent: 0, marked: 0, confirmed: 0, gate }
     }
 
-    /// The window of a whole connection: its hop has no name.
-    pub(super) fn in_all(ended: &CancellationToken) -> Self {
-        Self { size: SEND_WINDOW_IN_ALL, ..Self::new(&in_all(), ended) }
+    /// The window of a whole connection, which ends when it is given up: its other end takes nothing.
+    pub(super) fn in_all(connection: Address, ended: &CancellationToken) -> Self {
+        let gate = Arc::new(BackpressureGate::of_connection(connection, ended.clone()));
+        Self { size: SEND_WINDOW_IN_ALL, sent: 0, marked: 0, confirmed: 0, gate }
     }
 
     pub(super) fn unconfirmed(&self) -> u64 {

@@ -14,7 +14,7 @@ mod resolver;
 
 pub(crate) use network::NetworkMonitor;
 pub(crate) use race::ConnectFailures;
-pub(crate) use resolver::{REUSED_BY_CONNECTIONS, REUSED_BY_RETRIES, Resolver};
+pub(crate) use resolver::{REUSED_BY_CONNECTIONS, REUSED_BY_RETRIES, REUSED_BY_STREAMS, Resolver};
 
 use race::ATTEMPT_DELAY;
 

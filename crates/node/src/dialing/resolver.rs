@@ -15,6 +15,10 @@ use tokio::sync::watch;
 /// How old an answer may be for a connection that a user waits for. Chosen: the smallest time to live that DNS can give, so
 /// that a service which moves is found at once.
 pub(crate) const REUSED_BY_CONNECTIONS: Duration = Duration::from_secs(1);
+/// The same for streams with a service. Chosen: half of it.
+pub(crate) const REUSED_BY_STREAMS: Duration = Duration::from_millis(500);
+/// How long streams take a name that did not resolve for one that does not. Chosen: what a container takes to start.
+const FAILED_FOR_STREAMS: Duration = Duration::from_secs(2);
 /// How old an answer may be for attempts that are repeated by themselves: a hub session, a health check. Chosen: a name is
 /// asked for as often as it would be if it did not resolve.
 pub(crate) const REUSED_BY_RETRIES: Duration = FAILED_FOR;
@@ -144,6 +148,8 @@ impl Resolver {
 fn lifetime(failures: u32, reused_for: Duration) -> Duration {
     match failures {
         0 => reused_for,
+        // A client waits, and the service may just have started.
+        _ if reused_for <= REUSED_BY_STREAMS => FAILED_FOR_STREAMS,
         1 => FAILED_FOR,
         _ => 2 * FAILED_FOR,
     }

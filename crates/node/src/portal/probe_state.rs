@@ -71,6 +71,7 @@ impl ProbeState {
         let Some((_, sent)) = self.sent.iter().find(|(asked, _)| *asked == number) else { return };
         let sample = now.saturating_duration_since(*sent);
         self.round_trip = Some(sample);
+        let sample = sample.min(LONGEST_TIMEOUT / ROUND_TRIPS);
         self.slow = sample.max((self.slow * 7 + sample) / 8);
         self.answered = self.answered.max(number);
         self.sent.retain(|(asked, _)| *asked > number);
@@ -92,7 +93,7 @@ impl ProbeState {
 
     /// Begins anew, with another channel.
     pub(super) fn reset(&mut self) {
-        self.lost = 0;
+        (self.lost, self.slow) = (0, Duration::ZERO);
     }
 
     /// Concludes from a probe; `is_suspicious`: a stream was not answered either.

@@ -4,7 +4,7 @@ use super::message::EndReason;
 use super::own_inlets::OwnInlets;
 use super::stream::CONNECT_TIMEOUT;
 use crate::core::Core;
-use crate::dialing::{DialError, DialRequest, REUSED_BY_CONNECTIONS, REUSED_BY_RETRIES, dial};
+use crate::dialing::{DialError, DialRequest, REUSED_BY_RETRIES, REUSED_BY_STREAMS, dial};
 use postern_env::net::TcpStream;
 use postern_env::time::Duration;
 use std::io;
@@ -24,7 +24,7 @@ pub(crate) async fn check_target(core: &Arc<Core>, target: &str, timeout: Durati
 
 /// Connects to a service for a stream.
 pub(super) async fn connect(core: &Arc<Core>, target: &str) -> Result<TcpStream, EndReason> {
-    let reused_for = REUSED_BY_CONNECTIONS;
+    let reused_for = REUSED_BY_STREAMS;
     connect_beyond(core, DialRequest { address: target, filter: None, reused_for, within: CONNECT_TIMEOUT }).await
 }
 

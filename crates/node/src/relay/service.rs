@@ -339,8 +339,8 @@ impl Endpoint for Forwarder {
         self.core.router.dispatch(BorrowedMessage { onward: onward.as_ref(), ..message })
     }
 
-    fn gate(&self) -> Option<Arc<BackpressureGate>> {
-        self.core.router.gate_of(self.route.as_ref().front()?, None)
+    fn gate(&self, sender: Option<&Address>) -> Option<Arc<BackpressureGate>> {
+        self.core.router.gate_of(self.route.as_ref().front()?, None, sender)
     }
 }
 

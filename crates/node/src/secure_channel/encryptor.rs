@@ -4,12 +4,13 @@ use super::channel::{Channel, record_body};
 use super::error::ChannelError;
 use super::plaintext::{self, PADDING};
 use super::record::NONCE_LEN;
+use crate::address::Address;
 use crate::crypto::TAG_LEN;
 use crate::delivery::Delivery;
 use crate::local_message::{BorrowedMessage, PayloadBuf};
 use crate::origin::Source;
 use crate::router::Endpoint;
-use crate::sync::read;
+use crate::sync::{BackpressureGate, lock, read};
 use crate::undeliverable::Undeliverable;
 use crate::wire::frame::MAX_FRAME_SENT;
 use std::cell::Cell;
@@ -81,6 +82,11 @@ impl Endpoint for Encryptor {
 
     fn source(&self) -> Option<Arc<Source>> {
         Some(self.0.source())
+    }
+
+    fn gate(&self, _sender: Option<&Address>) -> Option<Arc<BackpressureGate>> {
+        let first = lock(&self.0.sealing).route.front()?;
+        self.0.core.router.gate_of(first.as_ref(), None, None)
     }
 
     fn close(&self) {

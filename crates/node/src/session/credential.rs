@@ -12,9 +12,9 @@ use crate::backoff::Backoff;
 use crate::context::Context;
 use crate::core::Core;
 use crate::identity::{Identifier, Identity, Timestamp};
-use crate::request::{CredentialClient, ObtainedCredential};
+use crate::request::{CredentialClient, ObtainedCredential, RequestError};
 use crate::route::Route;
-use crate::secure_channel::{self, SecureChannel, SecureChannelOptions};
+use crate::secure_channel::{self, ChannelError, SecureChannel, SecureChannelOptions};
 use crate::tcp;
 use postern_env::random;
 use postern_env::time::{self, Duration};
@@ -130,6 +130,10 @@ impl Renewal {
                     until(renew_at).await;
                 }
                 Err(error) => {
+                    if is_unanswered(&error) {
+                        // Its path may be dead, which TCP finds out after many minutes.
+                        tcp::close_hop(&self.core, &self.source.listener);
+                    }
                     let issuer = &self.source.issuer;
                     tracing::debug!(%issuer, %error, "no credential was obtained");
                     let now = Timestamp::now();
@@ -147,12 +151,25 @@ impl Renewal {
         let CredentialSource { issuer, listener, service } = &self.source;
         let route = tcp::connect_hop(&self.core, listener.clone()).await?;
         let options = SecureChannelOptions::trust_only([*issuer]);
-        let channel = secure_channel::open(&self.core, &self.identity, route, options).await?;
+        let channel = ClosedWhenDropped(secure_channel::open(&self.core, &self.identity, route, options).await?);
         let context = Context::open(&self.core, Address::random(), self.core.stopping.child_token())?;
-        let client = CredentialClient::new(*issuer, Route::from(&channel).then(service));
+        let client = CredentialClient::new(*issuer, Route::from(&channel.0).then(service));
         let obtained = client.obtain(&context, &self.core.known, self.identity.identifier()).await;
-        channel.close();
         Ok(obtained?)
+    }
+}
+
+/// Whether nothing came from the issuer.
+fn is_unanswered(error: &SessionError) -> bool {
+    matches!(error, SessionError::Channel(ChannelError::Timeout(_)) | SessionError::Request(RequestError::Context(_)))
+}
+
+/// A channel that is of no use afterwards, also if the task ends.
+struct ClosedWhenDropped(SecureChannel);
+
+impl Drop for ClosedWhenDropped {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

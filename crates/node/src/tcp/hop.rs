@@ -46,6 +46,14 @@ pub(crate) async fn connect_hop(core: &Arc<Core>, route: Route) -> Result<Route,
         .collect())
 }
 
+/// Closes the connection that was made for the route's first transport hop, since it is not answered: the next route makes another.
+pub(crate) fn close_hop(core: &Core, route: &Route) {
+    let Some(hop) = route.iter().find(|hop| hop.kind() == Address::TCP) else { return };
+    let connections = core.extension::<HopConnections>();
+    let closed = lock(&connections.0).remove(&*String::from_utf8_lossy(hop.value()));
+    closed.inspect(TcpConnection::close);
+}
+
 async fn connection(core: &Arc<Core>, host_and_port: &str) -> Result<TcpConnection, TcpError> {
     let connections = core.extension::<HopConnections>();
     if let Some(connection) = connections.get(host_and_port) {

@@ -49,7 +49,7 @@ mod tests;
 pub use connection::{CONNECT_TIMEOUT, GREETING_TIMEOUT, TcpConnection};
 pub(crate) use connection::{Connection, Kept};
 pub use error::TcpError;
-pub(crate) use hop::connect_hop;
+pub(crate) use hop::{close_hop, connect_hop};
 pub use listener::TcpListener;
 pub(crate) use liveness::KeepAlive;
 pub use partial_frame::FRAME_TIMEOUT;

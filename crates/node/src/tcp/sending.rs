@@ -1,6 +1,7 @@
 //! What a connection is as an address: frames that are sent there are queued on it.
 
 use super::connection::Connection;
+use crate::address::Address;
 use crate::delivery::Delivery;
 use crate::local_message::BorrowedMessage;
 use crate::origin::Source;
@@ -44,9 +45,10 @@ impl Endpoint for Connection {
         }
     }
 
-    fn gate(&self) -> Option<Arc<BackpressureGate>> {
-        let in_all = self.source.windows.get().and_then(|windows| windows.gate_in_all());
-        Some(in_all.unwrap_or_else(|| self.outbox.gate().clone()))
+    fn gate(&self, sender: Option<&Address>) -> Option<Arc<BackpressureGate>> {
+        let windows = self.source.windows.get();
+        let gate = windows.and_then(|windows| windows.gate_of(sender).or_else(|| windows.gate_in_all()));
+        Some(gate.unwrap_or_else(|| self.outbox.gate().clone()))
     }
 
     fn source(&self) -> Option<Arc<Source>> {

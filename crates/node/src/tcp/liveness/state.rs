@@ -7,6 +7,8 @@ use postern_env::time::{Duration, Instant};
 /// [`ROUND_TRIPS`] of them. Chosen: an outage is reported within 3 s, and TCP has repeated a segment three times by then.
 const DEAD_AFTER: Duration = Duration::from_secs(2);
 const ROUND_TRIPS: u32 = 4;
+/// A longer one counts as this: what was held at the other end is no distance. Chosen: an outage is then found within 8 s.
+const LONGEST_ROUND_TRIP: Duration = Duration::from_secs(2);
 /// An end whose system acknowledges, but which answers no ping for so long, does not answer: it hangs, or is overloaded. Chosen: longer than
 /// a busy machine takes, and nothing is ended for it.
 const UNANSWERED_AFTER: Duration = Duration::from_secs(5);
@@ -131,11 +133,11 @@ impl Liveness {
 
     /// Decides, from what was seen since the last decision.
     pub(super) fn step(&mut self, now: Instant, seen: Seen, keep_alive: Duration) -> Step {
-        self.take_answer(seen.answered);
         if seen.used {
             self.used = Some(now);
         }
         let is_late = now.saturating_duration_since(self.next) >= OVERSLEPT;
+        self.take_answer(seen.answered, is_late);
         if is_late {
             self.pinged.iter_mut().for_each(|(_, sent)| *sent = now);
         }
@@ -163,12 +165,16 @@ impl Liveness {
         }
     }
 
-    fn take_answer(&mut self, answered: Option<(u64, Instant)>) {
+    /// An answer that was waited for while this program, or the machine, stood still says nothing about the path.
+    fn take_answer(&mut self, answered: Option<(u64, Instant)>, is_late: bool) {
         let Some((number, at)) = answered else { return };
         let Some(index) = self.pinged.iter().position(|(sent, _)| *sent == number) else { return };
         let sample = at.saturating_duration_since(self.pinged[index].1);
         self.pinged.drain(..=index);
-        self.round_trip = sample.max((self.round_trip * 7 + sample) / 8);
+        if !is_late {
+            let sample = sample.min(LONGEST_ROUND_TRIP);
+            self.round_trip = sample.max((self.round_trip * 7 + sample) / 8);
+        }
         (self.echoes, self.unanswered) = (true, 0);
     }
 
