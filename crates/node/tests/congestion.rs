@@ -122,7 +122,7 @@ async fn a_sender_that_ignores_its_window_is_held_and_ends_no_receiver() {
     slow.hear().await;
 
     let mut flood = subscribed(&shared.listener).await;
-    let body = message(&[b"slow"], "flood", &[7; MESSAGE]);
+    let body = message(&[b"slow", b"inbox"], "flood", &[7; MESSAGE]);
     let sent = Arc::new(AtomicUsize::new(0));
     let counting = sent.clone();
     let sending = tokio::spawn(async move {
