@@ -87,6 +87,8 @@ impl Endpoint for Notices {
         match (notice, &self.accepts) {
             (Notice::Subscribe, Accepts::Subscriptions) => {
                 let (windows, back) = self.windows_of(source, &message)?;
+                // Its notices are taken as long as it lasts, also when the listener that accepted it was closed meanwhile.
+                self.core.router.expose(&self.address, source.origin);
                 // The answer leaves before any other notice does.
                 windows.in_order(|| {
                     source.windows.set(windows.clone()).map_err(|_| Undeliverable::Denied)?;
