@@ -24,8 +24,8 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(150);
 /// Queued bytes above which senders wait (backpressure): as large as one portal message.
 pub(crate) const BUDGET: usize = 256 * 1024;
 /// Queued bytes above which connections are held for this one, although their ends keep to windows (`congestion`): several
-/// senders together have exceeded it. One sender's window, twice, and a frame; as many more senders as may then push a frame of
-/// the largest size (`MAX_FRAME_SENT`) before they are held fit between this and `MAX_QUEUED`.
+/// senders together have exceeded it. Twice the window of one sender, and a frame. Nine frames of the largest size
+/// (`MAX_FRAME_SENT`) fit between this and `MAX_QUEUED`: each sender is held only after it has pushed one.
 const OVERFULL: usize = 7 * 1024 * 1024;
 /// Bytes, queued and being written, above which the connection is ended: a sender ignores backpressure.
 pub(crate) const MAX_QUEUED: usize = 16 * 1024 * 1024;

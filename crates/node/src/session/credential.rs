@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! channel with the issuer ─► POST / ─► Up ─ until shortly before it expires ─► channel …
-//!                               └─ refused, or no answer ─ backoff ─► channel …    Down as soon as none is valid
+//!                               └─ refused, or no answer ─ backoff ─► channel …    Down when none is valid any more
 //! ```
 
 use super::error::SessionError;
@@ -49,7 +49,8 @@ pub struct CredentialSession {
 }
 
 impl CredentialSession {
-    /// How it is doing now: up with a credential that is valid, or down because of the last attempt.
+    /// How it is doing now: up with the last credential, or down because of the last attempt. One that could not be renewed stays
+    /// until the first attempt that fails after it has expired, a minute later at most.
     pub fn state(&self) -> State<ObtainedCredential> {
         self.state.borrow().clone()
     }
