@@ -2,6 +2,7 @@
 
 mod browser;
 mod servers;
+mod unavailable;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::{Arc, Mutex};

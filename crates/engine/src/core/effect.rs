@@ -64,6 +64,8 @@ pub enum Effect {
         /// The host name that requests of browsers are checked for; nothing if none are.
         host: Option<String>,
     },
+    /// Sets what the inlet of a web portal answers while the portal cannot be used.
+    DescribeInlet(InletId, InletDescription),
     /// Closes an inlet's channel, and opens another one as soon as the owner is online again.
     ReopenInlet(InletId),
     /// Closes an inlet.
@@ -106,6 +108,17 @@ pub enum Effect {
     CutOff(Identifier),
     /// Retries everything at once that waits for its next attempt.
     RetryNow,
+}
+
+/// What is known of a web portal, for the page that browsers get while it cannot be used.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InletDescription {
+    /// The portal's name here.
+    pub name: String,
+    /// The name shown for its owner.
+    pub owner: String,
+    /// Why it is not up; nothing while it is, or connects.
+    pub fault: Option<Fault>,
 }
 
 /// What the admission control in front of a service must know about one grant.

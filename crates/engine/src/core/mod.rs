@@ -39,7 +39,7 @@ mod tasks;
 mod transaction;
 mod validation;
 
-pub use effect::{AdmissionRule, Effect};
+pub use effect::{AdmissionRule, Effect, InletDescription};
 pub use event::{ByteCounts, CallId, Environment, Event, HealthSource, MailId, Now, OwnIdentity, Refusal, RequestId};
 pub use schema::{
     Change, Contact, Grant, HistoryRefusal, Inlet, Invitation, KeyHistory, Profile, Received, Record, RecordKey,
@@ -48,6 +48,7 @@ pub use schema::{
 pub use service_target::ServiceTarget;
 
 use crate::api::{Fault, Finding, GrantId, InletId, InvitationPreview, Secret, Snapshot};
+use derive::inlet_description::InletDescriptions;
 use derive::portal_status::PortalHistory;
 use derive::reconcile::{AppliedState, Outdated};
 use derive::view::View;
@@ -66,6 +67,7 @@ pub struct State {
     records: Records,
     applied: AppliedState,
     portals: PortalHistory,
+    descriptions: InletDescriptions,
     tasks: Tasks,
 }
 
@@ -188,6 +190,7 @@ fn settle(state: &mut State, tx: &mut Transaction) {
         }
     }
     state.portals.update(&state.records, tx);
+    state.descriptions.update(&state.records, tx);
     state.tasks.run(&mut state.records, tx);
 }
 

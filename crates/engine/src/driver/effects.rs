@@ -68,6 +68,7 @@ impl Driver {
             Effect::KeepInlet { inlet, owner, reach, outlet, port, host } => {
                 self.inlets.keep(&network.dialer, InletSpec { inlet, owner, addresses: reach, outlet, port, host });
             }
+            Effect::DescribeInlet(inlet, description) => self.inlets.describe(inlet, description),
             Effect::ReopenInlet(inlet) => self.inlets.reopen(inlet),
             Effect::DropInlet(inlet) => {
                 if let Some(bytes) = self.inlets.remove(inlet) {

@@ -3,6 +3,7 @@
 use super::dialer::{self, Dialer};
 use super::node_context::LISTENER;
 use crate::api::{Fault, InletId};
+use crate::core::InletDescription;
 use crate::peer::PeerAddress;
 use postern_node::identity::Identifier;
 use postern_node::portal::{Inlet, InletOptions, InletRoute, RequestCheck};
@@ -10,7 +11,7 @@ use postern_node::relay::RelayError;
 use postern_node::secure_channel::ChannelError;
 use postern_node::session::{HubSession, HubUp, SessionError, State};
 use postern_node::{SecureChannel, SecureChannelOptions, route};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// What a portal is opened with.
@@ -29,6 +30,24 @@ pub(super) struct InletSpec {
     pub(super) host: Option<String>,
 }
 
+/// What is known of a portal, for the page of its inlet; the same over all paths.
+#[derive(Clone, Default)]
+pub(super) struct SharedDescription(Arc<Mutex<InletDescription>>);
+
+impl SharedDescription {
+    pub(super) fn set(&self, description: InletDescription) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = description;
+    }
+
+    /// The check of browsers' requests for a host name, whose answers say what is known then.
+    fn check(&self, host: String) -> RequestCheck {
+        let shared = self.0.clone();
+        RequestCheck::new(host).describe_unavailable(move |reason| {
+            shared.lock().unwrap_or_else(PoisonError::into_inner).unavailable(reason)
+        })
+    }
+}
+
 /// A path that is open, or reconnecting. Everything closes when it is dropped.
 pub(super) struct InletPath {
     /// Which of the owner's addresses it uses, as an index.
@@ -42,7 +61,12 @@ pub(super) struct InletPath {
 
 impl InletPath {
     /// Listens on the portal's port, with a channel over the address of this index; nothing if that is impossible now.
-    pub(super) async fn open(dialer: &Dialer, spec: &InletSpec, index: usize) -> Option<Self> {
+    pub(super) async fn open(
+        dialer: &Dialer,
+        spec: &InletSpec,
+        index: usize,
+        description: &SharedDescription,
+    ) -> Option<Self> {
         let context = &dialer.context;
         let (session, is_shared, onward) = match spec.addresses.get(index)? {
             PeerAddress::Direct { address } => (context.shared_session(spec.owner, address), true, route![LISTENER]),
@@ -63,7 +87,7 @@ impl InletPath {
         let route = InletRoute::Kept(channel, spec.outlet.as_str().into());
         // Both loopback addresses: the name is resolved to either.
         let address = format!("localhost:{}", spec.port);
-        let options = InletOptions { request_check: spec.host.clone().map(RequestCheck::new) };
+        let options = InletOptions { request_check: spec.host.clone().map(|host| description.check(host)) };
         let inlet = context.node.create_inlet_with(address, route, options).await;
         let inlet = inlet
             .inspect_err(|error| tracing::debug!(%error, "a portal cannot listen on its port; it is tried again"))

@@ -11,7 +11,7 @@
 //! The port stays open whether the owner can be reached or not, so that it remains the same and no other program takes it.
 
 use super::dialer::{self, Dialer};
-use super::inlet_path::{InletPath, InletSpec, PathState};
+use super::inlet_path::{InletPath, InletSpec, PathState, SharedDescription};
 use super::portal_metrics::PortalMetrics;
 use crate::api::Fault;
 use crate::core::Event;
@@ -44,6 +44,7 @@ pub(super) struct InletTask {
     pub(super) dialer: Dialer,
     pub(super) spec: InletSpec,
     pub(super) metrics: Arc<PortalMetrics>,
+    pub(super) description: SharedDescription,
 }
 
 /// What was reported last of the channel.
@@ -72,7 +73,7 @@ impl InletTask {
         let mut index = 0;
         loop {
             self.wait_for_port().await;
-            let Some(path) = InletPath::open(&self.dialer, &self.spec, index).await else {
+            let Some(path) = InletPath::open(&self.dialer, &self.spec, index, &self.description).await else {
                 time::sleep(GRACE).await;
                 continue;
             };

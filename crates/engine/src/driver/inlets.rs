@@ -5,11 +5,11 @@
 //! same port.
 
 use super::dialer::Dialer;
-use super::inlet_path::InletSpec;
+use super::inlet_path::{InletSpec, SharedDescription};
 use super::inlet_task::InletTask;
 use super::portal_metrics::PortalMetrics;
 use crate::api::InletId;
-use crate::core::ByteCounts;
+use crate::core::{ByteCounts, InletDescription};
 use postern_env::task::JoinHandle;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ struct RunningInlet {
     stop: CancellationToken,
     task: JoinHandle<()>,
     metrics: Arc<PortalMetrics>,
+    description: SharedDescription,
 }
 
 impl Inlets {
@@ -37,8 +38,14 @@ impl Inlets {
             before => before,
         };
         let metrics = before.as_ref().map(|it| it.metrics.clone()).unwrap_or_default();
+        let description = before.as_ref().map(|it| it.description.clone()).unwrap_or_default();
         let stop = dialer.context.stop.child_token();
-        let inlet = InletTask { dialer: dialer.clone(), spec: spec.clone(), metrics: metrics.clone() };
+        let inlet = InletTask {
+            dialer: dialer.clone(),
+            spec: spec.clone(),
+            metrics: metrics.clone(),
+            description: description.clone(),
+        };
         let stopped = stop.clone();
         let task = dialer.context.spawn(async move {
             if let Some(before) = before {
@@ -49,7 +56,14 @@ impl Inlets {
             stopped.run_until_cancelled(inlet.run()).await;
             inlet.metrics.set_inlet(None);
         });
-        self.0.insert(spec.inlet, RunningInlet { spec, stop, task, metrics });
+        self.0.insert(spec.inlet, RunningInlet { spec, stop, task, metrics, description });
+    }
+
+    /// Sets what a web portal answers while it cannot be used.
+    pub(super) fn describe(&self, inlet: InletId, description: InletDescription) {
+        if let Some(running) = self.0.get(&inlet) {
+            running.description.set(description);
+        }
     }
 
     /// Closes a portal; what it has carried, if anything.

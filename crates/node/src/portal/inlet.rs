@@ -158,12 +158,14 @@ async fn accept(inlet: Arc<InletInner>, socket: LocalListener, _registered: OwnI
     }
 }
 
-/// Carries a connection, or resets it at once when the outlet cannot be reached or the limit of streams is reached.
+/// Carries a connection, or resets it at once when the limit of streams is reached, or the outlet cannot be reached and no request
+/// can be answered.
 fn admit(inlet: &Arc<InletInner>, socket: TcpStream) {
-    let Some(path) = inlet.resolve() else {
+    let path = inlet.resolve();
+    if path.is_none() && inlet.request_check.is_none() {
         tracing::debug!("connection refused: the other side is not connected");
         return reset(&socket);
-    };
+    }
     let Some(live) = inlet.meter.enter(inlet.core.limits.streams as u64) else {
         inlet.core.stats.refused.add(1);
         return reset(&socket);

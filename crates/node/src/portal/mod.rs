@@ -66,7 +66,7 @@ mod target;
 pub use admission::{AdmissionPolicy, Permit, Revocation, StreamEnd};
 pub use error::PortalError;
 pub use flow_control::INITIAL_WINDOW;
-pub use http::RequestCheck;
+pub use http::{RequestCheck, Unavailable};
 pub(crate) use inlet::open as open_inlet;
 pub use inlet::{Inlet, InletOptions};
 pub use inlet_state::InletRoute;

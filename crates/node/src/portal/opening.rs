@@ -1,11 +1,11 @@
 //! Opening a stream from an inlet: on another channel when the first proves dead.
 
 use super::flow_control::INITIAL_WINDOW;
-use super::http::{self, RequestGuard};
+use super::http::{self, AnswerForm, FirstRequest, InletAnswer, RequestCheck, RequestGuard};
 use super::inlet_state::{InletInner, InletRoute, ResolvedPath};
 use super::message::{EndReason, Offer, PortalMessage};
 use super::meter::LiveStream;
-use super::stream::{CONNECT_TIMEOUT, EARLY_DATA_MAX, Stream, StreamShutdown, reset};
+use super::stream::{CONNECT_TIMEOUT, EARLY_DATA_MAX, Ending, Stream, StreamShutdown, reset};
 use crate::address::Address;
 use crate::core::Core;
 use crate::route::Route;
@@ -22,35 +22,37 @@ use tokio::sync::watch;
 /// A stream that is not answered for this long makes the inlet ask at once.
 const SUSPECT_AFTER: Duration = Duration::from_millis(300);
 
-/// Carries one accepted connection, from opening its stream to the end.
-pub(super) async fn serve(inlet: Arc<InletInner>, _live: LiveStream, socket: TcpStream, path: ResolvedPath) {
-    let (path, guard) = match &inlet.request_check {
-        None => (path, None),
+/// Carries one accepted connection, from opening its stream to the end. Without a path it is answered, if it is of a web portal.
+pub(super) async fn serve(inlet: Arc<InletInner>, _live: LiveStream, socket: TcpStream, path: Option<ResolvedPath>) {
+    let mut client = WaitingClient { socket: Some(socket), guard: None, refused: None };
+    let path = match &inlet.request_check {
+        None => path,
         Some(check) => {
-            // The service is not even connected to before the first request is accepted.
-            let first = inlet.closed.run_until_cancelled(http::first_request(check, &socket)).await;
-            let Some(Some(guard)) = first else { return };
-            match inlet.resolve() {
-                Some(path) => (path, Some(guard)),
-                None => return reset(&socket),
+            let first = inlet.closed.run_until_cancelled(client.first_request(check, path.is_some())).await;
+            if first != Some(true) {
+                return;
             }
+            inlet.resolve()
         }
     };
-    let Err(reason) = connect_stream(&inlet, socket, path, guard).await else { return inlet.record_refusal(None) };
+    let Some(path) = path else { return client.answer(None).await };
+    let Err(reason) = connect_stream(&inlet, &mut client, path).await else { return inlet.record_refusal(None) };
     tracing::debug!(%reason, "a stream ended early");
     if reason.is_owners_decision() || reason.is_services_fault() {
         inlet.record_refusal(Some(reason));
     }
+    if !inlet.closed.is_cancelled() {
+        client.answer(Some(reason)).await;
+    }
 }
 
-/// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens.
+/// Opens streams for a connection, over a new channel when the one at hand proves dead, and runs the one that opens: the client is the
+/// stream's from then on.
 async fn connect_stream(
     inlet: &Arc<InletInner>,
-    socket: TcpStream,
+    client: &mut WaitingClient,
     mut path: ResolvedPath,
-    guard: Option<RequestGuard>,
 ) -> Result<(), EndReason> {
-    let socket = ResetOnDrop(Some(socket));
     let deadline = time::now() + CONNECT_TIMEOUT;
     loop {
         let known = lock(&inlet.extended).as_ref() == Some(&path.through);
@@ -58,8 +60,9 @@ async fn connect_stream(
         let mut stream = PendingStream::open(inlet, &path, known)?;
         if known {
             // What is sent at once cannot be sent again: from here on there is no second try.
-            stream.attach(socket.take());
-            return run_before_answer(inlet, &stream, &path.through, deadline, &ends, guard).await;
+            let guard = client.give_to(&stream);
+            let ending = run_before_answer(inlet, &stream, &path.through, deadline, &ends, guard).await;
+            return client.take_back(&stream.stream, ending);
         }
         let answered = tokio::select! {
             answered = stream.answered() => answered,
@@ -74,8 +77,8 @@ async fn connect_stream(
                     inlet.identified.notify_one();
                 }
                 inlet.record_refusal(None);
-                stream.attach(socket.take());
-                return stream.run(&ends, guard).await;
+                let guard = client.give_to(&stream);
+                return stream.run(&ends, guard).await.result;
             }
             Err(EndReason::Disconnected) => match inlet.resolve() {
                 Some(next) if next.through != path.through => path = next,
@@ -94,7 +97,7 @@ async fn run_before_answer(
     deadline: Instant,
     ends: &StreamShutdown,
     guard: Option<RequestGuard>,
-) -> Result<(), EndReason> {
+) -> Ending {
     let running = stream.run(ends, guard);
     tokio::pin!(running);
     tokio::select! {
@@ -146,19 +149,65 @@ async fn changed(states: &mut Option<watch::Receiver<State<SecureChannel>>>) -> 
     }
 }
 
-/// A client's socket: reset if it is dropped before a stream takes it.
-struct ResetOnDrop(Option<TcpStream>);
+/// A client that no stream has taken yet: its socket is reset if it is dropped.
+struct WaitingClient {
+    socket: Option<TcpStream>,
+    /// Holds its first request; only at a web portal.
+    guard: Option<RequestGuard>,
+    /// The stream that had taken it and was not opened, and what it is still to be told.
+    refused: Option<(Arc<Stream>, (InletAnswer, AnswerForm))>,
+}
 
-impl ResetOnDrop {
-    fn take(mut self) -> TcpStream {
-        // Taken once, by value.
-        self.0.take().unwrap_or_else(|| unreachable!())
+impl WaitingClient {
+    /// Waits for the first request, and checks it. False if the client was answered, is gone, or cannot be answered.
+    async fn first_request(&mut self, check: &RequestCheck, has_path: bool) -> bool {
+        let Some(socket) = &self.socket else { return false };
+        let first = match has_path {
+            true => http::first_request(check, socket).await,
+            false => http::first_request_without_path(check, socket).await,
+        };
+        match first {
+            FirstRequest::Accepted(guard) => self.guard = Some(*guard),
+            // What was to be said was said: what remains is to close it.
+            FirstRequest::Done => self.socket = None,
+            FirstRequest::Unanswerable => {}
+        }
+        self.guard.is_some()
+    }
+
+    /// Gives the socket to a stream, and what was read from it.
+    fn give_to(&mut self, stream: &Stream) -> Option<RequestGuard> {
+        if let Some(socket) = self.socket.take() {
+            stream.attach(socket);
+        }
+        self.guard.take()
+    }
+
+    /// Takes the client back from a stream that was not opened.
+    fn take_back(&mut self, stream: &Arc<Stream>, ending: Ending) -> Result<(), EndReason> {
+        self.refused = ending.answer.map(|answer| (stream.clone(), answer));
+        ending.result
+    }
+
+    /// Answers its request with the reason why no stream was opened, if it is of a web portal, and no stream that was opened has taken
+    /// it.
+    async fn answer(mut self, reason: Option<EndReason>) {
+        if let Some((stream, answer)) = &self.refused {
+            return stream.answer(answer).await;
+        }
+        let Some(guard) = &self.guard else { return };
+        let (answer, form) = (guard.unavailable(reason), guard.form());
+        if let Some(answer) = answer
+            && let Some(socket) = self.socket.take()
+        {
+            http::give(&answer, form, &socket).await;
+        }
     }
 }
 
-impl Drop for ResetOnDrop {
+impl Drop for WaitingClient {
     fn drop(&mut self) {
-        if let Some(socket) = &self.0 {
+        if let Some(socket) = &self.socket {
             reset(socket);
         }
     }

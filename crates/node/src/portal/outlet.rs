@@ -234,7 +234,7 @@ async fn serve(outlet: &OutletInner, stream: &Stream, ends: &StreamShutdown) -> 
             drop(stream.send_control(&PortalMessage::Pong(window)));
             // Behind the Pong: a stream with a socket grants credit, and inlets of earlier commits forget what came before the Pong.
             stream.attach(socket);
-            stream.run(ends, None).await
+            stream.run(ends, None).await.result
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Web portals: what browsers of the friend may send through an inlet, and both loopback addresses.
 
 use super::topology::{echo, serve};
-use postern_node::portal::{Inlet, InletOptions, OutletOptions, PortalError, RequestCheck};
+use postern_node::portal::{
+    EndReason, Inlet, InletOptions, Outlet, OutletOptions, PortalError, RequestCheck, Unavailable,
+};
 use postern_node::{Node, route};
 use postern_testkit::in_time;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -58,14 +60,27 @@ async fn portal(target: &str) -> (Inlet, Node, Node) {
 }
 
 async fn portal_with(target: &str, check: RequestCheck) -> (Inlet, Node, Node) {
+    let portal = described_portal(target, check).await;
+    (portal.inlet, portal.owner, portal.friend)
+}
+
+/// Both ends of a portal.
+struct Portal {
+    inlet: Inlet,
+    outlet: Outlet,
+    owner: Node,
+    friend: Node,
+}
+
+async fn described_portal(target: &str, check: RequestCheck) -> Portal {
     let (owner, friend) = (Node::new(), Node::new());
-    owner.create_outlet("outlet", target, OutletOptions::default()).unwrap();
+    let outlet = owner.create_outlet("outlet", target, OutletOptions::default()).unwrap();
     let listener = owner.tcp_listen("127.0.0.1:0").await.unwrap();
     owner.expose("outlet", &listener).unwrap();
     let connection = friend.tcp_connect(listener.local_addr().to_string()).await.unwrap();
     let options = InletOptions { request_check: Some(check) };
     let inlet = friend.create_inlet_with("localhost:0", route![&connection, "outlet"], options).await.unwrap();
-    (inlet, owner, friend)
+    Portal { inlet, outlet, owner, friend }
 }
 
 fn get(headers: &str) -> String {
@@ -227,4 +242,99 @@ async fn an_inlet_on_localhost_is_on_both_addresses_or_on_none() {
         client.write_u8(7).await.unwrap();
         assert_eq!(in_time(client.read_u8()).await.unwrap(), 7, "{address}");
     }
+}
+
+/// What a browser sends that opens a page.
+const BROWSER: &str = "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n";
+
+/// A check whose answers say what the stream was told.
+fn described() -> RequestCheck {
+    RequestCheck::new(OWN).describe_unavailable(|reason| Unavailable {
+        name: "<b>Wiki</b>".to_owned(),
+        reason: format!("{reason:?} & more."),
+        retry_after: Duration::from_secs(3),
+        is_passing: reason != Some(EndReason::NotAllowed),
+    })
+}
+
+/// Asks as [`ask`] does: the answer, or the error of a reset.
+async fn try_ask(inlet: &Inlet, request: &str) -> std::io::Result<String> {
+    let mut client = TcpStream::connect(inlet.local_addr()).await.unwrap();
+    client.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    in_time(client.read_to_string(&mut answer)).await?;
+    Ok(answer)
+}
+
+/// A GET, a HEAD, a form and a program's request: all are answered with the reason, each in its form.
+async fn assert_answered(inlet: &Inlet, reason: &str) {
+    let own = format!("Host: {OWN}\r\n");
+    let page = ask(inlet, &get(&format!("{own}{BROWSER}"))).await;
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 "), "{page}");
+    for header in ["Retry-After: 3", "Cache-Control: no-store", "Content-Type: text/html", "Policy: default-src 'none'"]
+    {
+        assert!(head.contains(header), "{header}: {head}");
+    }
+    assert!(
+        head.ends_with("Connection: close") && head.contains(&format!("Content-Length: {}\r\n", body.len())),
+        "{head}"
+    );
+    assert!(body.contains(&format!("{reason} &amp; more.")) && body.contains("&lt;b&gt;Wiki&lt;/b&gt;"), "{body}");
+    assert!(body.contains("http-equiv=\"refresh\" content=\"3\"") && !body.contains("src="), "{body}");
+
+    let plain = ask(inlet, &get(&own)).await;
+    assert!(plain.starts_with("HTTP/1.1 503 ") && plain.contains("Content-Type: text/plain"), "{plain}");
+    assert!(plain.contains(&format!("<b>Wiki</b> is not available.\n\n{reason} & more.\n")), "{plain}");
+    let head = ask(inlet, &format!("HEAD / HTTP/1.1\r\n{own}{BROWSER}\r\n")).await;
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.ends_with("\r\n\r\n"), "{head}");
+    let form = format!("POST / HTTP/1.1\r\n{own}{BROWSER}Content-Length: 3\r\n\r\na=b");
+    let form = ask(inlet, &form).await;
+    assert!(form.starts_with("HTTP/1.1 503 ") && !form.contains("refresh"), "{form}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_get_the_reason_while_the_other_side_is_not_connected() {
+    let server = WebServer::start().await;
+    let Portal { inlet, owner, friend: _friend, .. } = described_portal(&server.address, described()).await;
+    owner.shutdown().await;
+    // The connection is gone as soon as the friend's node has noticed.
+    let is_noticed = async || try_ask(&inlet, &get("Host: localhost\r\n")).await.is_ok_and(|it| it.contains("None"));
+    in_time(async { while !is_noticed().await {} }).await;
+    assert_answered(&inlet, "None").await;
+    // What is not allowed is refused as ever, without a name.
+    let refused = ask(&inlet, &get(&format!("Host: evil.example\r\n{BROWSER}"))).await;
+    assert!(refused.starts_with("HTTP/1.1 403 ") && refused.contains("DNS rebinding"), "{refused}");
+    assert!(refused.contains("<!doctype html>") && !refused.contains("Wiki"), "{refused}");
+    // What cannot be answered is reset, as it is through a portal of another kind.
+    let large = get(&format!("Host: localhost\r\nX: {}\r\n", "x".repeat(9000)));
+    for other in ["", "GET / HTTP/1.1\r\nHost: local", "\u{16}\u{3}\u{1}", "SSH-2.0-x\r\n", &large] {
+        let reset = try_ask(&inlet, other).await;
+        assert!(
+            reset.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset),
+            "{other}: {reset:?}"
+        );
+    }
+    assert_eq!(server.received(), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_get_the_reason_why_their_stream_was_refused() {
+    let server = WebServer::start().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    // Once without knowing whether the other side has the extension, then knowing it: then the request was sent already.
+    let portal = described_portal(&nobody, described()).await;
+    assert_answered(&portal.inlet, "Some(Refused)").await;
+    portal.outlet.retarget(server.address.as_str());
+    let mut client = TcpStream::connect(portal.inlet.local_addr()).await.unwrap();
+    client.write_all(get("Host: localhost\r\n").as_bytes()).await.unwrap();
+    assert!(response(&mut client).await.starts_with("HTTP/1.1 200 "));
+    portal.outlet.retarget(nobody.as_str());
+    assert_answered(&portal.inlet, "Some(Refused)").await;
+    // HTTP/2 has other answers.
+    let reset = try_ask(&portal.inlet, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert!(reset.is_err(), "{reset:?}");
+    drop(portal.friend);
 }

@@ -7,8 +7,8 @@
 
 use crate::api::*;
 use crate::core::{
-    AdmissionRule, CallId, Change, Effect, Environment, Event, HealthSource, KeyHistory, Now, OwnIdentity, Record,
-    RecordKey, RequestId, State, TicketSecret, handle, outlet_address, start,
+    AdmissionRule, CallId, Change, Effect, Environment, Event, HealthSource, InletDescription, KeyHistory, Now,
+    OwnIdentity, Record, RecordKey, RequestId, State, TicketSecret, handle, outlet_address, start,
 };
 use crate::peer::PeerAddress;
 use crate::peer::{PeerNotification, PeerRequest, PeerResponse};
@@ -75,6 +75,7 @@ pub(super) struct RunningInlet {
     pub(super) port: u16,
     pub(super) host: Option<String>,
     pub(super) is_up: bool,
+    pub(super) description: InletDescription,
 }
 
 pub(super) struct Participant {
@@ -492,8 +493,10 @@ impl Simulation {
             }
             Effect::KeepInlet { inlet, owner, outlet, port, host, .. } => {
                 let is_taken = person.taken_ports.contains(&port);
-                let is_up = person.inlets.get(&inlet).is_some_and(|it| it.is_up);
-                person.inlets.insert(inlet, RunningInlet { owner, outlet, port, host, is_up });
+                let before = person.inlets.remove(&inlet);
+                let is_up = before.as_ref().is_some_and(|it| it.is_up);
+                let description = before.map(|it| it.description).unwrap_or_default();
+                person.inlets.insert(inlet, RunningInlet { owner, outlet, port, host, is_up, description });
                 let taken = Fault::new(Code::PortTaken, format!("Port {port} is used by postgres."));
                 self.own(who, Event::InletListening(inlet, if is_taken { Err(taken) } else { Ok(port) }));
                 let there = self.index(owner).is_some_and(|it| self.is_online(it));
@@ -504,6 +507,10 @@ impl Simulation {
                 self.connect_channels();
             }
             Effect::DropInlet(inlet) => drop(person.inlets.remove(&inlet)),
+            Effect::DescribeInlet(inlet, description) => {
+                let kept = person.inlets.get_mut(&inlet).expect("what is described is kept");
+                kept.description = description;
+            }
             Effect::Call { call, to, message, reach } => {
                 assert!(
                     !reach.is_empty()

@@ -2,7 +2,8 @@
 
 use super::simulation::{ADA, BEA, CID, Simulation};
 use crate::api::*;
-use crate::core::{Inlet, Profile, Record, RecordKey};
+use crate::core::{Event, Inlet, Profile, Record, RecordKey};
+use postern_node::portal::EndReason;
 use serde_json::Value;
 
 /// Somebody shares a service of this name, and Bea joins; the portal.
@@ -90,6 +91,38 @@ fn the_check_is_switched_off_and_on_and_that_is_kept() {
     let view = portal(&sim, inlet);
     assert_eq!((view.url, view.host, view.checked), (None, None, false));
     assert_eq!(sim.must_fail(BEA, CoreRequest::SetInletCheck { inlet, on: false }), Code::Invalid);
+}
+
+/// What a browser is told by the inlet of a portal that cannot be used.
+fn told(sim: &Simulation, inlet: InletId) -> (String, bool) {
+    let told = sim.people[BEA].inlets[&inlet].description.unavailable(None);
+    (format!("{}: {}", told.name, told.reason), told.is_passing)
+}
+
+#[test]
+fn the_inlet_of_a_web_portal_knows_why_it_cannot_be_used() {
+    let (mut sim, _, inlet, grant) = Simulation::shared();
+    assert_eq!(told(&sim, inlet), ("Orders: Postern is connecting to Ada.".to_owned(), true));
+    sim.must(ADA, CoreRequest::PauseGrant { grant, on: true });
+    assert_eq!(told(&sim, inlet), ("Orders: Ada paused it. It works again when Ada resumes it.".to_owned(), true));
+    // The names are the user's own, also when they change while it cannot be used.
+    sim.must(BEA, CoreRequest::ChangeInlet { inlet, name: Some("Theirs".into()), port: None });
+    assert!(told(&sim, inlet).0.starts_with("Theirs: Ada paused it."), "{:?}", told(&sim, inlet));
+    sim.must(ADA, CoreRequest::PauseGrant { grant, on: false });
+    assert!(told(&sim, inlet).0.contains("connecting"), "{:?}", told(&sim, inlet));
+    sim.event(BEA, Event::InletRefused(inlet, Some(EndReason::Refused)));
+    assert!(told(&sim, inlet).0.contains("the service is not responding"), "{:?}", told(&sim, inlet));
+    let offline = Fault::new(Code::OwnerOffline, "Ada cannot be reached: their computer or Postern is off.");
+    sim.event(BEA, Event::InletDown(inlet, offline));
+    assert!(told(&sim, inlet).0.contains("computer or Postern is off"), "{:?}", told(&sim, inlet));
+    // After a restart and without the check it is told what is known then, or nothing.
+    sim.must(ADA, CoreRequest::PauseGrant { grant, on: true });
+    sim.restart(BEA);
+    assert!(told(&sim, inlet).0.contains("Ada paused it."), "{:?}", told(&sim, inlet));
+    sim.must(BEA, CoreRequest::SetInletCheck { inlet, on: false });
+    sim.must(ADA, CoreRequest::PauseGrant { grant, on: false });
+    sim.must(BEA, CoreRequest::SetInletCheck { inlet, on: true });
+    assert!(told(&sim, inlet).0.contains("connecting"), "{:?}", told(&sim, inlet));
 }
 
 /// A record without what this version added, as an older one wrote it.

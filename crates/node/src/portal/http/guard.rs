@@ -4,6 +4,8 @@ use super::RequestCheck;
 use super::answer::InletAnswer;
 use super::framing::BodyFraming;
 use super::head::{self, MAX_HEAD};
+use super::page::AnswerForm;
+use crate::portal::message::EndReason;
 use postern_env::time::Duration;
 
 /// Bytes that are read at once while a head is awaited: what of a body comes with it is copied once more.
@@ -27,6 +29,8 @@ pub(in super::super) struct RequestGuard {
     taken: usize,
     /// Whether a head was passed on.
     is_used: bool,
+    /// Which form of an answer the client of the last complete head takes; nothing before, and for other protocols.
+    form: Option<AnswerForm>,
     /// What is answered once everything before it was taken. Nothing is checked any more then.
     refused: Option<InletAnswer>,
 }
@@ -48,6 +52,7 @@ impl RequestGuard {
             checked: Vec::new(),
             taken: 0,
             is_used: false,
+            form: None,
             refused: None,
         }
     }
@@ -118,6 +123,28 @@ impl RequestGuard {
         Ok(passed)
     }
 
+    /// Whether a complete head of HTTP/1 has come.
+    pub(super) fn is_http(&self) -> bool {
+        self.form.is_some()
+    }
+
+    /// Which form of an answer the client takes.
+    pub(in super::super) fn form(&self) -> AnswerForm {
+        self.form.unwrap_or_default()
+    }
+
+    /// What is answered to the first request, which was accepted, when it cannot be carried to the service: the reason why its stream
+    /// was not opened, or nothing if the other side is not connected. Nothing for other protocols than HTTP/1.
+    pub(in super::super) fn unavailable(&self, reason: Option<EndReason>) -> Option<InletAnswer> {
+        self.form?;
+        Some(InletAnswer::Unavailable(self.check.description.get(reason)))
+    }
+
+    /// How many bytes the first head has: so far, or in all once it was checked.
+    pub(super) fn head_len(&self) -> usize {
+        if self.checked.is_empty() { self.unchecked.len() } else { self.checked.len() }
+    }
+
     /// What is answered to the first request, if it was not accepted.
     pub(super) fn take_answer(&mut self) -> Option<InletAnswer> {
         self.refused.take_if(|_| self.checked.is_empty())
@@ -161,7 +188,7 @@ impl RequestGuard {
             self.searched = self.unchecked.len();
             return if self.searched > MAX_HEAD { Err(InletAnswer::TooLarge) } else { self.check_beginning() };
         };
-        let (head, body) = head::check(&self.check, &self.unchecked[..end])?;
+        let (head, body) = head::check(&self.check, &self.unchecked[..end], &mut self.form)?;
         self.unchecked.drain(..end);
         (self.searched, self.checked, self.taken, self.is_used) = (0, head, 0, true);
         self.state = match body {

@@ -3,6 +3,7 @@
 use super::RequestCheck;
 use super::answer::InletAnswer;
 use super::framing::{BodyFraming, body_of, once};
+use super::page::AnswerForm;
 use super::rules::{self, Authority};
 use httparse::{EMPTY_HEADER, Request, Status};
 
@@ -18,11 +19,16 @@ pub(super) fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     bytes[from..].windows(4).position(|window| window == b"\r\n\r\n").map(|at| from + at + 4)
 }
 
-/// Checks a head that is complete. Returns it as it is sent on, and what follows it.
+/// Checks a head that is complete. Returns it as it is sent on, and what follows it; `form` becomes that of an answer to it, also if
+/// it is refused by the rules.
 ///
 /// # Errors
 /// What is answered instead of passing it on.
-pub(super) fn check(check: &RequestCheck, head: &[u8]) -> Result<(Vec<u8>, BodyFraming), InletAnswer> {
+pub(super) fn check(
+    check: &RequestCheck,
+    head: &[u8],
+    form: &mut Option<AnswerForm>,
+) -> Result<(Vec<u8>, BodyFraming), InletAnswer> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut request = Request::new(&mut headers);
     match request.parse(head) {
@@ -31,6 +37,7 @@ pub(super) fn check(check: &RequestCheck, head: &[u8]) -> Result<(Vec<u8>, BodyF
         Err(httparse::Error::TooManyHeaders) => return Err(InletAnswer::TooLarge),
         Err(_) => return Err(InletAnswer::Malformed("it is not HTTP/1.1")),
     }
+    *form = Some(AnswerForm::of(&request));
     let body = body_of(&request)?;
     let authority = rules::accept(check, &request)?;
     let rewritten = match authority.filter(|it| it.is_own) {

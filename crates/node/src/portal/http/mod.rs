@@ -4,6 +4,7 @@
 //!             ┌─ head ── parsed ── rules ── Host, Origin and Referer as on localhost ─┐
 //! browser ─►──┤                      │ refused: answered by the inlet                 ├─► stream ─► service
 //!             └─ body, and all after an upgrade ── untouched ─────────────────────────┘
+//!                                        no stream can be opened: answered by the inlet, with the reason (503)
 //! ```
 //!
 //! A port of localhost is open to every page that the user's browser shows. The check lets requests in that the portal's own
@@ -19,12 +20,18 @@ mod chunked;
 mod framing;
 mod guard;
 mod head;
+mod page;
 mod rules;
 mod socket;
+mod unavailable;
 
 pub(super) use answer::InletAnswer;
 pub(super) use guard::{HEAD_READ, RequestGuard};
-pub(super) use socket::{first_request, give};
+pub(super) use page::AnswerForm;
+pub(super) use socket::{FirstRequest, first_request, first_request_without_path, give};
+pub use unavailable::Unavailable;
+
+use unavailable::Description;
 
 use postern_env::time::Duration;
 
@@ -33,19 +40,21 @@ use postern_env::time::Duration;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the requests through an inlet are checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RequestCheck {
     /// The host name of this portal alone, in lower case and without a port.
     host: String,
     /// How long a head may take.
     head_timeout: Duration,
+    /// What requests are answered with that cannot be carried to the service.
+    description: Description,
 }
 
 impl RequestCheck {
     /// Accepts requests for this host name, which must resolve to loopback (`wiki.ann.localhost`), besides `localhost` and
     /// loopback addresses.
     pub fn new(host: impl Into<String>) -> Self {
-        Self { host: host.into().to_ascii_lowercase(), head_timeout: HEAD_TIMEOUT }
+        Self { host: host.into().to_ascii_lowercase(), head_timeout: HEAD_TIMEOUT, description: Description::default() }
     }
 
     /// Sets how long a request head may take, instead of a minute: the first from the beginning of the connection, another from

@@ -2,6 +2,7 @@
 
 use super::answer::InletAnswer;
 use super::guard::RequestGuard;
+use super::page::AnswerForm;
 use super::{RequestCheck, guard};
 use crate::tcp::try_read;
 use postern_env::net::TcpStream;
@@ -10,30 +11,65 @@ use std::io;
 
 /// How long the client may take to read an answer of the inlet's own, and as long again to close. Chosen.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a head may take while there is nowhere to send it. Chosen: a browser sends it at once, and without a portal's page its
+/// user would have seen an error at once.
+const WITHOUT_PATH_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest head that is read while there is nowhere to send it, in bytes: what common servers accept (Apache, nginx: 8 KiB).
+const WITHOUT_PATH_HEAD_MAX: usize = 8 * 1024;
 /// Bytes that are read and discarded behind an answer, so that the client reads it: closing a socket with unread bytes resets
 /// the connection. Chosen: a form without files.
 const DISCARDED_MAX: usize = 256 * 1024;
 
-/// Waits for the first request of a connection, and checks it. Nothing if the client closed the connection, or the inlet has
-/// answered itself.
-pub(in super::super) async fn first_request(check: &RequestCheck, socket: &TcpStream) -> Option<RequestGuard> {
+/// What came of waiting for the first request of a connection.
+pub(in super::super) enum FirstRequest {
+    /// It was accepted, and the guard holds it.
+    Accepted(Box<RequestGuard>),
+    /// The client closed the connection, or the inlet has answered itself.
+    Done,
+    /// It cannot be answered: what came is no request of HTTP/1, or not a whole one.
+    Unanswerable,
+}
+
+/// Waits for the first request of a connection, and checks it.
+pub(in super::super) async fn first_request(check: &RequestCheck, socket: &TcpStream) -> FirstRequest {
     let mut guard = RequestGuard::new(check.clone());
-    let answer = match time::timeout(check.head_timeout, read_head(&mut guard, socket)).await {
+    let answer = match time::timeout(check.head_timeout, read_head(&mut guard, socket, usize::MAX)).await {
         Ok(is_there) => match guard.take_answer() {
-            None => return is_there.then_some(guard),
+            None if is_there => return FirstRequest::Accepted(Box::new(guard)),
+            None => return FirstRequest::Done,
             Some(answer) => answer,
         },
         // A browser's unused connection is closed without a word.
-        Err(_) if !guard.is_within_head() => return None,
+        Err(_) if !guard.is_within_head() => return FirstRequest::Done,
         Err(_) => InletAnswer::TooSlow,
     };
-    give(&answer, socket).await;
-    None
+    give(&answer, guard.form(), socket).await;
+    FirstRequest::Done
 }
 
-/// Reads until a head was checked; false if the client closed the connection before.
-async fn read_head(guard: &mut RequestGuard, socket: &TcpStream) -> bool {
+/// As [`first_request`] does, while the other side is not connected: what comes soon and is a request of HTTP/1 can be answered.
+pub(in super::super) async fn first_request_without_path(check: &RequestCheck, socket: &TcpStream) -> FirstRequest {
+    let mut guard = RequestGuard::new(check.clone());
+    let reading = read_head(&mut guard, socket, WITHOUT_PATH_HEAD_MAX);
+    let is_there = time::timeout(WITHOUT_PATH_TIMEOUT, reading).await.unwrap_or(false);
+    match guard.take_answer() {
+        None if is_there && guard.is_http() && guard.head_len() <= WITHOUT_PATH_HEAD_MAX => {
+            FirstRequest::Accepted(Box::new(guard))
+        }
+        Some(answer @ (InletAnswer::OtherHost | InletAnswer::OtherSite | InletAnswer::Redirect(_))) => {
+            give(&answer, guard.form(), socket).await;
+            FirstRequest::Done
+        }
+        _ => FirstRequest::Unanswerable,
+    }
+}
+
+/// Reads until a head was checked; false if the client closed the connection before, or more than `most` bytes held no head.
+async fn read_head(guard: &mut RequestGuard, socket: &TcpStream, most: usize) -> bool {
     while !guard.has_next() {
+        if guard.head_len() > most {
+            return false;
+        }
         if socket.readable().await.is_err() {
             return false;
         }
@@ -50,9 +86,9 @@ async fn read_head(guard: &mut RequestGuard, socket: &TcpStream) -> bool {
 }
 
 /// Writes an answer of the inlet's own, and closes the connection behind it.
-pub(in super::super) async fn give(answer: &InletAnswer, socket: &TcpStream) {
+pub(in super::super) async fn give(answer: &InletAnswer, form: AnswerForm, socket: &TcpStream) {
     tracing::debug!(answer = answer.kind(), "a request to a web portal was answered here");
-    let _ = time::timeout(ANSWER_TIMEOUT, write(&answer.response(), socket)).await;
+    let _ = time::timeout(ANSWER_TIMEOUT, write(&answer.response(form), socket)).await;
     let _ = time::timeout(ANSWER_TIMEOUT, discard(socket)).await;
 }
 

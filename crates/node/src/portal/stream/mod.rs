@@ -22,7 +22,7 @@ pub(super) use shutdown::StreamShutdown;
 pub(super) use socket::reset;
 
 use super::flow_control::{FlowControlPool, InteractivityTracker, ReceiveWindow};
-use super::http::{self, RequestGuard};
+use super::http::{self, AnswerForm, InletAnswer, RequestGuard};
 use super::message::{EndReason, PortalMessage};
 use super::meter::Meter;
 use crate::address::Address;
@@ -47,6 +47,20 @@ use tokio::sync::Notify;
 pub(super) const EARLY_DATA_MAX: u64 = 64 * 1024;
 /// How long a stream may take to open, the connection to the service included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How a stream has ended.
+pub(super) struct Ending {
+    /// Why it ended early, if it did.
+    pub(super) result: Result<(), EndReason>,
+    /// What its client is still to be told, with [`Stream::answer`]: the stream was not even opened.
+    pub(super) answer: Option<(InletAnswer, AnswerForm)>,
+}
+
+impl From<Result<(), EndReason>> for Ending {
+    fn from(result: Result<(), EndReason>) -> Self {
+        Self { result, answer: None }
+    }
+}
 
 pub(super) struct Stream {
     core: Arc<Core>,
@@ -223,9 +237,10 @@ impl Stream {
     /// Moves bytes both ways until both sides have finished or the stream ends early.
     ///
     /// An early end resets the socket, so that no program takes a part for the whole, and the other end is notified.
-    /// With a guard, what the socket gives is passed on as far as the guard accepts it.
-    pub(super) async fn run(&self, ends: &StreamShutdown, guard: Option<RequestGuard>) -> Result<(), EndReason> {
-        let Some(socket) = self.socket.get() else { return Err(EndReason::Disconnected) };
+    /// With a guard, what the socket gives is passed on as far as the guard accepts it, and what the client of a stream
+    /// is told that was not even opened is left to be given.
+    pub(super) async fn run(&self, ends: &StreamShutdown, guard: Option<RequestGuard>) -> Ending {
+        let Some(socket) = self.socket.get() else { return Ending::from(Err(EndReason::Disconnected)) };
         self.core.stats.streams.add(1);
         let running = self.pool.join();
         let mut sending = SendState::new(guard);
@@ -235,15 +250,16 @@ impl Stream {
         };
         drop(running);
         self.core.stats.streams.sub(1);
-        let (peer_knows, extended) = {
+        let (peer_knows, extended, is_untouched) = {
             let mut inner = lock(&self.inner);
             inner.ended.get_or_insert(EndReason::Unspecified);
             inner.sent = sending.sent;
             inner.pending = Pending::default();
-            (inner.peer_knows, inner.extended)
+            (inner.peer_knows, inner.extended, !inner.opened && inner.received == 0)
         };
         self.gate.open();
         self.core.router.remove(&self.address);
+        let mut answer = None;
         match result {
             Ok(()) => {
                 if !extended && !peer_knows {
@@ -252,7 +268,7 @@ impl Stream {
                 match &sending.answer {
                     // A peer without half-close says nowhere that its responses are complete.
                     Some(_) if !extended => reset(socket),
-                    Some(answer) => http::give(answer, socket).await,
+                    Some(answer) => http::give(answer, sending.form(), socket).await,
                     None => {}
                 }
             }
@@ -261,10 +277,21 @@ impl Stream {
                     let reason = if extended { reason } else { EndReason::Unspecified };
                     drop(self.send_control(&PortalMessage::Disconnect(reason)));
                 }
-                reset(socket);
+                let is_answerable = is_untouched && !ends.closed.0.is_cancelled();
+                answer = sending.unavailable(reason, peer_knows).filter(|_| is_answerable);
+                if answer.is_none() {
+                    reset(socket);
+                }
             }
         }
-        result
+        Ending { result, answer: answer.map(|answer| (answer, sending.form())) }
+    }
+
+    /// Gives the client the answer that [`run`](Self::run) has left.
+    pub(super) async fn answer(&self, (answer, form): &(InletAnswer, AnswerForm)) {
+        if let Some(socket) = self.socket.get() {
+            http::give(answer, *form, socket).await;
+        }
     }
 
     async fn pump(&self, socket: &TcpStream, sending: &mut SendState) -> Result<(), EndReason> {

@@ -4,7 +4,7 @@
 use super::Stream;
 use crate::delivery::Delivery;
 use crate::local_message::PayloadBuf;
-use crate::portal::http::{HEAD_READ, InletAnswer, RequestGuard};
+use crate::portal::http::{AnswerForm, HEAD_READ, InletAnswer, RequestGuard};
 use crate::portal::message::{EndReason, MAX_PAYLOAD, PAYLOAD_TAIL, PortalMessage, payload_head, payload_tail};
 use crate::route::Route;
 use crate::sync::{BackpressureGate, lock};
@@ -75,6 +75,18 @@ impl SendState {
         };
         self.deadline = limit.map(|limit| self.deadline.unwrap_or_else(|| time::now() + limit));
         self.deadline
+    }
+
+    /// What the client is answered instead of a reset when the stream was not opened. `is_refused`: the other end says so; else it may
+    /// have passed the request on, and only one that changes nothing is answered.
+    pub(super) fn unavailable(&self, reason: EndReason, is_refused: bool) -> Option<InletAnswer> {
+        let guard = self.guard.as_ref().filter(|it| is_refused || it.form().is_safe())?;
+        guard.unavailable(Some(reason))
+    }
+
+    /// Which form of an answer the client takes.
+    pub(super) fn form(&self) -> AnswerForm {
+        self.guard.as_ref().map(RequestGuard::form).unwrap_or_default()
     }
 
     /// Answers here: no more is read.
