@@ -75,11 +75,13 @@ impl EngineApi for EngineProxy {
     }
 
     async fn request(&self, request: Request) -> Result<Answer, Fault> {
+        let is_diagnosis = matches!(request, Request::Doctor);
         let (answer, answered) = oneshot::channel();
         let stopped = || Fault::new(Code::Stopped, "Postern is quitting.");
         let command = Input::Command(Command::Request(Box::new(request), answer));
         self.inputs.send(command).await.map_err(|_| stopped())?;
-        answered.await.map_err(|_| stopped())?
+        let answer = answered.await.map_err(|_| stopped())??;
+        Ok(if is_diagnosis { with_desktop(answer).await } else { answer })
     }
 
     /// Quits the application, which stops its engine.
@@ -89,4 +91,13 @@ impl EngineApi for EngineProxy {
         let _ = self.inputs.send(Input::Command(Command::ShellAction(ShellAction::Quit, answer))).await;
         self.inputs.closed().await;
     }
+}
+
+/// Adds what is wrong with the desktop's settings, which the engine does not know, to what it found.
+async fn with_desktop(answer: Answer) -> Answer {
+    let Answer::Findings { mut findings } = answer else { return answer };
+    // Without threads the engine's findings alone are an answer too.
+    findings.extend(tokio::task::spawn_blocking(crate::platform::findings::findings).await.unwrap_or_default());
+    findings.sort_by_key(|it| std::cmp::Reverse(it.severity));
+    Answer::Findings { findings }
 }

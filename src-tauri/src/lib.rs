@@ -85,6 +85,7 @@ pub fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
     panic_reporter::install(log.clone());
+    platform::webkit::prepare();
     take_link(&mut arguments);
     match start(arguments, data_dir, log.clone()) {
         Ok(code) => code,
@@ -130,6 +131,7 @@ fn start(mut arguments: Arguments, data_dir: PathBuf, log: PathBuf) -> Result<Ex
     if arguments.data_dir.is_none() {
         // Links must open with the default data directory, not with the one of a test or a second profile.
         runtime.spawn_blocking(platform::url_scheme::register);
+        runtime.spawn_blocking(platform::autostart::repair);
     }
     let options = Options {
         hidden: arguments.hidden,

@@ -3,8 +3,10 @@
 //! * [`autostart`]: start at login.
 //! * [`clipboard`]: copying a text.
 //! * [`file_dialog`]: the dialog for saving a file.
+//! * [`findings`]: what is wrong with the desktop's settings, for `postern doctor`.
 //! * [`message_dialog`]: a modal error dialog.
 //! * [`url_scheme`]: handler of `postern://` links.
+//! * [`webkit`]: how the window's engine is started.
 //! * [`connectivity`]: resume from sleep, network changes.
 //! * [`display`]: whether there is a display.
 //! * `appearance` (Linux): whether panel and windows are dark.
@@ -31,9 +33,15 @@ pub(crate) mod display;
 #[cfg_attr(target_os = "linux", path = "linux/file_dialog.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "macos_windows/file_dialog.rs")]
 pub(crate) mod file_dialog;
+#[cfg_attr(target_os = "linux", path = "linux/findings.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/findings.rs")]
+pub(crate) mod findings;
 #[cfg_attr(target_os = "linux", path = "linux/message_dialog.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "macos_windows/message_dialog.rs")]
 pub(crate) mod message_dialog;
 #[cfg_attr(target_os = "linux", path = "linux/url_scheme.rs")]
 #[cfg_attr(not(target_os = "linux"), path = "macos_windows/url_scheme.rs")]
 pub(crate) mod url_scheme;
+#[cfg_attr(target_os = "linux", path = "linux/webkit.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "macos_windows/webkit.rs")]
+pub(crate) mod webkit;

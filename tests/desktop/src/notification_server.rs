@@ -16,9 +16,12 @@ const PATH: &str = "/org/freedesktop/Notifications";
 pub struct NotificationServer {
     connection: Connection,
     received: Received,
+    answer: Answer,
 }
 
 type Received = Arc<Mutex<Vec<Notification>>>;
+/// The key of the button that is pressed in the moment in which a notification is shown.
+type Answer = Arc<Mutex<Option<&'static str>>>;
 
 /// A notification, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +38,12 @@ pub struct Notification {
     pub open: bool,
 }
 
-struct Interface(Received);
+struct Interface(Received, Answer);
 
 #[interface(name = "org.freedesktop.Notifications")]
 impl Interface {
     #[expect(clippy::too_many_arguments, reason = "the specification has so many")]
-    fn notify(
+    async fn notify(
         &self,
         _app_name: String,
         replaces: u32,
@@ -50,17 +53,25 @@ impl Interface {
         actions: Vec<String>,
         _hints: HashMap<String, OwnedValue>,
         _expire_timeout: i32,
+        #[zbus(signal_emitter)] emitter: SignalEmitter<'_>,
     ) -> u32 {
-        let mut received = self.0.lock().unwrap();
-        let buttons = actions.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-        let id = match replaces {
-            0 => u32::try_from(received.len()).unwrap() + 1,
-            replaced => replaced,
+        let id = {
+            let mut received = self.0.lock().unwrap();
+            let buttons = actions.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+            let id = match replaces {
+                0 => u32::try_from(received.len()).unwrap() + 1,
+                replaced => replaced,
+            };
+            for note in received.iter_mut().filter(|note| note.id == id) {
+                note.open = false;
+            }
+            received.push(Notification { id, title, body, buttons, open: true });
+            id
         };
-        for note in received.iter_mut().filter(|note| note.id == id) {
-            note.open = false;
+        let answer = self.1.lock().unwrap().take();
+        if let Some(key) = answer {
+            Self::action_invoked(&emitter, id, key).await.unwrap();
         }
-        received.push(Notification { id, title, body, buttons, open: true });
         id
     }
 
@@ -89,10 +100,10 @@ impl Interface {
 impl NotificationServer {
     /// Starts to serve on a bus.
     pub async fn open(bus: &Connection) -> Self {
-        let received = Received::default();
-        bus.object_server().at(PATH, Interface(Arc::clone(&received))).await.unwrap();
+        let (received, answer) = (Received::default(), Answer::default());
+        bus.object_server().at(PATH, Interface(Arc::clone(&received), Arc::clone(&answer))).await.unwrap();
         bus.request_name(NAME).await.unwrap();
-        Self { connection: bus.clone(), received }
+        Self { connection: bus.clone(), received, answer }
     }
 
     /// Everything that was ever shown, oldest first.
@@ -105,6 +116,11 @@ impl NotificationServer {
     pub async fn wait_for_notification(&self, title: &str) -> Notification {
         let found = || async { self.all().into_iter().rfind(|note| note.open && note.title.contains(title)) };
         eventually_async(&format!("the notification {title:?}"), TIMEOUT, found).await
+    }
+
+    /// Presses the button with this key of the next notification in the moment in which it is shown.
+    pub fn answer_next(&self, key: &'static str) {
+        *self.answer.lock().unwrap() = Some(key);
     }
 
     /// Presses a button of a notification.

@@ -71,7 +71,8 @@ async fn fetch(address: SocketAddr) {
     eventually_async("the page through the portal", TIMEOUT, || async {
         let asked = tokio::task::spawn_blocking(move || client::ask(address, b"GET / HTTP/1.0\r\n\r\n"));
         let answer = asked.await.unwrap().ok()?;
-        answer.starts_with(b"HTTP/1").then_some(())
+        // A portal that cannot be used answers with 503.
+        (answer.starts_with(b"HTTP/1") && !answer.starts_with(b"HTTP/1.1 503")).then_some(())
     })
     .await;
 }
@@ -192,6 +193,21 @@ async fn an_invitation_is_accepted_from_its_notification() {
         (!story.ben.notifications.all().iter().any(|shown| shown.id == note.id && shown.open)).then_some(())
     };
     eventually_async("the answered notification to be gone", TIMEOUT, gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_in_the_moment_in_which_a_notification_is_shown_counts() {
+    let story = Story::joined().await;
+    let ben = story.ann.wait_for("Ben", |snapshot| snapshot.contacts.first().map(|contact| contact.identifier));
+    let person = ben.await;
+    let other = Service::http();
+    let second = share(&story.ann, "Wiki", other.address()).await;
+    // Accept: its place among the buttons is its key.
+    story.ben.notifications.answer_next("0");
+    invite(&story.ann, second, InviteTo::Contact { person }).await;
+    let accepted =
+        |snapshot: &Snapshot| snapshot.inlets.iter().find(|inlet| inlet.name == "Wiki").map(|inlet| inlet.id);
+    story.ben.wait_for("the new portal", accepted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 
 use postern_desktop_tests::DesktopUser;
-use postern_engine::api::{Code, Request, ServiceKind};
+use postern_engine::api::{Answer, Code, Request, ServiceKind};
 use postern_testkit::{Process, debian, program};
 use postern_testkit::{TIMEOUT, eventually_async};
 
@@ -63,6 +63,25 @@ async fn a_panel_may_come_late_and_crash() {
     ann.tray.crash().await;
     ann.tray.come_back().await;
     ann.tray.line("Open Postern", |line| line.enabled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_nvidias_driver_the_window_is_drawn_without_dmabuf() {
+    let ann = DesktopUser::new().await;
+    let app = ann.command();
+    // The driver's file, in a mount namespace of the app alone.
+    let fake = "mount -t tmpfs none /proc/driver && mkdir /proc/driver/nvidia && : >/proc/driver/nvidia/version && exec \"$@\"";
+    let mut command = ann.desktop.with_environment(std::process::Command::new("unshare"));
+    command.args(["--map-current-user", "--keep-caps", "--mount", "sh", "-c", fake, "sh"]);
+    command.arg(app.get_program()).arg("--hidden");
+    command.envs(app.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let process = Process::spawn(&mut command);
+    ann.tray.line("Open Postern", |line| line.enabled).await;
+    let environment = fs::read(format!("/proc/{}/environ", process.id())).unwrap();
+    let set = environment.split(|byte| *byte == 0).filter(|it| *it == b"WEBKIT_DISABLE_DMABUF_RENDERER=1");
+    assert_eq!(set.count(), 1);
+    let Answer::Findings { findings } = ann.request(Request::Doctor).await.unwrap() else { panic!("no findings") };
+    assert!(findings.iter().any(|it| it.subject == "desktop" && it.message.contains("NVIDIA")), "{findings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

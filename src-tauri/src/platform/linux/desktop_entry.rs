@@ -3,6 +3,37 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The program to start again: an AppImage's file, of which the running program is a mounted part that has another path each time.
+pub(super) fn current_program() -> io::Result<PathBuf> {
+    let image = std::env::var_os("APPIMAGE").map(PathBuf::from).filter(|path| path.is_absolute() && path.exists());
+    image.map_or_else(std::env::current_exe, Ok)
+}
+
+/// The value of a key in the main group of an entry.
+pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let main = text.lines().skip_while(|line| line.trim() != "[Desktop Entry]").skip(1);
+    let mut main = main.take_while(|line| !line.starts_with('['));
+    main.find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('=')).map(str::trim)
+}
+
+/// The program that a value of `Exec` starts.
+pub(super) fn program(exec: &str) -> Option<PathBuf> {
+    let plain = |text: &str| PathBuf::from(text.replace("%%", "%"));
+    // Escaped twice: as a string value, and as a quoted argument.
+    let exec = exec.replace("\\\\", "\\");
+    let Some(quoted) = exec.strip_prefix('"') else {
+        return exec.split_whitespace().next().map(plain);
+    };
+    let (mut path, mut characters) = (String::new(), quoted.chars());
+    loop {
+        match characters.next()? {
+            '"' => return Some(plain(&path)),
+            '\\' => path.push(characters.next()?),
+            other => path.push(other),
+        }
+    }
+}
+
 /// The text of an entry that starts this program with `arguments`.
 pub(super) fn text(program: &Path, arguments: &str, more: &str) -> String {
     let exec = quoted(&program.display().to_string());
@@ -60,6 +91,17 @@ mod tests {
         assert_eq!(quoted("/usr/bin/postern-app"), "/usr/bin/postern-app");
         assert_eq!(quoted("/home/a b/postern"), "\"/home/a b/postern\"");
         assert_eq!(quoted("/o$x/50%"), "\"/o\\\\$x/50%%\"");
+    }
+
+    #[test]
+    fn the_program_of_an_entry_is_read_as_it_was_written() {
+        for path in ["/usr/bin/postern-app", "/home/a b/postern", "/o$x/50%", "/a\"b/c\\d/e`", "/ä/ü"] {
+            let entry = text(Path::new(path), "%u", "Hidden=false\n[Desktop Action x]\nHidden=true\n");
+            assert_eq!(program(value(&entry, "Exec").unwrap()), Some(path.into()), "{entry}");
+            assert_eq!((value(&entry, "Hidden"), value(&entry, "Version")), (Some("false"), None));
+        }
+        assert_eq!(program("postern-app --hidden"), Some("postern-app".into()));
+        assert_eq!((program(""), program("\"unfinished")), (None, None));
     }
 
     #[test]

@@ -1,25 +1,67 @@
 //! Registers this program as the handler of `postern://` links: a desktop entry with the scheme, and its icon.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tracing::{debug, warn};
 
 use super::desktop_entry;
 
+/// The links as a MIME type.
+const SCHEME: &str = "x-scheme-handler/postern";
 const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/128x128.png"));
 
-/// Registers this program, unless a package did. Blocks on the disk and on `update-desktop-database`.
+/// Registers this program, unless a package did so that links arrive, and makes it the default if there is none. Blocks on the disk, on
+/// `update-desktop-database` and `xdg-mime`.
 pub(crate) fn register() {
     if let Err(error) = write() {
         warn!("failed to register for postern:// links, they will not open Postern: {error}");
     }
+    // Some desktops open nothing without a default, even if only one program can.
+    if default_handler().is_some_and(|handler| handler.is_empty()) {
+        let set =
+            xdg_mime().args(["default", &format!("{}.desktop", crate::APP_ID), SCHEME]).stderr(Stdio::null()).status();
+        debug!("xdg-mime default: {set:?}");
+    }
+}
+
+/// The entry that opens the links, if it is not this program's.
+pub(crate) fn other_handler() -> Option<String> {
+    default_handler().filter(|handler| !handler.is_empty() && *handler != format!("{}.desktop", crate::APP_ID))
+}
+
+/// The entry that opens the links, empty if there is none; nothing if `xdg-mime` does not say.
+fn default_handler() -> Option<String> {
+    let asked = xdg_mime().args(["query", "default", SCHEME]).stderr(Stdio::null()).output().ok()?;
+    asked.status.success().then(|| String::from_utf8_lossy(&asked.stdout).trim().to_owned())
+}
+
+fn xdg_mime() -> Command {
+    let mut command = Command::new("xdg-mime");
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Where packages put their entries (XDG base directory specification).
+fn packaged_directories() -> impl Iterator<Item = PathBuf> {
+    let set = std::env::var("XDG_DATA_DIRS").ok().filter(|it| !it.is_empty());
+    let all = set.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
+    all.split(':').map(PathBuf::from).filter(|it| it.is_absolute()).collect::<Vec<_>>().into_iter()
+}
+
+/// Whether an entry is given the links that it is opened with, and says so, and its program is there.
+fn opens_links(text: &str) -> bool {
+    let exec = desktop_entry::value(text, "Exec").unwrap_or_default();
+    let types = desktop_entry::value(text, "MimeType").unwrap_or_default();
+    let is_there = desktop_entry::program(exec).is_some_and(|it| !it.is_absolute() || it.exists());
+    is_there && exec.split_whitespace().any(|it| matches!(it, "%u" | "%U")) && types.split(';').any(|it| it == SCHEME)
 }
 
 fn write() -> io::Result<()> {
     let name = format!("{}.desktop", crate::APP_ID);
-    let packaged = std::path::Path::new("/usr/share/applications").join(&name);
-    if packaged.is_file() {
+    let packaged = packaged_directories().map(|it| it.join("applications").join(&name));
+    if packaged.filter_map(|it| std::fs::read_to_string(it).ok()).any(|text| opens_links(&text)) {
         return Ok(());
     }
     let data = desktop_entry::directory("XDG_DATA_HOME", ".local/share");
@@ -29,11 +71,30 @@ fn write() -> io::Result<()> {
 
     let applications = data.join("applications");
     let more = "Categories=Network;Development;\nStartupNotify=true\nMimeType=x-scheme-handler/postern;\n";
-    let text = desktop_entry::text(&std::env::current_exe()?, "%u", more);
+    let text = desktop_entry::text(&desktop_entry::current_program()?, "%u", more);
     if desktop_entry::write_if_changed(&applications.join(name), text.as_bytes())? {
         let mut update = Command::new("update-desktop-database");
         let updated = update.arg(&applications).stdout(Stdio::null()).stderr(Stdio::null()).status();
         debug!("update-desktop-database: {updated:?}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_packaged_entry_counts_only_if_links_arrive() {
+        let program = std::env::current_exe().unwrap();
+        let entry = |arguments, more| desktop_entry::text(&program, arguments, more);
+        let types = "MimeType=text/x;x-scheme-handler/postern;\n";
+        assert!(opens_links(&entry("%u", types)) && opens_links(&entry("--x %U", types)));
+        assert!(!opens_links(&entry("", types)), "it is not given the link");
+        assert!(!opens_links(&entry("%u", "MimeType=text/x;\n")), "it does not say that it opens them");
+        let gone = desktop_entry::text(Path::new("/nonexistent/postern-app"), "%u", types);
+        assert!(!opens_links(&gone), "its program is gone");
+        assert!(!opens_links(""));
+    }
 }

@@ -19,3 +19,6 @@ pub(crate) fn set(app: &AppHandle, on: bool) -> Result<(), Fault> {
     let set = if on { launch.enable() } else { launch.disable() };
     set.map_err(|error| Fault::new(Code::Storage, format!("The start at login could not be changed: {error}.")))
 }
+
+/// Does nothing: the system keeps track of the program.
+pub(crate) fn repair() {}
