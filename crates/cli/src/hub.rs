@@ -1,7 +1,7 @@
 //! `postern hub`.
 
 use crate::output::Output;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use postern_hub::{Hub, HubConfig};
 use serde::Serialize;
@@ -16,10 +16,13 @@ pub(crate) struct HubArguments {
     /// The address of the health check (/healthz) and the metrics (/metrics).
     #[arg(long, value_name = "HOST:PORT")]
     status: Option<String>,
+    /// Serve /join at the --status address too: the page that web links lead to (`postern invite --web`).
+    #[arg(long)]
+    join_page: bool,
     /// The directory for the hub's identity, its mailboxes and streams; without it all are lost when it stops.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// A TOML file with listen, status, data, relay_prefix, drain_seconds and the tables limits, streams and kafka;
+    /// A TOML file with listen, status, join_page, data, relay_prefix, drain_seconds and the tables limits, streams and kafka;
     /// arguments override it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -40,14 +43,19 @@ pub(crate) async fn run(arguments: HubArguments, output: Output) -> Result<()> {
     };
     config.listen = arguments.listen.unwrap_or(config.listen);
     config.status = arguments.status.or(config.status);
+    config.join_page |= arguments.join_page;
     config.data = arguments.data_dir.or(config.data);
+    if config.join_page && config.status.is_none() {
+        bail!("the page at /join is served at the status address: give one with --status HOST:PORT");
+    }
     let hub = Hub::start(&config).await.context("Failed to start the hub")?;
     let (address, status, identifier) = (hub.local_addr(), hub.status_addr(), hub.identifier().to_string());
     let stop = crate::shutdown_signal()?;
     let sentence = format!("The hub listens on {address}. It is {identifier}.");
     output.print(&Event::Listening { address, status, identifier }, sentence);
     if let Some(status) = status {
-        output.text(format_args!("Health check: http://{status}/healthz, metrics: http://{status}/metrics."));
+        let page = if config.join_page { format!(", page of web links: http://{status}/join") } else { String::new() };
+        output.text(format_args!("Health check: http://{status}/healthz, metrics: http://{status}/metrics{page}."));
     }
     stop.await;
     output.print(&Event::Draining, "Draining: no new connections are accepted; open ones may finish.");

@@ -8,6 +8,7 @@ use crate::{link, time_format};
 use anyhow::{Result, bail};
 use clap::Args;
 use postern_engine::api::{Answer, InvitationId, InviteTo, Request, Secret, Snapshot, Terms, UnixMillis};
+use postern_engine::peer::ticket;
 use postern_node::identity::Identifier;
 use serde::Serialize;
 use std::time::Duration;
@@ -25,6 +26,10 @@ pub(crate) struct InviteArguments {
     /// A note to yourself, for whom the link is.
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     note: Option<String>,
+    /// Make the link an https one, to a page that opens Postern: where somebody serves join.html [default: that of `postern up --web-links`].
+    /// Whoever serves the page could read the link, so you are always asked first.
+    #[arg(long, value_name = "PAGE", num_args = 0..=1, conflicts_with = "to")]
+    web: Option<Option<String>>,
     /// Ask you for approval before the person who accepts gets access.
     #[arg(long)]
     ask_first: bool,
@@ -89,7 +94,10 @@ pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result
     let service = resolve::service(&snapshot, &arguments.service)?;
     let to = match &arguments.to {
         Some(contact) => InviteTo::Contact { person: resolve::person(&snapshot, contact)? },
-        None => InviteTo::Link { note: arguments.note },
+        None => match arguments.web {
+            Some(base) => InviteTo::WebLink { note: arguments.note, base },
+            None => InviteTo::Link { note: arguments.note },
+        },
     };
     let request = Request::Invite {
         service,
@@ -136,8 +144,14 @@ fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secre
         }
         Some(link) => output.print(&event, link.reveal()),
     }
-    if link.is_some() && !output.is_json() {
+    if let Some(link) = link.filter(|_| !output.is_json()) {
         let short = id.get(..8).unwrap_or(&id);
+        if !link.reveal().starts_with(ticket::PREFIX) {
+            to_stderr(
+                "You are asked before anybody gets access: whoever serves the page could read the link. Compare the words with the \
+                 person you invited before you allow it.",
+            );
+        }
         to_stderr(format_args!(
             "The first person to use this link gets access. Revoke it with: postern revoke {short}"
         ));

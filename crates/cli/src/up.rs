@@ -37,6 +37,9 @@ pub(crate) struct UpArguments {
     /// The address to listen on for friends in the same network, with --this-computer.
     #[arg(long, value_name = "HOST:PORT")]
     listen: Option<String>,
+    /// The page that `postern invite --web` makes links to: where somebody serves join.html, as https://HOST/PATH; empty forgets it.
+    #[arg(long, value_name = "PAGE")]
+    web_links: Option<String>,
     /// A TOML file that declares name, hubs, services and inlets; it is reloaded when it changes.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -141,11 +144,15 @@ async fn set_up(engine: &Engine, arguments: &UpArguments, file: Option<&PortalsF
     let this_computer = arguments.this_computer || declared.is_some_and(|declared| declared.this_computer);
 
     let snapshot = engine.snapshot().borrow().clone();
+    let web_links = arguments.web_links.clone();
     let Some(me) = &snapshot.me else {
         let sentence = "Not set up yet. The first time, give your name and a hub: \
                         postern up --name NAME --hub HOST:PORT (or --this-computer).";
         let name = name.ok_or_else(|| Fault::new(Code::NotSetUp, sentence))?;
         engine.request(Request::SetUp { name, hubs, this_computer }).await?;
+        if web_links.is_some() {
+            engine.request(Request::SetWebLinks { base: web_links }).await?;
+        }
         return Ok(());
     };
     let mut requests = Vec::new();
@@ -157,6 +164,9 @@ async fn set_up(engine: &Engine, arguments: &UpArguments, file: Option<&PortalsF
     }
     if this_computer && !snapshot.this_computer.on {
         requests.push(Request::SetThisComputer { on: true });
+    }
+    if web_links.is_some() {
+        requests.push(Request::SetWebLinks { base: web_links });
     }
     for request in requests {
         let _: Answer = engine.request(request).await?;

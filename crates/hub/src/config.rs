@@ -42,6 +42,8 @@ pub struct HubConfig {
     pub listen: String,
     /// Where `/healthz` and `/metrics` are served, as `host:port`; nowhere if absent.
     pub status: Option<String>,
+    /// Whether the status address also serves `/join`, the page that web links lead to. Not unless it is asked for.
+    pub join_page: bool,
     /// The directory with the hub's identity, its mailboxes and streams; it is created if it does not exist. Without one,
     /// all are lost when the hub stops.
     pub data: Option<PathBuf>,
@@ -75,6 +77,7 @@ impl Default for HubConfig {
         Self {
             listen: "0.0.0.0:4000".into(),
             status: None,
+            join_page: false,
             data: None,
             relay_prefix: String::new(),
             drain_seconds: 10,

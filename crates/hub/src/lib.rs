@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! owner ═► listen ─► forwarding_service ─► relay "bob"        status ─► /healthz   200, or 503 while draining
-//! friend ═► listen ──────────────────────► relay "bob" ═► owner         /metrics   Prometheus text
+//! friend ═► listen ──────────────────────► relay "bob" ═► owner         /metrics   Prometheus text, /join if configured
 //! either ═► listen ─► api (secure channel with the hub) ─► owned_forwarding_service, mailbox
 //! either ═► listen, api ─► stream, stream_index ─► streams
 //! ```
@@ -117,6 +117,7 @@ impl Hub {
             streams: Arc::new(StreamStats::default()),
             kafka: None,
             draining: watching,
+            join_page: config.join_page,
         };
         match serve(config, &identity, database, status).await {
             Ok((listener, status)) => {

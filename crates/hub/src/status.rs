@@ -1,14 +1,15 @@
 //! The status port: a health check for load balancers (503 while the hub drains, or Kafka does not work), and metrics for
 //! Prometheus.
 //!
-//! It serves plain HTTP and shows counters only: no identifier, address or relay name.
+//! It serves plain HTTP and shows counters only: no identifier, address or relay name. If the hub is configured to, it also serves the page that
+//! web links lead to; somebody who exposes it to the internet puts a proxy with TLS in front.
 
 use crate::mailbox::MailboxStats;
 use crate::stream::{KafkaStatus, StreamStats};
 use crate::{HubError, metrics};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use postern_env::{net, task};
 use postern_node::Node;
@@ -25,7 +26,12 @@ pub(crate) struct Status {
     /// Set once the services on Kafka are there, if they are configured.
     pub(crate) kafka: Option<KafkaStatus>,
     pub(crate) draining: watch::Receiver<bool>,
+    /// Whether [`JOIN_PAGE`] is served.
+    pub(crate) join_page: bool,
 }
+
+/// The page that web links lead to. It is static, and the ticket of a link never comes here: browsers keep it.
+const JOIN_PAGE: &str = include_str!("../../../web/join.html");
 
 /// Serves until the node stops; returns the address it listens on.
 pub(crate) async fn serve(address: &str, status: Status) -> Result<SocketAddr, HubError> {
@@ -33,7 +39,11 @@ pub(crate) async fn serve(address: &str, status: Status) -> Result<SocketAddr, H
     let listener = net::listen(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
     let stopped = status.node.clone();
-    let pages = axum::Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics)).with_state(status);
+    let mut pages = axum::Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics));
+    if status.join_page {
+        pages = pages.route("/join", get(join_page));
+    }
+    let pages = pages.with_state(status);
     let serving = axum::serve(listener, pages).with_graceful_shutdown(async move { stopped.stopped().await });
     task::spawn(async move {
         if let Err(error) = serving.await {
@@ -51,6 +61,17 @@ async fn healthz(State(status): State<Status>) -> impl IntoResponse {
         Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("kafka: {trouble}\n")),
         None => (StatusCode::OK, "ok\n".to_owned()),
     }
+}
+
+async fn join_page() -> impl IntoResponse {
+    // The page has a policy of its own; only a header can say that it must not be shown in a frame.
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    (headers, Html(JOIN_PAGE))
 }
 
 async fn metrics(State(status): State<Status>) -> impl IntoResponse {

@@ -1,6 +1,7 @@
 //! Web portals in a real browser, and with the development servers that people share.
 
 mod browser;
+mod join_page;
 mod servers;
 mod unavailable;
 

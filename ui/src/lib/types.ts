@@ -537,6 +537,10 @@ data_dir: string,
  */
 retention_days: number, 
 /**
+ * The page that web links lead to, as `https://host/path`, if one is set.
+ */
+web_links?: string, 
+/**
  * The program's version.
  */
 version: string, };
@@ -875,7 +879,11 @@ on: boolean, } | { "request": "set-retention",
 /**
  * In days; 0 for ever.
  */
-days: number, } | { "request": "pause-all", 
+days: number, } | { "request": "set-web-links", 
+/**
+ * `https://host/path`; none forgets it.
+ */
+base: string | null, } | { "request": "pause-all", 
 /**
  * Whether to pause.
  */
@@ -1089,7 +1097,15 @@ export type InviteTo = { "to": "link",
 /**
  * The user's note on whom it is meant for.
  */
-note: string | null, } | { "to": "contact", 
+note: string | null, } | { "to": "web-link", 
+/**
+ * The user's note on whom it is meant for.
+ */
+note: string | null, 
+/**
+ * The page, `https://host/path`; that of the settings if absent.
+ */
+base: string | null, } | { "to": "contact", 
 /**
  * The person.
  */

@@ -196,6 +196,21 @@ test.describe('share', () => {
     await expect(driver.id('link')).toHaveCount(0);
   });
 
+  test('a web link is offered where a page is set, and always asks first', async ({ driver }) => {
+    await driver.open('home');
+    const row = await driver.expand('service', 'SSH');
+    await row.getByTestId('service-invite').click();
+    await expect(driver.id('invite-by-web-link')).toHaveCount(0);
+    await driver.mock((mock, page) => mock.change((s) => { s.settings.web_links = page; }), 'https://links.example/join');
+    await driver.id('invite-by-web-link').check();
+    await expect(driver.page.getByText('whoever runs links.example could read it')).toBeVisible();
+    await driver.id('invite-options').click();
+    await expect(driver.id('invite-ask')).toBeChecked();
+    await expect(driver.id('invite-ask')).toBeDisabled();
+    await driver.id('invite-submit').click();
+    expect(await driver.requests('invite')).toMatchObject([{ ask_first: true, to: { to: 'web-link', note: null, base: null } }]);
+  });
+
   test('contacts that have access already or cannot be mailed are not offered', async ({ driver }) => {
     await driver.open('home');
     const row = await driver.expand('service', 'Notebook');

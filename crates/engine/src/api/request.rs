@@ -105,6 +105,11 @@ requests! {
             /// In days; 0 for ever.
             days: u32,
         },
+        /// Sets the address of the page that web links lead to: where somebody serves `web/join.html`.
+        SetWebLinks {
+            /// `https://host/path`; none forgets it.
+            base: Option<String>,
+        },
         /// Pauses or resumes everything: services and portals.
         PauseAll {
             /// Whether to pause.
@@ -327,6 +332,14 @@ pub enum InviteTo {
     Link {
         /// The user's note on whom it is meant for.
         note: Option<String>,
+    },
+    /// The same, with a link to a web page (`https://…#join/…`), for programs that open no `postern://` links. Whoever serves the page
+    /// could read it, so the user is always asked before somebody gets access.
+    WebLink {
+        /// The user's note on whom it is meant for.
+        note: Option<String>,
+        /// The page, `https://host/path`; that of the settings if absent.
+        base: Option<String>,
     },
     /// A contact, by mail and without a link.
     Contact {

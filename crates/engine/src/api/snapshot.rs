@@ -359,6 +359,10 @@ pub struct Settings {
     pub data_dir: String,
     /// How long audit entries are kept, in days; 0 keeps them for ever.
     pub retention_days: u32,
+    /// The page that web links lead to, as `https://host/path`, if one is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub web_links: Option<String>,
     /// The program's version.
     pub version: String,
 }

@@ -44,6 +44,8 @@ pub const MAX_ADDRESS: usize = 259;
 pub const MAX_OUTLET: usize = 128;
 /// Longest path, in bytes.
 pub const MAX_PATH: usize = 512;
+/// Longest address of a page that web links lead to, in bytes.
+pub const MAX_WEB_PAGE: usize = 200;
 /// Longest encoded postal address, in bytes.
 pub const MAX_POSTAL: usize = 4096;
 

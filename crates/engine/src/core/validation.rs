@@ -4,7 +4,7 @@
 //! cleaned instead: nobody here could correct it.
 
 use crate::api::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, Terms, UnixMillis};
-use crate::core::limits::{MAX_ADDRESS, MAX_HUBS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH};
+use crate::core::limits::{MAX_ADDRESS, MAX_HUBS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH, MAX_WEB_PAGE};
 use crate::peer::{ContactInfo, Offer, PeerAddress};
 use crate::text_sanitizer::{is_visible, visible_within};
 
@@ -61,6 +61,31 @@ pub(crate) fn hub(text: &str) -> Result<String, Fault> {
     address(text.trim()).map(|it| it.to_ascii_lowercase()).ok_or_else(|| {
         invalid(format!("“{}” is not a hub’s address: it should look like hub.example:4000.", shown(text)))
     })
+}
+
+/// The page that web links lead to: `https://host/path`, without what a link needs itself. Without TLS anybody on the way could change it,
+/// so only pages of this computer may do without.
+pub(crate) fn web_page(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    let refused =
+        || invalid(format!("“{}” is not the address of a page: it should look like https://host/join.", shown(text)));
+    let lower = text.to_ascii_lowercase();
+    let (rest, is_secure) = match (lower.strip_prefix("https://"), lower.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, true),
+        (None, Some(rest)) => (rest, false),
+        (None, None) => return Err(refused()),
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = address(authority).map_or(authority, |_| authority.rsplit_once(':').map_or(authority, |(host, _)| host));
+    let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]") || host.ends_with(".localhost");
+    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
+    if !(is_host(host) || is_ipv6) || text.len() > MAX_WEB_PAGE || !is_path(text) || text.contains(['#', '@']) {
+        return Err(refused());
+    }
+    if !is_secure && !is_loopback {
+        return Err(invalid("Web links need a page with https://: without it, anybody on the way could read them."));
+    }
+    Ok(text.to_owned())
 }
 
 /// Terms that the user chose.
@@ -178,6 +203,35 @@ mod tests {
         assert_eq!(clean_name("a\u{202e}b\n"), "ab");
         assert_eq!(clean_name("\u{202e}"), "Somebody");
         assert_eq!(clean_name(&"x".repeat(500)).chars().count(), MAX_NAME);
+    }
+
+    #[test]
+    fn web_links_lead_to_pages_that_nobody_on_the_way_can_change() {
+        for page in
+            ["https://a.example/join", "https://a.example:8443/x/?y=1", "HTTPS://a.example", "https://[2001:db8::1]/j"]
+        {
+            assert_eq!(web_page(&format!(" {page} ")).as_deref(), Ok(page));
+        }
+        for page in ["http://localhost:8080/join", "http://127.0.0.1/join", "http://[::1]:1/join"] {
+            assert_eq!(web_page(page).as_deref(), Ok(page));
+        }
+        let long = format!("https://a.example/{}", "x".repeat(MAX_WEB_PAGE));
+        for page in [
+            "",
+            "a.example/join",
+            "ftp://a.example/",
+            "https://",
+            "https:///join",
+            "https://a.example/#x",
+            "https://a b/",
+            "https://me@a.example/",
+            "https://a.example/\"x",
+            "http://a.example/join",
+            "http://localhost.example/",
+            &long,
+        ] {
+            assert!(web_page(page).is_err(), "{page}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! that was changed; neither protects against anybody. What does is the owner's identifier, which the link names, and the secret.
 
 mod pasted_text;
+mod web_link;
 
 use crate::api::{Code, Fault, InvitationId, MAX_NAME, Secret, ServiceKind, UnixMillis};
 use crate::peer::PeerAddress;
@@ -116,7 +117,7 @@ impl Ticket {
     /// Finds the ticket in a text that a person pasted.
     ///
     /// Around the link there may be anything, also mentions of its beginning, and inside it what mail and chat programs put there: spaces,
-    /// line breaks, quotation marks of replies, invisible characters, percent and quoted-printable encoding. `https://…#` in place of
+    /// line breaks, quotation marks of replies, invisible characters, percent and quoted-printable encoding. `https://…#join/` in place of
     /// `postern://join/` is understood too.
     ///
     /// # Errors

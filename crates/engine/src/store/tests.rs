@@ -52,6 +52,7 @@ async fn what_was_saved_is_there_again() {
         this_computer: true,
         paused: false,
         retention_days: 30,
+        web_links: None,
     });
     let then = [
         Change::Put(Record::Service(changed.clone())),
@@ -228,6 +229,7 @@ fn invitation(number: u8, secret: Option<[u8; 32]>) -> Invitation {
         state: SentState::Created,
         created: NOW,
         expires: NOW,
+        web: None,
     }
 }
 

@@ -64,6 +64,10 @@ export class MockEngine {
       case 'set-retention':
         s.settings.retention_days = request.days;
         return done;
+      case 'set-web-links':
+        if (request.base) s.settings.web_links = request.base;
+        else delete s.settings.web_links;
+        return done;
       case 'pause-all':
         s.paused = request.on;
         for (const hub of s.hubs) hub.link = request.on ? { state: 'off' } : { state: 'up' };
@@ -99,7 +103,7 @@ export class MockEngine {
         const view = find(s.services, request.service);
         const id = this.#id('sent');
         const to = request.to.to === 'contact' ? request.to.person : null;
-        const name = request.to.to === 'link' ? request.to.note : (s.contacts.find((c) => c.identifier === to)?.name ?? null);
+        const name = request.to.to !== 'contact' ? request.to.note : (s.contacts.find((c) => c.identifier === to)?.name ?? null);
         view.invitations.push(
           sent(id, now, { to, name, ask_first: request.ask_first, terms: request.terms, created: now, expires: now + (request.valid_for ? request.valid_for * 1000 : 7 * DAY), state: to ? 'delivered' : 'created' }),
         );

@@ -67,6 +67,18 @@ fn requests() -> Vec<(Request, Value)> {
             json!({"request": "invite", "service": ID, "to": {"to": "contact", "person": PERSON}, "ask_first": false,
                 "valid_for": null, "terms": terms_json}),
         ),
+        (
+            Request::Invite {
+                service,
+                to: InviteTo::WebLink { note: None, base: Some("https://a.example/join".into()) },
+                ask_first: true,
+                valid_for: None,
+                terms: terms.clone(),
+            },
+            json!({"request": "invite", "service": ID, "to": {"to": "web-link", "note": null,
+                "base": "https://a.example/join"}, "ask_first": true, "valid_for": null, "terms": terms_json}),
+        ),
+        (Request::SetWebLinks { base: None }, json!({"request": "set-web-links", "base": null})),
         (Request::InvitationLink { invitation }, json!({"request": "invitation-link", "invitation": ID})),
         (Request::Resend { invitation }, json!({"request": "resend", "invitation": ID})),
         (Request::RevokeInvitation { invitation }, json!({"request": "revoke-invitation", "invitation": ID})),

@@ -32,11 +32,13 @@ pub(super) fn invite(
     if contact_info::addresses(records).is_empty() {
         return Err(no_way_in());
     }
-    let (person, note) = match to {
-        InviteTo::Link { note } => (None, note.map(|it| validation::name(&it)).transpose()?),
+    let clean = |note: Option<String>| note.map(|it| validation::name(&it)).transpose();
+    let (person, note, web) = match to {
+        InviteTo::Link { note } => (None, clean(note)?, None),
+        InviteTo::WebLink { note, base } => (None, clean(note)?, Some(web_page(records, base)?)),
         InviteTo::Contact { person } => {
             check_guest(records, service, &service_name, person)?;
-            (Some(person), None)
+            (Some(person), None, None)
         }
     };
     if !invitation::make_room(records, tx) {
@@ -49,17 +51,29 @@ pub(super) fn invite(
         person,
         note,
         knocker: None,
-        ask_first: offering.ask_first,
+        // Whoever serves the page could read the link.
+        ask_first: offering.ask_first || web.is_some(),
         allowed: false,
         terms: offering.terms,
         state: SentState::Created,
         created: tx.now.wall,
         expires,
+        web,
     };
     let id = invitation.id;
-    let link = if person.is_none() { Some(tickets::ticket(records, &invitation)?.encode()) } else { None };
+    let link = if person.is_none() { Some(tickets::link(records, &invitation)?) } else { None };
     invitation::add(records, tx, invitation);
     Ok(Answer::Invitation { invitation: id, link })
+}
+
+/// The page that a web link leads to.
+fn web_page(records: &Records, base: Option<String>) -> Result<String, Fault> {
+    match base {
+        Some(base) => validation::web_page(&base),
+        None => records.profile.as_ref().and_then(|it| it.web_links.clone()).ok_or_else(|| {
+            Fault::new(Code::Invalid, "Say which page web links lead to: the address where somebody serves join.html.")
+        }),
+    }
 }
 
 /// Fails if a person cannot be invited without a link.
@@ -98,7 +112,7 @@ fn expiry(tx: &Transaction, valid_for: Option<u64>) -> Result<UnixMillis, Fault>
 
 /// The link of an invitation, once more.
 pub(super) fn link(records: &Records, id: InvitationId) -> Result<Answer, Fault> {
-    let link = tickets::ticket(records, records.open_invitation(id)?)?.encode();
+    let link = tickets::link(records, records.open_invitation(id)?)?;
     Ok(Answer::Invitation { invitation: id, link: Some(link) })
 }
 

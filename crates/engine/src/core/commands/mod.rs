@@ -56,6 +56,7 @@ fn answer(
         CoreRequest::RemoveHub { address } => hubs::remove(records, tx, &address)?,
         CoreRequest::SetThisComputer { on } => own_profile::change(records, tx, |it| it.this_computer = on),
         CoreRequest::SetRetention { days } => own_profile::change(records, tx, |it| it.retention_days = days),
+        CoreRequest::SetWebLinks { base } => profile::set_web_links(records, tx, base.as_deref())?,
         CoreRequest::PauseAll { on } => own_profile::change(records, tx, |it| it.paused = on),
         CoreRequest::Retry => retry(records, tx),
         CoreRequest::Share { name, kind, target, path, description } => {

@@ -53,6 +53,7 @@ pub(crate) fn set_up(
         this_computer,
         paused: false,
         retention_days: RETENTION_DAYS,
+        web_links: None,
     };
     records.identity = IdentityState::Creating(request, profile);
     tx.effect(Effect::CreateIdentity);
@@ -108,6 +109,13 @@ fn loaded(records: &mut Records, tx: &mut Transaction, mut own: OwnIdentity) {
     profile::set_secrets(records, secrets);
     profile::change(records, tx, |it| it.identity = Some(identifier));
     inlet::request_sync_of_refused(records, tx);
+}
+
+/// Sets the page that web links lead to; none, or an empty text, forgets it.
+pub(crate) fn set_web_links(records: &mut Records, tx: &mut Transaction, page: Option<&str>) -> Result<(), Fault> {
+    let page = page.filter(|it| !it.trim().is_empty()).map(validation::web_page).transpose()?;
+    profile::change(records, tx, |it| it.web_links = page);
+    Ok(())
 }
 
 pub(crate) fn rename(records: &mut Records, tx: &mut Transaction, name: &str) -> Result<(), Fault> {

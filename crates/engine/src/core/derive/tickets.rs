@@ -1,7 +1,7 @@
 //! Invitations as they travel: as a ticket in a link, or as a notification in the mail.
 
 use super::contact_info;
-use crate::api::{Code, Fault};
+use crate::api::{Code, Fault, Secret};
 use crate::core::fault_messages::no_way_in;
 use crate::core::records::Records;
 use crate::core::schema::Invitation;
@@ -30,6 +30,15 @@ pub(crate) fn ticket(records: &Records, invitation: &Invitation) -> Result<Ticke
         service_kind: service.kind,
         port: validation::port_of(&service.target),
         expires: invitation.expires,
+    })
+}
+
+/// An invitation's link.
+pub(crate) fn link(records: &Records, invitation: &Invitation) -> Result<Secret, Fault> {
+    let ticket = ticket(records, invitation)?;
+    Ok(match &invitation.web {
+        Some(page) => ticket.encode_for_web(page),
+        None => ticket.encode(),
     })
 }
 

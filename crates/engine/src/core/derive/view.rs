@@ -252,6 +252,7 @@ impl View<'_> {
             keychain: self.environment.keychain,
             data_dir: self.environment.data_dir.clone(),
             retention_days: self.records.profile.as_ref().map_or(RETENTION_DAYS, |it| it.retention_days),
+            web_links: self.records.profile.as_ref().and_then(|it| it.web_links.clone()),
             version: self.environment.version.clone(),
         }
     }

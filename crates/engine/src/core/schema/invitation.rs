@@ -34,6 +34,9 @@ pub struct Invitation {
     pub created: UnixMillis,
     /// Until when it can be accepted.
     pub expires: UnixMillis,
+    /// The page that its link leads to, of a web link. Such an invitation always asks first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web: Option<String>,
 }
 
 impl Invitation {

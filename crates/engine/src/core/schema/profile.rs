@@ -31,4 +31,7 @@ pub struct Profile {
     pub paused: bool,
     /// How long audit entries are kept, in days; 0 for ever.
     pub retention_days: u32,
+    /// The page that web links lead to, unless another is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub web_links: Option<String>,
 }

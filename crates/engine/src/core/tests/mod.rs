@@ -12,3 +12,4 @@ mod people;
 mod portal_states;
 mod simulation;
 mod web;
+mod web_links;

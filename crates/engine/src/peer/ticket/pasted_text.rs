@@ -48,7 +48,7 @@ pub(super) fn places(text: &str) -> Vec<&str> {
     // ASCII only, so that places in the one are places in the other.
     let lower = Zeroizing::new(text.to_ascii_lowercase());
     let after_prefix = lower.match_indices(PREFIX).map(|(at, _)| &text[at + PREFIX.len()..]);
-    let web = lower.find("https://").unwrap_or(text.len());
+    let web = ["https://", "http://"].into_iter().filter_map(|it| lower.find(it)).min().unwrap_or(text.len());
     let after_hash = text[web..].match_indices('#').map(|(at, _)| {
         let code = &text[web + at + 1..];
         code.strip_prefix("join/").unwrap_or(code)
@@ -105,6 +105,7 @@ mod tests {
     fn every_mention_is_a_place_up_to_the_limit() {
         assert_eq!(places("POSTERN://join/x postern://join/y"), ["x postern://join/y", "y"]);
         assert_eq!(places("#no https://a/#join/x#y"), ["x#y", "y"]);
+        assert_eq!(places("http://localhost:1/join#join/x"), ["x"]);
         assert_eq!(places(&PREFIX.repeat(1000)).len(), MAX_PLACES);
         assert!(variants(&"x".repeat(MAX_PASTED + 1)).is_empty());
     }
