@@ -10,10 +10,11 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::hash::Hash;
+use std::ops::Bound;
 
 /// Entries by who caused them.
 pub(crate) struct FairSet<K, V> {
-    groups: HashMap<K, BTreeMap<u64, V>>,
+    groups: BTreeMap<K, BTreeMap<u64, V>>,
     /// The groups by size; of those of equal size the one with the oldest entry is last.
     ranks: BTreeSet<(usize, Reverse<u64>, K)>,
     next: u64,
@@ -29,7 +30,7 @@ pub(crate) struct EntryId<K> {
 
 impl<K, V> Default for FairSet<K, V> {
     fn default() -> Self {
-        Self { groups: HashMap::new(), ranks: BTreeSet::new(), next: 0, len: 0 }
+        Self { groups: BTreeMap::new(), ranks: BTreeSet::new(), next: 0, len: 0 }
     }
 }
 
@@ -79,14 +80,19 @@ impl<K: Copy + Ord + Hash, V> FairSet<K, V> {
         self.groups.values().flat_map(BTreeMap::values)
     }
 
-    /// Removes and returns the entries that the condition holds for.
-    pub(crate) fn extract(&mut self, condition: impl Fn(&V) -> bool) -> Vec<(K, V)> {
-        let matching = |(cause, group): (&K, &BTreeMap<u64, V>)| {
-            let numbers = group.iter().filter(|(_, value)| condition(value));
-            numbers.map(|(number, _)| EntryId { cause: *cause, number: *number }).collect::<Vec<_>>()
-        };
-        let ids: Vec<EntryId<K>> = self.groups.iter().flat_map(matching).collect();
-        ids.iter().filter_map(|id| Some((id.cause, self.remove(id)?))).collect()
+    /// Up to `count` entries behind one of them, or from the first, by cause and age. The entry may have been removed
+    /// meanwhile.
+    pub(crate) fn after(&self, entry: Option<&EntryId<K>>, count: usize) -> Vec<(EntryId<K>, &V)> {
+        let rest = entry.map(|entry| (entry, self.groups.get(&entry.cause)));
+        let rest = rest.into_iter().filter_map(|(entry, group)| Some((entry, group?))).flat_map(|(entry, group)| {
+            let newer = group.range((Bound::Excluded(entry.number), Bound::Unbounded));
+            newer.map(|(number, value)| (EntryId { cause: entry.cause, number: *number }, value))
+        });
+        let others = entry.map_or(Bound::Unbounded, |entry| Bound::Excluded(entry.cause));
+        let others = self.groups.range((others, Bound::Unbounded)).flat_map(|(cause, group)| {
+            group.iter().map(|(number, value)| (EntryId { cause: *cause, number: *number }, value))
+        });
+        rest.chain(others).take(count).collect()
     }
 
     /// Changes a group, and ranks it anew.
@@ -196,9 +202,26 @@ mod tests {
         // Of equal groups the one with the oldest entry.
         assert_eq!(set.evict(), Some(("friend", 0)));
         assert_eq!((set.remove(&friend), set.len()), (None, 1));
-        assert_eq!(set.extract(|value| *value == 3), [("flood", 3)]);
+        assert_eq!(set.evict(), Some(("flood", 3)));
         assert_eq!((set.evict(), set.len()), (None, 0));
         assert!(set.groups.is_empty() && set.ranks.is_empty());
+    }
+
+    #[test]
+    fn entries_are_gone_through_in_parts_while_some_are_removed() {
+        let mut set = FairSet::default();
+        let ids: Vec<_> = (0..10).map(|number| set.insert(number % 3, number)).collect();
+        let (mut seen, mut last) = (Vec::new(), None);
+        loop {
+            let part: Vec<_> = set.after(last.as_ref(), 4).into_iter().map(|(id, value)| (id, *value)).collect();
+            let Some((end, _)) = part.last() else { break };
+            last = Some(*end);
+            seen.extend(part.iter().map(|(_, value)| *value));
+            // What was seen last, with its group's others, and one that comes yet.
+            set.remove(end);
+            set.remove(&ids[8]);
+        }
+        assert_eq!(seen, [0, 3, 6, 9, 1, 4, 7, 2, 5]);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Addresses in the routing table of the look-up: as many as a busy hub has.
 const ADDRESSES: usize = 1_000;
+/// Relays of others when one is registered: going through them would cost more than everything else.
+const RELAYS: usize = 4_000;
 /// Bytes in a large message: so many that the cost for each byte outweighs the cost for each message.
 const PAYLOAD: usize = 32 * 1024;
 
@@ -34,6 +36,7 @@ pub const STEPS: &[(&str, Step)] = &[
     ("build a frame header", build_header),
     ("parse a frame header", parse_header),
     ("look up a route", look_up),
+    ("register a relay among others", |times| crate::relay::register_among(RELAYS, times)),
 ];
 
 fn seal(times: u32, len: usize) {

@@ -56,6 +56,8 @@ pub use error::RelayError;
 pub use name::MAX_NAME;
 pub(crate) use service::start;
 pub use service::{RelayService, RelayServiceOptions};
+#[cfg(postern_hot_path)]
+pub(crate) use table::register_among;
 
 use postern_env::time::Duration;
 

@@ -121,6 +121,32 @@ fn decrement<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
     }
 }
 
+/// Counts another relay in and out this many times, beside so many of others: a step of the hot path.
+#[cfg(postern_hot_path)]
+pub(crate) fn register_among(others: usize, times: u32) {
+    let limits = Limits { relays: others + 1, ..Limits::default() };
+    let mut relays = Relays::default();
+    let entry = |number: usize| {
+        let through = OriginId::fresh();
+        Entry {
+            owner: Owner::Bearer(format!("owner-{number:016}").into()),
+            binding: RelayBinding { through, asked: through },
+            address: None,
+            connection: Some(format!("connection-{number:016}").into()),
+        }
+    };
+    for number in 0..others {
+        relays.insert(format!("relay-{number:016}").into(), entry(number));
+    }
+    let (name, connection) = (Address::from("relay"), Address::from("connection-0000000000000001"));
+    for _ in 0..times {
+        let entry = entry(others);
+        assert!(relays.has_room_for(std::hint::black_box(&entry), &limits) && relays.is_bound(&connection));
+        relays.insert(name.clone(), entry);
+        std::hint::black_box(relays.remove(&name));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

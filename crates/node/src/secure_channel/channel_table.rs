@@ -8,7 +8,7 @@
 //! An identity costs its maker nothing, so strangers are counted by where they come from, and contacts by who they are.
 
 use super::handshake_queue::Cause;
-use crate::fairness::FairSet;
+use crate::fairness::{EntryId, FairSet};
 use crate::identity::Identifier;
 
 /// A stranger's channel that is in use gives way to another stranger only if so many more of its kind come from where it
@@ -35,6 +35,14 @@ pub(super) enum Peer {
 pub(super) struct Capacity {
     pub(super) all: usize,
     pub(super) strangers: usize,
+}
+
+/// Names a channel of a table until it is evicted or removed.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SlotId {
+    Contact(EntryId<Identifier>),
+    Unused(EntryId<Cause>),
+    Used(EntryId<Cause>),
 }
 
 /// The channels of one listener.
@@ -103,18 +111,41 @@ impl<S: Slot> ChannelTable<S> {
         }
     }
 
-    /// Forgets the channels that are over; those that are left.
-    pub(super) fn prune(&mut self) -> Vec<S> {
-        self.contacts.extract(Slot::has_ended);
-        self.unused.extract(Slot::has_ended);
-        self.used.extract(Slot::has_ended);
+    /// All channels.
+    pub(super) fn all(&self) -> Vec<S> {
         let strangers = self.unused.values().chain(self.used.values());
         self.contacts.values().chain(strangers).cloned().collect()
     }
 
-    /// Removes the unused channels of strangers that the condition holds for.
-    pub(super) fn remove_unused(&mut self, condition: impl Fn(&S) -> bool) -> Vec<S> {
-        self.unused.extract(condition).into_iter().map(|(_, slot)| slot).collect()
+    /// Up to `count` channels behind one of them, or from the first: to go through a large table without holding it for
+    /// long. Those that are added meanwhile may be missed.
+    pub(super) fn after(&self, last: Option<&SlotId>, count: usize) -> Vec<(SlotId, S)> {
+        let (contacts, unused, used) = match last {
+            None => (Some(None), Some(None), Some(None)),
+            Some(SlotId::Contact(id)) => (Some(Some(id)), Some(None), Some(None)),
+            Some(SlotId::Unused(id)) => (None, Some(Some(id)), Some(None)),
+            Some(SlotId::Used(id)) => (None, None, Some(Some(id))),
+        };
+        let mut part = Vec::new();
+        if let Some(last) = contacts {
+            let found = self.contacts.after(last, count);
+            part.extend(found.into_iter().map(|(id, slot)| (SlotId::Contact(id), slot.clone())));
+        }
+        for (of, last, id) in [(&self.unused, unused, SlotId::Unused as fn(_) -> _), (&self.used, used, SlotId::Used)] {
+            if let Some(last) = last {
+                let found = of.after(last, count - part.len());
+                part.extend(found.into_iter().map(|(of, slot)| (id(of), slot.clone())));
+            }
+        }
+        part
+    }
+
+    pub(super) fn remove(&mut self, id: &SlotId) -> Option<S> {
+        match id {
+            SlotId::Contact(id) => self.contacts.remove(id),
+            SlotId::Unused(id) => self.unused.remove(id),
+            SlotId::Used(id) => self.used.remove(id),
+        }
     }
 
     /// Adds a channel of somebody who became a contact.
@@ -190,5 +221,34 @@ mod tests {
         assert_eq!(admit(&mut table, stranger(2), 4, true), Ok(Some(2)));
         assert_eq!(admit(&mut table, stranger(2), 5, true), Err(TableFull));
         assert_eq!(table.len(), 4);
+    }
+
+    #[test]
+    fn a_table_is_gone_through_in_parts() {
+        let mut table = ChannelTable::default();
+        for (peer, number, in_use) in [
+            (contact(1), 0, false),
+            (contact(2), 1, true),
+            (stranger(1), 2, true),
+            (stranger(2), 3, false),
+            (stranger(2), 4, false),
+        ] {
+            assert_eq!(admit(&mut table, peer, number, in_use), Ok(None));
+        }
+        // Makes the one in use known as such.
+        assert_eq!(admit(&mut table, stranger(1), 5, false), Ok(None));
+        assert_eq!(admit(&mut table, stranger(3), 6, false), Ok(Some(3)));
+        let (mut seen, mut last) = (Vec::new(), None);
+        loop {
+            let part = table.after(last.as_ref(), 2);
+            let Some((end, _)) = part.last() else { break };
+            last = Some(*end);
+            assert!(part.len() <= 2);
+            seen.extend(part.iter().map(|(_, slot)| slot.0));
+            assert!(part.iter().all(|(id, slot)| table.remove(id).is_some_and(|removed| removed == *slot)));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 4, 5, 6]);
+        assert_eq!(table.len(), 0);
     }
 }

@@ -55,10 +55,15 @@ struct Begun {
 
 impl Responding {
     async fn with(limits: Limits, contacts: Option<super::super::IsContact>) -> Self {
+        Self::idle_for(limits, contacts, IDLE_TIMEOUT).await
+    }
+
+    /// One that strangers' channels may be idle at for this long.
+    async fn idle_for(limits: Limits, contacts: Option<super::super::IsContact>, idle: Duration) -> Self {
         let node = Node::with(Arc::new(MemoryVault::in_memory()), limits);
         let identity = node.create_identity().await.unwrap();
         let options = SecureChannelOptions { contacts, ..SecureChannelOptions::trust_anyone() };
-        let listener = node.create_secure_channel_listener(&identity, "listener", options).await.unwrap();
+        let listener = listen_with(node.core(), &identity, "listener".into(), options, idle).await.unwrap();
         let sent = Arc::new(Sent::default());
         node.core().router.add_endpoint("connection".into(), sent.clone()).unwrap();
         Self { node, listener, sent }
@@ -151,8 +156,9 @@ impl Responding {
 
     /// Who has channels with the listener.
     fn peers(&self) -> Vec<Identifier> {
-        let channels = lock(&self.listener.0.held).channels.prune();
-        channels.iter().filter_map(Weak::upgrade).map(|it| it.peer().identifier).collect()
+        let channels = lock(&self.listener.0.held).channels.all();
+        let open = channels.iter().filter_map(Weak::upgrade).filter(|it| !it.ended().is_cancelled());
+        open.map(|it| it.peer().identifier).collect()
     }
 }
 
@@ -312,14 +318,15 @@ async fn idle_channels_of_strangers_end_and_others_stay() {
     }
     responding.until_channels(3).await;
     // What was let in to something, such as a stream, stays whoever it is.
-    let channels = lock(&responding.listener.0.held).channels.prune();
+    let channels = lock(&responding.listener.0.held).channels.all();
     let guests = channels.iter().filter_map(Weak::upgrade).find(|it| it.peer().identifier == guest.who).unwrap();
     guests.source().in_use.store(true, std::sync::atomic::Ordering::Relaxed);
-    eventually_async("the idle one ends", TIMEOUT, || async {
-        responding.listener.0.close_idle(Duration::ZERO).await;
-        (responding.channels() == 2).then_some(())
-    })
-    .await;
+    let mut sweep = Sweep { idle: Duration::ZERO, cut: HashMap::new() };
+    let begun = time::now();
+    while responding.channels() > 2 {
+        assert!(begun.elapsed() < TIMEOUT, "the idle one stays");
+        sweep.pass(&responding.listener.0, time::now()).await;
+    }
     let peers = responding.peers();
     assert!(peers.contains(&friend.who) && peers.contains(&guest.who));
 }
@@ -332,21 +339,41 @@ async fn an_unused_channel_does_not_wait_long_for_its_initiator_to_come_back() {
     responding.open(&visitor).await;
     responding.until_channels(2).await;
     let channels: Vec<Arc<Channel>> =
-        lock(&responding.listener.0.held).channels.prune().iter().filter_map(Weak::upgrade).collect();
+        lock(&responding.listener.0.held).channels.all().iter().filter_map(Weak::upgrade).collect();
     let users = channels.iter().find(|it| it.peer().identifier == user.who).unwrap();
     users.source().in_use.store(true, std::sync::atomic::Ordering::Relaxed);
     let begun = time::now();
-    let cut = close_abandoned(&channels, &HashMap::new(), begun).await;
-    assert!(cut.is_empty());
+    let mut sweep = Sweep { idle: IDLE_TIMEOUT, cut: HashMap::new() };
+    let listener = &responding.listener.0;
+    sweep.pass(listener, begun).await;
+    assert!(sweep.cut.is_empty());
     user.source.ended.cancel();
     visitor.source.ended.cancel();
-    let cut = close_abandoned(&channels, &cut, begun).await;
-    assert_eq!(cut.len(), 2);
-    let cut = close_abandoned(&channels, &cut, begun + UNUSED_ROUTE_GRACE).await;
-    assert_eq!((cut.len(), responding.channels()), (2, 2));
-    let cut = close_abandoned(&channels, &cut, begun + ROUTE_GRACE).await;
+    sweep.pass(listener, begun).await;
+    assert_eq!(sweep.cut.len(), 2);
+    sweep.pass(listener, begun + UNUSED_ROUTE_GRACE).await;
+    assert_eq!((sweep.cut.len(), responding.channels()), (2, 2));
+    sweep.pass(listener, begun + ROUTE_GRACE).await;
     responding.until_channels(1).await;
     assert_eq!(responding.peers(), [user.who]);
-    let _ = close_abandoned(&channels, &cut, begun + ROUTE_GRACE + SWEEP).await;
+    sweep.pass(listener, begun + ROUTE_GRACE + SWEEP).await;
     responding.until_channels(0).await;
+}
+
+/// The listener looks for idle channels by itself, also when they are more than it looks at in one go.
+#[tokio::test]
+async fn idle_channels_of_strangers_end_without_a_question() {
+    let contacts: Arc<Mutex<Vec<Identifier>>> = Arc::default();
+    let known = contacts.clone();
+    let is_contact: super::super::IsContact = Arc::new(move |who| lock(&known).contains(who));
+    let responding = Responding::idle_for(Limits::default(), Some(is_contact), SWEEP).await;
+    let friend = Initiating::from(&responding, 0).await;
+    lock(&contacts).push(friend.who);
+    responding.open(&friend).await;
+    let stranger = Initiating::from(&responding, 1).await;
+    for _ in 0..=SWEEP_AT_ONCE {
+        responding.open(&stranger).await;
+    }
+    responding.until_channels(1).await;
+    assert_eq!(responding.peers(), [friend.who]);
 }
