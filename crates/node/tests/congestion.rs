@@ -141,6 +141,59 @@ async fn a_sender_that_ignores_its_window_is_held_and_ends_no_receiver() {
     in_time(sending).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_ignores_being_named_is_held() {
+    let shared = Shared::start().await;
+    let mut receiver = Raw::connect(&shared.listener).await;
+    receiver.send(&message(&[b"congestion_notices"], "notices", &[0])).await;
+    let notices = return_route_of(&receiver.hear().await).concat();
+    receiver.send(&message(&[b"static_forwarding_service"], "relay", &bytes_of("receiver"))).await;
+    receiver.hear().await;
+
+    let mut flood = subscribed(&shared.listener).await;
+    let body = message(&[b"receiver", b"inbox"], "flood", &[7; MESSAGE]);
+    flood.send(&body).await;
+    let sender = return_route_of(&receiver.hear().await).swap_remove(0);
+    let notice = |code: u8| message(&[&notices], "", &[&[code, 0, sender.len() as u8], &sender[..]].concat());
+    receiver.send(&notice(4)).await;
+    // It is named before the rest comes.
+    receiver.send(&message(&[b"receiver", b"inbox"], "itself", &[])).await;
+    receiver.hear().await;
+
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counting = sent.clone();
+    let sending = tokio::spawn(async move {
+        for _ in 0..MESSAGES {
+            flood.send(&body).await;
+            counting.fetch_add(1, Ordering::Relaxed);
+        }
+        flood
+    });
+    // It reads all that comes, so nothing but the notice holds the sender.
+    let came = Arc::new(AtomicUsize::new(0));
+    let (counting, (done, mut until)) = (came.clone(), tokio::sync::oneshot::channel::<()>());
+    let reading = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                frame = receiver.hear() => {
+                    counting.fetch_add(usize::from(frame.len() > MESSAGE), Ordering::Relaxed);
+                }
+                _ = &mut until => return receiver,
+            }
+        }
+    });
+    assert!(stands_still(&shared, &sent).await < MESSAGES);
+    done.send(()).unwrap();
+    let mut receiver = in_time(reading).await.unwrap();
+    assert!(came.load(Ordering::Relaxed) * MESSAGE <= 5 * 1024 * 1024);
+    receiver.send(&notice(5)).await;
+    while came.load(Ordering::Relaxed) < MESSAGES {
+        let frame = receiver.hear().await;
+        came.fetch_add(usize::from(frame.len() > MESSAGE), Ordering::Relaxed);
+    }
+    in_time(sending).await.unwrap();
+}
+
 /// A text as messages carry it: its length, then its bytes.
 fn bytes_of(text: &str) -> Vec<u8> {
     [&[text.len() as u8][..], text.as_bytes()].concat()

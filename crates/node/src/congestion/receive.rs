@@ -1,7 +1,7 @@
 //! The receiver's side: confirming marks, and telling whose messages nobody takes, instead of holding the connection.
 
 use super::notice::Notice;
-use super::state::{HOPS_MAX, HopWindows};
+use super::state::{HOPS_MAX, HopWindows, NamedSender};
 use crate::address::Address;
 use crate::core::Core;
 use crate::delivery::{Delivery, HOLD_TIMEOUT, Held, HoldLimit, hold_for};
@@ -109,15 +109,15 @@ impl HopWindows {
 
     /// The other end has said that messages from this hop must wait, or need no longer.
     pub(super) fn on_congestion(&self, hop: Address, congested: bool) {
-        let mut gates = lock(&self.congested);
+        let mut named = lock(&self.congested);
         if !congested {
-            if let Some(gate) = gates.remove(&hop) {
-                gate.open();
+            if let Some(sender) = named.remove(&hop) {
+                sender.gate.open();
             }
-        } else if gates.len() < HOPS_MAX && !gates.contains_key(&hop) && !self.ended.is_cancelled() {
+        } else if named.len() < HOPS_MAX && !named.contains_key(&hop) && !self.ended.is_cancelled() {
             let gate = BackpressureGate::of_peer(hop.clone(), self.ended.clone());
             gate.close();
-            gates.insert(hop, Arc::new(gate));
+            named.insert(hop, NamedSender { gate: Arc::new(gate), passed_on: 0 });
             self.any_congested.store(true, Ordering::Release);
         }
     }

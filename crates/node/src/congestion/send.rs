@@ -1,7 +1,7 @@
 //! The sender's side: of what goes to each next hop behind the connection, only so much is unconfirmed.
 
 use super::state::{HOPS_MAX, HopWindows, Sent};
-use super::window::{MARK_EVERY, SendWindow, in_all};
+use super::window::{MARK_EVERY, ON_THE_WAY_MAX, SendWindow, in_all};
 use crate::address::{Address, AddressRef};
 use crate::core::Core;
 use crate::delivery::Delivery;
@@ -25,8 +25,10 @@ impl HopWindows {
         otherwise: &Arc<BackpressureGate>,
     ) -> Delivery {
         let (gate, mark) = self.on_sent(message.onward.rest().front(), bytes);
+        let (named, is_ignored) = self.passed_on(message.via(), bytes);
         // Whoever ignores windows, and several senders together, are held by the connection itself.
-        let gate = gate.or_else(|| self.gate_of(message.via())).filter(|_| !otherwise.is_overfull());
+        let gate = if is_ignored { named } else { gate.or(named) };
+        let gate = gate.filter(|gate| gate.is_overfull() || !otherwise.is_overfull());
         let delivery = Delivery::sent(flush, gate.as_ref().unwrap_or(otherwise));
         if let Some(mut mark) = mark {
             // If it is not queued the connection has ended.
@@ -100,7 +102,23 @@ impl HopWindows {
         if !self.any_congested.load(Ordering::Acquire) {
             return None;
         }
-        lock(&self.congested).get(via?).cloned()
+        lock(&self.congested).get(via?).map(|named| named.gate.clone())
+    }
+
+    /// Counts a message that came from `via`. The gate that its sender must wait for, if the other end has named it, and whether
+    /// it goes on regardless: more came than can have been on the way when it was named.
+    fn passed_on(&self, via: Option<&Address>, bytes: usize) -> (Option<Arc<BackpressureGate>>, bool) {
+        if !self.any_congested.load(Ordering::Acquire) {
+            return (None, false);
+        }
+        let mut congested = lock(&self.congested);
+        let Some(named) = via.and_then(|via| congested.get_mut(via)) else { return (None, false) };
+        named.passed_on = named.passed_on.saturating_add(bytes as u64);
+        let is_ignored = named.passed_on > ON_THE_WAY_MAX;
+        if is_ignored {
+            named.gate.set_overfull();
+        }
+        (Some(named.gate.clone()), is_ignored)
     }
 }
 

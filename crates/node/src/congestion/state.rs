@@ -21,6 +21,14 @@ pub(super) enum Sent {
     InAll(Mutex<SendWindow>),
 }
 
+/// A sender whose messages the other end does not take.
+pub(super) struct NamedSender {
+    /// Closed until they are taken again.
+    pub(super) gate: Arc<BackpressureGate>,
+    /// Bytes of theirs since they were named.
+    pub(super) passed_on: u64,
+}
+
 /// The windows of the peers behind one connection.
 pub(crate) struct HopWindows {
     /// Where the other end takes notices.
@@ -31,7 +39,7 @@ pub(crate) struct HopWindows {
     /// Whether the other end has ever named somebody whose messages wait.
     pub(super) any_congested: AtomicBool,
     /// Whose messages wait before they are passed on along the connection.
-    pub(super) congested: Mutex<HashMap<Address, Arc<BackpressureGate>>>,
+    pub(super) congested: Mutex<HashMap<Address, NamedSender>>,
     /// Whose messages the other end was told to wait with.
     pub(super) told: Mutex<HashSet<Address>>,
     /// Marks of the other end that wait for their confirmation.
@@ -60,7 +68,7 @@ impl HopWindows {
 
     /// The connection has ended: nobody waits any longer.
     pub(crate) fn end(&self) {
-        lock(&self.congested).drain().for_each(|(_, gate)| gate.open());
+        lock(&self.congested).drain().for_each(|(_, named)| named.gate.open());
         match &self.sent {
             Sent::ByHop(sent) => lock(sent).drain().for_each(|(_, window)| window.gate.open()),
             Sent::InAll(window) => lock(window).gate.open(),

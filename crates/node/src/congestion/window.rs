@@ -15,6 +15,10 @@ pub(super) const SEND_WINDOW_IN_ALL: u64 = 6 * 1024 * 1024;
 /// A mark is sent behind so many bytes: eight in a window, and less than a thousandth of the bytes.
 pub(super) const MARK_EVERY: u64 = SEND_WINDOW / 8;
 
+/// Bytes that a hub passes on from a sender that its receiver has named, before it holds the sender's connection: what a sender may
+/// have unconfirmed, and the frame of at most 1 MiB that filled the window. The receiver has room for them.
+pub(super) const ON_THE_WAY_MAX: u64 = SEND_WINDOW + 1024 * 1024;
+
 /// What was sent to one next hop.
 pub(super) struct SendWindow {
     size: u64,
