@@ -128,7 +128,8 @@ fn verification_words_match_and_a_new_key_is_reported() {
     });
     assert_eq!((&of_ben.0, &of_ben.1), (&of_ann.1, &of_ann.0), "each sees the words of the other and their own");
     assert!(of_ben.0 != of_ann.0 && of_ben.0.split(' ').count() == 8, "{of_ben:?}");
-    ann.run(&["verify", "--yes", "Ben"]);
+    assert!(ann.fails(&["verify", "--yes", "Ben"]).message.contains("--words"));
+    ann.run(&["verify", "--words", &of_ben.0, "Ben"]);
     assert_eq!(contact(&ann.snapshot(), "Ben").unwrap()["verified"], true);
 
     // The friend's key changes: the owner sees it, and nobody is let in silently.
@@ -143,7 +144,10 @@ fn verification_words_match_and_a_new_key_is_reported() {
     let changed = contact(&changed, "Ben").unwrap();
     assert_eq!((&changed["verified"], &changed["verify_again"]), (&false.into(), &"key-changed".into()));
     assert_ne!(text(&changed["words"]), of_ben.0, "the words have changed with the key");
-    ann.run(&["verify", "--yes", "Ben"]);
+    // The words that were compared before count for nothing.
+    ann.fails(&["verify", "--words", &of_ben.0, "Ben"]);
+    let pasted = text(&changed["words"]).to_uppercase().replace(' ', " · ");
+    ann.run(&["verify", "--words", &pasted, "Ben"]);
     let seen = ann.snapshot();
     let ben_now = contact(&seen, "Ben").unwrap();
     assert_eq!((&ben_now["key_changed"], &ben_now["verified"]), (&false.into(), &true.into()));

@@ -4,7 +4,7 @@ use crate::engine_client::DataDirArgs;
 use crate::output::Output;
 use crate::resolve;
 use crate::table::Table;
-use crate::terminal_text::sanitized;
+use crate::terminal_text::{escaped, sanitized};
 use crate::word_groups;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -50,11 +50,14 @@ enum ContactsCommand {
 pub(crate) struct VerifyArguments {
     /// The contact.
     contact: String,
-    /// Do not ask: the words were compared, over the telephone or face to face, and are the same.
-    #[arg(long)]
+    /// Do not ask: these words were compared, over the telephone or face to face, and are the same.
+    #[arg(long, value_name = "WORDS")]
+    words: Option<String>,
+    /// What older versions had instead: the words of a key that was replaced meanwhile would have counted as compared.
+    #[arg(long, hide = true, conflicts_with = "words")]
     yes: bool,
     /// Remove the verification.
-    #[arg(long, conflicts_with = "yes")]
+    #[arg(long, conflicts_with_all = ["yes", "words"])]
     undo: bool,
     #[command(flatten)]
     data_dir: DataDirArgs,
@@ -150,7 +153,14 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
         bail!("the contact no longer exists");
     };
     let name = sanitized(&contact.name);
-    if !arguments.undo && !arguments.yes {
+    let words = arguments.words.as_deref().map_or_else(|| contact.words.clone(), one_space_between);
+    if arguments.yes {
+        let contact = resolve::argument("person", &contact.name);
+        bail!(
+            "say which words you have compared: postern verify --words \"…\" {contact}. Without an option they are shown"
+        );
+    }
+    if !arguments.undo && arguments.words.is_none() {
         let own_words = snapshot.me.as_ref().and_then(|me| me.words.as_deref());
         output.print(
             &Event::Words { person: person.to_string(), words: &contact.words, own_words },
@@ -159,12 +169,15 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
         let can_ask = std::io::stdin().is_terminal() && !output.is_json();
         if !can_ask || !tokio::task::spawn_blocking(confirm).await?? {
             let contact = resolve::argument("person", &contact.name);
-            output.text(format_args!("Nothing was changed. If the words are the same: postern verify --yes {contact}"));
+            output.text(format_args!(
+                "Nothing was changed. If the words are the same: postern verify --words \"{}\" {contact}",
+                escaped(&words)
+            ));
             return Ok(());
         }
     }
     let verified = !arguments.undo;
-    let words = (verified && !contact.words.is_empty()).then(|| contact.words.clone());
+    let words = verified.then_some(words);
     engine.execute(Request::Verify { person, verified, words }).await?;
     let sentence = match verified {
         true => format!("{name} is verified. You will be notified if their key changes."),
@@ -172,6 +185,12 @@ pub(crate) async fn verify(arguments: VerifyArguments, output: Output) -> Result
     };
     output.print(&Event::Verified { person: person.to_string(), verified }, sentence);
     Ok(())
+}
+
+/// Words as the engine has them, however they were typed or pasted.
+fn one_space_between(words: &str) -> String {
+    let words: Vec<String> = words.split(|it: char| !it.is_alphanumeric()).map(str::to_lowercase).collect();
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// What the user is to compare.

@@ -269,7 +269,8 @@ requests! {
             person: Identifier,
             /// Whether they are verified.
             verified: bool,
-            /// The words that the user compared; refused with `key-changed` if they are not the person's any more.
+            /// The words that the user compared; refused with `key-changed` if they are not the person's any more. Who is to be
+            /// verified is not without them.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[ts(optional)]
             words: Option<String>,

@@ -47,6 +47,11 @@ pub(crate) fn words_unknown(name: &str) -> Fault {
     Fault::new(Code::NotFound, sentence)
 }
 
+/// It was not said which words the user compared.
+pub(crate) fn words_not_said(name: &str) -> Fault {
+    Fault::new(Code::Invalid, format!("Say which words of {name} you have compared."))
+}
+
 /// The words that the user compared are not those of the contact's key now.
 pub(crate) fn words_changed(name: &str) -> Fault {
     let sentence = format!("The words of {name} have changed since you saw them: compare the new ones.");

@@ -25,7 +25,8 @@ impl Contacts {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&service);
     }
 
-    fn contains(&self, who: &Identifier) -> bool {
+    /// Whether a service admits somebody now.
+    pub(super) fn contains(&self, who: &Identifier) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().any(|admitted| admitted.contains(who))
     }
 

@@ -25,6 +25,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const MAX_PEERS: usize = 1_024;
 /// Requests that may wait for the core's answer. Chosen: as many as events that may be queued.
 const MAX_PENDING: usize = 256;
+/// So many of them are reserved for contacts. Chosen: a quarter, as of the channels of a listener.
+const RESERVED_PENDING: usize = MAX_PENDING / 4;
 /// Rate limit for each peer. Chosen: the burst is more than one peer needs after a reconnect, the refill bounds the work of a
 /// peer that never stops.
 const RATE: Rate = Rate::new(32, Duration::from_millis(250));
@@ -52,6 +54,8 @@ struct Peer {
     bucket: TokenBucket,
     /// When its last request was admitted, since the server's start.
     seen: Duration,
+    /// Whether it could use a service of ours then. Others make room for it.
+    is_contact: bool,
 }
 
 impl PeerServer {
@@ -95,7 +99,8 @@ impl PeerServer {
 
     /// Admits a request, unless the peer's rate limit or the core's queue is exhausted.
     fn admit(&self, from: Identifier, return_route: &Route) -> Option<CallId> {
-        self.table().admit(from, return_route, time::since(self.started))
+        let is_contact = self.context.contacts.contains(&from);
+        self.table().admit(from, is_contact, return_route, time::since(self.started))
     }
 
     /// Sends from a mailbox of its own, so that a slow connection delays nobody else.
@@ -115,18 +120,25 @@ impl PeerServer {
 }
 
 impl PeerTable {
-    fn admit(&mut self, from: Identifier, return_route: &Route, now: Duration) -> Option<CallId> {
-        if self.pending.len() >= MAX_PENDING {
+    /// Admits a request. An identity costs its maker nothing, so strangers get only what contacts leave, and make room first.
+    fn admit(&mut self, from: Identifier, is_contact: bool, return_route: &Route, now: Duration) -> Option<CallId> {
+        let reserved = if is_contact { 0 } else { RESERVED_PENDING };
+        if self.pending.len() + reserved >= MAX_PENDING {
             return None;
         }
         if self.peers.len() >= MAX_PEERS && !self.peers.contains_key(&from) {
-            let idle_longest = self.peers.iter().min_by_key(|(_, peer)| peer.seen).map(|(peer, _)| *peer);
-            idle_longest.map(|peer| self.peers.remove(&peer));
+            let (first, peer) = self.peers.iter().min_by_key(|(_, peer)| (peer.is_contact, peer.seen))?;
+            if peer.is_contact && !is_contact {
+                return None;
+            }
+            let first = *first;
+            self.peers.remove(&first);
         }
         let peer = self.peers.entry(from).or_insert_with(|| Peer {
             notifications: Route::new(),
             bucket: TokenBucket::full(RATE, now),
             seen: now,
+            is_contact,
         });
         if !peer.bucket.take(RATE, now) {
             return None;
@@ -135,6 +147,7 @@ impl PeerTable {
         let channel: Route = return_route.iter().take(return_route.len().saturating_sub(1)).collect();
         peer.notifications = channel.then(NOTIFICATIONS);
         peer.seen = now;
+        peer.is_contact = is_contact;
         self.last_call += 1;
         let call = CallId(self.last_call);
         self.pending.insert(call, return_route.clone());
@@ -213,42 +226,62 @@ mod tests {
     #[test]
     fn a_peer_that_asks_too_much_waits_and_others_do_not() {
         let mut table = PeerTable::default();
-        let mut admit = |peer, millis| table.admit(peer, &route!["channel", "mailbox"], Duration::from_millis(millis));
+        let mut admit =
+            |peer, millis| table.admit(peer, true, &route!["channel", "mailbox"], Duration::from_millis(millis));
         assert_eq!((0..40).filter(|_| admit(ANN, 1_000).is_some()).count(), 32);
         assert!(admit(BEN, 1_000).is_some());
         assert!(admit(ANN, 1_249).is_none());
         assert!(admit(ANN, 1_250).is_some() && admit(ANN, 1_250).is_none());
     }
 
+    /// Somebody else for each number.
+    fn peer(number: usize) -> Identifier {
+        let mut bytes = [9; 32];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        Identifier::from_bytes(bytes)
+    }
+
     #[test]
-    fn the_peer_that_was_idle_longest_is_forgotten_first() {
+    fn strangers_make_room_for_each_other_and_for_contacts_and_contacts_for_contacts_only() {
         let mut table = PeerTable::default();
-        let peer = |number: usize| {
-            let mut bytes = [0; 32];
-            bytes[..8].copy_from_slice(&number.to_be_bytes());
-            Identifier::from_bytes(bytes)
+        let mut millis = 0;
+        let mut admit = |table: &mut PeerTable, peer, is_contact| {
+            millis += 1;
+            let call = table.admit(peer, is_contact, &route!["channel", "mailbox"], Duration::from_millis(millis));
+            call.map(|call| table.pending.remove(&call)).is_some()
         };
-        for number in 0..=MAX_PEERS {
-            let at = Duration::from_millis(u64::try_from(number).unwrap());
-            let call = table.admit(peer(number), &route!["channel", "mailbox"], at).unwrap();
-            table.pending.remove(&call);
+        assert!(admit(&mut table, ANN, true));
+        for number in 0..2 * MAX_PEERS {
+            assert!(admit(&mut table, peer(number), false));
         }
         assert_eq!(table.peers.len(), MAX_PEERS);
-        assert!(!table.peers.contains_key(&peer(0)) && table.peers.contains_key(&peer(1)));
+        assert!(table.peers.contains_key(&ANN) && !table.peers.contains_key(&peer(0)));
+        assert!(admit(&mut table, BEN, true) && table.peers.contains_key(&ANN));
+        // When all are contacts, the one that was idle longest.
+        for number in 0..MAX_PEERS - 2 {
+            assert!(admit(&mut table, peer(number), true));
+        }
+        assert!(!admit(&mut table, peer(2 * MAX_PEERS), false));
+        assert!(admit(&mut table, peer(2 * MAX_PEERS), true));
+        assert!(!table.peers.contains_key(&ANN) && table.peers.contains_key(&BEN));
+        assert_eq!(table.peers.len(), MAX_PEERS);
     }
 
     #[test]
     fn requests_that_wait_are_bounded_and_notifications_go_behind_the_channel() {
         let mut table = PeerTable::default();
         let now = Duration::from_secs(1);
-        for number in 0..MAX_PENDING {
-            let mut bytes = [9; 32];
-            bytes[..8].copy_from_slice(&number.to_be_bytes());
-            assert!(table.admit(Identifier::from_bytes(bytes), &route!["channel", "mailbox"], now).is_some());
+        let strangers = MAX_PENDING - RESERVED_PENDING;
+        for number in 0..=strangers {
+            let call = table.admit(peer(number), false, &route!["channel", "mailbox"], now);
+            assert_eq!(call.is_some(), number < strangers);
         }
-        assert!(table.admit(ANN, &route!["channel", "mailbox"], now).is_none());
+        for number in strangers..=MAX_PENDING {
+            let call = table.admit(peer(number), true, &route!["channel", "mailbox"], now);
+            assert_eq!(call.is_some(), number < MAX_PENDING);
+        }
         table.pending.clear();
-        assert!(table.admit(ANN, &route!["channel", "mailbox"], now).is_some());
+        assert!(table.admit(ANN, false, &route!["channel", "mailbox"], now).is_some());
         assert_eq!(table.peers[&ANN].notifications, route!["channel", "news"]);
     }
 }

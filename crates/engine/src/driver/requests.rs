@@ -73,7 +73,7 @@ impl Driver {
                 spawn_response(response, async move {
                     let found = log.verify().await.map_err(|error| error.fault(&path))?;
                     let intact = found.is_intact();
-                    let Verification { entries, authenticated, problems, remarks } = found;
+                    let Verification { entries, authenticated, problems, remarks, .. } = found;
                     Ok(Answer::LogVerified { intact, entries, authenticated, problems, remarks })
                 });
             }

@@ -1,7 +1,8 @@
 //! The computations of handshakes, beside the tasks that read connections.
 //!
 //! ```text
-//! reader of a connection ─ m1, m2, m3 ─► FairQueue: turns of those who caused them ─► threads of their own, half of the cores
+//! reader of a connection ┬ m2, m3 ─► FairQueue: turns of those who caused them ┬► threads of their own, half of the cores
+//!                        └ m1 ─────► FairQueue, when nothing waits there ──────┘
 //! ```
 //!
 //! Verifying a key history costs up to 127 signature checks. On the task that reads a hub's connection, that would hold up
@@ -18,8 +19,8 @@ use postern_env::task;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-/// Steps of handshakes that wait at once: as many as a listener's unfinished handshakes. A step holds one message of at
-/// most 64 KiB.
+/// Steps of handshakes that wait at once, of those that have begun and of new ones: as many as a listener's unfinished handshakes. A
+/// step holds one message, of at most 64 KiB where the handshake has begun and of 32 bytes where not.
 const WAITING_MAX: usize = 1_024;
 
 /// Who causes a handshake, as far as somebody else than themselves says so.
@@ -56,8 +57,20 @@ struct HandshakeQueue(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    waiting: FairQueue<Cause, Step>,
+    /// Of handshakes that have begun: first, because both ends have computed for them already, and whoever only begins handshakes
+    /// is never in their way.
+    begun: FairQueue<Cause, Step>,
+    new: FairQueue<Cause, Step>,
     workers: usize,
+}
+
+/// Which message of a handshake a step is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The first.
+    New,
+    /// The second or third.
+    Begun,
 }
 
 /// Runs a step of a handshake soon, on a thread for work that takes long.
@@ -65,10 +78,19 @@ struct State {
 /// # Errors
 /// [`Undeliverable::Full`] if too many wait. A step that was taken may be dropped later, when others come who have fewer, or
 /// when the node shuts down.
-pub(super) fn run(core: &Arc<Core>, cause: Cause, step: impl FnOnce() + Send + 'static) -> Result<(), Undeliverable> {
+pub(super) fn run(
+    core: &Arc<Core>,
+    stage: Stage,
+    cause: Cause,
+    step: impl FnOnce() + Send + 'static,
+) -> Result<(), Undeliverable> {
     let queue: Arc<HandshakeQueue> = core.extension();
     let mut state = lock(&queue.0);
-    let pushed = state.waiting.push(cause, Box::new(step), WAITING_MAX);
+    let waiting = match stage {
+        Stage::New => &mut state.new,
+        Stage::Begun => &mut state.begun,
+    };
+    let pushed = waiting.push(cause, Box::new(step), WAITING_MAX);
     if state.workers < (task::workers() / 2).max(1) {
         state.workers += 1;
         core.spawn(work(core.clone(), queue.clone()));
@@ -100,8 +122,8 @@ impl HandshakeQueue {
     fn next(&self, is_stopping: bool) -> Option<Step> {
         let mut state = lock(&self.0);
         // What waits refers to the node, which could not be freed.
-        let dropped = is_stopping.then(|| std::mem::take(&mut state.waiting));
-        let step = state.waiting.pop();
+        let dropped = is_stopping.then(|| (std::mem::take(&mut state.begun), std::mem::take(&mut state.new)));
+        let step = state.begun.pop().or_else(|| state.new.pop());
         state.workers -= usize::from(step.is_none());
         drop(state);
         drop(dropped);

@@ -10,7 +10,7 @@ use super::encryptor::Encryptor;
 use super::error::ChannelError;
 use super::handle::SecureChannel;
 use super::handshake::{Initiator, InitiatorReadM2, InitiatorSentM1, MAX_MESSAGE_LEN, Peer};
-use super::handshake_queue::{self, Cause};
+use super::handshake_queue::{self, Cause, Stage};
 use super::options::SecureChannelOptions;
 use crate::address::Address;
 use crate::core::Core;
@@ -112,7 +112,7 @@ impl Endpoint for InitiatorEndpoint {
         }
         let (cause, m2, came, initiating) = (Cause::of(&message), message.detach(), time::now(), initiating.clone());
         let core = initiating.core.clone();
-        handshake_queue::run(&core, cause, move || m2.hand_over(|m2| initiating.step(&m2, came)))?;
+        handshake_queue::run(&core, Stage::Begun, cause, move || m2.hand_over(|m2| initiating.step(&m2, came)))?;
         Ok(Delivery::default())
     }
 }

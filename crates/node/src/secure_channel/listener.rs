@@ -5,7 +5,7 @@ use super::channel_key::ChannelKey;
 use super::channel_table::{Capacity, ChannelTable, Peer, Slot, SlotId};
 use super::error::ChannelError;
 use super::handshake::{M1_LEN, Responder};
-use super::handshake_queue::{self, Cause};
+use super::handshake_queue::{self, Cause, Stage};
 use super::options::{HANDSHAKE_TIMEOUT, SecureChannelOptions};
 use super::responder::{PendingResponder, ResponderEndpoint};
 use crate::address::Address;
@@ -163,7 +163,7 @@ impl Endpoint for HandshakeEndpoint {
         let (address, cause) = (Address::random(), Cause::of(&message));
         listener.admit(&address, cause)?;
         let (answering, m1) = (listener.clone(), (address.clone(), message.detach()));
-        let waits = handshake_queue::run(&listener.core, cause, move || {
+        let waits = handshake_queue::run(&listener.core, Stage::New, cause, move || {
             let (address, m1) = m1;
             if m1.hand_over(|m1| answering.answer(&address, cause, &m1)).is_err() {
                 answering.give_up(&address);

@@ -15,7 +15,7 @@ use super::decryptor::Decryptor;
 use super::encryptor::Encryptor;
 use super::error::ChannelError;
 use super::handshake::{MAX_MESSAGE_LEN, ResponderSentM2};
-use super::handshake_queue::{self, Cause};
+use super::handshake_queue::{self, Cause, Stage};
 use super::listener::Listener;
 use crate::address::Address;
 use crate::delivery::Delivery;
@@ -135,7 +135,7 @@ impl PendingResponder {
 
     fn schedule(self: &Arc<Self>) -> Result<(), Undeliverable> {
         let step = StepGuard(Some(self.clone()));
-        handshake_queue::run(&self.listener.core, self.cause, move || step.run())
+        handshake_queue::run(&self.listener.core, Stage::Begun, self.cause, move || step.run())
     }
 
     fn next(&self, inbox: &mut Inbox) -> Option<(Instant, DetachedMessage)> {

@@ -14,7 +14,8 @@ pub(super) fn rename(records: &mut Records, tx: &mut Transaction, person: Identi
     Ok(())
 }
 
-/// Notes that the words were compared, or not. `compared` are the words that the user saw: the key may have changed since.
+/// Notes that the words were compared, or not. `compared` are the words that the user saw: the key may have changed since. Without
+/// them nobody is verified: a frontend of an older version may have shown words of the old kind.
 pub(super) fn verify(
     records: &mut Records,
     tx: &mut Transaction,
@@ -26,7 +27,8 @@ pub(super) fn verify(
     if verified {
         let name = contact.display_name();
         let words = contact.words().ok_or_else(|| fault_messages::words_unknown(&name))?;
-        if compared.is_some_and(|compared| compared != words) {
+        let compared = compared.ok_or_else(|| fault_messages::words_not_said(&name))?;
+        if compared != words {
             return Err(fault_messages::words_changed(&name));
         }
     }

@@ -5,6 +5,7 @@ use crate::api::*;
 use crate::core::authorization::{Party, Verdict, of_notification, of_request};
 use crate::core::{CallId, Effect, Event, Record};
 use crate::peer::{ContactInfo, GrantStatus, PeerAddress, PeerNotification, PeerRequest, PeerResponse, relay_name};
+use std::collections::BTreeSet;
 
 const PARTIES: [Party; 6] =
     [Party::Owner, Party::Blocked, Party::Invited, Party::Friend, Party::FormerFriend, Party::Stranger];
@@ -16,6 +17,28 @@ struct Scene {
     grant: GrantId,
     ticket: InvitationId,
     secret: [u8; 32],
+}
+
+/// A new request does not compile without a number here, and is not walked without a place in [`Scene::requests`].
+fn number_of_request(request: &PeerRequest) -> usize {
+    match request {
+        PeerRequest::Seen { .. } => 0,
+        PeerRequest::Sync { .. } => 1,
+        PeerRequest::Redeem { .. } => 2,
+        PeerRequest::Decline { .. } => 3,
+        PeerRequest::GiveBack { .. } => 4,
+    }
+}
+
+/// As [`number_of_request`].
+fn number_of_notification(notification: &PeerNotification) -> usize {
+    match notification {
+        PeerNotification::Invitation { .. } => 0,
+        PeerNotification::KnockDecided { .. } => 1,
+        PeerNotification::Grant { .. } => 2,
+        PeerNotification::Withdrawn { .. } => 3,
+        PeerNotification::GoingOffline => 4,
+    }
 }
 
 impl Scene {
@@ -135,6 +158,8 @@ impl Scene {
 #[test]
 fn every_request_of_every_party_is_answered_as_the_matrix_says() {
     for party in PARTIES {
+        let listed: BTreeSet<usize> = Scene::of_requests(party).requests().iter().map(number_of_request).collect();
+        assert_eq!(listed.len(), 5, "a request is not walked");
         for number in 0..Scene::of_requests(party).requests().len() {
             let mut scene = Scene::of_requests(party);
             let request = scene.requests().swap_remove(number);
@@ -167,7 +192,10 @@ fn every_request_of_every_party_is_answered_as_the_matrix_says() {
 #[test]
 fn every_notification_of_every_party_is_taken_as_the_matrix_says() {
     for party in PARTIES {
-        for number in 0..Scene::of_notifications(party).notifications().len() {
+        let notifications = Scene::of_notifications(party).notifications();
+        let listed: BTreeSet<usize> = notifications.iter().map(number_of_notification).collect();
+        assert_eq!(listed.len(), 5, "a notification is not walked");
+        for number in 0..notifications.len() {
             let mut scene = Scene::of_notifications(party);
             let notification = scene.notifications().swap_remove(number);
             let from = scene.sim.people[scene.sender].identifier;

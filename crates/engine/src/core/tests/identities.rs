@@ -92,6 +92,7 @@ fn the_words_that_were_compared_must_be_those_of_the_present_key() {
     let person = sim.people[BEA].identifier;
     let request = CoreRequest::Verify { person, verified: true, words: Some(seen) };
     assert_eq!(sim.must_fail(ADA, request), Code::KeyChanged);
+    assert_eq!(sim.must_fail(ADA, CoreRequest::Verify { person, verified: true, words: None }), Code::Invalid);
     assert!(!contact(&sim, ADA).verified);
 }
 

@@ -35,6 +35,10 @@ pub(crate) struct Verification {
     pub(crate) problems: Vec<String>,
     /// What could not be checked or is not protected, as sentences.
     pub(crate) remarks: Vec<String>,
+    /// Whether an entry with an HMAC was found already.
+    is_keyed: bool,
+    /// The entries without one that were found behind it, up to the next with one.
+    unkeyed: Option<(u64, u64)>,
 }
 
 type Row = (i64, i64, String, Vec<u8>, bool);
@@ -105,6 +109,7 @@ impl Reader {
         } else if row.4 && self.key.is_some() {
             found.authenticated = found.entries;
         }
+        found.note_key(number, row.4);
         match serde_json::from_str(&row.2) {
             Ok(AuditEvent::Log { what, first, last }) => found.read(number, &what, first, last),
             Ok(_) => {}
@@ -137,6 +142,25 @@ impl Verification {
     fn problem(&mut self, sentence: String) {
         if self.problems.len() < MAX_PROBLEMS {
             self.problems.push(sentence);
+        }
+    }
+
+    /// Notes whether an entry has an HMAC. Those without one behind the first that has one stay remarkable, although a later one
+    /// shows that nobody has changed them since.
+    fn note_key(&mut self, number: u64, is_keyed: bool) {
+        if !is_keyed {
+            if self.is_keyed {
+                self.unkeyed = Some((self.unkeyed.map_or(number, |(first, _)| first), number));
+            }
+            return;
+        }
+        self.is_keyed = true;
+        if let Some((first, last)) = self.unkeyed.take().filter(|_| self.remarks.len() < MAX_PROBLEMS) {
+            self.remarks.push(format!(
+                "{} without the key of the log, as while the keychain is closed: somebody else who can write the file could have \
+                 added them.",
+                range(first, last)
+            ));
         }
     }
 

@@ -163,6 +163,22 @@ async fn after_a_power_cut_the_tail_behind_the_anchor_is_named() {
 }
 
 #[tokio::test]
+async fn entries_that_somebody_without_the_key_added_stay_remarkable() {
+    let (home, key) = (tempfile::tempdir().unwrap(), key().await);
+    run(home.path(), &key, 10, true).await;
+    // As an engine whose keychain is closed adds them, or anybody who can write the file.
+    let mut store = open(home.path()).await;
+    store.save(&[], &events(2)).await.unwrap();
+    store.close().await;
+    for _ in 0..2 {
+        run(home.path(), &key, 10, true).await;
+        let reported = found(home.path(), &key).await;
+        assert_eq!(reported.problems, [] as [String; 0]);
+        assert!(reported.remarks.iter().any(|it| it.contains("Entries 12 to 13 are without the key")), "{reported:?}");
+    }
+}
+
+#[tokio::test]
 async fn entries_of_older_versions_are_kept_and_the_key_starts_behind_them() {
     let (home, key) = (tempfile::tempdir().unwrap(), key().await);
     let mut store = open(home.path()).await;

@@ -141,7 +141,7 @@ impl Responding {
         let wait = move || {
             let _ = released.recv();
         };
-        super::super::handshake_queue::run(self.node.core(), Cause::Local, wait).unwrap();
+        super::super::handshake_queue::run(self.node.core(), Stage::Begun, Cause::Local, wait).unwrap();
         release
     }
 
@@ -238,6 +238,25 @@ async fn only_the_reader_of_an_accepted_connection_waits_for_a_verification() {
     assert_eq!(responding.channels(), 1);
     drop(release);
     responding.until_channels(2).await;
+}
+
+/// Whoever has connections to a hub may cause as many handshakes as wait at once.
+#[tokio::test]
+async fn a_handshake_that_has_begun_goes_on_before_those_that_begin() {
+    let responding = Responding::with(Limits::default(), None).await;
+    let friend = Initiating::from(&responding, 1).await;
+    let begun = responding.begin(&friend).await;
+    let release = responding.occupy_handshake_threads();
+    let hub = responding.connection_from(None);
+    let refused = (0..).map(|number: usize| {
+        // Each from another connection to the hub.
+        let back = route![format!("connection-{number}"), "them"];
+        responding.deliver(&hub, &route!["listener"], &back, &[7; 32]).is_err()
+    });
+    assert!(refused.take(4_096).any(|refused| refused), "the queue is full");
+    responding.deliver(&friend.source, &begun.responder, &route!["them"], &begun.m3).unwrap();
+    drop(release);
+    responding.until_channels(1).await;
 }
 
 /// On the side that began, too.
