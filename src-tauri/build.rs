@@ -1,6 +1,6 @@
 //! Has Tauri validate its configuration, and generates permissions for our commands: one that no capability lists is denied.
 
-const COMMANDS: &[&str] = &["request", "snapshot", "shell_state", "shell", "save_as"];
+const COMMANDS: &[&str] = &["request", "snapshot", "shell_state", "shell", "save_as", "open_file"];
 
 fn main() {
     let manifest = tauri_build::AppManifest::new().commands(COMMANDS);

@@ -53,6 +53,12 @@ pub(crate) async fn save_as(name: String, controller: State<'_, ControllerHandle
     controller.call(|answer| Command::SaveAs(name, answer)).await?
 }
 
+/// Opens a file dialog that chooses a file which exists; nothing if the user cancelled.
+#[tauri::command]
+pub(crate) async fn open_file(controller: State<'_, ControllerHandle>) -> Result<Option<String>, Fault> {
+    controller.call(Command::OpenFile).await?
+}
+
 /// Parses the argument here instead of in Tauri, so that an error is a fault like any other. The text may contain a link
 /// or a passphrase, so it is in no message.
 fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Fault> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use postern_engine::api::{Fault, InvitationId, Notice, ServiceId, Snapshot, Traffic};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use ts_rs::TS;
 
@@ -18,8 +18,8 @@ use crate::tray::Tray;
 pub trait DesktopIntegration: Send + 'static {
     /// Replaces icon, tooltip and menu of the tray.
     fn set_tray(&mut self, tray: &Tray);
-    /// Creates the window if necessary, shows it and gives it the focus.
-    fn show_window(&mut self);
+    /// Creates the window if necessary, in this size or its usual one, shows it and gives it the focus.
+    fn show_window(&mut self, size: Option<WindowSize>);
     /// Hides the window but keeps it.
     fn hide_window(&mut self);
     /// Destroys the window and its browser processes.
@@ -48,8 +48,19 @@ pub trait DesktopIntegration: Send + 'static {
     /// Opens a file dialog that proposes `name`. The answer is sent when the user closes it; it is nothing, or the
     /// sender is dropped, if they cancelled.
     fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>);
+    /// Opens a file dialog for a file that exists. The answer is as that of [`Self::save_as`].
+    fn open_file(&mut self, answer: oneshot::Sender<Option<PathBuf>>);
     /// Ends the program. No other method is called afterwards.
     fn quit(&mut self);
+}
+
+/// The size of the window without its frame, in logical pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowSize {
+    /// From left to right.
+    pub width: u32,
+    /// From top to bottom.
+    pub height: u32,
 }
 
 /// A view of the window, as a tray item or notification leads to.
@@ -63,6 +74,8 @@ pub enum View {
     Invitations,
     /// One invitation.
     Invitation(InvitationId),
+    /// The contacts.
+    Contacts,
     /// The settings.
     Settings,
 }
@@ -126,6 +139,7 @@ impl From<View> for Navigate {
             View::Share => (ViewName::Share, None),
             View::Invitations => (ViewName::Invitations, None),
             View::Invitation(id) => (ViewName::Invitations, Some(id)),
+            View::Contacts => (ViewName::Contacts, None),
             View::Settings => (ViewName::Settings, None),
         };
         Self { view, invitation, service: None, fault: None }

@@ -180,7 +180,7 @@ fn run_event_loop(
     runtime.spawn(platform::connectivity::watch(inputs.clone()));
     info!("version {}", env!("CARGO_PKG_VERSION"));
 
-    app.run_return(move |_, event| forward_window_event(&inputs, event));
+    app.run_return(move |app, event| forward_window_event(app, &inputs, event));
     let ended = runtime.block_on(ended).and_then(|controller| controller);
     drop(entered);
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
@@ -205,12 +205,13 @@ fn app_builder(inputs: mpsc::Sender<Input>) -> tauri::Builder<tauri::Wry> {
             commands::shell_state,
             commands::shell,
             commands::save_as,
+            commands::open_file,
         ],
     )
 }
 
 /// Forwards window events to the controller. Runs on the main thread, so it never blocks.
-fn forward_window_event(inputs: &mpsc::Sender<Input>, event: RunEvent) {
+fn forward_window_event(app: &tauri::AppHandle, inputs: &mpsc::Sender<Input>, event: RunEvent) {
     let window_event = match event {
         RunEvent::ExitRequested { code: None, api, .. } => {
             // The last window was destroyed; the tray remains.
@@ -221,6 +222,10 @@ fn forward_window_event(inputs: &mpsc::Sender<Input>, event: RunEvent) {
             api.prevent_close();
             controller::WindowEvent::CloseRequested
         }
+        RunEvent::WindowEvent { event: WindowEvent::Resized(_), .. } => match window::size_of(app) {
+            Some(size) => controller::WindowEvent::Resized(size),
+            None => return,
+        },
         RunEvent::WindowEvent { event: WindowEvent::Focused(focused), .. } => controller::WindowEvent::Focused(focused),
         RunEvent::WindowEvent { event: WindowEvent::Destroyed, .. } => controller::WindowEvent::Destroyed,
         _ => return,

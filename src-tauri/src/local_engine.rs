@@ -1,8 +1,10 @@
 //! Creates the engine in this process.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use postern_engine::api::Fault;
+use postern_engine::api::{Code, Fault};
+use postern_engine::identity::KEY_FILE;
 use postern_engine::keys::Passphrase;
 use postern_engine::{Engine, EngineOptions, KeychainChoice};
 
@@ -12,7 +14,7 @@ use crate::controller;
 /// Starts the engine of one data directory.
 pub(crate) struct LocalEngineFactory {
     data_dir: PathBuf,
-    keychain: KeychainChoice,
+    keychain: Mutex<KeychainChoice>,
 }
 
 impl LocalEngineFactory {
@@ -26,7 +28,7 @@ impl LocalEngineFactory {
             KeychainKind::Memory => KeychainChoice::Memory,
             KeychainKind::File => KeychainChoice::File(read_passphrase(arguments.passphrase_fd)?),
         };
-        Ok(Self { data_dir: data_dir.into(), keychain })
+        Ok(Self { data_dir: data_dir.into(), keychain: Mutex::new(keychain) })
     }
 }
 
@@ -34,8 +36,26 @@ impl controller::EngineFactory for LocalEngineFactory {
     type Engine = Engine;
 
     async fn start(&self) -> Result<Engine, Fault> {
-        let (data_dir, keychain) = (self.data_dir.clone(), self.keychain.clone());
-        Engine::start(EngineOptions { data_dir, keychain, listen: None }).await
+        let keychain = self.keychain.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // With the system's keychain, the engine would look for the key where it is not.
+        if matches!(keychain, KeychainChoice::Os) && self.has_key_file() {
+            let sentence = "Your key is in a file that is encrypted with a passphrase. Enter the passphrase.";
+            return Err(Fault::new(Code::KeychainLocked, sentence));
+        }
+        Engine::start(EngineOptions { data_dir: self.data_dir.clone(), keychain, listen: None }).await
+    }
+
+    fn use_key_file(&self, passphrase: Passphrase) {
+        *self.keychain.lock().unwrap_or_else(PoisonError::into_inner) = KeychainChoice::File(passphrase);
+    }
+
+    async fn restore(&self, file: PathBuf, passphrase: Passphrase) -> Result<(), Fault> {
+        let keychain = self.keychain.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        postern_engine::backup::restore_before_set_up(&self.data_dir, &file, passphrase, keychain).await
+    }
+
+    fn has_key_file(&self) -> bool {
+        self.data_dir.join(KEY_FILE).exists()
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::controller::Input;
-use crate::desktop_integration::{DesktopIntegration, Event};
+use crate::desktop_integration::{DesktopIntegration, Event, WindowSize};
 use crate::engine_proxy::EngineProxy;
 use crate::notification::{self, Notification, Topic};
 use crate::platform::{autostart, clipboard, file_dialog};
@@ -47,8 +47,8 @@ impl DesktopIntegration for NativeDesktop {
         self.tray.show(tray);
     }
 
-    fn show_window(&mut self) {
-        window::show(&self.app);
+    fn show_window(&mut self, size: Option<WindowSize>) {
+        window::show(&self.app, size);
     }
 
     fn hide_window(&mut self) {
@@ -107,6 +107,10 @@ impl DesktopIntegration for NativeDesktop {
 
     fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>) {
         file_dialog::save_as(&self.app, name.into(), answer);
+    }
+
+    fn open_file(&mut self, answer: oneshot::Sender<Option<PathBuf>>) {
+        file_dialog::open_file(&self.app, answer);
     }
 
     fn quit(&mut self) {

@@ -1,6 +1,6 @@
 //! The shell's part of the window's interface: its state and its actions. Everything else belongs to the engine.
 
-use postern_engine::api::Fault;
+use postern_engine::api::{Fault, Secret};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -11,6 +11,8 @@ pub struct ShellState {
     pub autostart: bool,
     /// Whether desktop notifications are shown.
     pub notifications: bool,
+    /// Whether the window is light or dark.
+    pub theme: Theme,
     /// The operating system.
     pub platform: Platform,
     /// The program's version.
@@ -19,8 +21,23 @@ pub struct ShellState {
     pub log_file: String,
     /// The name of whoever is logged in, proposed as the user's; empty if the system does not give it.
     pub user_name: String,
+    /// Whether the key is in a file that is encrypted with a passphrase, so that a start needs the passphrase.
+    pub key_file: bool,
     /// Why the engine failed to start, or stopped.
     pub fault: Option<Fault>,
+}
+
+/// Whether the window is light or dark.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "kebab-case")]
+pub enum Theme {
+    /// As the desktop is.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
 }
 
 /// An operating system.
@@ -60,6 +77,11 @@ pub enum ShellAction {
         /// Whether they are enabled.
         on: bool,
     },
+    /// Choose between light and dark.
+    SetTheme {
+        /// Light, dark, or as the desktop is.
+        theme: Theme,
+    },
     /// Open a page in the browser.
     OpenUrl {
         /// `http` or `https`, on a loopback address.
@@ -78,6 +100,21 @@ pub enum ShellAction {
     Quit,
     /// Start the engine again after it failed.
     RetryStart,
+    /// Start the engine again with the key in a file that is encrypted with this passphrase: for a desktop without a keychain, as
+    /// long as nobody is set up; and to open the file that is there.
+    UseKeyFile {
+        /// 1 to 4,096 bytes.
+        #[ts(type = "string")]
+        passphrase: Secret,
+    },
+    /// Restore a backup, as long as nobody is set up, and start the engine with it.
+    Restore {
+        /// The path of the backup.
+        file: String,
+        /// The backup's passphrase.
+        #[ts(type = "string")]
+        passphrase: Secret,
+    },
     /// Hide the window.
     Hide,
     /// Keep the window above other windows.
@@ -114,6 +151,7 @@ mod tests {
         text.push_str("import type { Fault, InvitationId, ServiceId } from '../types';\n");
         let types = [
             Platform::decl(&config),
+            Theme::decl(&config),
             ShellState::decl(&config),
             ShellAction::decl(&config),
             ViewName::decl(&config),

@@ -4,17 +4,26 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::desktop_integration::WindowSize;
+use crate::shell::Theme;
+
 /// What the user chose for the shell. Unknown or missing fields have their default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShellSettings {
     /// Whether desktop notifications are shown.
     pub notifications: bool,
+    /// Whether the user was told that closing the window leaves the program in the tray.
+    pub closing_explained: bool,
+    /// The size that the user gave the window.
+    pub window_size: Option<WindowSize>,
+    /// Whether the window is light or dark.
+    pub theme: Theme,
 }
 
 impl Default for ShellSettings {
     fn default() -> Self {
-        Self { notifications: true }
+        Self { notifications: true, closing_explained: false, window_size: None, theme: Theme::System }
     }
 }
 
@@ -50,10 +59,20 @@ mod tests {
     #[test]
     fn settings_survive_a_restart_and_a_damaged_file() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(ShellSettings::read(directory.path()), ShellSettings { notifications: true });
-        ShellSettings { notifications: false }.write(directory.path()).unwrap();
-        assert_eq!(ShellSettings::read(directory.path()), ShellSettings { notifications: false });
+        assert_eq!(ShellSettings::read(directory.path()), ShellSettings::default());
+        let changed = ShellSettings {
+            notifications: false,
+            closing_explained: true,
+            window_size: Some(WindowSize { width: 700, height: 600 }),
+            theme: Theme::Dark,
+        };
+        changed.write(directory.path()).unwrap();
+        assert_eq!(ShellSettings::read(directory.path()), changed);
+        // Of an older version.
+        std::fs::write(directory.path().join("shell.json"), r#"{"notifications": false}"#).unwrap();
+        let older = ShellSettings { notifications: false, ..ShellSettings::default() };
+        assert_eq!(ShellSettings::read(directory.path()), older);
         std::fs::write(directory.path().join("shell.json"), "{").unwrap();
-        assert_eq!(ShellSettings::read(directory.path()), ShellSettings { notifications: true });
+        assert_eq!(ShellSettings::read(directory.path()), ShellSettings::default());
     }
 }

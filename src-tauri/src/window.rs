@@ -12,6 +12,8 @@ use tauri::window::Color;
 use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
 use tracing::error;
 
+use crate::desktop_integration::WindowSize;
+
 /// The window's label, in the capabilities and for events.
 pub(crate) const LABEL: &str = "main";
 /// Its initial and its minimum size, in logical pixels: the width of a phone, for which the page's narrow layout is made.
@@ -30,13 +32,41 @@ const DARK: Color = Color(0x18, 0x19, 0x1c, 0xff);
 #[derive(Default)]
 pub(crate) struct ShouldShow(AtomicBool);
 
-/// Shows the window and gives it the focus; creates it if necessary.
-pub(crate) fn show(app: &AppHandle) {
+/// What the panel and the window's title bar take from the height of the screen, in logical pixels: a panel of 48 and a title bar
+/// of 40, as wide as common desktops make them.
+const OCCUPIED: f64 = 88.0;
+
+/// How wide and high a window can be on the screen, in logical pixels; without limit if the screen is not known.
+fn room_on_screen(app: &AppHandle) -> (f64, f64) {
+    let Ok(Some(screen)) = app.primary_monitor() else { return (f64::INFINITY, f64::INFINITY) };
+    let size = screen.size().to_logical::<f64>(screen.scale_factor());
+    (size.width, size.height - OCCUPIED)
+}
+
+/// The size of a new window and its smallest: as the user left it, but within the screen.
+fn sizes(remembered: Option<WindowSize>, room: (f64, f64)) -> [(f64, f64); 2] {
+    let (width, height) = remembered.map_or(SIZE, |it| (f64::from(it.width), f64::from(it.height)));
+    let smallest = (MIN_SIZE.0.min(room.0), MIN_SIZE.1.min(room.1));
+    [(width.min(room.0).max(smallest.0), height.min(room.1).max(smallest.1)), smallest]
+}
+
+/// The window's size without its frame, unless it fills the screen: that is no size that the user gave it.
+pub(crate) fn size_of(app: &AppHandle) -> Option<WindowSize> {
+    let window = app.get_webview_window(LABEL)?;
+    if window.is_maximized().unwrap_or(true) || window.is_fullscreen().unwrap_or(true) {
+        return None;
+    }
+    let size = window.inner_size().ok()?.to_logical::<u32>(window.scale_factor().ok()?);
+    Some(WindowSize { width: size.width, height: size.height })
+}
+
+/// Shows the window and gives it the focus; creates it if necessary, in this size if the user gave it one.
+pub(crate) fn show(app: &AppHandle, size: Option<WindowSize>) {
     set_should_show(app, true);
-    on_main_thread(app, |app| match app.get_webview_window(LABEL) {
+    on_main_thread(app, move |app| match app.get_webview_window(LABEL) {
         Some(window) => raise(&window),
         None => {
-            if let Err(error) = build(app) {
+            if let Err(error) = build(app, size) {
                 error!("failed to create the window: {error}");
             }
         }
@@ -60,12 +90,13 @@ pub(crate) fn pin(app: &AppHandle, on: bool) {
     with_window(app, move |window| window.set_always_on_top(on));
 }
 
-fn build(app: &AppHandle) -> tauri::Result<()> {
+fn build(app: &AppHandle, remembered: Option<WindowSize>) -> tauri::Result<()> {
     let popover = cfg!(not(target_os = "linux"));
+    let [size, smallest] = sizes(remembered, room_on_screen(app));
     let builder = WebviewWindowBuilder::new(app, LABEL, WebviewUrl::App("index.html".into()))
         .title("Postern")
-        .inner_size(SIZE.0, SIZE.1)
-        .min_inner_size(MIN_SIZE.0, MIN_SIZE.1)
+        .inner_size(size.0, size.1)
+        .min_inner_size(smallest.0, smallest.1)
         .decorations(!popover)
         .skip_taskbar(popover)
         .visible(false)
@@ -135,5 +166,24 @@ fn on_main_thread(app: &AppHandle, act: impl FnOnce(&AppHandle) + Send + 'static
     let app_handle = app.clone();
     if let Err(error) = app.run_on_main_thread(move || act(&app_handle)) {
         error!("failed to reach the main thread, the window operation is dropped: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_has_the_size_it_was_left_in_and_fits_the_screen() {
+        let left = |width, height| Some(WindowSize { width, height });
+        let large = (1920.0, 1080.0 - OCCUPIED);
+        assert_eq!(sizes(None, large), [SIZE, MIN_SIZE]);
+        assert_eq!(sizes(left(700, 600), large)[0], (700.0, 600.0));
+        assert_eq!(sizes(left(3000, 2000), large)[0], large, "on a larger screen than this");
+        assert_eq!(sizes(left(10, 10), large)[0], MIN_SIZE);
+        // 1280x800 at a scale of 200 %.
+        let small = (640.0, 400.0 - OCCUPIED);
+        assert_eq!(sizes(None, small), [(SIZE.0, small.1), (MIN_SIZE.0, small.1)]);
+        assert_eq!(sizes(None, (f64::INFINITY, f64::INFINITY)), [SIZE, MIN_SIZE]);
     }
 }

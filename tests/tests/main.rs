@@ -10,6 +10,7 @@ mod command_line;
 mod connections;
 mod dead_paths;
 mod demo;
+mod descriptors;
 mod dialing;
 mod examples;
 mod exit;

@@ -150,6 +150,9 @@ fn main() -> ExitCode {
     init_log(arguments.json);
     let output = Output::new(arguments.json);
     let serves = arguments.command.serves();
+    if serves && let Err(error) = postern_env::descriptors::raise_limit() {
+        tracing::warn!(%error, "the limit of file descriptors stays as it is; connections above it are refused");
+    }
     let runtime = match Builder::new_multi_thread().worker_threads(threads()).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::from(error), output),

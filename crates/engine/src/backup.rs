@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Whoever has the file and its passphrase can act as this person. A backup never replaces a file, and is restored only to a
-//! directory that is empty or does not exist.
+//! directory that is empty or does not exist, or in which nobody is set up.
 
 use crate::api::{Code, Fault, Secret, UnixMillis};
 use crate::identity::{IdentityStore, KeychainChoice, RECORD_FILE};
@@ -98,6 +98,32 @@ pub async fn restore(
             format!("{} is not empty. Restore to a new directory, or move its content away.", data_dir.display());
         return Err(Fault::new(Code::Invalid, sentence));
     }
+    restore_to(data_dir, file, passphrase, keychain).await
+}
+
+/// As [`restore`], to the data directory of an engine that is stopped and that nobody has set up: its database is set aside.
+///
+/// # Errors
+/// As [`restore`], and [`Code::AlreadySetUp`] when there is an identity.
+pub async fn restore_before_set_up(
+    data_dir: &Path,
+    file: &Path,
+    passphrase: Passphrase,
+    keychain: KeychainChoice,
+) -> Result<(), Fault> {
+    if fs::symlink_metadata(data_dir.join(RECORD_FILE)).is_ok() {
+        let sentence = "Postern is set up here already. Restore the backup on a computer where it is new.";
+        return Err(Fault::new(Code::AlreadySetUp, sentence));
+    }
+    restore_to(data_dir, file, passphrase, keychain).await
+}
+
+async fn restore_to(
+    data_dir: &Path,
+    file: &Path,
+    passphrase: Passphrase,
+    keychain: KeychainChoice,
+) -> Result<(), Fault> {
     if matches!(keychain, KeychainChoice::Memory) {
         return Err(Fault::new(Code::Invalid, "A backup cannot be restored to memory. Choose another keychain."));
     }
@@ -109,6 +135,11 @@ pub async fn restore(
     let identity_store = IdentityStore::open(data_dir, keychain).await?;
     for (name, key) in &contents.keys {
         identity_store.keychain().put(name, key).await?;
+    }
+    let database = data_dir.join(FILE);
+    if fs::symlink_metadata(&database).is_ok() {
+        let now = UnixMillis(postern_env::clock::unix_millis());
+        store::set_aside(&database, "unused", now).map_err(|error| storage(&database, error))?;
     }
     // The record last: without it, a restore that was interrupted is no identity.
     for (name, bytes) in [(FILE, &contents.database), (RECORD_FILE, &contents.record)] {

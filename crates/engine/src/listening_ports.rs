@@ -1,8 +1,11 @@
 //! The TCP ports that programs listen on at this machine, and which program holds a port.
 //!
-//! Reads the system's tables. Everything here blocks for some milliseconds; nothing is kept.
+//! Reads the system's tables, which blocks for some milliseconds; nothing is kept. Only [`protocol()`] connects to a program.
 
+mod protocol;
 pub(crate) mod table;
+
+pub(crate) use protocol::protocol;
 
 use crate::api::{Code, Fault, ListeningPort, ServiceKind};
 use crate::local_trust;
@@ -19,12 +22,9 @@ const SEARCHED: u16 = 100;
 /// # Errors
 /// The system does not provide them.
 pub(crate) fn listening() -> Result<Vec<ListeningPort>, Fault> {
-    let all = listeners::get_all().map_err(|error| {
-        Fault::new(Code::Failed, format!("The system does not list the ports that are in use: {error}."))
-    })?;
+    let all = listeners::get_all().map_err(|error| not_listed(&error.to_string()))?;
     let mut ports: BTreeMap<u16, Listener> = BTreeMap::new();
-    let listening = |it: &Listener| it.protocol == Protocol::TCP && it.state == SocketState::Listen;
-    for listener in all.into_iter().filter(listening) {
+    for listener in all.into_iter().filter(is_listening) {
         let port = listener.socket.port();
         let seen = ports.get(&port).map(|seen| rank(seen.socket.ip()));
         if seen.is_none_or(|seen| rank(listener.socket.ip()) > seen) {
@@ -32,6 +32,21 @@ pub(crate) fn listening() -> Result<Vec<ListeningPort>, Fault> {
         }
     }
     Ok(ports.into_values().map(describe).collect())
+}
+
+/// What listens at one port, on each of its addresses.
+fn describe_all(port: u16) -> Result<Vec<ListeningPort>, Fault> {
+    let all = listeners::get_all().map_err(|error| not_listed(&error.to_string()))?;
+    let at_port = all.into_iter().filter(|it| is_listening(it) && it.socket.port() == port);
+    Ok(at_port.map(describe).collect())
+}
+
+fn is_listening(listener: &Listener) -> bool {
+    listener.protocol == Protocol::TCP && listener.state == SocketState::Listen
+}
+
+fn not_listed(error: &str) -> Fault {
+    Fault::new(Code::Failed, format!("The system does not list the ports that are in use: {error}."))
 }
 
 fn rank(ip: IpAddr) -> (bool, bool) {

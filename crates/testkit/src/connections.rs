@@ -55,7 +55,15 @@ impl Connections {
     /// Listens on a free port of 127.0.0.1 and gives each connection to `serve` on a thread of its own. An error ends that connection.
     #[track_caller]
     pub(crate) fn serve(serve: impl Fn(&Connection, TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("Failed to listen");
+        Self::serve_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("Failed to listen"), serve)
+    }
+
+    /// As [`serve`](Self::serve) does, on a listener that there is.
+    #[track_caller]
+    pub(crate) fn serve_on(
+        listener: TcpListener,
+        serve: impl Fn(&Connection, TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("a listener has an address");
         let shared = Arc::new(Shared::default());
         let accepting = thread::spawn({

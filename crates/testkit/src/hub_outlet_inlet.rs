@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Process;
 use crate::client::connect;
-use crate::program::postern;
+use crate::program::{postern, with_descriptors};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -184,6 +184,17 @@ impl Outlet {
         Self::up(Self::spawn(target, hub, options), hub)
     }
 
+    /// As [`start`](Self::start) does, with the limit of file descriptors that `ulimit` sets with these options.
+    ///
+    /// # Panics
+    /// When it does not come up in time.
+    #[track_caller]
+    #[must_use]
+    pub fn start_limited(target: SocketAddr, hub: SocketAddr, ulimit: &str) -> Self {
+        let outlet = Self::command(target, hub, &[]);
+        Self::up(Process::spawn(&mut with_descriptors(&outlet, ulimit)), hub)
+    }
+
     /// Shares the service at `target` without a hub, with further options, and waits until inlets can connect.
     ///
     /// # Panics
@@ -212,11 +223,15 @@ impl Outlet {
         Self::up(process, hub)
     }
 
+    fn command(target: SocketAddr, hub: SocketAddr, options: &[&str]) -> Command {
+        let mut outlet = postern();
+        outlet.args(["outlet", "--to", &target.to_string(), "--hub", &hub.to_string(), "--json"]).args(options);
+        outlet
+    }
+
     #[track_caller]
     fn spawn(target: SocketAddr, hub: SocketAddr, options: &[&str]) -> Process {
-        let mut outlet = postern();
-        outlet.args(["outlet", "--to", &target.to_string(), "--hub", &hub.to_string(), "--json"]);
-        Process::spawn(outlet.args(options))
+        Process::spawn(&mut Self::command(target, hub, options))
     }
 
     #[track_caller]
@@ -314,9 +329,30 @@ impl Inlet {
     #[track_caller]
     #[must_use]
     pub fn open_with(route: &str, options: &[&str]) -> Self {
+        Self::listening(Process::spawn(&mut Self::command(route, options)))
+    }
+
+    /// As [`start`](Self::start) does, with the limit of file descriptors that `ulimit` sets with these options.
+    ///
+    /// # Panics
+    /// When it does not come up in time.
+    #[track_caller]
+    #[must_use]
+    pub fn start_limited(route: &str, peer: &str, ulimit: &str) -> Self {
+        let inlet = Self::command(route, &["--peer", peer]);
+        let inlet = Self::listening(Process::spawn(&mut with_descriptors(&inlet, ulimit)));
+        let _ = inlet.process.event("up");
+        inlet
+    }
+
+    fn command(route: &str, options: &[&str]) -> Command {
         let mut inlet = postern();
         inlet.args(["inlet", "--from", &ANY_PORT.to_string(), "--route", route, "--json"]).args(options);
-        let process = Process::spawn(&mut inlet);
+        inlet
+    }
+
+    #[track_caller]
+    fn listening(process: Process) -> Self {
         let address = address_in(&process.event("listening"), "address");
         Self { process, address }
     }

@@ -25,6 +25,15 @@ pub fn command(name: &str) -> Command {
     Command::new(path(name))
 }
 
+/// The command with a lower limit of file descriptors; `options` are those of `ulimit`, such as `-n 96`.
+#[must_use]
+pub fn with_descriptors(command: &Command, options: &str) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", &format!("ulimit {options}; exec \"$0\" \"$@\"")]);
+    limited.arg(command.get_program()).args(command.get_args());
+    limited
+}
+
 /// Where one of the workspace's binaries is, freshly built; with `POSTERN_PROGRAMS`, that of this name in that directory.
 ///
 /// # Panics

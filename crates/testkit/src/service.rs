@@ -1,7 +1,7 @@
 //! Small TCP services, to be shared through a portal.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,16 @@ impl Service {
     #[must_use]
     pub fn serve(serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Self(Connections::serve(move |_, stream| serve(stream)))
+    }
+
+    /// As [`serve`](Self::serve) does, on a listener that there is: where the port matters.
+    #[track_caller]
+    #[must_use]
+    pub fn serve_on(
+        listener: TcpListener,
+        serve: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Connections::serve_on(listener, move |_, stream| serve(stream)))
     }
 
     /// Answers every byte with itself, at once.

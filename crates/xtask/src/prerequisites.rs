@@ -72,6 +72,7 @@ const TESTS: &[Prerequisite] = &[
     // The desktop for the app's tests, and the browser for those of its page.
     needs("Xvfb", &["xvfb"]),
     needs("openbox", &["openbox"]),
+    needs("xfce4-panel", &["xfce4-panel", "xfconf"]),
     needs("xdotool", &["xdotool"]),
     needs("wmctrl", &["wmctrl"]),
     needs("xclip", &["xclip"]),

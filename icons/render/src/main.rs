@@ -11,13 +11,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{ColorU8, Pixmap, PixmapPaint, Transform};
 use resvg::usvg::{Options, Tree};
 
 /// Below this many pixels the drawing with fewer lines is used.
 const SMALL: u32 = 48;
 const STATES: [&str; 6] = ["idle", "ready", "live", "attention", "offline", "paused"];
-const SHADES: [(&str, &str); 2] = [("for-dark", "#ffffff"), ("for-light", "#2b2b2f")];
+/// The colour of the drawing, and of the outline around it, for panels of either brightness.
+const SHADES: [(&str, &str, [u8; 3]); 2] =
+    [("for-dark", "#ffffff", [0x1c, 0x1c, 0x20]), ("for-light", "#2b2b2f", [0xff, 0xff, 0xff])];
+/// The side in pixels of the smallest picture, where the outline is one pixel wide.
+const OUTLINE_UNIT: u32 = 22;
 const TRAY_SIZES: [u32; 3] = [22, 32, 48];
 const APP_FILES: [(&str, u32); 4] = [("32x32.png", 32), ("128x128.png", 128), ("128x128@2x.png", 256), ("icon.png", 512)];
 const ICO_SIZES: [u32; 6] = [16, 24, 32, 48, 64, 256];
@@ -33,9 +37,9 @@ fn main() -> Result<()> {
     write(icons.join("icon.icns"), &icns(icons)?)?;
     for state in STATES {
         let drawing = read(&icons.join("tray").join(format!("{state}.svg")))?;
-        for (shade, colour) in SHADES {
+        for (shade, colour, outline) in SHADES {
             for size in TRAY_SIZES {
-                let picture = png(&drawing.replace("currentColor", colour), size)?;
+                let picture = outlined(&render(&drawing.replace("currentColor", colour), size)?, outline)?.encode_png()?;
                 write(icons.join("tray").join(format!("{state}-{shade}-{size}.png")), &picture)?;
             }
         }
@@ -49,11 +53,35 @@ fn app(icons: &Path, size: u32) -> Result<Vec<u8>> {
 }
 
 fn png(drawing: &str, size: u32) -> Result<Vec<u8>> {
+    Ok(render(drawing, size)?.encode_png()?)
+}
+
+/// The drawing with an outline behind it, so that it can be seen on a panel of the other brightness too: not every desktop says
+/// how bright its panel is.
+fn outlined(drawing: &Pixmap, [red, green, blue]: [u8; 3]) -> Result<Pixmap> {
+    let (side, radius) = (drawing.width() as i32, (drawing.width() / OUTLINE_UNIT).max(1) as i32);
+    let alpha = |x: i32, y: i32| match (0..side).contains(&x) && (0..side).contains(&y) {
+        true => drawing.pixels()[(y * side + x) as usize].alpha(),
+        false => 0,
+    };
+    let mut picture = Pixmap::new(drawing.width(), drawing.height()).context("an icon has a size")?;
+    for (at, pixel) in picture.pixels_mut().iter_mut().enumerate() {
+        let (x, y) = (at as i32 % side, at as i32 / side);
+        let around = (-radius..=radius).flat_map(|dx| (-radius..=radius).map(move |dy| (dx, dy)));
+        let widened = around.map(|(dx, dy)| alpha(x + dx, y + dy)).max().unwrap_or_default();
+        *pixel = ColorU8::from_rgba(red, green, blue, widened).premultiply();
+    }
+    let paint = PixmapPaint::default();
+    picture.draw_pixmap(0, 0, drawing.as_ref(), &paint, Transform::identity(), None);
+    Ok(picture)
+}
+
+fn render(drawing: &str, size: u32) -> Result<Pixmap> {
     let tree = Tree::from_str(drawing, &Options::default())?;
     let mut picture = Pixmap::new(size, size).context("an icon has a size")?;
     let scale = size as f32 / tree.size().width();
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut picture.as_mut());
-    Ok(picture.encode_png()?)
+    Ok(picture)
 }
 
 /// A directory of PNGs, as Windows has read it since Vista.

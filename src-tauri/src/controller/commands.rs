@@ -3,7 +3,7 @@
 //! Every call is answered exactly once. The page may be gone by then (its window can be destroyed at any time), so a
 //! reply that nobody receives is no error.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use postern_engine::api::{Code, Fault};
 use tokio::sync::oneshot;
@@ -24,9 +24,20 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
                 let _ = reply.send(self.shell_state());
             }
             Command::SaveAs(name, reply) => self.save_as(&name, reply),
+            Command::OpenFile(reply) => {
+                let (answer, answered) = oneshot::channel();
+                self.desktop.open_file(answer);
+                self.await_path(answered, reply);
+            }
             Command::ShellAction(ShellAction::RetryStart, reply) => {
                 self.start_engine();
                 self.retry_waiters.push(reply);
+            }
+            Command::ShellAction(ShellAction::UseKeyFile { passphrase }, reply) => {
+                self.use_key_file(&passphrase, reply)
+            }
+            Command::ShellAction(ShellAction::Restore { file, passphrase }, reply) => {
+                self.restore(file.into(), &passphrase, reply);
             }
             Command::ShellAction(action, reply) => {
                 let quit = action == ShellAction::Quit;
@@ -45,8 +56,11 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             ShellAction::SetAutostart { on } => self.desktop.set_autostart(on)?,
             ShellAction::SetNotifications { on } => {
                 self.settings.notifications = on;
-                let written = self.settings.write(&self.options.data_dir);
-                written.map_err(|error| Fault::new(Code::Storage, format!("The setting was not saved: {error}.")))?;
+                self.save_settings()?;
+            }
+            ShellAction::SetTheme { theme } => {
+                self.settings.theme = theme;
+                self.save_settings()?;
             }
             ShellAction::OpenUrl { url } if is_loopback_url(&url) => self.desktop.open_url(&url),
             ShellAction::OpenUrl { .. } => {
@@ -59,11 +73,19 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
                 self.desktop.copy(&text);
             }
             // Handled by the caller.
-            ShellAction::Quit | ShellAction::RetryStart => {}
+            ShellAction::Quit
+            | ShellAction::RetryStart
+            | ShellAction::UseKeyFile { .. }
+            | ShellAction::Restore { .. } => {}
             ShellAction::Hide => self.window.hide(&mut self.desktop),
             ShellAction::Pin { on } => self.window.pin(&mut self.desktop, on),
         }
         Ok(())
+    }
+
+    fn save_settings(&self) -> Result<(), Fault> {
+        let written = self.settings.write(&self.options.data_dir);
+        written.map_err(|error| Fault::new(Code::Storage, format!("The setting was not saved: {error}.")))
     }
 
     fn save_as(&mut self, name: &str, reply: oneshot::Sender<Result<Option<String>, Fault>>) {
@@ -73,8 +95,17 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             return;
         }
         let (answer, answered) = oneshot::channel();
-        self.window.set_modal_open(true);
         self.desktop.save_as(name, answer);
+        self.await_path(answered, reply);
+    }
+
+    /// Answers when the user has closed the file dialog, which takes the focus from the window meanwhile.
+    fn await_path(
+        &mut self,
+        answered: oneshot::Receiver<Option<PathBuf>>,
+        reply: oneshot::Sender<Result<Option<String>, Fault>>,
+    ) {
+        self.window.set_modal_open(true);
         let completed = self.completed.clone();
         tokio::spawn(async move {
             let chosen = answered.await.unwrap_or_default();

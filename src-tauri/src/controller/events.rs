@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use postern_engine::api::{Answer, Code, Fault, Notice, Request, Secret};
+use postern_engine::api::{Answer, Code, Fault, Notice, ReceivedState, Request, Secret, Status};
 use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
 use super::engine_state::{EngineEvent, EngineState, RunningEngine};
-use super::{Completion, Controller, EngineFactory, Flow, Input, notification_filter};
+use super::{Completion, Controller, EngineFactory, Flow, Input, WindowEvent, notification_filter};
 use crate::desktop_integration::{DesktopIntegration, Event, Navigate, View, ViewName};
-use crate::notification::{Notification, NotificationResponse};
+use crate::notification::{Notification, NotificationResponse, Topic};
 use crate::shell::is_loopback_url;
 use crate::tray::TrayAction;
 
@@ -25,8 +25,14 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             Input::ShowWindow => self.window.show(&mut self.desktop, None),
             // The user did not ask for it, so a failure is not reported.
             Input::ConnectivityRestored => self.forward_request(Request::Retry, oneshot::channel().0),
+            Input::TrayHost(shows_icon) => self.shows_tray_icon = shows_icon,
             Input::OpenLink(link) => self.open_link(link),
-            Input::Window(event) => self.window.on_event(&mut self.desktop, event),
+            Input::Window(event) => {
+                self.window.on_event(&mut self.desktop, event);
+                if event == WindowEvent::CloseRequested {
+                    self.explain_closing();
+                }
+            }
             Input::Command(command) => return self.on_command(command),
         }
         Flow::Continue
@@ -34,7 +40,10 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
 
     fn on_tray_action(&mut self, action: TrayAction) -> Flow {
         match action {
-            TrayAction::ToggleWindow => self.window.toggle(&mut self.desktop),
+            TrayAction::ToggleWindow => {
+                let cause = self.cause_of_dot().filter(|_| !self.window.is_visible());
+                self.window.toggle(&mut self.desktop, cause.map(Navigate::from));
+            }
             TrayAction::Request(request) => self.request_in_background(request),
             TrayAction::Copy(text) => self.desktop.copy(&text),
             TrayAction::OpenUrl(url) if is_loopback_url(&url) => self.desktop.open_url(&url),
@@ -48,7 +57,7 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
 
     pub(super) fn on_completion(&mut self, completion: Completion<F::Engine>) {
         match completion {
-            Completion::EngineStarted(started) => self.on_engine_started(started),
+            Completion::EngineStarted(started, prepared) => self.on_engine_started(started, prepared),
             Completion::LinkOpened(link, opened) => self.on_link_opened(link, opened),
             Completion::RequestFailed(fault) => self.desktop.notify(Notification::fault("Request failed", &fault)),
             Completion::PathChosen(chosen, reply) => {
@@ -60,7 +69,8 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
         }
     }
 
-    fn on_engine_started(&mut self, started: Result<F::Engine, Fault>) {
+    fn on_engine_started(&mut self, started: Result<F::Engine, Fault>, prepared: Result<(), Fault>) {
+        self.is_starting = false;
         match started {
             Ok(engine) => {
                 info!("the engine has started");
@@ -77,7 +87,7 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             }
         }
         self.desktop.emit(&Event::Shell);
-        self.flush_pending();
+        self.flush_pending(prepared);
     }
 
     fn on_link_opened(&mut self, link: Secret, opened: Result<Answer, Fault>) {
@@ -136,6 +146,47 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             self.desktop.notify(Notification::from(&notice));
         }
         self.desktop.emit(&Event::Notice(notice));
+    }
+
+    /// The view with what the tray icon's dot is about, which is why the user clicks; nothing if it has no dot.
+    fn cause_of_dot(&self) -> Option<View> {
+        let EngineState::Running(running) = &self.engine else { return None };
+        let snapshot = &running.displayed;
+        if snapshot.status != Status::Attention {
+            return None;
+        }
+        let has_requests =
+            !snapshot.knocks.is_empty() || snapshot.invitations.iter().any(|it| it.state == ReceivedState::New);
+        let is_contact = snapshot.troubles.is_empty() && snapshot.contacts.iter().any(|it| it.verify_again.is_some());
+        Some(match (has_requests, is_contact) {
+            (true, _) => View::Invitations,
+            (false, true) => View::Contacts,
+            // Troubles, and what is down, are there.
+            (false, false) => View::Home,
+        })
+    }
+
+    /// Says what closing the window does: once, where the icon brings it back; in each run, where nothing on the screen does.
+    fn explain_closing(&mut self) {
+        let text = match self.shows_tray_icon {
+            true if self.settings.closing_explained || !self.settings.notifications => return,
+            true => {
+                "Click its icon in the tray to open it again. To stop it, choose “Quit Postern” in the icon’s menu."
+            }
+            false if self.closing_explained => return,
+            false => {
+                "This desktop shows no tray icons. Start Postern again to open the window, or to quit in Settings."
+            }
+        };
+        self.closing_explained = true;
+        let note = Notification::new(Topic::App, "Postern is still running", text, View::Home);
+        self.desktop.notify(note);
+        if self.shows_tray_icon {
+            self.settings.closing_explained = true;
+            if let Err(error) = self.settings.write(&self.options.data_dir) {
+                warn!("the settings were not saved, closing the window will be explained again: {error}");
+            }
+        }
     }
 
     fn show(&mut self, view: View) {

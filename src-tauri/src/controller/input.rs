@@ -5,6 +5,7 @@ use std::sync::Arc;
 use postern_engine::api::{Answer, Fault, Request, Secret, Snapshot, Traffic};
 use tokio::sync::oneshot;
 
+use crate::desktop_integration::WindowSize;
 use crate::notification::NotificationResponse;
 use crate::shell::{ShellAction, ShellState};
 use crate::tray::TrayAction;
@@ -20,6 +21,8 @@ pub enum Input {
     ShowWindow,
     /// The machine resumed from sleep, or a network became available.
     ConnectivityRestored,
+    /// Whether the desktop shows the tray icon now. Until the first report it is taken to.
+    TrayHost(bool),
     /// Open an invitation link.
     OpenLink(Secret),
     /// The window's state changed.
@@ -33,6 +36,8 @@ pub enum Input {
 pub enum WindowEvent {
     /// It gained or lost the keyboard focus.
     Focused(bool),
+    /// It has this size now.
+    Resized(WindowSize),
     /// The user closed it.
     CloseRequested,
     /// It no longer exists.
@@ -53,6 +58,8 @@ pub enum Command {
     ShellAction(ShellAction, oneshot::Sender<Result<ShellState, Fault>>),
     /// A file dialog that proposes this name. Answered when the user closed it: with the path, or nothing if cancelled.
     SaveAs(String, oneshot::Sender<Result<Option<String>, Fault>>),
+    /// A file dialog for a file that exists. Answered as [`Command::SaveAs`].
+    OpenFile(oneshot::Sender<Result<Option<String>, Fault>>),
 }
 
 /// The engine's state at the time a page starts to listen.

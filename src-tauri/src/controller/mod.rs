@@ -91,6 +91,12 @@ pub struct Controller<D: DesktopIntegration, F: EngineFactory> {
     window: WindowState,
     settings: ShellSettings,
     notification_filter: NotificationFilter,
+    /// Whether the engine's start has not ended.
+    is_starting: bool,
+    /// Whether the desktop shows the tray icon, as far as it is known.
+    shows_tray_icon: bool,
+    /// Whether this run has said what closing the window does.
+    closing_explained: bool,
     /// A link that waits for the engine to start, or for the first-run setup.
     pending_link: Option<Secret>,
     /// Requests that wait for the engine to start.
@@ -98,14 +104,20 @@ pub struct Controller<D: DesktopIntegration, F: EngineFactory> {
     /// Calls of the page for the initial state that wait for the engine to start.
     initial_state_waiters: Vec<oneshot::Sender<Result<InitialState, Fault>>>,
     /// Calls that retried the start and wait for its result.
-    retry_waiters: Vec<oneshot::Sender<Result<ShellState, Fault>>>,
+    retry_waiters: Vec<ShellReply>,
+    /// The call that restores a backup.
+    restore_waiter: Option<ShellReply>,
 }
+
+/// Who waits for the shell's state after an action.
+type ShellReply = oneshot::Sender<Result<ShellState, Fault>>;
 
 type QueuedRequest = (Request, oneshot::Sender<Result<Answer, Fault>>);
 
 /// The result of a task that the controller spawned.
 enum Completion<E> {
-    EngineStarted(Result<E, Fault>),
+    /// And the result of what was done before the start.
+    EngineStarted(Result<E, Fault>, Result<(), Fault>),
     LinkOpened(Secret, Result<Answer, Fault>),
     RequestFailed(Fault),
     PathChosen(Option<PathBuf>, oneshot::Sender<Result<Option<String>, Fault>>),
@@ -130,22 +142,28 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
     /// A controller that has not started yet. It quits when all senders of `inputs` are dropped.
     pub fn new(desktop: D, factory: F, options: Options, inputs: mpsc::Receiver<Input>) -> Self {
         let (completed, completions) = mpsc::unbounded_channel();
+        let settings = ShellSettings::read(&options.data_dir);
+        let window = WindowState::with_size(settings.window_size);
         Self {
             desktop,
             factory: Arc::new(factory),
-            settings: ShellSettings::read(&options.data_dir),
+            settings,
             options,
             inputs,
             completions,
             completed,
             engine: EngineState::Starting,
             tray: None,
-            window: WindowState::default(),
+            window,
             notification_filter: NotificationFilter::default(),
+            is_starting: false,
+            shows_tray_icon: true,
+            closing_explained: false,
             pending_link: None,
             queued_requests: Vec::new(),
             initial_state_waiters: Vec::new(),
             retry_waiters: Vec::new(),
+            restore_waiter: None,
         }
     }
 
@@ -179,13 +197,32 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
     }
 
     fn dispatch(&mut self, event: LoopEvent<F::Engine>) -> Flow {
+        let mut flow = Flow::Continue;
         match event {
-            LoopEvent::Input(input) => return self.on_input(input),
+            LoopEvent::Input(input) => flow = self.on_input(input),
             LoopEvent::Completion(completion) => self.on_completion(completion),
             LoopEvent::Engine(event) => self.on_engine_event(event),
             LoopEvent::WindowExpired => self.window.destroy(&mut self.desktop),
         }
-        Flow::Continue
+        self.remember_window_size();
+        flow
+    }
+
+    /// Stores the size of the window once it is hidden: while it is resized, it changes many times.
+    fn remember_window_size(&mut self) {
+        if !self.window.is_visible() {
+            self.store_window_size();
+        }
+    }
+
+    fn store_window_size(&mut self) {
+        if self.settings.window_size == self.window.size() {
+            return;
+        }
+        self.settings.window_size = self.window.size();
+        if let Err(error) = self.settings.write(&self.options.data_dir) {
+            warn!("the settings were not saved, the next start shows the window in its old size: {error}");
+        }
     }
 
     /// Sends the tray to the desktop if it differs from the last one that was sent.
@@ -213,15 +250,18 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
         ShellState {
             autostart: self.desktop.autostart(),
             notifications: self.settings.notifications,
+            theme: self.settings.theme,
             platform: Platform::CURRENT,
             version: env!("CARGO_PKG_VERSION").into(),
             log_file: self.options.log_file.display().to_string(),
             user_name: crate::user_name::proposed(),
+            key_file: self.factory.has_key_file(),
             fault,
         }
     }
 
     async fn quit(mut self) {
+        self.store_window_size();
         if let EngineState::Running(running) = &self.engine
             && timeout(SHUTDOWN_TIMEOUT, running.engine.shutdown()).await.is_err()
         {

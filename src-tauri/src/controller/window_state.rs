@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::input::WindowEvent;
-use crate::desktop_integration::{DesktopIntegration, Event, Navigate};
+use crate::desktop_integration::{DesktopIntegration, Event, Navigate, WindowSize};
 
 /// Clicking the tray icon takes the focus from the popover, which hides it, before the click itself arrives. A click
 /// within this time after hiding must not show it again; it is longer than both events take, shorter than a second click.
@@ -15,6 +15,8 @@ const TOGGLE_DEBOUNCE: Duration = Duration::from_millis(300);
 #[derive(Debug, Default)]
 pub(super) struct WindowState {
     visibility: Visibility,
+    /// The size that the user gave it; nothing before the first time.
+    size: Option<WindowSize>,
     focused: bool,
     /// Whether its page listens to events; earlier events are lost.
     page_ready: bool,
@@ -34,6 +36,15 @@ enum Visibility {
 }
 
 impl WindowState {
+    /// A window that does not exist yet, and is created in this size.
+    pub(super) fn with_size(size: Option<WindowSize>) -> Self {
+        Self { size, ..Self::default() }
+    }
+
+    pub(super) fn size(&self) -> Option<WindowSize> {
+        self.size
+    }
+
     pub(super) fn is_focused(&self) -> bool {
         self.visibility == Visibility::Visible && self.focused
     }
@@ -48,18 +59,19 @@ impl WindowState {
             self.page_ready = false;
         }
         self.visibility = Visibility::Visible;
-        desktop.show_window();
+        desktop.show_window(self.size);
         if let Some(target) = target {
             self.navigate(desktop, target);
         }
     }
 
-    /// Handles a click on the tray icon: hides the window if it is focused, otherwise shows it.
-    pub(super) fn toggle(&mut self, desktop: &mut impl DesktopIntegration) {
+    /// Handles a click on the tray icon: hides the window if it is focused, otherwise shows it and navigates to `target`, if there
+    /// is one.
+    pub(super) fn toggle(&mut self, desktop: &mut impl DesktopIntegration, target: Option<Navigate>) {
         match self.visibility {
             Visibility::Visible if self.focused => self.hide(desktop),
             Visibility::Hidden(since) if since.elapsed() < TOGGLE_DEBOUNCE && cfg!(not(target_os = "linux")) => {}
-            _ => self.show(desktop, None),
+            _ => self.show(desktop, target),
         }
     }
 
@@ -89,8 +101,9 @@ impl WindowState {
                     self.hide(desktop);
                 }
             }
+            WindowEvent::Resized(size) => self.size = Some(size),
             WindowEvent::CloseRequested => self.hide(desktop),
-            WindowEvent::Destroyed => *self = Self::default(),
+            WindowEvent::Destroyed => *self = Self::with_size(self.size),
         }
     }
 
@@ -118,7 +131,7 @@ impl WindowState {
     }
 
     pub(super) fn destroy(&mut self, desktop: &mut impl DesktopIntegration) {
-        *self = Self::default();
+        *self = Self::with_size(self.size);
         desktop.destroy_window();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! * [`autostart`]: start at login.
 //! * [`clipboard`]: copying a text.
-//! * [`file_dialog`]: the dialog for saving a file.
+//! * [`file_dialog`]: the dialogs for saving and opening a file.
 //! * [`findings`]: what is wrong with the desktop's settings, for `postern doctor`.
 //! * [`message_dialog`]: a modal error dialog.
 //! * [`url_scheme`]: handler of `postern://` links.

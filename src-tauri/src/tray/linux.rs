@@ -66,11 +66,22 @@ async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<In
         handle
     };
     let Some(mut handle) = register(displayed, theme).await else {
+        report_host(&inputs, false).await;
         return;
     };
-    info!("the tray icon is registered");
+    let mut reports = has_host.subscribe();
+    let shown = *reports.borrow_and_update();
+    report_host(&inputs, shown).await;
     loop {
         tokio::select! {
+            changed = reports.changed() => {
+                // Fails only if the sender is dropped; it is kept here.
+                if changed.is_err() {
+                    break;
+                }
+                let shown = *reports.borrow_and_update();
+                report_host(&inputs, shown).await;
+            }
             changed = updates.changed() => {
                 if changed.is_err() {
                     break;
@@ -98,6 +109,16 @@ async fn run(mut updates: watch::Receiver<Option<Tray>>, inputs: mpsc::Sender<In
         }
     }
     handle.shutdown().await;
+}
+
+/// Says in the log and to the controller whether the desktop shows the icon.
+async fn report_host(inputs: &mpsc::Sender<Input>, has_host: bool) {
+    match has_host {
+        true => info!("the desktop shows the tray icon"),
+        false => info!("this desktop shows no tray icon; start Postern again to open its window"),
+    }
+    // Fails only while the program ends.
+    let _ = inputs.send(Input::TrayHost(has_host)).await;
 }
 
 /// Resolves when a host is on the bus although none is known.

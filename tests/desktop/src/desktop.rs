@@ -36,6 +36,19 @@ pub enum Keyring {
     Missing,
 }
 
+/// A place on the screen, in its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// Of its left edge.
+    pub x: i32,
+    /// Of its upper edge.
+    pub y: i32,
+    /// From left to right.
+    pub width: i32,
+    /// From top to bottom.
+    pub height: i32,
+}
+
 /// A screen, a bus, a keyring and a home directory of its own.
 pub struct Desktop {
     // Dropped in this order: programs before what they are connected to.
@@ -52,6 +65,11 @@ pub struct Desktop {
 impl Desktop {
     /// Starts all of it and waits until it can be used.
     pub async fn start(keyring: Keyring) -> Self {
+        Self::start_with(keyring, "1920x1400").await
+    }
+
+    /// As [`start`](Self::start) does, with a screen of this size, such as `1280x800`.
+    pub async fn start_with(keyring: Keyring, screen_size: &str) -> Self {
         let home = temp_dir();
         for directory in ["run", "config", "data", "cache"] {
             fs::create_dir(home.path().join(directory)).unwrap();
@@ -59,7 +77,7 @@ impl Desktop {
         fs::set_permissions(home.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
 
         let mut screen = debian::command("Xvfb");
-        screen.args(["-displayfd", "1", "-screen", "0", "1920x1400x24", "-nolisten", "tcp", "-noreset"]);
+        screen.args(["-displayfd", "1", "-screen", "0", &format!("{screen_size}x24"), "-nolisten", "tcp", "-noreset"]);
         let screen = Process::spawn(&mut screen);
         let is_number = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
         let display = format!(":{}", screen.wait_for_line(is_number, TIMEOUT));
@@ -142,6 +160,18 @@ impl Desktop {
         !self.windows(title).is_empty()
     }
 
+    /// Where the window called `title` is on the screen and how large it is, without its frame, in pixels of the screen; nothing
+    /// while there is none.
+    #[must_use]
+    pub fn geometry(&self, title: &str) -> Option<Geometry> {
+        let found = self.windows(title);
+        let mut ask = self.command("xdotool");
+        let told = ask.args(["getwindowgeometry", "--shell", found.lines().next()?]).output().unwrap();
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let number = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)?.parse::<i32>().ok());
+        Some(Geometry { x: number("X=")?, y: number("Y=")?, width: number("WIDTH=")?, height: number("HEIGHT=")? })
+    }
+
     /// Closes the window called `title` as its frame's button does.
     pub fn close_window(&self, title: &str) {
         let closed = self.command("wmctrl").args(["-F", "-c", title]).status().unwrap();
@@ -196,6 +226,19 @@ impl Desktop {
             .status()
             .unwrap();
         assert!(taken.success());
+    }
+
+    /// The pixels of the upper `rows` of the screen as red, green and blue, row by row.
+    #[must_use]
+    pub fn upper_rows(&self, rows: usize) -> Vec<[u8; 3]> {
+        let taken = self.command("xwd").args(["-silent", "-root"]).output().unwrap().stdout;
+        // The header is made of numbers of four bytes (`XWDFile.h`); behind it are the names of colours, then the points, each four
+        // bytes: blue, green, red and nothing.
+        let number = |at: usize| taken.get(at..at + 4).map_or(0, |it| u32::from_be_bytes([it[0], it[1], it[2], it[3]]));
+        let [header, width, line, colours] = [0, 16, 48, 76].map(|at| number(at) as usize);
+        let points = taken.get(header + colours * 12..).unwrap_or_default();
+        let row = |row: usize| points.get(row * line..row * line + width * 4).unwrap_or_default();
+        (0..rows).flat_map(|it| row(it).as_chunks::<4>().0).map(|[blue, green, red, _]| [*red, *green, *blue]).collect()
     }
 
     /// Whether there is more than one colour in the window called `title`: something was drawn in it.

@@ -4,6 +4,7 @@
 //! DesktopUser ── Desktop: Xvfb, openbox, a session bus without service activation, gnome-keyring in a HOME of its own
 //!   ├─ Tray                 the panel: StatusNotifierWatcher and a reader of menus   ◄─┐
 //!   ├─ NotificationServer   org.freedesktop.Notifications                            ◄─┼─ postern-app (the real one)
+//!   ├─ XfcePanel            a real panel instead
 //!   ├─ Page                 the window's page, over WebDriver                        ◄─┤
 //!   └─ request, wait_for    the engine, over the control socket                      ◄─┘
 //! ```
@@ -20,9 +21,11 @@ mod notification_server;
 mod page;
 mod tray;
 mod user;
+mod xfce;
 
-pub use desktop::{Desktop, Keyring};
+pub use desktop::{Desktop, Geometry, Keyring};
 pub use notification_server::{Notification, NotificationServer};
 pub use page::Page;
 pub use tray::{Line, Tray};
 pub use user::DesktopUser;
+pub use xfce::{PANEL_HEIGHT, XfcePanel};

@@ -65,12 +65,13 @@ impl Page {
         .await;
     }
 
-    /// Replaces what is in the field that `selector` finds.
+    /// Replaces what is in the field that `selector` finds; again, if keys were lost.
     pub async fn fill(&self, selector: &str, text: &str) {
         eventually_async(&format!("{selector} to be filled"), TIMEOUT, || async {
             let element = self.find(selector).await?;
             self.post(&format!("element/{element}/clear"), json!({})).await.ok()?;
-            self.post(&format!("element/{element}/value"), json!({ "text": text })).await.ok()
+            self.post(&format!("element/{element}/value"), json!({ "text": text })).await.ok()?;
+            (self.get(&format!("element/{element}/property/value")).await? == text).then_some(())
         })
         .await;
     }

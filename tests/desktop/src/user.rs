@@ -25,6 +25,7 @@ pub struct DesktopUser {
     inspector: u16,
     theme: Option<&'static str>,
     magnified: bool,
+    programs: Option<PathBuf>,
     /// The notifications.
     pub notifications: NotificationServer,
     /// The panel.
@@ -41,9 +42,22 @@ impl DesktopUser {
 
     /// Somebody whose keyring is in this state.
     pub async fn with(keyring: Keyring) -> Self {
-        let desktop = Desktop::start(keyring).await;
+        Self::on(Desktop::start(keyring).await).await
+    }
+
+    /// Somebody with this desktop.
+    pub async fn on(desktop: Desktop) -> Self {
         let (tray, notifications) = (Tray::open(desktop.bus()).await, NotificationServer::open(desktop.bus()).await);
-        Self { app: None, inspector: free_port(), theme: None, magnified: false, notifications, tray, desktop }
+        Self {
+            app: None,
+            inspector: free_port(),
+            theme: None,
+            magnified: false,
+            programs: None,
+            notifications,
+            tray,
+            desktop,
+        }
     }
 
     /// Somebody called `name` whose app runs in the tray and is connected to `hub`.
@@ -69,6 +83,11 @@ impl DesktopUser {
     /// Doubles the scale, as on a screen with a high density, for the next start.
     pub fn set_double_scale(&mut self) {
         self.magnified = true;
+    }
+
+    /// Sets a directory whose programs the next start finds before those of the system.
+    pub fn set_programs(&mut self, directory: impl Into<PathBuf>) {
+        self.programs = Some(directory.into());
     }
 
     /// Starts the app.
@@ -169,6 +188,13 @@ impl DesktopUser {
         command.env("WEBKIT_INSPECTOR_SERVER", format!("127.0.0.1:{}", self.inspector));
         command.envs(self.theme.map(|theme| ("GTK_THEME", theme)));
         command.envs(self.magnified.then_some(("GDK_SCALE", "2")));
+        if let Some(programs) = &self.programs {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let places = std::iter::once(programs.clone()).chain(std::env::split_paths(&path));
+            command.env("PATH", std::env::join_paths(places).unwrap());
+        }
+        // As a login does; the name that the first run proposes.
+        command.env("USER", "root");
         command.env("POSTERN_LOG", "info,postern_app=debug,postern_engine=debug");
         command
     }

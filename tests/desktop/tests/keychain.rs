@@ -74,6 +74,42 @@ async fn without_a_keychain_nobody_is_set_up() {
     assert_eq!(fault.code, postern_engine::api::Code::KeychainMissing, "{fault}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_keychain_a_passphrase_in_the_window_protects_the_key() {
+    const PASSPHRASE: &str = "correct horse battery";
+    let mut ann = DesktopUser::with(Keyring::Missing).await;
+    ann.start(&[]);
+    let window = ann.page().await;
+    window.fill("[data-testid=name]", "Ann").await;
+    window.click("[data-testid=finish]").await;
+    window.wait_for("[data-testid=fault][data-code=keychain-missing]").await;
+    window.fill("[data-testid=key-passphrase]", PASSPHRASE).await;
+    window.fill("[data-testid=key-again]", PASSPHRASE).await;
+    window.click("[data-testid=finish]:enabled").await;
+    window.wait_for("[data-testid=app]").await;
+    let with_words = |snapshot: &Snapshot| snapshot.me.clone().filter(|me| me.words.is_some());
+    let me = ann.wait_for("herself", with_words).await;
+    assert!(ann.data_dir().join("keys.age").is_file());
+    ann.stop();
+
+    // The next start asks for it, and opens nothing without it.
+    ann.start(&[]);
+    let window = ann.page().await;
+    window.wait_for("[data-testid=no-engine][data-code=keychain-locked]").await;
+    window.fill("[data-testid=unlock-passphrase]", "another").await;
+    window.click("[data-testid=unlock]:enabled").await;
+    window.wait_for("[data-testid=no-engine][data-code=wrong-passphrase]").await;
+    window.fill("[data-testid=unlock-passphrase]", PASSPHRASE).await;
+    window.click("[data-testid=unlock]:enabled").await;
+    window.wait_for("[data-testid=app]").await;
+    assert_eq!(ann.wait_for("herself again", with_words).await, me);
+    for path in files(&ann.data_dir()) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(PASSPHRASE.len()).any(|it| it == PASSPHRASE.as_bytes()), "{}", path.display());
+    }
+    assert!(!ann.app().stderr().contains(PASSPHRASE));
+}
+
 fn files(directory: &Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap().flatten() {

@@ -4,5 +4,9 @@
 #![cfg(target_os = "linux")]
 
 mod keychain;
+mod panel;
 mod people;
+mod restore;
 mod shell;
+mod six_clicks;
+mod window;

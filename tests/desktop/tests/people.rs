@@ -184,10 +184,7 @@ async fn an_invitation_is_accepted_from_its_notification() {
     let note = story.ben.notifications.wait_for_notification("Ann invites you").await;
     assert_eq!(note.body, "Accept to use “Wiki” on this computer.");
     story.ben.notifications.press(&note, "Accept").await;
-    let inlet = |snapshot: &Snapshot| snapshot.inlets.iter().find(|inlet| inlet.name == "Wiki").map(|inlet| inlet.id);
-    let inlet = story.ben.wait_for("the new portal", inlet).await;
-    let elsewhere = Request::ChangeInlet { inlet, name: None, port: Some(free_port()) };
-    story.ben.request(elsewhere).await.unwrap();
+    // Both are on one machine, so the port that is proposed is taken: the portal is at another.
     story.ben.tray.line_like("“Wiki” from “Ann”: up").await;
     let gone = || async {
         (!story.ben.notifications.all().iter().any(|shown| shown.id == note.id && shown.open)).then_some(())

@@ -174,6 +174,15 @@ function grant(what: string, name: string, service: string): Piece[] {
   }
 }
 
+/** Whether the line for an event contains every word of a search. */
+export function mentions(deed: AuditEvent, query: string): boolean {
+  const words = query.toLowerCase().split(/\s+/u).filter(Boolean);
+  if (words.length === 0) return true;
+  const { pieces, detail } = describeEvent(deed);
+  const line = `${pieces.map((piece) => ('name' in piece ? piece.name : piece.text)).join('')} ${detail}`.toLowerCase();
+  return words.every((word) => line.includes(word));
+}
+
 /** By day, in the order given. */
 export function byDay(entries: readonly AuditEntry[], dayOf: (at: number) => string): { day: string; entries: AuditEntry[] }[] {
   const days: { day: string; entries: AuditEntry[] }[] = [];

@@ -3,7 +3,7 @@
 import { portOf } from './service';
 import { store } from './store.svelte';
 import { toTerms, UNLIMITED } from './terms';
-import type { InvitationId, ListeningPort, ServiceId, Snapshot } from './types';
+import type { InvitationId, ListeningPort, ServiceId, ServiceKind, Snapshot } from './types';
 
 export type QuickShare = { service: ServiceId; invitation: InvitationId; link: string | null; copied: boolean };
 
@@ -37,8 +37,21 @@ export async function quickShare(snapshot: Snapshot, target: string, port: Liste
   return { service, invitation: made.invitation, link: made.link, copied };
 }
 
+/** What the program speaks: where neither its port nor its name say it, the engine asks it once. */
+async function protocol(port: ListeningPort): Promise<ServiceKind> {
+  if (port.kind !== 'tcp') return port.kind;
+  try {
+    const answer = await store.send({ request: 'protocol', port: port.port });
+    return answer.answer === 'protocol' ? answer.kind : port.kind;
+  } catch {
+    // Sharing works without knowing it.
+    return port.kind;
+  }
+}
+
 async function share(snapshot: Snapshot, target: string, port: ListeningPort): Promise<ServiceId> {
-  const made = await store.send({ request: 'share', name: quickName(snapshot, port), kind: port.kind, target, path: null, description: null });
+  const kind = await protocol(port);
+  const made = await store.send({ request: 'share', name: quickName(snapshot, port), kind, target, path: null, description: null });
   if (made.answer !== 'service') throw { code: 'failed', message: 'The service could not be shared. Try again.' };
   return made.service;
 }

@@ -68,6 +68,8 @@ class Store {
   announcement = $state('');
   now = $state(Date.now());
   pinned = $state(false);
+  /** Whether the list of shortcuts is open. */
+  showsShortcuts = $state(false);
   /** The row of a service or portal that is expanded at home; kept while the user looks at other views. */
   openedRow = $state<string | null>(null);
   readonly traffic = new TrafficHistory();
@@ -161,6 +163,10 @@ class Store {
   /** Their portals have been seen. */
   forgetAccepted(invitations: readonly InvitationId[]): void {
     this.accepted = new Set([...this.accepted].filter((id) => !invitations.includes(id)));
+  }
+
+  openFile(): Promise<string | null> {
+    return this.#backend!.openFile();
   }
 
   saveAs(name: string): Promise<string | null> {

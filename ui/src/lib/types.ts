@@ -1075,6 +1075,10 @@ link: Secret, } | { "request": "ports" } | { "request": "free-port",
 /**
  * The port that is wanted.
  */
+port: number, } | { "request": "protocol", 
+/**
+ * The port.
+ */
 port: number, } | { "request": "log", 
 /**
  * Only entries below this number, for the next page.
@@ -1178,7 +1182,11 @@ ports: Array<ListeningPort>, } | { "answer": "free-port",
  * The wanted port if nothing uses it now, else the next higher one; nothing if all of the next 100 are in use. No other
  * program is kept from taking it before it is used.
  */
-port: number | null, } | { "answer": "receipts", 
+port: number | null, } | { "answer": "protocol", 
+/**
+ * `tcp` also where it is not known.
+ */
+kind: ServiceKind, } | { "answer": "receipts", 
 /**
  * Newest first.
  */

@@ -31,6 +31,18 @@ const VIEWS: View[] = [
   { name: 'strange names', fixture: 'strange' },
   { name: 'five hundred, searched', fixture: 'five-hundred', open: (driver) => driver.id('search').fill('49') },
   { name: 'keychain locked', fixture: 'keychain-locked' },
+  { name: 'restore', fixture: 'first-run', open: (driver) => driver.id('restore').click() },
+  { name: 'key file', fixture: 'key-file' },
+  { name: 'shortcuts', fixture: 'home', open: (driver) => driver.page.keyboard.press('?') },
+  {
+    name: 'first run without a keychain',
+    fixture: 'first-run',
+    open: async (driver) => {
+      await driver.fail('set-up', 'keychain-missing', 'No keychain is running in this session. Start one (gnome-keyring, KWallet or KeePassXC) and try again.');
+      await driver.id('finish').click();
+      await driver.id('key-passphrase').waitFor();
+    },
+  },
   { name: 'loading', fixture: 'loading' },
   {
     name: 'menu',
@@ -136,9 +148,26 @@ for (const colorScheme of ['light', 'dark'] as const) {
           () => (window as never as { axe: { run(): Promise<AxeResults> } }).axe.run(),
         );
         expect(results.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.html} ${n.failureSummary}`).join('\n')}`)).toEqual([]);
+        expect(await runTogether(page), 'parts of a name have a space between them').toEqual([]);
       });
     }
   });
+}
+
+/** Names of controls in which what is shown apart is read as one word. */
+async function runTogether(page: import('@playwright/test').Page): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  await session.detach();
+  const names = nodes.filter((node) => ['button', 'link', 'radio'].includes(node.role?.value)).map((node) => String(node.name?.value ?? ''));
+  const neighbours = await page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('button, a, label')].flatMap((control) => {
+      const parts = control.innerText.split('\n').map((part) => part.trim()).filter((part) => /\w/u.test(part));
+      return parts.slice(1).map((part, i) => [parts[i]!, part] as const);
+    }),
+  );
+  const joined = new Set(neighbours.filter(([, next]) => /^\w/u.test(next)).map(([part, next]) => part + next));
+  return names.filter((name) => [...joined].some((words) => name.includes(words)));
 }
 
 test.describe('no horizontal overflow', () => {

@@ -103,6 +103,39 @@ test.describe('states', () => {
     await expect(driver.id('paused')).toHaveCount(0);
   });
 
+  test('? lists the shortcuts, but is typed in a field', async ({ driver, page }) => {
+    await driver.open('five-hundred');
+    await driver.id('search').focus();
+    await page.keyboard.press('?');
+    await expect(driver.id('search')).toHaveValue('?');
+    await expect(driver.id('shortcuts')).toHaveCount(0);
+    await driver.id('nav-contacts').focus();
+    await page.keyboard.press('?');
+    await expect(driver.id('shortcuts')).toContainText('Share a service');
+    await page.keyboard.press('Escape');
+    await expect(driver.id('shortcuts')).toHaveCount(0);
+    await driver.id('nav-settings').click();
+    await driver.id('show-shortcuts').click();
+    await driver.id('shortcuts-close').click();
+    await expect(driver.id('shortcuts')).toHaveCount(0);
+  });
+
+  test('the passphrase of a key file is asked for', async ({ driver, page }) => {
+    await driver.open('key-file');
+    await expect(page.getByRole('heading')).toHaveText('Enter your passphrase');
+    await expect(driver.id('unlock-passphrase')).toBeFocused();
+    await expect(driver.id('retry-start')).toHaveCount(0);
+    await driver.fail('use-key-file' as never, 'wrong-passphrase', 'The passphrase is wrong. Try again.');
+    await page.keyboard.type('sailfish');
+    await page.keyboard.press('Enter');
+    await expect(driver.id('fault')).toContainText('The passphrase is wrong');
+    await expect(driver.id('unlock-passphrase')).toHaveValue('');
+    await driver.id('unlock-passphrase').fill('swordfish');
+    await driver.id('unlock').click();
+    await expect(driver.row('service', 'Notebook')).toBeVisible();
+    expect(await driver.actions('use-key-file')).toMatchObject([{ passphrase: 'sailfish' }, { passphrase: 'swordfish' }]);
+  });
+
   test('Esc closes a menu and a dialog first', async ({ driver, page }) => {
     await driver.open('home');
     await driver.expand('service', 'Notebook');

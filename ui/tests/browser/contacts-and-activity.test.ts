@@ -83,6 +83,24 @@ test.describe('activity', () => {
     await expect(driver.id('live-chart').first().getByRole('img')).toHaveAttribute('aria-label', /Traffic of Notebook: .* down, .* up/u);
   });
 
+  test('entries are searched by person, service and event', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('nav-activity').click();
+    await expect(driver.id('receipt')).toHaveCount(50);
+    const first = (await driver.id('receipt').first().locator('bdi').first().textContent())!;
+    await driver.id('activity-search').fill(first.toUpperCase());
+    await expect(driver.id('receipt').first()).toContainText(first);
+    const found = await driver.id('receipt').count();
+    expect(found).toBeGreaterThan(0);
+    expect(found).toBeLessThan(50);
+    for (const line of await driver.id('receipt').allTextContents()) expect(line).toContain(first);
+    await driver.id('activity-search').fill('no such event');
+    await expect(driver.id('receipt')).toHaveCount(0);
+    await expect(driver.id('activity-none')).toBeVisible();
+    // Older entries may have it.
+    await expect(driver.id('log-more')).toBeVisible();
+  });
+
   test('new entries appear at the top', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-activity').click();

@@ -47,6 +47,53 @@ test.describe('first run', () => {
     await expect(driver.id('join-link')).toBeVisible();
   });
 
+  test('a backup is restored instead', async ({ driver }) => {
+    await driver.open('first-run');
+    await driver.id('restore').click();
+    await driver.mock((mock) => mock.chooses('/media/stick'), null);
+    await driver.id('restore-choose').click();
+    await expect(driver.id('restore-path')).toHaveValue('/media/stick/ada.postern');
+    await driver.fail('restore' as never, 'wrong-passphrase', 'The passphrase is wrong. Try again.');
+    await driver.id('restore-passphrase').fill('sailfish');
+    await driver.id('restore-submit').click();
+    await expect(driver.id('fault')).toContainText('The passphrase is wrong');
+    await expect(driver.id('restore-passphrase')).toHaveAttribute('aria-invalid', 'true');
+    await driver.id('restore-passphrase').fill('swordfish');
+    await driver.id('restore-submit').click();
+    await expect(driver.row('service', 'Notebook')).toBeVisible();
+    expect(await driver.actions('restore')).toMatchObject([
+      { file: '/media/stick/ada.postern', passphrase: 'sailfish' },
+      { file: '/media/stick/ada.postern', passphrase: 'swordfish' },
+    ]);
+  });
+
+  test('without a keychain a passphrase protects the key', async ({ driver }) => {
+    await driver.open('first-run');
+    await expect(driver.id('key-file')).toHaveCount(0);
+    await driver.fail('set-up', 'keychain-missing', 'No keychain is running in this session. Start one and try again.');
+    await driver.id('finish').click();
+    await expect(driver.id('fault')).toContainText('No keychain is running');
+    await driver.id('key-passphrase').fill('correct horse');
+    await driver.id('key-again').fill('correct house');
+    await expect(driver.page.getByText('The passphrases do not match.')).toBeVisible();
+    await expect(driver.id('finish')).toBeDisabled();
+    await driver.id('key-again').fill('correct horse');
+    await driver.id('finish').click();
+    await expect(driver.id('share-first')).toBeVisible();
+    expect(await driver.actions('use-key-file')).toEqual([{ action: 'use-key-file', passphrase: 'correct horse' }]);
+    expect(await driver.requests('set-up')).toHaveLength(2);
+  });
+
+  test('a keychain that was started meanwhile is tried again', async ({ driver }) => {
+    await driver.open('first-run');
+    await driver.fail('set-up', 'keychain-missing', 'No keychain is running in this session. Start one and try again.');
+    await driver.id('finish').click();
+    await driver.id('key-passphrase').waitFor();
+    await driver.id('finish').click();
+    await expect(driver.id('share-first')).toBeVisible();
+    expect(await driver.actions('use-key-file')).toEqual([]);
+  });
+
   test('works with the keyboard alone', async ({ driver, page }) => {
     await driver.open('first-run');
     await expect(driver.id('name')).toBeFocused();
@@ -119,6 +166,35 @@ test.describe('share', () => {
     expect(copies.at(-1)?.text).toBe(await driver.id('link').inputValue());
     await driver.id('share-done').click();
     await expect(driver.row('service', 'Prototype')).toBeVisible();
+  });
+
+  test('a program that neither port nor name says more of is asked what it speaks', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('share').click();
+    await driver.page.locator(port(9000)).click();
+    await expect(driver.id('link')).toHaveValue(/^postern:/u);
+    expect(await driver.requests('protocol')).toEqual([{ request: 'protocol', port: 9000 }]);
+    expect(await driver.requests('share')).toMatchObject([{ name: 'Port 9000', kind: 'http' }]);
+    // A port that says it, and an address that was typed, are not asked.
+    await driver.id('share-done').click();
+    await driver.id('share').click();
+    await driver.page.locator(port(3000)).click();
+    await driver.id('share-done').click();
+    await driver.id('share').click();
+    await driver.id('share-target').fill('9100');
+    await driver.id('share-next').click();
+    await driver.id('share-submit').click();
+    await driver.id('invite-submit').waitFor();
+    expect(await driver.requests('protocol')).toHaveLength(1);
+  });
+
+  test('a program that cannot be asked is shared as it is', async ({ driver }) => {
+    await driver.open('home');
+    await driver.id('share').click();
+    await driver.fail('protocol', 'failed', 'The system does not list the ports that are in use.');
+    await driver.page.locator(port(9000)).click();
+    await expect(driver.id('link')).toHaveValue(/^postern:/u);
+    expect(await driver.requests('share')).toMatchObject([{ name: 'Port 9000', kind: 'tcp' }]);
   });
 
   test('a port that is shared already gets another link, and no second service', async ({ driver }) => {

@@ -167,6 +167,18 @@ test.describe('invitations', () => {
     expect(await driver.requests('accept')).toMatchObject([{ port: 5434 }]);
   });
 
+  test('a click before the free port is known does not take one in use', async ({ driver }) => {
+    await driver.open('attention');
+    await driver.mock((mock) => mock.change((s) => (s.invitations[0]!.port = 5432)), null);
+    await driver.page.evaluate(async () => {
+      const find = (id: string) => document.querySelector<HTMLElement>(`[data-testid="${id}"]`);
+      find('nav-invitations')!.click();
+      while (!find('accept')) await new Promise(requestAnimationFrame);
+      find('accept')!.click();
+    });
+    await expect.poll(() => driver.requests('accept')).toMatchObject([{ port: 5434 }]);
+  });
+
   test('a port that was taken since is replaced with one button, and the portal is up', async ({ driver }) => {
     await driver.open('attention');
     await driver.id('nav-invitations').click();

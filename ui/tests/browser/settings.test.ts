@@ -32,6 +32,24 @@ test.describe('settings', () => {
     await expect(row).toBeVisible();
   });
 
+  test('light and dark can be chosen, whatever the desktop says', async ({ driver, page }) => {
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.emulateMedia({ colorScheme: 'light' });
+    await driver.open('home');
+    const light = await background();
+    await driver.id('nav-settings').click();
+    await driver.id('theme').selectOption('dark');
+    await expect.poll(background).not.toBe(light);
+    const dark = await background();
+    expect(await driver.actions('set-theme')).toEqual([{ action: 'set-theme', theme: 'dark' }]);
+    await driver.id('theme').selectOption('light');
+    await expect.poll(background).toBe(light);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await background()).toBe(light);
+    await driver.id('theme').selectOption('system');
+    await expect.poll(background).toBe(dark);
+  });
+
   test('autostart and notifications are set in the shell', async ({ driver }) => {
     await driver.open('home');
     await driver.id('nav-settings').click();

@@ -40,7 +40,7 @@ test('the page listens to events before it fetches the state, and sends requests
               return { snapshot, traffic: { at: 0, grants: [], inlets: [] } };
             case 'shell_state':
             case 'shell':
-              return { autostart: false, notifications: true, platform: 'linux', version: '0', log_file: '/x', user_name: '', fault: null };
+              return { autostart: false, notifications: true, platform: 'linux', version: '0', log_file: '/x', user_name: '', key_file: false, theme: 'system', fault: null };
             default:
               throw { code: 'invalid', message: 'No hub answers there.' };
           }

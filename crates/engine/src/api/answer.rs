@@ -39,6 +39,11 @@ pub enum Answer {
         /// program is kept from taking it before it is used.
         port: Option<u16>,
     },
+    /// The protocol that a program on this computer speaks.
+    Protocol {
+        /// `tcp` also where it is not known.
+        kind: ServiceKind,
+    },
     /// Entries of the audit log.
     Receipts {
         /// Newest first.

@@ -303,6 +303,12 @@ requests! {
             /// The port that is wanted.
             port: u16,
         },
+        /// Asks the program that listens at a port of this computer whether it speaks HTTP, with one request, unless the port or the
+        /// program is known for something else. Answered with `Answer::Protocol`, within 3 s.
+        Protocol {
+            /// The port.
+            port: u16,
+        },
         /// Reads the audit log, newest first. Answered with `Answer::Receipts`.
         Log {
             /// Only entries below this number, for the next page.

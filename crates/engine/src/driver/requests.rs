@@ -58,6 +58,10 @@ impl Driver {
                     Ok(Answer::FreePort { port })
                 });
             }
+            LocalRequest::Protocol { port } => spawn_response(response, async move {
+                let kind = listening_ports::protocol(port).await?;
+                Ok(Answer::Protocol { kind })
+            }),
             LocalRequest::Log { before, limit } => {
                 self.flush_audit().await?;
                 let (path, log) = (self.data_dir.join(FILE), self.store.log_reader());

@@ -64,7 +64,7 @@ impl Store {
         match Self::open_file(&path).await {
             Ok(opened) => Ok(opened),
             Err(StoreError::Damaged) => {
-                let aside = set_aside(&path, now).map_err(|error| StoreError::from(error).fault(&path))?;
+                let aside = set_aside(&path, "damaged", now).map_err(|error| StoreError::from(error).fault(&path))?;
                 let mut opened = Self::open_file(&path).await.map_err(|error| error.fault(&path))?;
                 opened.damage = Some(Fault::new(
                     Code::DamagedData,
@@ -210,14 +210,14 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Renames a damaged database and SQLite's other files.
-fn set_aside(path: &Path, now: UnixMillis) -> std::io::Result<PathBuf> {
+/// Renames a database and SQLite's other files, with the reason (`damaged`, `unused`) in the name.
+pub(crate) fn set_aside(path: &Path, reason: &str, now: UnixMillis) -> std::io::Result<PathBuf> {
     let seconds = now.0 / 1000;
     let free = |number: u64| {
         let name = if number == 0 {
-            format!("{FILE}.damaged-{seconds}")
+            format!("{FILE}.{reason}-{seconds}")
         } else {
-            format!("{FILE}.damaged-{seconds}-{number}")
+            format!("{FILE}.{reason}-{seconds}-{number}")
         };
         Some(path.with_file_name(name)).filter(|aside| fs::metadata(aside).is_err())
     };

@@ -109,6 +109,20 @@ async fn a_backup_is_the_whole_person() {
     let shown = again.request(Request::InvitationLink { invitation }).await;
     assert_eq!(shown, Ok(Answer::Invitation { invitation, link }));
     again.shutdown().await;
+    // Where Postern has run and nobody was set up: what was there is set aside.
+    let options =
+        |data_dir: &std::path::Path| EngineOptions { data_dir: data_dir.into(), keychain: keychain(), listen: None };
+    let unused = place.path().join("unused");
+    std::fs::create_dir(&unused).unwrap();
+    Engine::start(options(&unused)).await.unwrap().shutdown().await;
+    let restored = |passphrase| backup::restore_before_set_up(&unused, &file, passphrase, keychain());
+    assert_eq!(restored(passphrase("wrong")).await.unwrap_err().code, Code::WrongPassphrase);
+    restored(passphrase("another one")).await.unwrap();
+    assert_eq!(restored(passphrase("another one")).await.unwrap_err().code, Code::AlreadySetUp);
+    let again = Engine::start(options(&unused)).await.unwrap();
+    let snapshot = again.snapshot().borrow().clone();
+    assert_eq!((identifier(snapshot.me.as_ref()), snapshot.services.len()), (identifier(me.as_ref()), 1));
+    again.shutdown().await;
     std::fs::write(&file, b"age-encryption.org/v1\n").unwrap();
     let damaged = backup::restore(&place.path().join("other"), &file, passphrase("another one"), keychain()).await;
     assert_eq!(damaged.unwrap_err().code, Code::DamagedData);

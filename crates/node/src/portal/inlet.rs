@@ -12,6 +12,7 @@ use super::stream::reset;
 use crate::address::Address;
 use crate::core::Core;
 use crate::sync::lock;
+use postern_env::descriptors;
 use postern_env::net::{self, LoopbackListener, TcpListener, TcpStream};
 use postern_env::time::{self, Duration};
 use std::io;
@@ -158,9 +159,14 @@ async fn accept(inlet: Arc<InletInner>, socket: LocalListener, _registered: OwnI
     }
 }
 
-/// Carries a connection, or resets it at once when the limit of streams is reached, or the outlet cannot be reached and no request
-/// can be answered.
+/// Carries a connection, or resets it at once when the limit of streams is reached, few file descriptors are left, or the outlet
+/// cannot be reached and no request can be answered.
 fn admit(inlet: &Arc<InletInner>, socket: TcpStream) {
+    if descriptors::are_scarce(&socket) {
+        inlet.core.stats.refused.add(1);
+        tracing::debug!("connection refused: few file descriptors are left");
+        return reset(&socket);
+    }
     let path = inlet.resolve();
     if path.is_none() && inlet.request_check.is_none() {
         tracing::debug!("connection refused: the other side is not connected");

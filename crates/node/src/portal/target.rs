@@ -5,6 +5,7 @@ use super::own_inlets::OwnInlets;
 use super::stream::CONNECT_TIMEOUT;
 use crate::core::Core;
 use crate::dialing::{DialError, DialRequest, REUSED_BY_RETRIES, REUSED_BY_STREAMS, dial};
+use postern_env::descriptors;
 use postern_env::net::TcpStream;
 use postern_env::time::Duration;
 use std::io;
@@ -22,10 +23,18 @@ pub(crate) async fn check_target(core: &Arc<Core>, target: &str, timeout: Durati
     connect_beyond(core, request).await.map(drop)
 }
 
-/// Connects to a service for a stream.
+/// Connects to a service for a stream; [`EndReason::TooMany`] while few file descriptors are left.
 pub(super) async fn connect(core: &Arc<Core>, target: &str) -> Result<TcpStream, EndReason> {
     let reused_for = REUSED_BY_STREAMS;
-    connect_beyond(core, DialRequest { address: target, filter: None, reused_for, within: CONNECT_TIMEOUT }).await
+    let request = DialRequest { address: target, filter: None, reused_for, within: CONNECT_TIMEOUT };
+    let socket = connect_beyond(core, request).await?;
+    match descriptors::are_scarce(&socket) {
+        true => {
+            tracing::debug!("stream refused: few file descriptors are left");
+            Err(EndReason::TooMany)
+        }
+        false => Ok(socket),
+    }
 }
 
 /// Connects to a `host:port`, but not to an inlet of the same node: [`EndReason::Unreachable`]. Which of a name's addresses it is

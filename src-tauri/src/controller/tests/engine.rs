@@ -60,6 +60,66 @@ async fn requests_wait_for_the_engine_to_start() {
 }
 
 #[tokio::test]
+async fn two_retries_start_one_engine() {
+    let harness = Harness::start(Some(locked()), true, None);
+    harness.wait_for(|call| *call == Call::Emit(Event::Shell)).await;
+    *harness.fault.lock().unwrap() = None;
+    harness.send(Input::Tray(TrayAction::RetryStart)).await;
+    harness.send(Input::Tray(TrayAction::RetryStart)).await;
+    harness.drain().await;
+    let starts = harness.calls().into_iter().filter(|call| *call == Call::Emit(Event::Shell)).count();
+    assert_eq!(starts, 2, "the one that failed, and one more");
+}
+
+#[tokio::test]
+async fn without_a_keychain_the_key_is_kept_in_a_file() {
+    let harness = Harness::running().await;
+    let use_key_file = |text: &str| ShellAction::UseKeyFile { passphrase: Secret::new(text) };
+    let stored = harness.perform(use_key_file("correct horse")).await.unwrap_err();
+    assert_eq!(stored.code, Code::AlreadySetUp, "a key that is stored elsewhere would be lost");
+    assert!(harness.passphrases.lock().unwrap().is_empty() && !*harness.engine.ended.borrow());
+
+    harness.engine.snapshot.send_replace(Arc::default());
+    harness.drain().await;
+    assert_eq!(harness.perform(use_key_file("")).await.unwrap_err().code, Code::Invalid);
+    let state = harness.perform(use_key_file("correct horse")).await.unwrap();
+    assert!(state.key_file && state.fault.is_none());
+    assert_eq!(*harness.passphrases.lock().unwrap(), ["correct horse"]);
+    assert!(*harness.engine.ended.borrow(), "the engine before was stopped first");
+}
+
+#[tokio::test]
+async fn the_passphrase_of_the_key_file_is_asked_again_until_it_is_right() {
+    let wrong = || Fault::new(Code::WrongPassphrase, "The passphrase is wrong.");
+    let harness = Harness::start(Some(wrong()), true, None);
+    harness.wait_for(|call| *call == Call::Emit(Event::Shell)).await;
+    let use_key_file = |text: &str| ShellAction::UseKeyFile { passphrase: Secret::new(text) };
+    assert_eq!(harness.perform(use_key_file("sailfish")).await, Err(wrong()));
+    *harness.fault.lock().unwrap() = None;
+    assert_eq!(harness.perform(use_key_file("swordfish")).await.unwrap().fault, None);
+    assert_eq!(*harness.passphrases.lock().unwrap(), ["sailfish", "swordfish"]);
+}
+
+#[tokio::test]
+async fn a_backup_is_restored_while_nobody_is_set_up_and_the_engine_is_stopped() {
+    let harness = Harness::running().await;
+    let restore =
+        |text: &str| ShellAction::Restore { file: "/stick/ann.postern".into(), passphrase: Secret::new(text) };
+    assert_eq!(harness.perform(restore("right")).await.unwrap_err().code, Code::AlreadySetUp);
+    assert!(harness.restored.lock().unwrap().is_empty() && !*harness.engine.ended.borrow());
+
+    harness.engine.snapshot.send_replace(Arc::default());
+    harness.drain().await;
+    assert_eq!(harness.perform(restore("wrong")).await.unwrap_err().code, Code::WrongPassphrase);
+    assert!(*harness.engine.ended.borrow());
+    // The engine runs again all the same.
+    assert_eq!(harness.shell_state().await.fault, None);
+    assert_eq!(harness.perform(restore("right")).await.unwrap().fault, None);
+    let file = PathBuf::from("/stick/ann.postern");
+    assert_eq!(*harness.restored.lock().unwrap(), [(file.clone(), "wrong".into()), (file, "right".into())]);
+}
+
+#[tokio::test]
 async fn restored_connectivity_retries_at_once() {
     let harness = Harness::running().await;
     harness.send(Input::ConnectivityRestored).await;

@@ -11,12 +11,13 @@ use postern_engine::api::{
     Code, HubView, InletId, InletLink, InvitationId, InvitationPreview, LinkState, Me, Notice, ReceivedState,
     ReceivedView, ServiceId, ServiceKind, ServiceView, Snapshot, Status, Traffic, UnixMillis,
 };
+use postern_engine::keys::Passphrase;
 use tokio::sync::{broadcast, watch};
 
 use super::*;
-use crate::desktop_integration::{Event, Navigate, View};
+use crate::desktop_integration::{Event, Navigate, View, WindowSize};
 use crate::notification::{Notification, NotificationResponse, Topic};
-use crate::shell::ShellAction;
+use crate::shell::{ShellAction, Theme};
 use crate::tray::TrayAction;
 
 /// No timer fires during a test.
@@ -39,6 +40,7 @@ enum Call {
     Copy(String),
     Autostart(bool),
     SaveAs(String),
+    OpenFile,
     Quit,
 }
 
@@ -48,6 +50,8 @@ struct RecordingDesktop {
     autostart: bool,
     /// The answer of the file dialog.
     save_path: Arc<Mutex<Option<PathBuf>>>,
+    /// The sizes in which the window was shown.
+    sizes: Arc<Mutex<Vec<Option<WindowSize>>>>,
 }
 
 impl RecordingDesktop {
@@ -60,7 +64,8 @@ impl DesktopIntegration for RecordingDesktop {
     fn set_tray(&mut self, tray: &Tray) {
         self.record(Call::Tray(tray.clone()));
     }
-    fn show_window(&mut self) {
+    fn show_window(&mut self, size: Option<WindowSize>) {
+        self.sizes.lock().unwrap().push(size);
         self.record(Call::Show);
     }
     fn hide_window(&mut self) {
@@ -100,6 +105,10 @@ impl DesktopIntegration for RecordingDesktop {
     }
     fn save_as(&mut self, name: &str, answer: oneshot::Sender<Option<PathBuf>>) {
         self.record(Call::SaveAs(name.into()));
+        answer.send(self.save_path.lock().unwrap().clone()).unwrap();
+    }
+    fn open_file(&mut self, answer: oneshot::Sender<Option<PathBuf>>) {
+        self.record(Call::OpenFile);
         answer.send(self.save_path.lock().unwrap().clone()).unwrap();
     }
     fn quit(&mut self) {
@@ -145,6 +154,8 @@ impl EngineApi for FakeEngine {
 struct FakeEngineFactory {
     fault: Arc<Mutex<Option<Fault>>>,
     engine: FakeEngine,
+    passphrases: Arc<Mutex<Vec<String>>>,
+    restored: Arc<Mutex<Vec<(PathBuf, String)>>>,
 }
 
 impl EngineFactory for FakeEngineFactory {
@@ -155,6 +166,19 @@ impl EngineFactory for FakeEngineFactory {
             None => Ok(self.engine.clone()),
         }
     }
+    fn use_key_file(&self, passphrase: Passphrase) {
+        self.passphrases.lock().unwrap().push(passphrase.reveal().to_owned());
+    }
+    async fn restore(&self, file: PathBuf, passphrase: Passphrase) -> Result<(), Fault> {
+        self.restored.lock().unwrap().push((file, passphrase.reveal().to_owned()));
+        match passphrase.reveal() {
+            "wrong" => Err(Fault::new(Code::WrongPassphrase, "The passphrase is wrong.")),
+            _ => Ok(()),
+        }
+    }
+    fn has_key_file(&self) -> bool {
+        !self.passphrases.lock().unwrap().is_empty()
+    }
 }
 
 struct Harness {
@@ -162,6 +186,8 @@ struct Harness {
     desktop: RecordingDesktop,
     engine: FakeEngine,
     fault: Arc<Mutex<Option<Fault>>>,
+    passphrases: Arc<Mutex<Vec<String>>>,
+    restored: Arc<Mutex<Vec<(PathBuf, String)>>>,
     data: tempfile::TempDir,
 }
 
@@ -191,9 +217,15 @@ impl Harness {
             log_file: data.path().join("logs/postern.log"),
             timeouts,
         };
-        let factory = FakeEngineFactory { fault: Arc::clone(&fault), engine: engine.clone() };
+        let (passphrases, restored) = (Arc::default(), Arc::default());
+        let factory = FakeEngineFactory {
+            fault: Arc::clone(&fault),
+            engine: engine.clone(),
+            passphrases: Arc::clone(&passphrases),
+            restored: Arc::clone(&restored),
+        };
         tokio::spawn(Controller::new(desktop.clone(), factory, options, receiver).run());
-        Self { inputs, desktop, engine, fault, data }
+        Self { inputs, desktop, engine, fault, passphrases, restored, data }
     }
 
     async fn running() -> Self {
@@ -258,6 +290,12 @@ impl Harness {
     async fn save_as(&self, name: &str) -> Result<Option<String>, Fault> {
         let (answer, answered) = oneshot::channel();
         self.send(Input::Command(Command::SaveAs(name.into(), answer))).await;
+        answered.await.unwrap()
+    }
+
+    async fn open_file(&self) -> Result<Option<String>, Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Input::Command(Command::OpenFile(answer))).await;
         answered.await.unwrap()
     }
 

@@ -4,6 +4,28 @@ use super::*;
 use crate::controller::events::MAX_LINK_BYTES;
 
 #[tokio::test]
+async fn accepting_from_a_notification_takes_a_free_port() {
+    let harness = Harness::running().await;
+    let offer = invitation();
+    let waiting = Snapshot { invitations: vec![offer.clone()], ..configured_snapshot() };
+    harness.engine.snapshot.send_replace(Arc::new(waiting.clone()));
+    *harness.engine.answer.lock().unwrap() = Ok(Answer::FreePort { port: Some(5433) });
+    harness.drain().await;
+    let accept = Request::Accept { invitation: offer.id, port: None };
+    harness.send(Input::Notification(NotificationResponse::Action(accept.clone()))).await;
+    harness.drain().await;
+    let chosen = Request::Accept { invitation: offer.id, port: Some(5433) };
+    assert_eq!(harness.requests(), [Request::FreePort { port: 5432 }, chosen]);
+
+    // The port that is proposed is free: then it is not chosen, so that it stays the service's.
+    harness.engine.requests.lock().unwrap().clear();
+    *harness.engine.answer.lock().unwrap() = Ok(Answer::FreePort { port: Some(5432) });
+    harness.send(Input::Tray(TrayAction::Request(accept.clone()))).await;
+    harness.drain().await;
+    assert_eq!(harness.requests(), [Request::FreePort { port: 5432 }, accept]);
+}
+
+#[tokio::test]
 async fn a_failed_request_is_notified() {
     let harness = Harness::running().await;
     *harness.engine.answer.lock().unwrap() = Err(Fault::new(Code::PortTaken, "Port 5432 is taken. Choose another."));

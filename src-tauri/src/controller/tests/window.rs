@@ -53,7 +53,62 @@ async fn a_hidden_window_is_kept() {
     harness.drain().await;
     harness.send(Input::ShowWindow).await;
     harness.drain().await;
-    assert_eq!(harness.calls(), [Call::Show, Call::Hide, Call::Show]);
+    let calls = harness.calls();
+    assert!(matches!(&calls[..], [Call::Show, Call::Hide, Call::Notify(_), Call::Show]), "{calls:?}");
+}
+
+/// Shows the window and closes it with its own button; the texts of the notifications that follow.
+async fn closing_explained(harness: &Harness) -> Vec<String> {
+    harness.clear();
+    harness.send(Input::ShowWindow).await;
+    harness.send(Input::Window(WindowEvent::CloseRequested)).await;
+    harness.drain().await;
+    let bodies = harness.calls().into_iter().filter_map(|call| match call {
+        Call::Notify(note) => Some(note.body),
+        _ => None,
+    });
+    bodies.collect()
+}
+
+#[tokio::test]
+async fn what_closing_the_window_does_is_said_once() {
+    let harness = Harness::running().await;
+    let told = closing_explained(&harness).await;
+    assert!(matches!(&told[..], [text] if text.contains("icon in the tray")), "{told:?}");
+    assert_eq!(closing_explained(&harness).await, Vec::<String>::new());
+    assert!(ShellSettings::read(harness.data.path()).closing_explained, "not in the next run either");
+}
+
+#[tokio::test]
+async fn where_no_tray_icon_is_shown_closing_says_how_to_come_back() {
+    let harness = Harness::running().await;
+    harness.send(Input::TrayHost(false)).await;
+    let told = closing_explained(&harness).await;
+    assert!(matches!(&told[..], [text] if text.contains("Start Postern again")), "{told:?}");
+    assert_eq!(closing_explained(&harness).await, Vec::<String>::new(), "once in a run");
+    // The panel came back: the other way to open the window has not been said yet.
+    harness.send(Input::TrayHost(true)).await;
+    assert_eq!(closing_explained(&harness).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_click_on_the_icon_with_a_dot_shows_what_waits() {
+    let harness = Harness::running().await;
+    harness.initial_state().await.unwrap();
+    let dot = Snapshot { status: Status::Attention, ..configured_snapshot() };
+    let waiting = Snapshot { invitations: vec![invitation()], ..dot.clone() };
+    let troubled = Snapshot { troubles: vec![locked()], ..dot };
+    let without = configured_snapshot();
+    for (snapshot, view) in [(waiting, Some(View::Invitations)), (troubled, Some(View::Home)), (without, None)] {
+        harness.engine.snapshot.send_replace(Arc::new(snapshot));
+        harness.drain().await;
+        harness.clear();
+        harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
+        harness.drain().await;
+        let shown = view.map(|view| Call::Emit(Event::Navigate(view.into())));
+        assert_eq!(harness.calls(), [Some(Call::Show), shown].into_iter().flatten().collect::<Vec<_>>());
+        harness.perform(ShellAction::Hide).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -70,6 +125,22 @@ async fn a_window_hidden_beyond_its_timeout_is_destroyed() {
     assert_eq!(harness.calls(), [Call::Show]);
     harness.initial_state().await.unwrap();
     harness.wait_for(|call| *call == Call::Emit(Event::Navigate(View::Settings.into()))).await;
+}
+
+#[tokio::test]
+async fn the_window_is_shown_in_the_size_it_was_left_in() {
+    let size = WindowSize { width: 700, height: 600 };
+    let harness = Harness::running().await;
+    harness.send(Input::ShowWindow).await;
+    harness.send(Input::Window(WindowEvent::Resized(WindowSize { width: 500, ..size }))).await;
+    harness.send(Input::Window(WindowEvent::Resized(size))).await;
+    harness.send(Input::Window(WindowEvent::CloseRequested)).await;
+    harness.drain().await;
+    assert_eq!(ShellSettings::read(harness.data.path()).window_size, Some(size), "for the next start");
+    harness.send(Input::Window(WindowEvent::Destroyed)).await;
+    harness.send(Input::ShowWindow).await;
+    harness.drain().await;
+    assert_eq!(*harness.desktop.sizes.lock().unwrap(), [None, Some(size)]);
 }
 
 #[tokio::test]
@@ -91,6 +162,8 @@ async fn shell_actions_have_their_effect_and_no_other() {
     let refused = harness.perform(ShellAction::OpenUrl { url: "file:///etc/passwd".into() }).await;
     assert_eq!(refused.unwrap_err().code, Code::Invalid);
     harness.perform(ShellAction::Pin { on: true }).await.unwrap();
+    let dark = harness.perform(ShellAction::SetTheme { theme: Theme::Dark }).await.unwrap();
+    assert_eq!((dark.theme, ShellSettings::read(harness.data.path()).theme), (Theme::Dark, Theme::Dark));
     harness.perform(ShellAction::ShowLogs).await.unwrap();
     let expected = [
         Call::Autostart(true),
@@ -108,11 +181,13 @@ async fn the_user_chooses_where_a_file_is_saved() {
     assert_eq!(harness.save_as("backup.postern").await, Ok(None), "cancelled");
     *harness.desktop.save_path.lock().unwrap() = Some("/media/stick/mine.postern".into());
     assert_eq!(harness.save_as("backup.postern").await, Ok(Some("/media/stick/mine.postern".into())));
-    assert_eq!(harness.calls(), [Call::SaveAs("backup.postern".into()), Call::SaveAs("backup.postern".into())]);
+    assert_eq!(harness.open_file().await, Ok(Some("/media/stick/mine.postern".into())));
+    let asked = || Call::SaveAs("backup.postern".into());
+    assert_eq!(harness.calls(), [asked(), asked(), Call::OpenFile]);
     for no_file in ["", "..", "/etc/passwd", "a/b"] {
         assert_eq!(harness.save_as(no_file).await.unwrap_err().code, Code::Invalid, "{no_file}");
     }
-    assert_eq!(harness.calls().len(), 2);
+    assert_eq!(harness.calls().len(), 3);
 }
 
 #[cfg(unix)]

@@ -13,3 +13,12 @@ pub(crate) fn save_as(_app: &AppHandle, name: String, answer: oneshot::Sender<Op
         let _ = answer.send(chosen.map(|file| file.path().to_owned()));
     });
 }
+
+/// Opens a dialog for a file that exists.
+pub(crate) fn open_file(_app: &AppHandle, answer: oneshot::Sender<Option<PathBuf>>) {
+    tokio::spawn(async move {
+        let chosen = rfd::AsyncFileDialog::new().pick_file().await;
+        // Fails only when the program is quitting.
+        let _ = answer.send(chosen.map(|file| file.path().to_owned()));
+    });
+}

@@ -25,6 +25,8 @@ export interface Backend {
   shell(action: ShellAction): Promise<ShellState>;
   /** Opens the system's dialog for saving a file, which proposes `name`; null if cancelled. Rejects with a `Fault`. */
   saveAs(name: string): Promise<string | null>;
+  /** Opens the system's dialog for a file that exists; null if cancelled. Rejects with a `Fault`. */
+  openFile(): Promise<string | null>;
 }
 
 /** Tauri inside the app, the mock in a browser. */

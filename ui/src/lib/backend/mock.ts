@@ -105,11 +105,19 @@ class Mock implements Backend {
       case 'set-notifications':
         this.#shell = { ...this.#shell, notifications: action.on };
         break;
+      case 'set-theme':
+        this.#shell = { ...this.#shell, theme: action.theme };
+        break;
       case 'copy':
         await navigator.clipboard?.writeText(action.text).catch(() => {});
         break;
+      case 'restore':
+        this.#engine.snapshot = FIXTURES['home']!(Date.now()).snapshot;
+        this.#emit();
+        break;
+      case 'use-key-file':
       case 'retry-start':
-        this.#shell = { ...this.#shell, fault: null };
+        this.#shell = { ...this.#shell, fault: null, key_file: action.action === 'use-key-file' || this.#shell.key_file };
         this.#engine.snapshot ??= FIXTURES['home']!(Date.now()).snapshot;
         this.#emit();
         break;
@@ -124,6 +132,10 @@ class Mock implements Backend {
     const chosen = this.#chosen;
     if (chosen && typeof chosen === 'object') throw chosen;
     return chosen && `${chosen}/${name}`;
+  }
+
+  async openFile(): Promise<string | null> {
+    return this.saveAs('ada.postern');
   }
 
   async request(request: Request): Promise<Answer> {

@@ -245,6 +245,8 @@ export class MockEngine {
         while (used(port)) port += 1;
         return { answer: 'free-port', port };
       }
+      case 'protocol':
+        return { answer: 'protocol', kind: this.#ports.some((p) => p.port === request.port && p.name.startsWith('Port')) ? 'http' : 'tcp' };
       case 'log': {
         const below = request.before ?? Infinity;
         return { answer: 'receipts', receipts: this.#auditLog.filter((r) => r.number < below).slice(0, request.limit), intact: true };

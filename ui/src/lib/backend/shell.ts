@@ -4,6 +4,8 @@ import type { Fault, InvitationId, ServiceId } from '../types';
 
 export type Platform = "linux" | "macos" | "windows";
 
+export type Theme = "system" | "light" | "dark";
+
 export type ShellState = { 
 /**
  * Whether the program starts when the user logs in.
@@ -13,6 +15,10 @@ autostart: boolean,
  * Whether desktop notifications are shown.
  */
 notifications: boolean, 
+/**
+ * Whether the window is light or dark.
+ */
+theme: Theme, 
 /**
  * The operating system.
  */
@@ -30,6 +36,10 @@ log_file: string,
  */
 user_name: string, 
 /**
+ * Whether the key is in a file that is encrypted with a passphrase, so that a start needs the passphrase.
+ */
+key_file: boolean, 
+/**
  * Why the engine failed to start, or stopped.
  */
 fault: Fault | null, };
@@ -42,7 +52,11 @@ on: boolean, } | { "action": "set-notifications",
 /**
  * Whether they are enabled.
  */
-on: boolean, } | { "action": "open-url", 
+on: boolean, } | { "action": "set-theme", 
+/**
+ * Light, dark, or as the desktop is.
+ */
+theme: Theme, } | { "action": "open-url", 
 /**
  * `http` or `https`, on a loopback address.
  */
@@ -50,7 +64,19 @@ url: string, } | { "action": "copy",
 /**
  * The text.
  */
-text: string, } | { "action": "show-logs" } | { "action": "copy-diagnostics" } | { "action": "quit" } | { "action": "retry-start" } | { "action": "hide" } | { "action": "pin", 
+text: string, } | { "action": "show-logs" } | { "action": "copy-diagnostics" } | { "action": "quit" } | { "action": "retry-start" } | { "action": "use-key-file", 
+/**
+ * 1 to 4,096 bytes.
+ */
+passphrase: string, } | { "action": "restore", 
+/**
+ * The path of the backup.
+ */
+file: string, 
+/**
+ * The backup's passphrase.
+ */
+passphrase: string, } | { "action": "hide" } | { "action": "pin", 
 /**
  * Whether it is kept there.
  */

@@ -16,5 +16,6 @@ export const tauri: Backend = {
   snapshot: () => invoke('snapshot'),
   shellState: () => invoke('shell_state'),
   shell: (action) => invoke('shell', { action }),
+  openFile: () => invoke('open_file'),
   saveAs: (name) => invoke('save_as', { name }),
 };

@@ -112,6 +112,7 @@ fn requests() -> Vec<(Request, Value)> {
         (Request::Forget { person }, json!({"request": "forget", "person": PERSON})),
         (Request::Ports, json!({"request": "ports"})),
         (Request::FreePort { port: 3000 }, json!({"request": "free-port", "port": 3000})),
+        (Request::Protocol { port: 3777 }, json!({"request": "protocol", "port": 3777})),
         (Request::Log { before: Some(8), limit: 4 }, json!({"request": "log", "before": 8, "limit": 4})),
         (Request::VerifyLog, json!({"request": "verify-log"})),
         (Request::Doctor, json!({"request": "doctor"})),
@@ -139,5 +140,5 @@ fn requests_reach_the_half_that_they_are_declared_in() {
     let local = |request: Request| matches!(request.target(), RequestTarget::Local(_));
     let names: Vec<Value> =
         requests().into_iter().filter(|(it, _)| local(it.clone())).map(|(_, it)| it["request"].clone()).collect();
-    assert_eq!(names, ["preview", "ports", "free-port", "log", "verify-log", "doctor", "backup"]);
+    assert_eq!(names, ["preview", "ports", "free-port", "protocol", "log", "verify-log", "doctor", "backup"]);
 }
