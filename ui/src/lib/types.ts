@@ -1053,7 +1053,7 @@ person: string,
  */
 verified: boolean, 
 /**
- * The words that the user compared; refused with `key-changed` if they are not the person's any more.
+ * The words that the user compared; refused with `key-changed` if they are not the person's. Needed to verify.
  */
 words?: string, } | { "request": "block", 
 /**

@@ -5,6 +5,10 @@ use postern_node::identity::Identifier;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+mod invite_to;
+
+pub use invite_to::InviteTo;
+
 /// Declares [`Request`], the serialized form, together with its two halves: [`CoreRequest`] and [`LocalRequest`]. Each
 /// half is matched exhaustively by its handler, so a request without a handler does not compile.
 macro_rules! requests {
@@ -269,8 +273,7 @@ requests! {
             person: Identifier,
             /// Whether they are verified.
             verified: bool,
-            /// The words that the user compared; refused with `key-changed` if they are not the person's any more. Who is to be
-            /// verified is not without them.
+            /// The words that the user compared; refused with `key-changed` if they are not the person's. Needed to verify.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             #[ts(optional)]
             words: Option<String>,
@@ -329,31 +332,6 @@ requests! {
             passphrase: Secret,
         },
     }
-}
-
-/// The recipient of an invitation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(tag = "to", rename_all = "kebab-case")]
-pub enum InviteTo {
-    /// The first person who redeems the link.
-    Link {
-        /// The user's note on whom it is meant for.
-        note: Option<String>,
-    },
-    /// The same, with a link to a web page (`https://…#join/…`), for programs that open no `postern://` links. Whoever serves the page
-    /// could read it, so the user is always asked before somebody gets access.
-    WebLink {
-        /// The user's note on whom it is meant for.
-        note: Option<String>,
-        /// The page, `https://host/path`; that of the settings if absent.
-        base: Option<String>,
-    },
-    /// A contact, by mail and without a link.
-    Contact {
-        /// The person.
-        #[ts(type = "string")]
-        person: Identifier,
-    },
 }
 
 /// The limits of a grant.
