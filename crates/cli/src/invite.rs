@@ -27,7 +27,7 @@ pub(crate) struct InviteArguments {
     #[arg(long, value_name = "NAME", conflicts_with = "to")]
     note: Option<String>,
     /// Make the link an https one, to a page that opens Postern: where somebody serves join.html [default: that of `postern up --web-links`].
-    /// Whoever serves the page could read the link, so you are always asked first.
+    /// Whoever serves the page could read the link, so you are always asked first. Put it behind the service.
     #[arg(long, value_name = "PAGE", num_args = 0..=1, conflicts_with = "to")]
     web: Option<Option<String>>,
     /// Ask you for approval before the person who accepts gets access.
@@ -107,15 +107,18 @@ pub(crate) async fn invite(arguments: InviteArguments, output: Output) -> Result
         terms: Terms { until: arguments.until, until_quit: arguments.until_quit, connections: arguments.connections },
     };
     let Answer::Invitation { invitation, link } = engine.request(request).await? else { bail!(unexpected_answer()) };
-    print_invitation(output, invitation, link, arguments.qr)
+    print_invitation(output, invitation, link, arguments.qr, arguments.ask_first)
 }
 
 pub(crate) async fn link(arguments: SentArguments, output: Output) -> Result<()> {
     let engine = arguments.data_dir.connect().await?;
-    let invitation = resolve_sent(&engine.snapshot().await?, &arguments.invitation)?;
+    let snapshot = engine.snapshot().await?;
+    let invitation = resolve_sent(&snapshot, &arguments.invitation)?;
+    let sent = snapshot.services.iter().flat_map(|service| &service.invitations).find(|sent| sent.id == invitation);
+    let asks = sent.is_some_and(|sent| sent.ask_first);
     let answer = engine.request(Request::InvitationLink { invitation }).await?;
     let Answer::Invitation { invitation, link } = answer else { bail!(unexpected_answer()) };
-    print_invitation(output, invitation, link, arguments.qr)
+    print_invitation(output, invitation, link, arguments.qr, asks)
 }
 
 pub(crate) async fn resend(arguments: ResendArguments, output: Output) -> Result<()> {
@@ -134,7 +137,13 @@ fn resolve_sent(snapshot: &Snapshot, word: &str) -> Result<InvitationId> {
 }
 
 /// Prints a new invitation. The link is on a line of its own, to be copied or piped.
-fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secret>, qr: bool) -> Result<()> {
+fn print_invitation(
+    output: Output,
+    invitation: InvitationId,
+    link: Option<Secret>,
+    qr: bool,
+    asks: bool,
+) -> Result<()> {
     let id = invitation.to_string();
     let event = Event::Invited { invitation: id.clone(), link: link.as_ref().map(Secret::reveal) };
     match &link {
@@ -146,15 +155,18 @@ fn print_invitation(output: Output, invitation: InvitationId, link: Option<Secre
     }
     if let Some(link) = link.filter(|_| !output.is_json()) {
         let short = id.get(..8).unwrap_or(&id);
-        if !link.reveal().starts_with(ticket::PREFIX) {
+        let is_web = !link.reveal().starts_with(ticket::PREFIX);
+        if is_web {
             to_stderr(
                 "You are asked before anybody gets access: whoever serves the page could read the link. Compare the words with the \
                  person you invited before you allow it.",
             );
         }
-        to_stderr(format_args!(
-            "The first person to use this link gets access. Revoke it with: postern revoke {short}"
-        ));
+        let who = match asks || is_web {
+            true => "It works for one person, after you approve them.",
+            false => "The first person to use this link gets access.",
+        };
+        to_stderr(format_args!("{who} Revoke it with: postern revoke {short}"));
     }
     Ok(())
 }

@@ -111,11 +111,16 @@ pub async fn restore_before_set_up(
     passphrase: Passphrase,
     keychain: KeychainChoice,
 ) -> Result<(), Fault> {
+    refuse_if_set_up(data_dir)?;
+    restore_to(data_dir, file, passphrase, keychain).await
+}
+
+fn refuse_if_set_up(data_dir: &Path) -> Result<(), Fault> {
     if fs::symlink_metadata(data_dir.join(RECORD_FILE)).is_ok() {
         let sentence = "Postern is set up here already. Restore the backup on a computer where it is new.";
         return Err(Fault::new(Code::AlreadySetUp, sentence));
     }
-    restore_to(data_dir, file, passphrase, keychain).await
+    Ok(())
 }
 
 async fn restore_to(
@@ -132,6 +137,8 @@ async fn restore_to(
     let contents = opened.unwrap_or_else(|error| Err(Fault::new(Code::Failed, error.to_string())))?;
 
     let _lock = DirectoryLock::take(data_dir)?;
+    // Another program may have set it up meanwhile.
+    refuse_if_set_up(data_dir)?;
     let identity_store = IdentityStore::open(data_dir, keychain).await?;
     for (name, key) in &contents.keys {
         identity_store.keychain().put(name, key).await?;

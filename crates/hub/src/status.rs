@@ -2,7 +2,7 @@
 //! Prometheus.
 //!
 //! It serves plain HTTP and shows counters only: no identifier, address or relay name. If the hub is configured to, it also serves the page that
-//! web links lead to; somebody who exposes it to the internet puts a proxy with TLS in front.
+//! web links lead to; somebody who exposes it to the internet puts a proxy with TLS in front, of that page only.
 
 use crate::mailbox::MailboxStats;
 use crate::stream::{KafkaStatus, StreamStats};

@@ -175,7 +175,7 @@ impl<D: DesktopIntegration, F: EngineFactory> Controller<D, F> {
             }
             false if self.closing_explained => return,
             false => {
-                "This desktop shows no tray icons. Start Postern again to open the window, or to quit in Settings."
+                "This desktop shows no tray icons. Start Postern again to open its window. You can quit in Settings."
             }
         };
         self.closing_explained = true;

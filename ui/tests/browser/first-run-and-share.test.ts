@@ -285,6 +285,12 @@ test.describe('share', () => {
     await expect(driver.id('invite-ask')).toBeDisabled();
     await driver.id('invite-submit').click();
     expect(await driver.requests('invite')).toMatchObject([{ ask_first: true, to: { to: 'web-link', note: null, base: null } }]);
+    // What replaces it when its options change leads to the same page.
+    await driver.id('share-options').click();
+    await expect(driver.id('option-ask')).toHaveCount(0);
+    await driver.id('option-save').click();
+    await expect(driver.id('link')).toHaveValue(/^https:\/\/links\.example\/join#join\//);
+    expect((await driver.requests('invite')).at(-1)).toMatchObject({ ask_first: true, to: { to: 'web-link', base: 'https://links.example/join' } });
   });
 
   test('contacts that have access already or cannot be mailed are not offered', async ({ driver }) => {

@@ -7,6 +7,7 @@ use crate::api::{Code, Fault, MAX_DESCRIPTION, MAX_NAME, Terms, UnixMillis};
 use crate::core::limits::{MAX_ADDRESS, MAX_HUBS, MAX_OUTLET, MAX_PATH, MAX_POSTAL, MAX_REACH, MAX_WEB_PAGE};
 use crate::peer::{ContactInfo, Offer, PeerAddress};
 use crate::text_sanitizer::{is_visible, visible_within};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 fn invalid(sentence: impl Into<String>) -> Fault {
     Fault::new(Code::Invalid, sentence)
@@ -78,14 +79,23 @@ pub(crate) fn web_page(text: &str) -> Result<String, Fault> {
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = address(authority).map_or(authority, |_| authority.rsplit_once(':').map_or(authority, |(host, _)| host));
     let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]") || host.ends_with(".localhost");
-    let is_ipv6 = host.starts_with('[') && host.ends_with(']');
-    if !(is_host(host) || is_ipv6) || text.len() > MAX_WEB_PAGE || !is_path(text) || text.contains(['#', '@']) {
+    if !is_host_of_page(host) || text.len() > MAX_WEB_PAGE || !is_path(text) || text.contains(['#', '@']) {
         return Err(refused());
     }
     if !is_secure && !is_loopback {
         return Err(invalid("Web links need a page with https://: without it, anybody on the way could read them."));
     }
     Ok(text.to_owned())
+}
+
+/// Whether browsers take it for a host: brackets are for IPv6, and what ends with a number is an address of IPv4.
+fn is_host_of_page(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|it| it.is_ascii_digit()) || last.starts_with("0x");
+    if is_number { host.parse::<Ipv4Addr>().is_ok() } else { is_host(host) }
 }
 
 /// Terms that the user chose.
@@ -228,6 +238,9 @@ mod tests {
             "https://a.example/\"x",
             "http://a.example/join",
             "http://localhost.example/",
+            "https://[foo]/",
+            "https://999.1.1.1/",
+            "https://a.123/",
             &long,
         ] {
             assert!(web_page(page).is_err(), "{page}");

@@ -55,9 +55,15 @@ fn known(port: u16, listed: &[ListeningPort]) -> Option<ServiceKind> {
     if listed.iter().any(|it| it.process == Some(std::process::id())) {
         return Some(ServiceKind::Tcp);
     }
-    let (kind, name) = guess(port, listed.first().and_then(|it| it.program.as_deref()));
-    let is_unknown = kind == ServiceKind::Tcp && name.ends_with(&port.to_string());
-    (!is_unknown).then_some(kind)
+    // Several programs may listen at a port, each at an address of its own: what one is known for, none is asked.
+    let programs = listed.iter().map(|it| it.program.as_deref());
+    let programs = programs.chain(listed.is_empty().then_some(None));
+    let known = programs.filter_map(|program| {
+        let (kind, name) = guess(port, program);
+        let is_unknown = kind == ServiceKind::Tcp && name.ends_with(&port.to_string());
+        (!is_unknown).then_some(kind)
+    });
+    known.reduce(|first, next| if next == ServiceKind::Tcp { next } else { first })
 }
 
 /// Where the program is reached without leaving the machine; nothing if it listens elsewhere only.
@@ -107,9 +113,13 @@ fn is_bad_request(answer: &[u8]) -> bool {
     answer.starts_with(b"HTTP/1.") && answer.get(8..12) == Some(b" 400")
 }
 
+/// What servers of HTTPS say to a request in plain text: nginx, Go, Apache.
+const HTTPS_SENTENCES: [&str; 3] = ["sent to https port", "to an https server", "to an ssl-enabled server"];
+
 fn kind_of(answer: &[u8]) -> ServiceKind {
     const TLS_ALERT: [u8; 2] = [21, 3];
-    let says_https = answer.windows(5).any(|it| it.eq_ignore_ascii_case(b"https"));
+    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let says_https = HTTPS_SENTENCES.iter().any(|it| text.contains(it));
     match answer {
         alert if alert.starts_with(&TLS_ALERT) => ServiceKind::Https,
         bad if is_bad_request(bad) && says_https => ServiceKind::Https,
@@ -155,6 +165,7 @@ mod tests {
             (b"HTTP/1.0 404 Not Found\r\n\r\n", ServiceKind::Http),
             (b"HTTP/1.1 400 Bad Request\r\n\r\nno host", ServiceKind::Http),
             (nginx, ServiceKind::Https),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\nSee https://docs.example/errors", ServiceKind::Http),
             (b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", ServiceKind::Https),
             (b"\x15\x03\x01\x00\x02\x02\x46", ServiceKind::Https),
             (b"-ERR unknown command\r\n", ServiceKind::Tcp),
@@ -210,6 +221,8 @@ mod tests {
             "a portal of ours"
         );
         assert_eq!(known(9999, &[]), None);
+        let both = [listed(15432, "python3", 1), listed(15432, "postgres", 2)].concat();
+        assert_eq!(known(15432, &both), Some(ServiceKind::Tcp));
     }
 
     #[test]

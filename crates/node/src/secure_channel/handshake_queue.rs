@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! reader of a connection ┬ m2, m3 ─► FairQueue: turns of those who caused them ┬► threads of their own, half of the cores
-//!                        └ m1 ─────► FairQueue, when nothing waits there ──────┘
+//!                        └ m1 ─────► FairQueue, at least every fourth turn ─────┘
 //! ```
 //!
 //! Verifying a key history costs up to 127 signature checks. On the task that reads a hub's connection, that would hold up
@@ -22,6 +22,10 @@ use std::sync::{Arc, Mutex};
 /// Steps of handshakes that wait at once, of those that have begun and of new ones: as many as a listener's unfinished handshakes. A
 /// step holds one message, of at most 64 KiB where the handshake has begun and of 32 bytes where not.
 const WAITING_MAX: usize = 1_024;
+
+/// Turns of handshakes that have begun for one of a new one. Chosen: whoever sends third messages that do not verify, as often as they
+/// like, leaves a quarter to those who begin.
+const BEGUN_TURNS: u8 = 3;
 
 /// Who causes a handshake, as far as somebody else than themselves says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,10 +61,12 @@ struct HandshakeQueue(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// Of handshakes that have begun: first, because both ends have computed for them already, and whoever only begins handshakes
-    /// is never in their way.
+    /// Of handshakes that have begun: they have most of the turns, because both ends have computed for them already, and whoever only
+    /// begins handshakes must not be in their way.
     begun: FairQueue<Cause, Step>,
     new: FairQueue<Cause, Step>,
+    /// Turns that those which have begun had since a new one had one.
+    begun_turns: u8,
     workers: usize,
 }
 
@@ -117,13 +123,27 @@ async fn work(core: Arc<Core>, queue: Arc<HandshakeQueue>) {
     }
 }
 
+impl State {
+    /// The next step: after so many of handshakes that have begun, a new one if there is one.
+    fn pop(&mut self) -> Option<Step> {
+        if self.begun_turns < BEGUN_TURNS
+            && let Some(step) = self.begun.pop()
+        {
+            self.begun_turns += 1;
+            return Some(step);
+        }
+        self.begun_turns = 0;
+        self.new.pop().or_else(|| self.begun.pop())
+    }
+}
+
 impl HandshakeQueue {
     /// The next step; when there is none the worker that asks has ended.
     fn next(&self, is_stopping: bool) -> Option<Step> {
         let mut state = lock(&self.0);
         // What waits refers to the node, which could not be freed.
         let dropped = is_stopping.then(|| (std::mem::take(&mut state.begun), std::mem::take(&mut state.new)));
-        let step = state.begun.pop().or_else(|| state.new.pop());
+        let step = state.pop();
         state.workers -= usize::from(step.is_none());
         drop(state);
         drop(dropped);

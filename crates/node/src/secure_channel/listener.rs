@@ -235,6 +235,11 @@ impl Listener {
         answered.map(|delivery| drop(delivery.ignoring_backpressure()))
     }
 
+    /// Whether a handshake is not over.
+    pub(super) fn is_pending(&self, address: &Address) -> bool {
+        lock(&self.held).handshake_ids.contains_key(address)
+    }
+
     /// Ends a handshake, unless it is over already.
     pub(super) fn give_up(&self, address: &Address) {
         if lock(&self.held).remove_handshake(address) {

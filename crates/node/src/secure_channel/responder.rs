@@ -147,6 +147,9 @@ impl PendingResponder {
 
     /// Tries one message as the third of the handshake.
     fn step(self: &Arc<Self>) {
+        if !self.listener.is_pending(&self.address) {
+            return self.end();
+        }
         let next = self.next(&mut lock(&self.inbox));
         let Some((came, message)) = next else { return self.pause() };
         let opened = message.hand_over(|message| self.finish(&message, came));

@@ -1,7 +1,7 @@
 //! Registers this program as the handler of `postern://` links: a desktop entry with the scheme, and its icon.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tracing::{debug, warn};
@@ -10,6 +10,8 @@ use super::desktop_entry;
 
 /// The links as a MIME type.
 const SCHEME: &str = "x-scheme-handler/postern";
+/// Chosen: many times what it takes.
+const XDG_MIME_TIMEOUT_SECONDS: &str = "5";
 const ICON: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/icons/128x128.png"));
 
 /// Registers this program, unless a package did so that links arrive, and makes it the default if there is none. Blocks on the disk, on
@@ -37,9 +39,10 @@ fn default_handler() -> Option<String> {
     asked.status.success().then(|| String::from_utf8_lossy(&asked.stdout).trim().to_owned())
 }
 
+/// `xdg-mime` asks programs of the desktop, which may not answer: `timeout` of coreutils ends it.
 fn xdg_mime() -> Command {
-    let mut command = Command::new("xdg-mime");
-    command.stdin(Stdio::null());
+    let mut command = Command::new("timeout");
+    command.args([XDG_MIME_TIMEOUT_SECONDS, "xdg-mime"]).stdin(Stdio::null());
     command
 }
 
@@ -61,11 +64,12 @@ fn opens_links(text: &str) -> bool {
 fn write() -> io::Result<()> {
     let name = format!("{}.desktop", crate::APP_ID);
     let packaged = packaged_directories().map(|it| it.join("applications").join(&name));
-    if packaged.filter_map(|it| std::fs::read_to_string(it).ok()).any(|text| opens_links(&text)) {
-        return Ok(());
-    }
+    let is_packaged = packaged.filter_map(|it| std::fs::read_to_string(it).ok()).any(|text| opens_links(&text));
     let data = desktop_entry::directory("XDG_DATA_HOME", ".local/share");
     let data = data.ok_or_else(|| io::Error::other("there is no home directory"))?;
+    if is_packaged {
+        return remove_stale(&data.join("applications").join(&name));
+    }
     let icon = data.join(format!("icons/hicolor/128x128/apps/{}.png", crate::APP_ID));
     desktop_entry::write_if_changed(&icon, ICON)?;
 
@@ -80,10 +84,17 @@ fn write() -> io::Result<()> {
     Ok(())
 }
 
+/// Removes an entry of ours that opens no links, such as one of a program that is gone: it would go before the package's.
+fn remove_stale(own: &Path) -> io::Result<()> {
+    match std::fs::read_to_string(own) {
+        Ok(text) if !opens_links(&text) => std::fs::remove_file(own),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn a_packaged_entry_counts_only_if_links_arrive() {
@@ -96,5 +107,14 @@ mod tests {
         let gone = desktop_entry::text(Path::new("/nonexistent/postern-app"), "%u", types);
         assert!(!opens_links(&gone), "its program is gone");
         assert!(!opens_links(""));
+
+        let home = tempfile::tempdir().unwrap();
+        let own = home.path().join("own.desktop");
+        remove_stale(&own).unwrap();
+        for (text, stays) in [(entry("%u", types), true), (gone, false)] {
+            std::fs::write(&own, text).unwrap();
+            remove_stale(&own).unwrap();
+            assert_eq!(own.exists(), stays);
+        }
     }
 }

@@ -108,7 +108,8 @@ export class MockEngine {
           sent(id, now, { to, name, ask_first: request.ask_first, terms: request.terms, created: now, expires: now + (request.valid_for ? request.valid_for * 1000 : 7 * DAY), state: to ? 'delivered' : 'created' }),
         );
         this.#audit({ deed: 'invitation', service: view.name, person: to, name, what: 'made' });
-        return { answer: 'invitation', invitation: id, link: to ? null : link(id) };
+        const page = request.to.to === 'web-link' ? (request.to.base ?? s.settings.web_links ?? '') : null;
+        return { answer: 'invitation', invitation: id, link: to ? null : page === null ? link(id) : link(id).replace('postern://', `${page}#`) };
       }
       case 'invitation-link':
         return { answer: 'invitation', invitation: request.invitation, link: link(request.invitation) };

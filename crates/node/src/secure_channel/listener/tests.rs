@@ -259,6 +259,25 @@ async fn a_handshake_that_has_begun_goes_on_before_those_that_begin() {
     responding.until_channels(1).await;
 }
 
+/// Third messages that do not verify may be sent as often as anybody likes.
+#[tokio::test]
+async fn a_new_handshake_has_its_turn_beside_any_number_of_begun_ones() {
+    let responding = Responding::with(Limits::default(), None).await;
+    let release = responding.occupy_handshake_threads();
+    let (done, mut order) = tokio::sync::mpsc::unbounded_channel();
+    for stage in [[Stage::Begun; 20].as_slice(), &[Stage::New]].concat() {
+        let done = done.clone();
+        let step = move || done.send(stage).unwrap();
+        super::super::handshake_queue::run(responding.node.core(), stage, Cause::Local, step).unwrap();
+    }
+    drop((release, done));
+    let mut turns = 0;
+    while in_time(order.recv()).await.unwrap() == Stage::Begun {
+        turns += 1;
+    }
+    assert!(turns <= 3, "{turns}");
+}
+
 /// On the side that began, too.
 #[tokio::test]
 async fn a_second_message_that_does_not_verify_does_not_end_a_handshake() {
