@@ -94,7 +94,10 @@ async fn where_no_tray_icon_is_shown_closing_says_how_to_come_back() {
 #[tokio::test]
 async fn a_click_on_the_icon_with_a_dot_shows_what_waits() {
     let harness = Harness::running().await;
+    // There is a window, whose page listens.
+    harness.send(Input::Tray(TrayAction::ToggleWindow)).await;
     harness.initial_state().await.unwrap();
+    harness.perform(ShellAction::Hide).await.unwrap();
     let dot = Snapshot { status: Status::Attention, ..configured_snapshot() };
     let waiting = Snapshot { invitations: vec![invitation()], ..dot.clone() };
     let troubled = Snapshot { troubles: vec![locked()], ..dot };

@@ -243,7 +243,7 @@ async fn only_the_reader_of_an_accepted_connection_waits_for_a_verification() {
 /// Whoever has connections to a hub may cause as many handshakes as wait at once.
 #[tokio::test]
 async fn a_handshake_that_has_begun_goes_on_before_those_that_begin() {
-    let responding = Responding::with(Limits::default(), None).await;
+    let responding = Responding::with(Limits { handshakes: 8_192, ..Limits::default() }, None).await;
     let friend = Initiating::from(&responding, 1).await;
     let begun = responding.begin(&friend).await;
     let release = responding.occupy_handshake_threads();
