@@ -19,7 +19,8 @@ struct Scene {
     secret: [u8; 32],
 }
 
-/// A new request does not compile without a number here, and is not walked without a place in [`Scene::requests`].
+/// A new request does not compile without a number here. Add it to [`Scene::requests`] too, and to the count that is compared: only
+/// then is it walked.
 fn number_of_request(request: &PeerRequest) -> usize {
     match request {
         PeerRequest::Seen { .. } => 0,
